@@ -1,0 +1,105 @@
+"""Letters that go out and mail that came in, as data. No bytes are read or built here: that is `imbot.mime`."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a letter that goes out: `data`, or the `path` of a file that is read when the bytes are built."""
+
+    name: str
+    content_type: str = "application/octet-stream"
+    data: bytes | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter to send. `message_id` and `references` bear their angle brackets; addresses are bare (`a@b.ru`)."""
+
+    message_id: str
+    sender: str
+    to: str
+    subject: str
+    text: str
+    date: datetime
+    sender_name: str = ""
+    envelope_sender: str = ""  # empty: the same as `sender`
+    reply_to: str = ""
+    html: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    headers: tuple[
+        tuple[str, str], ...
+    ] = ()  # further headers, e.g. ("Auto-Submitted", "auto-generated") on codes only
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailPart:
+    """A file that came with a letter. `sha256` is hex; `data` is None where only the description travels."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    inline: bool = False
+    content_id: str = ""
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMail:
+    """A letter that came in, read within bounds. Everything is text that bears no NUL and no lone surrogate.
+
+    `sender`, `reply_to`, `to`, `cc`, `return_path` are bare addresses in lower case ("" where missing or unreadable);
+    `text` is the readable body: the plain part, else the HTML part as text, never None. `headers` keeps every
+    header in order, names as written, values decoded and unfolded. `message_id`, `in_reply_to` and `references` keep
+    their angle brackets. `automatic`: RFC 3834 headers, a null Return-Path, a report or their older kin say that no
+    person wrote it. `report_type` is the parameter of `multipart/report` in lower case ("delivery-status"), else "".
+    `original_message_ids`: for bounces, Message-IDs found in the returned message or its headers.
+    `size`: bytes of the raw letter; `sha256`: hex of the raw letter.
+    """
+
+    sha256: str
+    size: int
+    message_id: str = ""
+    subject: str = ""
+    sender: str = ""
+    sender_name: str = ""
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    reply_to: str = ""
+    return_path: str = ""
+    date: datetime | None = None
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    text: str = ""
+    html: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[MailPart, ...] = ()
+    automatic: bool = False
+    report_type: str = ""
+    original_message_ids: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())  # what was cut or mended while reading, in plain words
+
+    def header(self, name: str) -> tuple[str, ...]:
+        """All values of the header `name`, top first."""
+        wanted = name.lower()
+        return tuple(value for key, value in self.headers if key.lower() == wanted)
+
+    @property
+    def identity(self) -> str:
+        """What makes two deliveries the same letter (threats.md M6): the pair of Message-ID and content hash."""
+        return f"{self.message_id}|{self.sha256}"
+
+
+def mint_message_id(domain: str) -> str:
+    """A fresh Message-ID with 120 random bits (RFC 5322, 3.6.4). Minted once per letter, kept through every try."""
+    return f"<{base64.b32encode(secrets.token_bytes(15)).decode().lower()}@{domain}>"
