@@ -1,0 +1,87 @@
+"""Parcels: one thing to send each. What they are, when to try again, when to give up. Pure tables, no store, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+LEASE = timedelta(minutes=5)  # longer than the hard limit of any send (docs: design, Outbox)
+SEND_LIMIT = timedelta(minutes=3)
+
+
+class Kind(StrEnum):
+    LOOKUP = "lookup"  # ask the directory who an address is; puts a CODE; never reports to the chat
+    CODE = "code"  # the letter with the sign-in code; loses its body when settled
+    RECHECK = "recheck"  # ask the directory whether the requester is still there, ahead of a ticket's letter
+    DOWNLOAD = "download"  # fetch a file from the channel
+    PACK = "pack"  # fix the files of a letter, render and put it
+    LETTER = "letter"  # a letter of a ticket, from the table of letters
+    NOTE = "note"  # any other letter: "your address was linked", a notice to somebody who blocked the bot
+    NOTICE = "notice"  # a new message to a chat
+    RECEIPT = "receipt"  # show or edit a ticket's receipt as the truth now is
+    ALERT = "alert"  # words to the admins
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `signin:<chat key>`, `admins`); only a lane's oldest
+    open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt` is the number of
+    this claim, from 1; settling needs it. `waits_for` holds the lane until somebody clears it (`number:<ticket id>`)."""
+
+    id: int
+    lane: str
+    target: str
+    key: str
+    kind: Kind
+    payload: Mapping[str, Any]
+    due_at: datetime
+    created_at: datetime
+    attempt: int = 0
+    waits_for: str = ""
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewParcel:
+    """A parcel to put. `key` is unique for ever: putting it twice puts it once. `urgent` goes before others of its target."""
+
+    lane: str
+    target: str
+    key: str
+    kind: Kind
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    due_at: datetime | None = None  # None: now
+    waits_for: str = ""
+    urgent: bool = False
+
+
+_DELAYS = (5, 15, 30, 60, 120, 300, 600, 900, 1800)  # seconds; then every half hour
+
+GIVE_UP_AGE: Mapping[Kind, timedelta] = {
+    Kind.LOOKUP: timedelta(minutes=10),
+    Kind.CODE: timedelta(minutes=30),
+    Kind.RECHECK: timedelta(days=1),
+    Kind.DOWNLOAD: timedelta(minutes=10),
+    Kind.PACK: timedelta(days=5),
+    Kind.LETTER: timedelta(days=5),
+    Kind.NOTE: timedelta(days=5),
+    Kind.NOTICE: timedelta(days=5),
+    Kind.RECEIPT: timedelta(days=1),
+    Kind.ALERT: timedelta(days=5),
+}
+
+
+def next_try(attempts: int, now: datetime, *, retry_after: float | None = None, jitter: float = 0.0) -> datetime:
+    """When to try again after `attempts` (>= 1) failed tries. `retry_after` (seconds) is never undercut.
+    `jitter` in [0, 1) spreads the wait by up to a fifth, so that a repaired far end is not stormed."""
+    base = _DELAYS[min(max(attempts, 1), len(_DELAYS)) - 1]
+    wait = max(base * (1 + 0.2 * jitter), retry_after or 0.0)
+    return now + timedelta(seconds=wait)
+
+
+def gives_up(kind: Kind, created_at: datetime, now: datetime) -> bool:
+    """Giving up is by age, per kind: an outage of an hour costs no parcel anything."""
+    return now - created_at > GIVE_UP_AGE[kind]

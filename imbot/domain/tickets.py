@@ -1,0 +1,192 @@
+"""Tickets: what they are, how their status changes, who may see and do what. Decides; saves nothing, tells nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from imbot.domain.people import Person
+
+TITLE_LENGTH = 80
+RATING_CHANGE_WINDOW = timedelta(days=1)
+
+
+class Status(StrEnum):
+    NEW = "new"
+    REGISTERED = "registered"
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+OPEN = frozenset({Status.NEW, Status.REGISTERED, Status.IN_PROGRESS, Status.WAITING})
+DONE = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN})
+ENDED = DONE - {Status.RESOLVED}
+OWN_DESK = "desk"
+
+
+class Handover(StrEnum):
+    """Where the ticket's first letter stands: `queued` (ours still), `accepted` (by the mail server), `failed` (for good)."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request with an opaque id. `number` is the far end's ("" until it registers); `message_id` is that of the first
+    letter, minted at Send. Moments are aware UTC datetimes."""
+
+    id: str
+    person_id: int
+    chat_key: str  # where it was filed, and where the receipt stands
+    title: str
+    backend: str  # the name of the profile that it went to
+    token: str  # "imb:" + 10 characters base32
+    message_id: str
+    created_at: datetime
+    category: str = ""  # labels, as they were when it was filed
+    subcategory: str = ""
+    location: str = ""
+    description: str = ""
+    contacts: Mapping[str, str] = field(default_factory=dict)  # phone, mail
+    fields: tuple[tuple[str, str], ...] = ()  # (label, answer)
+    status: Status = Status.NEW
+    handover: Handover = Handover.QUEUED
+    number: str = ""
+    accepted_at: datetime | None = None
+    registered_at: datetime | None = None
+    promised_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    reported_at: datetime | None = None  # the moment of the last report that was applied
+    solution: str = ""
+    asked: str = ""  # "" | "reopen" | "withdraw": what was asked of the far end and not yet answered
+    asked_until: datetime | None = None
+    failure: str = ""  # the far end's words when the handover failed
+    thread: str = ""  # Message-ID of the last letter the far end sent for it
+    receipt_id: str = ""  # message id of the receipt in `chat_key`
+    previous: str = ""  # id of the ticket that this one follows
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What a status letter says. `status` None: bound and believed, but no known status (a comment). `fields`: lifted
+    values by name (promised, solution, question, comment, assignee), texts or ISO 8601 moments. `at`: the letter's date."""
+
+    profile: str
+    status: Status | None
+    number: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A status that really changed (`old` != `new`), or something new within it: `what` is one of `status`, `reopened`,
+    `promised` (another promised time), `number` (a first number without a change of status)."""
+
+    ticket: Ticket  # as it is after the change
+    old: Status
+    new: Status
+    what: str
+    report: StatusReport
+    at: datetime
+
+
+def apply(ticket: Ticket, report: StatusReport, now: datetime) -> Change | None:
+    """What `report` makes of `ticket`, or None where it changes nothing.
+
+    A report older than the last one applied changes nothing. An ITSM may reopen what is done; a finished ticket of our
+    own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for (`asked`) is
+    cleared by a change, not by our wish. Idempotent: the same report twice is None the second time.
+    """
+    moment = min(report.at or now, now)
+    if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
+        return None
+    if ticket.reported_at is not None and moment < ticket.reported_at:
+        return None
+    old, new = ticket.status, _next_status(ticket.status, report.status)
+    after = replace(
+        ticket,
+        status=new,
+        reported_at=moment,
+        number=ticket.number or report.number,
+        registered_at=ticket.registered_at or moment,
+        promised_at=_moment(report.fields.get("promised")) or ticket.promised_at,
+        solution=report.fields.get("solution", ticket.solution) if new in DONE else ticket.solution,
+        resolved_at=moment if new is Status.RESOLVED and old is not new else ticket.resolved_at,
+        closed_at=moment if new in (Status.CLOSED, Status.REJECTED, Status.WITHDRAWN) else None,
+    )
+    if old is not new:
+        after = replace(after, asked="", asked_until=None)
+        reopened = old in DONE and new in OPEN
+        return Change(after, old, new, "reopened" if reopened else "status", report, moment)
+    if after.number != ticket.number:
+        return Change(after, old, new, "number", report, moment)
+    if after.promised_at != ticket.promised_at:
+        return Change(after, old, new, "promised", report, moment)
+    if new is Status.WAITING and report.fields.get("question"):
+        return Change(after, old, new, "question", report, moment)
+    return None
+
+
+def _next_status(old: Status, reported: Status) -> Status:
+    """A late "registered" never takes back work that has begun, a late "done" never takes back an end; what is done is
+    reopened only by an explicit status of work."""
+    if reported in (Status.NEW, Status.REGISTERED) and old is not Status.NEW:
+        return old
+    if old in ENDED and reported in DONE:
+        return old
+    return Status.REGISTERED if reported is Status.NEW else reported
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else None
+
+
+def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> str:
+    """The name of a ticket everywhere: subcategory and the first words, on one line, <= `limit` characters."""
+    words = " ".join(description.split())
+    head = " ".join(subcategory.split())
+    text = f"{head}: {words}" if head and words else head or words
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    space = cut.rfind(" ")
+    return (cut[:space] if space > limit // 2 else cut).rstrip(" ,.;:—-") + "…"
+
+
+def may_see(ticket: Ticket, person: Person) -> bool:
+    """The one authorisation (threats.md A5): only the requester. Everyone else is told "not found"."""
+    return ticket.person_id == person.id and not person.gone
+
+
+def may_rate(ticket: Ticket, rated_at: datetime | None, now: datetime) -> bool:
+    """Resolved or closed work may be rated once, and the rating changed for a day."""
+    if ticket.status not in (Status.RESOLVED, Status.CLOSED):
+        return False
+    return rated_at is None or now - rated_at <= RATING_CHANGE_WINDOW
+
+
+def may_add(ticket: Ticket) -> bool:
+    """Whether a letter may still go into the thread: any ticket that the far end has not ended for good."""
+    return ticket.status in OPEN or ticket.status is Status.RESOLVED
+
+
+def may_withdraw(ticket: Ticket) -> bool:
+    return ticket.status in OPEN and ticket.asked != "withdraw"
