@@ -50,7 +50,7 @@ class Person:
     gone: bool = False
 
 
-_ADDRESS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+_ADDRESS = re.compile(r"[a-z0-9!#$%&'+/=?^_`{|}~.-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
 
 def canonical_address(text: str) -> str | None:
@@ -58,7 +58,7 @@ def canonical_address(text: str) -> str | None:
 
     Case, spaces around it, `<>`, `mailto:` and a final full stop are forgiven; wildcards, commas and homoglyphs are not.
     """
-    text = unicodedata.normalize("NFKC", text).strip().strip("<>").strip().rstrip(".").lower()
+    text = unicodedata.normalize("NFKC", text).strip().rstrip(".").strip("<>").strip().lower()
     text = text.removeprefix("mailto:")
     local, at, domain = text.rpartition("@")
     if not at or not local or len(text) > 254:

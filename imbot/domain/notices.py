@@ -1,0 +1,83 @@
+"""What people are told when something about a ticket has changed. Decides the notice; its words are a template's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from imbot.domain.tickets import Change, Status, Ticket, may_add
+
+_BY_STATUS: Mapping[Status, str] = {
+    Status.REGISTERED: "registered",
+    Status.IN_PROGRESS: "in_progress",
+    Status.WAITING: "question",
+    Status.RESOLVED: "resolved",
+    Status.CLOSED: "closed",
+    Status.REJECTED: "rejected",
+    Status.WITHDRAWN: "withdrawn",
+}
+_BY_WHAT: Mapping[str, str] = {
+    "reopened": "reopened",
+    "promised": "promised",
+    "number": "registered",
+    "question": "question",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell the requester. `values` is plain JSON. `silent`: without sound."""
+
+    name: str
+    ticket_id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    silent: bool = False
+
+
+def notices_for(change: Change) -> tuple[Notice, ...]:
+    """What the requester is told of `change`. Work that goes on is told without sound: nothing is asked of anybody."""
+    ticket, fields = change.ticket, change.report.fields
+    name = _BY_WHAT.get(change.what) or _BY_STATUS[change.new]
+    values = ticket_values(ticket) | {
+        "old": str(change.old),
+        "new": str(change.new),
+        "promised_at": _iso(ticket.promised_at),
+        "solution": ticket.solution,
+        "question": fields.get("question", ""),
+        "comment": fields.get("comment", ""),
+        "author": fields.get("assignee", ""),
+        "reason": fields.get("comment", "") or fields.get("solution", ""),
+    }
+    return (Notice(name, ticket.id, values, silent=name in ("in_progress", "promised")),)
+
+
+def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:
+    """ "Support writes": a believed, bound letter that bears no known status."""
+    return Notice("comment", ticket.id, ticket_values(ticket) | {"comment": text, "author": author})
+
+
+def failure_notice(ticket: Ticket, reason: str) -> Notice:
+    """The letter failed for good; text and files are kept."""
+    return Notice("failed", ticket.id, ticket_values(ticket) | {"reason": reason})
+
+
+def silence_notice(ticket: Ticket) -> Notice:
+    """We asked the far end to take the work up again, and it has not answered in time."""
+    return Notice("reopen_silence", ticket.id, ticket_values(ticket))
+
+
+def ticket_values(ticket: Ticket) -> dict[str, Any]:
+    """What every screen about a ticket may say of it."""
+    return {
+        "ticket": ticket.id,
+        "title": ticket.title,
+        "number": ticket.number,
+        "status": str(ticket.status),
+        "can_add": may_add(ticket),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
