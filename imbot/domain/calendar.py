@@ -1,0 +1,44 @@
+"""Working time: when so many working hours will have passed, and whether it is night. Pure; holidays are a setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingHours:
+    """`days`: ISO weekdays (1 = Monday). `start` < `end`, local time of `zone`. `holidays`: days without work."""
+
+    zone: ZoneInfo
+    days: frozenset[int] = frozenset({1, 2, 3, 4, 5})
+    start: time = time(9)
+    end: time = time(18)
+    holidays: frozenset[date] = frozenset()
+
+
+def after_working(start: datetime, span: timedelta, hours: WorkingHours) -> datetime:
+    """The moment at which `span` of working time has passed since `start` (aware); never earlier than `start`.
+
+    Where a year has no working time at all the span is counted as plain time, so that a wrong calendar delays nothing.
+    """
+    left, day = span, start.astimezone(hours.zone).date()
+    for _ in range(366):
+        if day.isoweekday() in hours.days and day not in hours.holidays:
+            opens = max(datetime.combine(day, hours.start, hours.zone), start)
+            room = datetime.combine(day, hours.end, hours.zone) - opens
+            if timedelta(0) < room:
+                if left <= room:
+                    return (opens + left).astimezone(start.tzinfo)
+                left -= room
+        day += timedelta(days=1)
+    return start + span
+
+
+def is_night(moment: datetime, zone: ZoneInfo, begins: time, ends: time) -> bool:
+    """Whether `moment` falls into the quiet hours, which may cross midnight; equal ends mean there are none."""
+    clock = moment.astimezone(zone).time()
+    if begins <= ends:
+        return begins <= clock < ends
+    return clock >= begins or clock < ends
