@@ -1,0 +1,336 @@
+"""Hands letters to the mail server by SMTP, over one kept connection. It decides nothing: when to try again is the outbox's.
+
+A connection lives through these states; every error but a clean refusal ends in *closed*, by abort:
+
+    closed -> connecting -> (STARTTLS) -> (AUTH) -> idle -> MAIL -> RCPT -> DATA -> final dot -> 250 -> idle
+
+Up to the final dot an error means "not accepted". A drop or silence after it is the one honest window: the server may have
+taken the letter, so the error bears the code `unknown-outcome` and the letter is sent again with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
+
+from imbot import failpoints
+from imbot.domain.errors import DeliveryError
+from imbot.mailbox.inbox import TlsMode, tls_context
+
+_CHUNK = 64 * 1024
+_HIGH_WATER = 256 * 1024  # bytes waiting in our own buffers before we let the network catch up
+_IN_A_THREAD = 512 * 1024  # a letter above this is prepared off the event loop
+_AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the server, never about this letter
+_BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """`timeout`: seconds for a whole send, connection and waiting for one's turn included. `reuse_for`: a connection idle
+    for longer is not trusted any more (firewalls forget quietly). `hello_name`: our name in EHLO, "" = this host's."""
+
+    host: str
+    port: int
+    tls: TlsMode = "starttls"
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+    timeout: float = 30.0
+    hello_name: str = ""
+    reuse_for: float = 60.0
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one letter has come. `dot_sent`: the final dot has left us, the server may have the letter."""
+
+    dot_sent: bool = False
+
+
+class Smtp:
+    """One connection to one server, kept between letters. Safe to call from several tasks: sends are serialised."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._client: aiosmtplib.SMTP | None = None
+        self._context: ssl.SSLContext | None = None
+        self._used_at = 0.0
+
+    async def send(self, envelope_sender: str, recipients: Sequence[str], data: bytes) -> str:
+        """Hand over one letter to all recipients or to none; return the server's answer to the final dot.
+
+        Raises DeliveryError: `refused` and permanent for a 5xx on this letter, `throttled` for a 4xx, else `down`.
+        """
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(self._settings.timeout), self._lock:
+                return await self._send(envelope_sender, recipients, data, progress)
+        except TimeoutError as error:
+            raise self._silent(progress) from error
+
+    async def check(self) -> str:
+        """Connect, log in and ask for a NOOP; one line of what was found. Raises DeliveryError."""
+        try:
+            async with asyncio.timeout(self._settings.timeout), self._lock:
+                client = await self._ready()
+                try:
+                    answer = await client.noop()
+                except BaseException:
+                    self._drop()
+                    raise
+                self._used_at = time.monotonic()
+        except TimeoutError as error:
+            raise self._silent(_Progress()) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise self._down(error, _Progress()) from error
+        login = f"signed in as {self._settings.username}" if self._settings.username else "no login"
+        return f"{self._where}: {self._settings.tls}, {login}, NOOP {answer.code}"
+
+    async def close(self) -> None:
+        """Say QUIT if the connection is well, then let it go. Never raises."""
+        async with self._lock:
+            client = self._client
+            if client is not None and client.is_connected:
+                with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+                    await client.quit(timeout=min(2.0, self._settings.timeout))
+            self._drop()
+
+    # --- the connection
+
+    @property
+    def _where(self) -> str:
+        return f"SMTP {self._settings.host}:{self._settings.port}"
+
+    async def _ready(self) -> aiosmtplib.SMTP:
+        """The kept connection if it may still be trusted, else a fresh one. Raises DeliveryError."""
+        client = self._client
+        if client is not None and client.is_connected and time.monotonic() - self._used_at < self._settings.reuse_for:
+            return client
+        self._drop()
+        return await self._connect()
+
+    async def _connect(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        try:
+            if settings.tls != "none" and self._context is None:
+                self._context = await asyncio.to_thread(tls_context, settings.ca_file)
+            client = aiosmtplib.SMTP(
+                hostname=settings.host,
+                port=settings.port,
+                username=settings.username or None,
+                password=settings.password or None,
+                local_hostname=settings.hello_name or None,
+                timeout=settings.timeout,
+                use_tls=settings.tls == "tls",
+                start_tls=settings.tls == "starttls",
+                tls_context=self._context,
+            )
+            self._client = client
+            await client.connect()
+            await _greet(client)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            self._drop()
+            raise self._down(error, _Progress()) from error
+        except BaseException:
+            self._drop()
+            raise
+        return client
+
+    def _drop(self) -> None:
+        """Let the connection go at once, without waiting for what is still in our buffers."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        transport = client.transport
+        client.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+    # --- one letter
+
+    async def _send(self, sender: str, recipients: Sequence[str], data: bytes, progress: _Progress) -> str:
+        reused = self._client
+        client = await self._ready()
+        try:
+            await self._begin(client, sender, len(data), again=client is reused)
+            client = self._client or client
+            for recipient in recipients:
+                await client.rcpt(recipient)
+            answer = await self._data(client, data, progress)
+        except aiosmtplib.SMTPResponseException as error:
+            await self._reset(error.code)
+            raise self._refusal(error.code, error.message) from error
+        except (UnicodeError, ValueError) as error:  # an address that cannot stand in a command
+            await self._reset(553)
+            raise DeliveryError(
+                f"{self._where}: an address cannot be sent: {error}", permanent=True, kind="refused", code="address"
+            ) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._drop()
+            raise self._down(error, progress) from error
+        except BaseException:
+            self._drop()
+            raise
+        self._used_at = time.monotonic()
+        return answer
+
+    async def _begin(self, client: aiosmtplib.SMTP, sender: str, size: int, *, again: bool) -> None:
+        """MAIL FROM; a kept connection that turns out to be closed is opened again, once and silently."""
+        patience = min(10.0, self._settings.timeout / 3) if again else self._settings.timeout
+        try:
+            self._check_size(client, size)
+            await client.mail(sender, timeout=patience)
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPSenderRefused) as error:
+            closing = not isinstance(error, aiosmtplib.SMTPSenderRefused) or error.code == 421
+            if not (again and closing):
+                raise
+            self._drop()
+            fresh = await self._connect()
+            await self._begin(fresh, sender, size, again=False)
+
+    def _check_size(self, client: aiosmtplib.SMTP, size: int) -> None:
+        """The server's own limit (RFC 1870), asked before megabytes are sent in vain."""
+        limit = client.esmtp_extensions.get("size", "").strip()
+        if limit.isdigit() and 0 < int(limit) < size:
+            raise aiosmtplib.SMTPDataError(552, f"the letter has {size} bytes, the server takes {limit}")
+
+    async def _data(self, client: aiosmtplib.SMTP, data: bytes, progress: _Progress) -> str:
+        payload = await asyncio.to_thread(_stuffed, data) if len(data) > _IN_A_THREAD else _stuffed(data)
+        start = await client.execute_command(b"DATA")
+        if start.code != 354:
+            raise aiosmtplib.SMTPDataError(start.code, start.message)
+        protocol = client.protocol
+        if protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        # The reader waits from the first byte on: a server may refuse in the middle, and that answer counts.
+        reading = asyncio.ensure_future(protocol.read_response(timeout=None))
+        try:
+            await _write(protocol, payload, reading, progress)
+            answer = await reading
+        finally:
+            if not reading.done():
+                reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        if answer.code != 250:
+            if not progress.dot_sent:
+                self._drop()  # it spoke before our last byte: the two sides no longer agree where they are
+            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+        failpoints.hit("smtp_250")
+        return f"{answer.code} {answer.message}"
+
+    async def _reset(self, code: int) -> None:
+        """After a clean refusal the connection stays good: forget the envelope. Otherwise it is dropped."""
+        client = self._client
+        if client is None or not client.is_connected or code == 421 or code in _AUTH_CODES or code < 400:
+            self._drop()
+            return
+        try:
+            await client.rset(timeout=min(5.0, self._settings.timeout))
+            self._used_at = time.monotonic()
+        except (aiosmtplib.SMTPException, OSError):
+            self._drop()
+
+    # --- errors
+
+    def _refusal(self, code: int, message: str) -> DeliveryError:
+        text = f"{self._where}: {code} {_one_line(message)}"
+        if code in _AUTH_CODES or code < 400:
+            return DeliveryError(text, kind="down", code=str(code))
+        if code < 500:
+            return DeliveryError(text, kind="throttled", code=str(code))
+        return DeliveryError(text, permanent=True, kind="refused", code=str(code))
+
+    def _down(self, error: Exception, progress: _Progress) -> DeliveryError:
+        """An error of the connection, the certificate or the login: about the server, not about a letter."""
+        if progress.dot_sent:
+            return DeliveryError(
+                f"{self._where}: the connection broke after the letter and before the answer",
+                kind="down",
+                code="unknown-outcome",
+            )
+        code = "connection"
+        text = _one_line(str(error)) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            code, text = "certificate", f"the server's certificate is not trusted: {text}"
+        elif isinstance(error, aiosmtplib.SMTPAuthenticationError):
+            code, text = str(error.code), f"login refused: {error.code} {_one_line(error.message)}"
+        elif isinstance(error, aiosmtplib.SMTPResponseException):
+            code, text = str(error.code), f"{error.code} {_one_line(error.message)}"
+        elif isinstance(error, TimeoutError):
+            code = "timeout"
+        return DeliveryError(f"{self._where}: {text}", kind="down", code=code)
+
+    def _silent(self, progress: _Progress) -> DeliveryError:
+        if progress.dot_sent:
+            return DeliveryError(
+                f"{self._where}: no answer to the letter within {self._settings.timeout:g} s",
+                kind="down",
+                code="unknown-outcome",
+            )
+        return DeliveryError(
+            f"{self._where}: no answer within {self._settings.timeout:g} s", kind="down", code="timeout"
+        )
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    """EHLO, unless connecting has said it already: its answer bears the limits, and its refusal is no letter's fault."""
+    if not client.is_ehlo_or_helo_needed:
+        return
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
+
+
+async def _write(
+    protocol: SMTPProtocol, payload: bytes, reading: asyncio.Future[aiosmtplib.SMTPResponse], progress: _Progress
+) -> None:
+    """The letter and its final dot, unless the server speaks first."""
+    middle = len(payload) // 2
+    await _write_chunks(protocol, payload[:middle], reading)
+    failpoints.hit("smtp_mid_data")
+    await _write_chunks(protocol, payload[middle:], reading)
+    if not reading.done():
+        protocol.write(b".\r\n")
+        progress.dot_sent = True
+
+
+async def _write_chunks(
+    protocol: SMTPProtocol, payload: bytes, reading: asyncio.Future[aiosmtplib.SMTPResponse]
+) -> None:
+    view = memoryview(payload)
+    for start in range(0, len(view), _CHUNK):
+        if reading.done():
+            return
+        protocol.write(bytes(view[start : start + _CHUNK]))
+        while not reading.done() and _waiting_bytes(protocol) > _HIGH_WATER:
+            await asyncio.sleep(0.002)  # noqa: ASYNC110  aiosmtplib has no public way to wait for a drain
+
+
+def _stuffed(data: bytes) -> bytes:
+    """CRLF line ends, a final one, and dots doubled at line starts (RFC 5321, 4.5.2), without the final dot."""
+    data = _BARE_NEWLINE.sub(b"\r\n", data)
+    if not data.endswith(b"\r\n"):
+        data += b"\r\n"
+    return _LEADING_DOT.sub(b"..", data)
+
+
+def _waiting_bytes(protocol: SMTPProtocol) -> int:
+    transport = protocol.transport
+    return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:400]
