@@ -1,0 +1,80 @@
+"""Patterns that admins write, run by RE2: linear time whatever the pattern and the letter, so nobody can hang the watcher.
+
+RE2 has no look-around and knows `\\b`, `\\w` and `\\d` for ASCII only: profiles use `unless` and explicit letters instead.
+Matching ignores case and takes "ё" for "е", in patterns as in letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+_YO = str.maketrans({"ё": "е", "Ё": "Е"})
+MAX_PATTERN = 2000
+
+
+class BadPattern(ValueError):
+    """The pattern cannot be used. The reason is its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A match. `groups` are the captured texts (None where a group took no part), `start` and `end` offsets in characters."""
+
+    start: int
+    end: int
+    text: str
+    groups: tuple[str | None, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern. `^` and `$` match at lines."""
+
+    source: str
+    compiled: Any
+    groups: int
+
+    def finds(self, text: str, start: int = 0) -> Iterator[Found]:
+        """Every match from `start` on, left to right. The offsets hold in `text` as it was given."""
+        folded = text.translate(_YO)
+        for match in self.compiled.finditer(folded, start):
+            spans = tuple(match.span(index) for index in range(1, self.groups + 1))
+            groups = tuple(text[a:b] if a >= 0 else None for a, b in spans)
+            yield Found(match.start(), match.end(), text[match.start() : match.end()], groups, spans)
+
+    def first(self, text: str, start: int = 0) -> Found | None:
+        return next(self.finds(text, start), None)
+
+    def matches(self, text: str) -> bool:
+        return self.compiled.search(text.translate(_YO)) is not None
+
+
+def compile_pattern(source: str) -> Pattern:
+    """Raises `BadPattern` with the reason in words."""
+    if not source.strip():
+        raise BadPattern("the pattern is empty")
+    if len(source) > MAX_PATTERN:
+        raise BadPattern(f"the pattern is longer than {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    options.max_mem = 4 << 20
+    try:
+        compiled = re2.compile("(?m)" + source.translate(_YO), options)
+    except re2.error as error:
+        raise BadPattern(_reason(error)) from None
+    if compiled.search("") is not None:
+        raise BadPattern("the pattern matches an empty text, so it would match everything")
+    return Pattern(source, compiled, compiled.groups)
+
+
+def _reason(error: Exception) -> str:
+    detail = error.args[0] if error.args else ""
+    words = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    hint = " (RE2 has no look-around: use `unless`)" if "(?" in words else ""
+    return f"{words or 'not a pattern'}{hint}"
