@@ -315,8 +315,9 @@ async def _write_chunks(
         if reading.done():
             return
         protocol.write(bytes(view[start : start + _CHUNK]))
-        while not reading.done() and _waiting_bytes(protocol) > _HIGH_WATER:
-            await asyncio.sleep(0.002)  # noqa: ASYNC110  aiosmtplib has no public way to wait for a drain
+        # aiosmtplib has no public way to wait for a drain.
+        while not reading.done() and _waiting_bytes(protocol) > _HIGH_WATER:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 def _stuffed(data: bytes) -> bytes:

@@ -1,0 +1,239 @@
+"""Reads the reply mailbox by IMAP: what is new, a wait for more, and a mark on what is done. It looks into no letter.
+
+    closed -> (connect) -> signed in -> folder open -> fetching | idling | marking -> folder open ... -> closed
+
+An error in any state closes the connection; the next call opens a new one. New letters are found by their UID alone, so
+flags that people or other programs set change nothing. A changed UIDVALIDITY means that the server counts anew: everything
+is read again, and the caller, who knows letters by identity, repeats nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from imbot.domain.errors import MailboxError
+from imbot.mailbox.imap_wire import Selected, Wire, folder_name
+from imbot.mailbox.inbox import Batch, Fetched, TlsMode
+
+_LONGEST_IDLE = 540.0  # seconds; routers forget a silent connection long before RFC 2177's 29 minutes
+_BATCH_BYTES = 24 * 1024 * 1024  # a batch ends here even if its window is not full
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """`processed_folder`: where letters go when done; "" only marks them as read. `start`: what the first run takes, the
+    letters that come from "now" on or "all" that are there. `window`: letters a batch. `largest`: bytes; of a larger letter only
+    the headers are fetched. `timeout`: seconds for each answer of the server."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    tls: TlsMode = "tls"
+    folder: str = "INBOX"
+    processed_folder: str = ""
+    ca_file: str = ""
+    timeout: float = 30.0
+    idle: bool = True
+    window: int = 50
+    start: Literal["now", "all"] = "now"
+    largest: int = 50 * 1024 * 1024
+
+
+class Imap:
+    """One mailbox. Calls are serialised; a call that fails raises MailboxError and leaves the connection closed."""
+
+    def __init__(self, settings: ImapSettings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._wire: Wire | None = None
+        self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
+
+    async def connect(self) -> None:
+        """Open the connection and the folder now, to know early whether that works."""
+        async with self._lock:
+            await self._open_folder()
+
+    async def fetch_new(self, cursor: str | None) -> Batch:
+        """The letters behind `cursor`, at most a window of them. None: the first run (see `ImapSettings.start`)."""
+        async with self._lock:
+            wire, selected = await self._open_folder()
+            if cursor is None and self._settings.start == "now":
+                return await self._begin_now(wire, selected)
+            validity, last = _read_cursor(cursor)
+            if validity != selected.uidvalidity:
+                last = 0
+            uids = await wire.search_from(last + 1)
+            window = uids[: self._settings.window]
+            letters, reached = await self._fetch(wire, selected.uidvalidity, window)
+            self._seen_next = max(selected.uidnext, uids[-1] + 1 if uids else 0)
+            return Batch(letters, f"{selected.uidvalidity}:{reached or last}", more=bool(uids) and reached < uids[-1])
+
+    async def wait(self, seconds: float) -> bool:
+        """True when letters came since the last fetch; False when the time is up. Without IDLE it just waits the time out.
+
+        Raises MailboxError if the connection breaks meanwhile.
+        """
+        async with self._lock:
+            wire, selected = await self._open_folder()
+            if selected.uidnext > self._seen_next > 0:
+                return True
+            if self._settings.idle and wire.can("IDLE"):
+                return await wire.idle(min(seconds, _LONGEST_IDLE))
+        await asyncio.sleep(seconds)
+        return False
+
+    async def mark(self, letters: Sequence[Fetched]) -> None:
+        """These are done: mark them as read, and move them if a folder is named. Safe to repeat; letters gone are no error."""
+        async with self._lock:
+            if not letters:
+                return
+            wire, selected = await self._open_folder()
+            uids = [letter.uid for letter in letters if letter.uidvalidity == selected.uidvalidity]
+            if not uids:
+                return
+            await wire.uid("marking", "STORE", uids, "+FLAGS.SILENT", r"(\Seen)")
+            if self._settings.processed_folder:
+                await self._move(wire, uids, self._settings.processed_folder)
+
+    async def check(self) -> str:
+        """Sign in and open the folders; one line of what was found. Raises MailboxError."""
+        async with self._lock:
+            wire, selected = await self._open_folder()
+            folder = f"{self._settings.folder} has {selected.exists} letters"
+            found = f"{self._where}: signed in as {self._settings.username}, {folder}"
+            found += ", IDLE" if wire.can("IDLE") and self._settings.idle else ", no IDLE: polled"
+            if self._settings.processed_folder:
+                await wire.command(
+                    "the folder for done letters", "STATUS", folder_name(self._settings.processed_folder), "(MESSAGES)"
+                )
+                found += f", done letters go to {self._settings.processed_folder}"
+            return found
+
+    async def close(self) -> None:
+        """Say goodbye and let go; a call that is still under way is cut off. Never raises."""
+        if self._lock.locked() and self._wire is not None:
+            self._wire.abort()
+        async with self._lock:
+            wire, self._wire = self._wire, None
+            if wire is not None:
+                await wire.logout()
+
+    # --- inside the lock
+
+    @property
+    def _where(self) -> str:
+        return f"IMAP {self._settings.host}:{self._settings.port}"
+
+    async def _open_folder(self) -> tuple[Wire, Selected]:
+        """The connection, and the folder opened afresh: only SELECT shows a changed UIDVALIDITY and a reliable UIDNEXT.
+
+        A kept connection that the server closed meanwhile is opened again, once and silently.
+        """
+        kept = self._wire
+        if kept is not None and kept.alive:
+            try:
+                return kept, await kept.select(self._settings.folder)
+            except MailboxError:
+                if kept.alive:
+                    raise
+        wire = await self._sign_in()
+        return wire, await wire.select(self._settings.folder)
+
+    async def _sign_in(self) -> Wire:
+        settings = self._settings
+        if self._wire is not None:
+            self._wire.abort()
+        self._wire = wire = Wire(self._where, settings.timeout)
+        try:
+            await wire.open(settings.host, settings.port, settings.tls, settings.ca_file)
+            await wire.login(settings.username, settings.password)
+        except BaseException:
+            wire.abort()
+            raise
+        return wire
+
+    async def _begin_now(self, wire: Wire, selected: Selected) -> Batch:
+        """Nothing that is there now is wanted: the cursor stands behind the last letter."""
+        last = selected.uidnext - 1
+        if last < 0:
+            last = max(await wire.search_from(1), default=0)
+        self._seen_next = last + 1
+        return Batch((), f"{selected.uidvalidity}:{last}")
+
+    async def _fetch(self, wire: Wire, validity: int, window: Sequence[int]) -> tuple[tuple[Fetched, ...], int]:
+        """The letters of the window, in order, and the UID that was reached: less than the window if that is heavy or
+        if the server cannot give a letter. Raises MailboxError if that letter is the first."""
+        sizes = await wire.sizes(window)
+        chosen = self._light_enough(window, sizes)
+        letters: list[Fetched] = []
+        try:
+            letters = await self._read(wire, validity, chosen, sizes)
+        except MailboxError:
+            if not wire.alive:
+                raise
+            chosen = chosen[:1]  # the server refused: go on one by one, to stop at the very letter
+            letters = await self._read(wire, validity, chosen, sizes)
+        return tuple(letters), chosen[-1] if chosen else 0
+
+    def _light_enough(self, window: Sequence[int], sizes: Mapping[int, int]) -> list[int]:
+        chosen: list[int] = []
+        weight = 0
+        for uid in window:
+            weight += min(sizes.get(uid, 0), self._settings.largest)
+            if chosen and weight > _BATCH_BYTES:
+                break
+            chosen.append(uid)
+        return chosen
+
+    async def _read(self, wire: Wire, validity: int, uids: Sequence[int], sizes: Mapping[int, int]) -> list[Fetched]:
+        large = [uid for uid in uids if sizes.get(uid, 0) > self._settings.largest]
+        raws = await wire.bodies([uid for uid in uids if uid not in large])
+        headers = await wire.bodies(large, headers_only=True)
+        found = raws | headers
+        missing = set(uids) - set(found)
+        if missing:  # gone since the search, or held back by a fault of the server, which must not pass for "gone"
+            held_back = sorted(missing.intersection(await wire.search_from(min(missing))))
+            if held_back:
+                raise MailboxError(
+                    f"{self._where}: the server does not give letter UID {held_back[0]}; move or delete it by hand"
+                )
+        return [
+            Fetched(
+                cursor=f"{validity}:{uid}",
+                key=f"{validity}:{uid}",
+                raw=raw,
+                size=sizes.get(uid, len(raw)),
+                truncated=uid in headers,
+                uid=uid,
+                uidvalidity=validity,
+            )
+            for uid, raw in sorted(found.items())
+        ]
+
+    async def _move(self, wire: Wire, uids: Sequence[int], folder: str) -> None:
+        """MOVE (RFC 6851), else COPY, \\Deleted and UID EXPUNGE. Never a plain EXPUNGE: that takes others' letters along."""
+        name = folder_name(folder)
+        verb = "MOVE" if wire.can("MOVE") else "COPY"
+        try:
+            await wire.uid("moving", verb, uids, name)
+        except MailboxError as error:
+            if not wire.alive or "TRYCREATE" not in str(error):
+                raise
+            await wire.command(f"making {folder}", "CREATE", name)
+            await wire.uid("moving", verb, uids, name)
+        if verb == "COPY":
+            await wire.uid("marking", "STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
+            if wire.can("UIDPLUS"):
+                await wire.uid("removing", "EXPUNGE", uids)
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int]:
+    """(UIDVALIDITY, last UID). A cursor of another kind (a mailbox that was read by POP3 before) starts from the beginning."""
+    validity, _, uid = (cursor or "").partition(":")
+    if validity.isdigit() and uid.isdigit():
+        return int(validity), int(uid)
+    return 0, 0

@@ -1,0 +1,330 @@
+"""One bounded IMAP connection: aioimaplib with a limit on every wait, and the small grammar that it leaves to its callers.
+
+Whatever goes wrong (silence, a cut in the middle of a literal, BYE, an answer that cannot be read) ends the same way: the
+transport is aborted and MailboxError is raised. A connection that has failed once is never used again. It knows nothing of
+cursors, windows or marks: that is `imbot.mailbox.imap`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import re
+import ssl
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aioimaplib  # type: ignore[import-untyped]
+
+from imbot.domain.errors import MailboxError
+from imbot.mailbox.inbox import TlsMode, tls_context
+
+_T = TypeVar("_T")
+_UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
+_UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
+_PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
+_EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
+_FETCH = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)
+_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What the server tells of a folder when it is opened. `uidnext` is 0 where it keeps that to itself."""
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
+
+
+class Wire:
+    """One connection, from greeting to abort. Not for use by two tasks at once."""
+
+    def __init__(self, where: str, timeout: float) -> None:
+        self._where = where
+        self._timeout = timeout
+        self._client: aioimaplib.IMAP4 | None = None
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def alive(self) -> bool:
+        return self._client is not None and not self._lost.done()
+
+    def can(self, capability: str) -> bool:
+        return self._client is not None and capability in {
+            str(item).upper() for item in self._client.protocol.capabilities
+        }
+
+    # --- life
+
+    async def open(self, host: str, port: int, tls: TlsMode, ca_file: str) -> None:
+        """Connect and read the greeting; with STARTTLS the plain part is over before anything else is said."""
+        try:
+            context = await asyncio.to_thread(tls_context, ca_file) if tls != "none" else None
+        except OSError as error:
+            raise MailboxError(
+                f"{self._where}: the file of authorities cannot be read: {error}", permanent=True
+            ) from error
+        self._client = aioimaplib.IMAP4(
+            host=host,
+            port=port,
+            timeout=self._timeout,
+            conn_lost_cb=self._on_lost,
+            ssl_context=context if tls == "tls" else None,
+        )
+        await self.bounded("the greeting", self._client.wait_hello_from_server())
+        if tls == "starttls" and context is not None:
+            await self._start_tls(host, context)
+
+    async def _start_tls(self, host: str, context: ssl.SSLContext) -> None:
+        protocol = self._protocol
+        await self.ask("STARTTLS", protocol.execute(aioimaplib.Command("STARTTLS", protocol.new_tag())), permanent=True)
+        if protocol.incomplete_line:  # bytes that somebody slipped in before the encryption (CVE-2011-0411)
+            self.abort()
+            raise MailboxError(f"{self._where}: plain text after STARTTLS: somebody may be listening", permanent=True)
+        loop = asyncio.get_running_loop()
+        upgrade = loop.start_tls(protocol.transport, protocol, context, server_hostname=host)
+        protocol.transport = await self.bounded("the encryption", upgrade)
+        await self.bounded("CAPABILITY", protocol.capability())
+
+    async def login(self, username: str, password: str) -> None:
+        """LOGIN, or AUTHENTICATE PLAIN where a name or password is not ASCII (RFC 3501 has no such strings)."""
+        protocol = self._protocol
+        if (username + password).isascii():
+            asked = protocol.login(aioimaplib.quoted(username), password)
+        else:
+            blob = base64.b64encode(f"\0{username}\0{password}".encode()).decode()
+            asked = self._authenticate(protocol, blob)
+        await self.ask("login", asked, permanent=True)
+        await self.bounded("CAPABILITY", protocol.capability())
+
+    @staticmethod
+    async def _authenticate(protocol: Any, blob: str) -> Any:
+        command = aioimaplib.Command("AUTHENTICATE", protocol.new_tag(), "PLAIN", blob)
+        response = await protocol.execute(command, scrub=blob)
+        if response.result == "OK":
+            protocol.state = aioimaplib.AUTH
+        return response
+
+    async def logout(self) -> None:
+        """Say goodbye if that is quick, then let go. Never raises."""
+        if self.alive:
+            with contextlib.suppress(MailboxError):
+                await self.bounded("LOGOUT", self._protocol.logout(), seconds=min(2.0, self._timeout))
+        self.abort()
+
+    def abort(self) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client._client_task.cancel()
+        for task in (*client.tasks, *client.protocol.tasks):
+            task.cancel()
+        if client.protocol.transport is not None:
+            client.protocol.transport.abort()
+
+    def _on_lost(self, _: Exception | None) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    @property
+    def _protocol(self) -> Any:
+        if self._client is None:
+            raise MailboxError(f"{self._where}: not connected")
+        return self._client.protocol
+
+    # --- bounded waiting
+
+    async def bounded(self, what: str, work: Coroutine[Any, Any, _T], *, seconds: float | None = None) -> _T:
+        """The result of `work`, or MailboxError as soon as the connection is lost, the time is up or the answer is mad."""
+        limit = self._timeout if seconds is None else seconds
+        task = asyncio.ensure_future(work)
+        waiting: set[asyncio.Future[Any]] = {task, self._lost}
+        try:
+            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            if self._lost.done():
+                raise MailboxError(f"{self._where}: the connection broke during {what}")
+            raise MailboxError(f"{self._where}: no answer within {limit:g} s to {what}")
+        except MailboxError:
+            self.abort()
+            raise
+        except ssl.SSLCertVerificationError as error:
+            self.abort()
+            text = f"{self._where}: the server's certificate is not trusted: {error.verify_message}"
+            raise MailboxError(text, permanent=True) from error
+        except (aioimaplib.AioImapException, OSError, ValueError, IndexError, AttributeError) as error:
+            self.abort()
+            text = " ".join(str(error).split())[:300] or type(error).__name__
+            raise MailboxError(f"{self._where}: {what}: {text}") from error
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def ask(self, what: str, work: Coroutine[Any, Any, Any], *, permanent: bool = False) -> list[bytes]:
+        """The lines of a good answer. NO and BAD are MailboxError as well, but the connection stays good after them."""
+        response = await self.bounded(what, work)
+        if response.result != "OK":
+            said = bytes(response.lines[-1]).decode("utf-8", "replace") if response.lines else ""
+            permanent = permanent and not _PASSING.search(said)
+            raise MailboxError(f"{self._where}: {what}: {response.result} {said}".rstrip(), permanent=permanent)
+        return [bytes(line) for line in response.lines]
+
+    # --- commands
+
+    async def select(self, folder: str) -> Selected:
+        lines = await self.ask(f"opening {folder}", self._protocol.select(folder_name(folder)), permanent=True)
+        whole = b"\n".join(lines)
+        validity, following = _UIDVALIDITY.search(whole), _UIDNEXT.search(whole)
+        exists = _EXISTS.search(whole)
+        return Selected(
+            uidvalidity=int(validity[1]) if validity else 0,
+            uidnext=int(following[1]) if following else 0,
+            exists=int(exists[1]) if exists else 0,
+        )
+
+    async def search_from(self, uid: int) -> list[int]:
+        """The UIDs not below `uid`, ascending. `n:*` always names the last letter, even one below n (RFC 3501, 6.4.8)."""
+        lines = await self.ask("the search", self._protocol.search(f"UID {uid}:*", charset=None, by_uid=True))
+        words = b" ".join(lines[:-1]).split()
+        return sorted({int(word) for word in words if word.isdigit() and int(word) >= uid})
+
+    async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
+        lines = await self._fetch(uids, "(UID RFC822.SIZE)")
+        return {
+            uid: size for line in lines if (uid := _number(_UID, line)) and (size := _number(_SIZE, line)) is not None
+        }
+
+    async def bodies(self, uids: Sequence[int], *, headers_only: bool = False) -> dict[int, bytes]:
+        """The letters that are still there, by UID; nothing is marked by reading them (PEEK)."""
+        part = "BODY.PEEK[HEADER]" if headers_only else "BODY.PEEK[]"
+        if not uids:
+            return {}
+        response = await self.bounded("the letters", self._uid("FETCH", _uid_set(uids), f"(UID {part})"))
+        if response.result != "OK":
+            raise MailboxError(f"{self._where}: the letters: {response.result}")
+        return read_literals(response.lines)
+
+    async def _fetch(self, uids: Sequence[int], what: str) -> list[bytes]:
+        return await self.ask("the sizes", self._uid("FETCH", _uid_set(uids), what)) if uids else []
+
+    async def command(self, what: str, name: str, *arguments: str) -> list[bytes]:
+        """A simple command (STATUS, CREATE, NOOP)."""
+        return await self.ask(what, self._protocol.simple_command(name, *arguments))
+
+    async def uid(self, what: str, name: str, uids: Sequence[int], *arguments: str) -> list[bytes]:
+        """`UID name set arguments` for STORE, COPY, MOVE, EXPUNGE."""
+        return await self.ask(what, self._uid(name, _uid_set(uids), *arguments))
+
+    async def _uid(self, name: str, *arguments: str) -> Any:
+        return await self._protocol.uid(name, *arguments)
+
+    # --- IDLE
+
+    async def idle(self, seconds: float) -> bool:
+        """True as soon as the server tells of a letter, False when the time is up. MailboxError where IDLE is refused."""
+        protocol = self._protocol
+        while not protocol.idle_queue.empty():
+            protocol.idle_queue.get_nowait()
+        idling = asyncio.ensure_future(protocol.idle())
+        try:
+            await self.bounded("IDLE", self._idle_begun(protocol, idling))
+            told = await self._idle_told(protocol, seconds)
+            protocol.idle_done()
+            await self.bounded("the end of IDLE", self._ended(idling))
+            return told
+        finally:
+            idling.cancel()
+            await asyncio.gather(idling, return_exceptions=True)
+
+    @staticmethod
+    async def _ended(idling: asyncio.Future[Any]) -> None:
+        await asyncio.shield(idling)
+
+    async def _idle_begun(self, protocol: Any, idling: asyncio.Future[Any]) -> None:
+        acknowledged = asyncio.ensure_future(protocol.wait_for_idle_response())
+        try:
+            await asyncio.wait({idling, acknowledged}, return_when=asyncio.FIRST_COMPLETED)
+            if not acknowledged.done():
+                raise MailboxError(f"{self._where}: IDLE is refused: {idling.result().result}")
+        finally:
+            acknowledged.cancel()
+
+    async def _idle_told(self, protocol: Any, seconds: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            pushed = asyncio.ensure_future(protocol.idle_queue.get())
+            try:
+                await asyncio.wait({pushed, self._lost}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if pushed.done():
+                    if any(_EXISTS.fullmatch(bytes(line)) for line in pushed.result()):
+                        return True
+                elif self._lost.done():
+                    self.abort()
+                    raise MailboxError(f"{self._where}: the connection broke during IDLE")
+            except BaseException:
+                self.abort()
+                raise
+            finally:
+                pushed.cancel()
+
+
+def read_literals(lines: Sequence[bytes | bytearray]) -> dict[int, bytes]:
+    """UID -> literal of a FETCH answer. aioimaplib gives literals as bytearray between lines of bytes; the UID may stand
+    before or behind the literal, and answers about flags may stand between."""
+    found: dict[int, bytes] = {}
+    uid: int | None = None
+    literal: bytes | None = None
+    for line in (*lines, b"0 FETCH ("):
+        if isinstance(line, bytearray):
+            literal = bytes(line)
+            continue
+        if _FETCH.match(line):
+            if uid is not None and literal is not None:
+                found[uid] = literal
+            uid = literal = None
+        number = _number(_UID, line)
+        uid = number if number is not None and uid is None else uid
+    return found
+
+
+def folder_name(name: str) -> str:
+    """A folder name as IMAP wants it: modified UTF-7 (RFC 3501, 5.1.3), quoted. INBOX is INBOX in any case."""
+    return str(aioimaplib.quoted(modified_utf7("INBOX" if name.upper() == "INBOX" else name)))
+
+
+def modified_utf7(text: str) -> str:
+    pieces: list[str] = []
+    for plain, other in re.findall(r"([\x20-\x7e]+)|([^\x20-\x7e]+)", text):
+        if plain:
+            pieces.append(plain.replace("&", "&-"))
+        else:
+            coded = base64.b64encode(other.encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
+            pieces.append(f"&{coded}-")
+    return "".join(pieces)
+
+
+def _number(pattern: re.Pattern[bytes], line: bytes) -> int | None:
+    match = pattern.search(line)
+    return int(match[1]) if match else None
+
+
+def _uid_set(uids: Sequence[int]) -> str:
+    """`1:3,7`: ranges keep a command line short (servers stop at 8,000 bytes)."""
+    runs: list[list[int]] = []
+    for uid in sorted(set(uids)):
+        if runs and uid == runs[-1][1] + 1:
+            runs[-1][1] = uid
+        else:
+            runs.append([uid, uid])
+    return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in runs)
