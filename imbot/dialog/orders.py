@@ -1,0 +1,203 @@
+"""What a turn wants done inside its transaction. Services carry orders out; an order that asks something is answered by
+a `Happened`, which goes into `advance` again in the same transaction. Nothing is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imbot.domain.chats import FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A code is wanted for this address. -> `looked_up {allowed, until}`; `allowed` says nothing about existence."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCode:
+    """-> `code_checked {result: ok|wrong|expired|none|limited, left, name, until}`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemToken:
+    """A deep link or an invitation. -> `token_checked {result: ok|other_chat|expired|unknown, name}`."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """-> `unlinked {}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The person agreed to this version of the consent text."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetLanguage:
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFile:
+    """A file joined the draft or addition `ticket_id`. `fate`: wanted or refused; `reason`: "", too_large, type, too_many.
+    The same `unique_id` under one `ticket_id` comes once only."""
+
+    ticket_id: str
+    file: FileRef
+    caption: str = ""
+    message_id: str = ""
+    album: str = ""
+    fate: str = "wanted"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropFile:
+    ticket_id: str
+    unique_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropDraft:
+    """Every file kept under this id is no longer wanted."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditCaption:
+    ticket_id: str
+    message_id: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFiles:
+    """Start the downloads of what was kept under this id before sign-in. Idempotent."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """A finished draft. Labels and title are in the company's language. Keys are "" for "other / I don't know".
+    -> `opened {ticket}` or `not_opened {reason: gone|one_open, ticket}`. The receipt is put by whoever carries it out."""
+
+    ticket_id: str
+    category_key: str
+    category: str
+    subcategory_key: str
+    subcategory: str
+    backend: str
+    location_key: str
+    location: str
+    description: str
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[tuple[str, str], ...] = ()
+    title: str = ""
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddToTicket:
+    """Words and the files kept under `files_id` go into the thread. -> `added {ticket, waits}` or `not_found {}`."""
+
+    ticket_id: str
+    text: str
+    files_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """-> `withdrawn_asked {ticket values}` or `not_found {}`."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResendTicket:
+    """-> `resent {ticket values}` or `not_found {}`."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`stars` None: no rating. -> `rated {ticket, title, stars}`, `not_ratable {...}` or `not_found {}`."""
+
+    ticket_id: str
+    stars: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Complain:
+    """-> `complained {ticket values}` or `not_found {}`."""
+
+    ticket_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSolved:
+    """-> `reopen_asked {ticket, title, number, reason, until}` or `not_found {}`."""
+
+    ticket_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListTickets:
+    """`page` counts from 1. -> `tickets {page, pages, tickets: [{id, title, number, status, created_at}]}`."""
+
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTicket:
+    """-> `ticket {id, title, number, status, ...}` (see `dialog.tickets.details_screen`) or `not_found {}`."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMore:
+    """The whole text of a ledger line that was cut. -> `more {ticket, title, text}` or `not_found {}`."""
+
+    ticket_id: str
+    ledger_id: int
+
+
+Order = (
+    LookUp
+    | CheckCode
+    | RedeemToken
+    | Unlink
+    | Consent
+    | SetLanguage
+    | KeepFile
+    | DropFile
+    | DropDraft
+    | EditCaption
+    | FetchFiles
+    | OpenTicket
+    | AddToTicket
+    | Withdraw
+    | ResendTicket
+    | Rate
+    | Complain
+    | NotSolved
+    | ListTickets
+    | ShowTicket
+    | ShowMore
+)
