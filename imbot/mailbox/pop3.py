@@ -1,0 +1,246 @@
+"""Reads the reply mailbox by POP3, for servers that offer nothing better. Same shape as `Imap`, same words.
+
+POP3 has no cursor of its own, so ours lists what is known: `pop3 <hash>.<day> <hash>.<day> ...`, one short hash of each UIDL
+that is still on the server and the day (since 1970) it was first handed over; without a day it was there before the first run
+and was never read, so it is never deleted either. A session is short: connect, list, fetch, delete what is old enough, QUIT.
+Deletion happens only in a `fetch_new` whose cursor names the letter: that the caller holds the cursor proves that the letter
+is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import poplib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from imbot.domain.errors import MailboxError
+from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context
+
+_T = TypeVar("_T")
+
+poplib._MAXLINE = 1024 * 1024  # type: ignore[attr-defined]  # 2048 by default: real HTML letters have longer lines
+
+_DAY = 86_400
+_NEVER = -1  # the "day" of a letter that was there before the first run
+_BATCH_BYTES = 24 * 1024 * 1024
+_MARK = "pop3"
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Settings:
+    """`delete_after_days`: letters are deleted on the server that many days after they were handed over; None: never.
+    `timeout`: seconds for each answer; `session`: seconds for a whole visit. The rest as in `ImapSettings`."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    tls: TlsMode = "tls"
+    ca_file: str = ""
+    timeout: float = 30.0
+    session: float = 300.0
+    delete_after_days: int | None = None
+    window: int = 50
+    start: Literal["now", "all"] = "now"
+    largest: int = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    number: int
+    size: int
+    name: str  # the UIDL, or "" where the server knows none
+
+
+class Pop3:
+    """One mailbox, visited anew at each call. `clock`: Unix seconds."""
+
+    def __init__(self, settings: Pop3Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    async def fetch_new(self, cursor: str | None) -> Batch:
+        """The letters that `cursor` does not know, at most a window of them. None: the first run (see `start`)."""
+        return await self._visit(lambda visit: _fetch(visit, self._settings, cursor, int(self._clock() // _DAY)))
+
+    async def wait(self, seconds: float) -> bool:
+        """POP3 tells nothing by itself: wait the time out, return False."""
+        await asyncio.sleep(seconds)
+        return False
+
+    async def mark(self, letters: Sequence[Fetched]) -> None:
+        """POP3 has no marks; deleting is `fetch_new`'s, after the configured days."""
+
+    async def check(self) -> str:
+        """Sign in and count; one line of what was found. Raises MailboxError."""
+        count, uidl = await self._visit(lambda visit: (len(visit.listing()), visit.knows_uidl))
+        found = f"{self._where}: signed in as {self._settings.username}, {count} letters"
+        return found if uidl else found + ", no UIDL: letters are told apart by their content"
+
+    async def close(self) -> None:
+        """Nothing is kept open between calls."""
+
+    @property
+    def _where(self) -> str:
+        return f"POP3 {self._settings.host}:{self._settings.port}"
+
+    async def _visit(self, work: Callable[[_Visit], _T]) -> _T:
+        """One session in a thread. When the time is up or the caller is cancelled, its socket is cut, which ends the thread."""
+        visit = _Visit(self._settings, self._where)
+        async with self._lock:
+            try:
+                async with asyncio.timeout(self._settings.session):
+                    return await asyncio.to_thread(visit.run, work)
+            except TimeoutError as error:
+                raise MailboxError(f"{self._where}: not done within {self._settings.session:g} s") from error
+            finally:
+                visit.cut()
+
+
+class _Visit:
+    """One session, in a thread of its own: everything here blocks."""
+
+    def __init__(self, settings: Pop3Settings, where: str) -> None:
+        self._settings = settings
+        self._where = where
+        self._pop: poplib.POP3 | None = None
+        self.knows_uidl = True
+
+    def run(self, work: Callable[[_Visit], _T]) -> _T:
+        """Sign in, work, QUIT (which is when the server deletes). Raises MailboxError."""
+        try:
+            self._sign_in()
+            result = work(self)
+            self.pop.quit()
+        except ssl.SSLCertVerificationError as error:
+            text = f"{self._where}: the server's certificate is not trusted: {error.verify_message}"
+            raise MailboxError(text, permanent=True) from error
+        except (poplib.error_proto, OSError, ValueError) as error:
+            raise MailboxError(f"{self._where}: {_said(error)}") from error
+        finally:
+            if self._pop is not None:
+                self._pop.close()
+        return result
+
+    def cut(self) -> None:
+        """From another thread: end whatever this session waits for."""
+        if self._pop is not None:
+            with contextlib.suppress(OSError, AttributeError):
+                self._pop.sock.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def pop(self) -> poplib.POP3:
+        if self._pop is None:
+            raise MailboxError(f"{self._where}: not connected")
+        return self._pop
+
+    def _sign_in(self) -> None:
+        settings = self._settings
+        context = tls_context(settings.ca_file) if settings.tls != "none" else None
+        if settings.tls == "tls":
+            self._pop = poplib.POP3_SSL(settings.host, settings.port, context=context, timeout=settings.timeout)
+        else:
+            self._pop = poplib.POP3(settings.host, settings.port, timeout=settings.timeout)
+        self._pop._debugging = 0  # type: ignore[attr-defined]  # never print a dialogue that bears the password
+        self._pop.encoding = "utf-8"
+        try:
+            if settings.tls == "starttls":
+                self._pop.stls(context)
+            self._pop.user(settings.username)
+            self._pop.pass_(settings.password)
+        except poplib.error_proto as error:
+            said = _said(error)
+            permanent = not any(
+                code in said.upper() for code in ("IN-USE", "SYS/TEMP", "LOGIN-DELAY")
+            )  # RFC 2449, 3206
+            raise MailboxError(f"{self._where}: login: {said}", permanent=permanent) from error
+
+    def listing(self) -> list[_Listed]:
+        """What is there, in order, each with its name."""
+        sizes = [(int(line.split()[0]), int(line.split()[1])) for line in self.pop.list()[1]]
+        try:
+            answer = self.pop.uidl()
+            names = {
+                int(number): name.decode("utf-8", "replace") for number, name in (line.split() for line in answer[1])
+            }
+        except poplib.error_proto:
+            self.knows_uidl = False
+            names = {number: self._content_name(number, size) for number, size in sizes}
+        return [_Listed(number, size, names[number]) for number, size in sizes if number in names]
+
+    def _content_name(self, number: int, size: int) -> str:
+        """For servers without UIDL: the headers (with their Received lines) and the size tell letters apart."""
+        try:
+            content = self.headers(number)
+        except poplib.error_proto:  # TOP is optional too
+            content = self.letter(number)
+        return f"content:{size}:{hashlib.sha256(content).hexdigest()}"
+
+    def letter(self, number: int) -> bytes:
+        return b"\r\n".join(self.pop.retr(number)[1]) + b"\r\n"
+
+    def headers(self, number: int) -> bytes:
+        return b"\r\n".join(self.pop.top(number, 0)[1]) + b"\r\n"
+
+    def delete(self, number: int) -> None:
+        self.pop.dele(number)
+
+
+def _fetch(visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
+    listing = visit.listing()
+    if not listing:  # an empty list may be a passing fault of the server: forget nothing because of it
+        return Batch((), cursor if cursor is not None else _MARK)
+    hashes = {listed.number: _hash(listed.name) for listed in listing}
+    if cursor is None and settings.start == "now":
+        return Batch((), _write_cursor(dict.fromkeys(hashes.values(), _NEVER)))
+    known = _read_cursor(cursor)
+    here = {mark: known[mark] for mark in hashes.values() if mark in known}
+    wanted = [listed for listed in listing if hashes[listed.number] not in known]
+    letters: list[Fetched] = []
+    weight = 0
+    for listed in wanted[: settings.window]:
+        weight += min(listed.size, settings.largest)
+        if letters and weight > _BATCH_BYTES:
+            break
+        truncated = listed.size > settings.largest
+        raw = visit.headers(listed.number) if truncated else visit.letter(listed.number)
+        here[hashes[listed.number]] = today
+        letters.append(Fetched(_write_cursor(here), listed.name, raw, listed.size, truncated))
+    if settings.delete_after_days is not None:
+        for listed in listing:
+            day = known.get(hashes[listed.number], _NEVER)
+            if day != _NEVER and today - day >= settings.delete_after_days:
+                visit.delete(listed.number)
+    return Batch(tuple(letters), _write_cursor(here), more=len(letters) < len(wanted))
+
+
+def _hash(name: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
+
+
+def _write_cursor(known: Mapping[str, int]) -> str:
+    return " ".join([_MARK, *(mark if day == _NEVER else f"{mark}.{day}" for mark, day in known.items())])
+
+
+def _read_cursor(cursor: str | None) -> dict[str, int]:
+    """Hash -> day. A cursor of another kind (a mailbox that was read by IMAP before) knows nothing."""
+    first, *words = (cursor or "").split() or [""]
+    if first != _MARK:
+        return {}
+    pairs = (word.partition(".") for word in words)
+    return {mark: int(day) if day.isdigit() else _NEVER for mark, _, day in pairs}
+
+
+def _said(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+    return " ".join(text.split())[:300] or type(error).__name__
