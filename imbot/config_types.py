@@ -1,0 +1,164 @@
+"""The kinds of value that settings are made of: each checks one word of the config and says in plain words what is wrong.
+
+Nothing here knows a section or reads a file. The texts are read by an admin behind the name of the key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import time
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from imbot.domain.people import canonical_address
+
+
+class Section(BaseModel):
+    """A table of the config: an unknown key is a mistake, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, validate_default=False)
+
+
+def _port(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise ValueError(f"{value} is not a port (1-65535)")
+    return value
+
+
+def _positive(value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{value} is too small: at least 1 is needed")
+    return value
+
+
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"{value} is negative")
+    return value
+
+
+def _address(value: str) -> str:
+    address = canonical_address(value)
+    if address is None:
+        raise ValueError(f"{value!r} is not a mail address")
+    return address
+
+
+def _optional_address(value: str) -> str:
+    return _address(value) if value.strip() else ""
+
+
+def _sender(value: str) -> str:
+    """A sender whom we believe: an address, or `*@host` for every address of a host."""
+    text = value.strip().lower()
+    if text.startswith("*@"):
+        _domain(text[2:])
+        return text
+    return _address(text)
+
+
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+
+
+def _domain(value: str) -> str:
+    text = value.strip().lower().rstrip(".").removeprefix("@")
+    ascii_text = text if text.isascii() else text.encode("idna").decode("ascii")
+    if not _DOMAIN.fullmatch(ascii_text):
+        raise ValueError(f"{value!r} is not a domain such as company.ru")
+    return ascii_text
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError in name only
+        raise ValueError(f"{value!r} is not a time zone such as Europe/Moscow") from error
+    except KeyError as error:
+        raise ValueError(f"{value!r} is not a time zone such as Europe/Moscow") from error
+    return value
+
+
+def _clock(value: Any) -> Any:
+    if isinstance(value, time):
+        return value.replace(tzinfo=None)
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(value).strip())
+    if match is None:
+        raise ValueError(f"{value!r} is not a time such as 09:00")
+    return time(int(match[1]), int(match[2]))
+
+
+def _words(value: Any) -> Any:
+    """A list may come from the environment as text: JSON, or words with commas."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ValueError("is not a list: write it as a JSON list, or as words with commas") from None
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{value!r} is not an address such as https://api.telegram.org")
+    return value.rstrip("/")
+
+
+def check_proxy(value: str) -> str:
+    """A proxy's address, or "". The text of the error never repeats the value: it may bear a password."""
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https", "socks5", "socks5h") and parts.hostname and parts.port
+    except ValueError:
+        known = None
+    if not known:
+        raise ValueError("is not a proxy such as http://proxy.company.ru:3128 or socks5://user:password@host:1080")
+    return value
+
+
+def _listen(value: str) -> str:
+    if not value:
+        return ""
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ValueError(f"{value!r} is not a place to listen such as 127.0.0.1:9090")
+    return value
+
+
+def _extension(value: str) -> str:
+    text = value.strip().lower().lstrip(".")
+    if not re.fullmatch(r"[a-z0-9_]{1,12}", text):
+        raise ValueError(f"{value!r} is not a file extension such as exe")
+    return text
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2}", value):
+        raise ValueError(f"{value!r} is not a language such as ru")
+    return value
+
+
+Port = Annotated[int, AfterValidator(_port)]
+Positive = Annotated[int, AfterValidator(_positive)]
+NotNegative = Annotated[int, AfterValidator(_not_negative)]
+Address = Annotated[str, AfterValidator(_address)]
+OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+Sender = Annotated[str, AfterValidator(_sender)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Clock = Annotated[time, BeforeValidator(_clock)]
+Url = Annotated[str, AfterValidator(_url)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Extension = Annotated[str, AfterValidator(_extension)]
+Language = Annotated[str, AfterValidator(_language)]
+Weekday = Annotated[int, Field(ge=1, le=7)]
+List = BeforeValidator(_words)  # Annotated[tuple[X, ...], List]

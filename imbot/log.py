@@ -1,0 +1,127 @@
+"""Structured logs: one line an event, as text for a terminal or as JSON for a journal; secrets are masked in every line.
+
+It owns the root logger, so lines of libraries and tracebacks pass the same masks. It decides nothing about what is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+Format = Literal["auto", "console", "json"]
+
+_TOKEN = re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{10,}")  # a Telegram bot token, also inside URLs
+_ADDRESS = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])")
+_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]*://[^\s/:@]*):[^\s/@]+@")
+_NAMED = re.compile(
+    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization|code)[\"']?\s*[=:]\s*)(?:bearer\s+)?"
+    r"(?:[\"'][^\"']*[\"']|[^\s,;&\"']+)"
+)
+_START_LINK = re.compile(r"(?i)(\?start=|/start\s+)[A-Za-z0-9_-]{16,}")
+_SECRET_KEYS = frozenset(
+    {"password", "passwd", "pass", "secret", "token", "code", "link", "authorization", "bind_password", "proxy"}
+)
+_SHORTEST = 4  # a shorter secret would mask half of every line
+_LOUD_ONLY = (
+    "httpx",
+    "httpcore",
+    "aiohttp",
+    "telegram",
+    "aioimaplib",
+    "apscheduler",
+    "aiosmtplib",
+    "asyncio",
+    "uvicorn",
+)
+_DOTS = "***"
+
+
+def mask(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without tokens, passwords, codes and whole addresses (`a***@company.ru`). `secrets` are blotted out literally."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, _DOTS)
+    text = _URL_PASSWORD.sub(rf"\1:{_DOTS}@", text)
+    text = _TOKEN.sub(_DOTS, text)
+    text = _START_LINK.sub(rf"\1{_DOTS}", text)
+    text = _NAMED.sub(rf"\1{_DOTS}", text)
+    return _ADDRESS.sub(rf"\1{_DOTS}@\2", text)
+
+
+class Masking:
+    """A processor that masks every value of a line, however deep. The last but one in the chain, after tracebacks are text."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+        return {key: self._clean(key, value) for key, value in event_dict.items()}
+
+    def _clean(self, key: str, value: Any) -> Any:
+        if key.lower() in _SECRET_KEYS and value not in (None, "", 0):
+            return _DOTS
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return mask(value, self._secrets)
+            case dict():
+                return {str(inner): self._clean(str(inner), item) for inner, item in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean("", item) for item in value]
+        return mask(str(value), self._secrets)
+
+
+def set_up(
+    level: str = "info", form: Format = "auto", *, secrets: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Send structlog's and the standard library's lines to `stream` (stderr). `auto`: text on a terminal, else JSON."""
+    out = stream or sys.stderr
+    as_json = form == "json" or (form == "auto" and not out.isatty())
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.PositionalArgumentsFormatter(), *before],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                Masking(secrets),
+                _as_json() if as_json else _as_text(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _LOUD_ONLY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _as_json() -> Processor:
+    return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+
+
+def _as_text() -> Processor:
+    """`2026-11-21T09:14:03Z warning  mailbox is down  mailbox=imap error='...'`; a traceback follows on its own lines."""
+    return structlog.dev.ConsoleRenderer(
+        colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
