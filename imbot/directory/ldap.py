@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import ssl
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import ldap3
-from ldap3.core.exceptions import LDAPException
-from ldap3.utils.conv import escape_filter_chars
-
 from imbot.domain.errors import ConfigError, DirectoryUnavailable
 from imbot.domain.people import Absence, Entry, Role, canonical_address
+
+with warnings.catch_warnings():  # ldap3's last release is of 2021; it uses names that pyasn1 has renamed since
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import ldap3
+    from ldap3.core.exceptions import LDAPException
+    from ldap3.utils.conv import escape_filter_chars
 
 _T = TypeVar("_T")
 _SUCCESS, _TIME_LIMIT, _SIZE_LIMIT, _NO_SUCH_OBJECT, _INVALID_CREDENTIALS = 0, 3, 4, 32, 49
@@ -162,12 +166,13 @@ class _Session:
         try:
             self._open()
             return question(self)
-        except ssl.SSLCertVerificationError as error:
-            raise DirectoryUnavailable(
-                f"{self._uri}: the server's certificate is not trusted: {error.verify_message}"
-            ) from error
-        except (LDAPException, OSError) as error:
-            raise DirectoryUnavailable(f"{self._uri}: {_one_line(str(error)) or type(error).__name__}") from error
+        except DirectoryUnavailable:
+            raise
+        except Exception as error:  # ldap3 lets ValueError, struct.error and the like of broken answers through
+            said = _one_line(str(error)) or type(error).__name__
+            if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in said:
+                said = f"the server's certificate is not trusted: {said}"
+            raise DirectoryUnavailable(f"{self._uri}: {said}") from error
         finally:
             self._let_go()
 
@@ -231,7 +236,7 @@ class _Session:
             auto_referrals=False,
             check_names=False,
             read_only=True,
-            receive_timeout=settings.timeout,
+            receive_timeout=math.ceil(settings.timeout),  # ldap3 packs it as an integer
         )
         connection.open(read_server_info=False)
         if not secure:
