@@ -16,16 +16,17 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 Format = Literal["auto", "console", "json"]
 
-_TOKEN = re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{10,}")  # a Telegram bot token, also inside URLs
+_TOKEN = re.compile(r"(?<!\d)\d{5,}:[A-Za-z0-9_-]{10,}")  # a Telegram bot token, also inside URLs
 _ADDRESS = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])")
 _URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]*://[^\s/:@]*):[^\s/@]+@")
 _NAMED = re.compile(
-    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization|code)[\"']?\s*[=:]\s*)(?:bearer\s+)?"
+    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization)[\"']?\s*[=:]\s*)(?:bearer\s+)?"
     r"(?:[\"'][^\"']*[\"']|[^\s,;&\"']+)"
 )
+_CODE = re.compile(r"(?i)(\bcode[\"']?\s*[=:]\s*[\"']?)[a-z2-7]{8}\b")  # of sign-in; an SMTP code stays readable
 _START_LINK = re.compile(r"(?i)(\?start=|/start\s+)[A-Za-z0-9_-]{16,}")
 _SECRET_KEYS = frozenset(
-    {"password", "passwd", "pass", "secret", "token", "code", "link", "authorization", "bind_password", "proxy"}
+    {"password", "passwd", "pass", "secret", "token", "link", "authorization", "bind_password", "proxy"}
 )
 _SHORTEST = 4  # a shorter secret would mask half of every line
 _LOUD_ONLY = (
@@ -50,6 +51,7 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     text = _URL_PASSWORD.sub(rf"\1:{_DOTS}@", text)
     text = _TOKEN.sub(_DOTS, text)
     text = _START_LINK.sub(rf"\1{_DOTS}", text)
+    text = _CODE.sub(rf"\1{_DOTS}", text)
     text = _NAMED.sub(rf"\1{_DOTS}", text)
     return _ADDRESS.sub(rf"\1{_DOTS}@\2", text)
 
@@ -70,7 +72,7 @@ class Masking:
             case None | bool() | int() | float():
                 return value
             case str():
-                return mask(value, self._secrets)
+                return _DOTS if _CODE.fullmatch(f"{key}={value}") else mask(value, self._secrets)
             case dict():
                 return {str(inner): self._clean(str(inner), item) for inner, item in value.items()}
             case list() | tuple() | set() | frozenset():
