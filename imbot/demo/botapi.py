@@ -263,13 +263,14 @@ class BotApi:
     def _member(self, chat_id: int, *, blocked: bool) -> None:
         chat = self.state.chats[chat_id]
         chat.blocked = blocked
-        status = {True: "kicked", False: "member"}
+        me = {"user": self.state.me}
+        status = {True: me | {"status": "kicked", "until_date": 0}, False: me | {"status": "member"}}
         body = {
             "chat": chat.chat,
             "from": chat.user,
             "date": int(self.state.clock()),
-            "old_chat_member": {"user": self.state.me, "status": status[not blocked]},
-            "new_chat_member": {"user": self.state.me, "status": status[blocked]},
+            "old_chat_member": status[not blocked],
+            "new_chat_member": status[blocked],
         }
         self.state.push("my_chat_member", body)
 
