@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,21 +62,22 @@ class SmtpServer:
         self.connections += 1
         with_login: dict[str, Any] = {}
         if self.username:
+            # aiosmtpd knows only of STARTTLS: it must be told to let people log in on a port that is TLS from the start.
             with_login = {
                 "authenticator": self._authenticate,
                 "auth_required": True,
-                "auth_require_tls": self.tls != "none",
+                "auth_require_tls": self.tls == "starttls",
             }
-            if self.tls == "tls":
-                with_login["auth_require_tls"] = False  # aiosmtpd knows only of STARTTLS here
-        protocol = SMTP(
-            self,
-            hostname="mail.example.test",
-            tls_context=context if self.tls == "starttls" else None,
-            require_starttls=self.tls == "starttls",
-            data_size_limit=self.size_limit,
-            **with_login,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "requiring AUTH while not requiring TLS"
+            protocol = SMTP(
+                self,
+                hostname="mail.example.test",
+                tls_context=context if self.tls == "starttls" else None,
+                require_starttls=self.tls == "starttls",
+                data_size_limit=self.size_limit,
+                **with_login,
+            )
         self._open.append(protocol)
         return protocol
 

@@ -30,7 +30,6 @@ _HIGH_WATER = 256 * 1024  # bytes waiting in our own buffers before we let the n
 _IN_A_THREAD = 512 * 1024  # a letter above this is prepared off the event loop
 _AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the server, never about this letter
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
-_LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ class Smtp:
             await self._begin(client, sender, len(data), again=client is reused)
             client = self._client or client
             for recipient in recipients:
-                await client.rcpt(recipient)
+                await client.rcpt(_checked(recipient))
             answer = await self._data(client, data, progress)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset(error.code)
@@ -189,7 +188,7 @@ class Smtp:
         patience = min(10.0, self._settings.timeout / 3) if again else self._settings.timeout
         try:
             self._check_size(client, size)
-            await client.mail(sender, timeout=patience)
+            await client.mail(_checked(sender), timeout=patience)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPSenderRefused) as error:
             closing = not isinstance(error, aiosmtplib.SMTPSenderRefused) or error.code == 421
             if not (again and closing):
@@ -322,10 +321,19 @@ async def _write_chunks(
 
 def _stuffed(data: bytes) -> bytes:
     """CRLF line ends, a final one, and dots doubled at line starts (RFC 5321, 4.5.2), without the final dot."""
-    data = _BARE_NEWLINE.sub(b"\r\n", data)
+    if not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"):
+        data = _BARE_NEWLINE.sub(b"\r\n", data)
     if not data.endswith(b"\r\n"):
         data += b"\r\n"
-    return _LEADING_DOT.sub(b"..", data)
+    data = data.replace(b"\r\n.", b"\r\n..")
+    return b"." + data if data.startswith(b".") else data
+
+
+def _checked(address: str) -> str:
+    """The address, fit to stand in a command. aiosmtplib would send what it can parse of a bad one. Raises ValueError."""
+    if not address.isascii() or not address.isprintable() or any(char in " <>" for char in address):
+        raise ValueError(f"{address[:80]!r} is not a plain ASCII address")
+    return address
 
 
 def _waiting_bytes(protocol: SMTPProtocol) -> int:
