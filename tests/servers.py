@@ -234,7 +234,7 @@ class Slapd:
 
 @dataclass
 class Dovecot:
-    """IMAP, POP3 and LMTP. Any user name is a mailbox with the password "secret"; `кот@example.test` has "пароль"."""
+    """IMAP, POP3 and LMTP. Any user name is a mailbox with the password "secret"; `cat@example.test` has "пароль"."""
 
     folder: Path
     certificates: Certificates
@@ -245,7 +245,7 @@ class Dovecot:
     def start(self) -> Dovecot:
         need("dovecot", "/usr/lib/dovecot/pop3", "/usr/lib/dovecot/lmtp")
         user, group = ("nobody", "nogroup") if os.geteuid() == 0 else _me()
-        (self.folder / "users").write_text("кот@example.test:{PLAIN}пароль\n", "utf-8")
+        (self.folder / "users").write_text("cat@example.test:{PLAIN}пароль\n", "utf-8")
         mail = self.folder / "mail"
         mail.mkdir(exist_ok=True)
         if os.geteuid() == 0:
