@@ -33,9 +33,10 @@ MAY_IMPORT = {
     "services": {"domain", "dialog", "backends", "store", *LEAVES},
     "loops": {"domain", "dialog", "backends", "store", "services", "mailbox.inbox", *LEAVES},
     "web": {"domain", "dialog", "backends", "store", "services", *LEAVES},
-    "app": EVERYBODY,
-    "demo": {*EVERYBODY, "app"},
-    "cli": {*EVERYBODY, "app", "demo"},
+    "wiring": EVERYBODY,
+    "app": {*EVERYBODY, "wiring"},
+    "demo": {*EVERYBODY, "app", "wiring"},
+    "cli": {*EVERYBODY, "app", "wiring", "demo"},
 }
 MAY_WAIT = {"channels", "mailbox", "directory", "web", "loops", "app", "demo", "cli"}
 WAITING_FILES = {"imbot/store/db.py"}

@@ -1,0 +1,108 @@
+"""Upkeep inside transactions: what has outlived its time, a person who asks to be forgotten, the rows of the report.
+
+Files on the disk are named here, not touched. For what is due by age they go first and the rows after, so that a crash
+leaves a row without a file, which the next round repairs; for a person who is erased the rows go first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from imbot.config_sections import Retention
+from imbot.store import admin, erase, files, inbox, lanes, sessions, signin
+from imbot.store.views import ReportRow, report_rows
+
+_AT_ONCE = 1000
+_DRAFT_DAYS = 14  # a draft nobody came back to, with its files
+_CODE_DAYS = 2  # the longest window of the sign-in limits is a day
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What has outlived its time: (id, path) of files of tickets, of files of abandoned drafts, of raw letters. "" is no path."""
+
+    photos: tuple[tuple[str, str], ...]
+    drafts: tuple[tuple[str, str], ...]
+    letters: tuple[tuple[int, str], ...]
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for _, path in (*self.photos, *self.drafts, *self.letters) if path]
+
+    def without(self, stuck: Container[str]) -> Due:
+        """What could be deleted: a row whose file still lies there must not forget it."""
+        return Due(
+            tuple(one for one in self.photos if one[1] not in stuck),
+            tuple(one for one in self.drafts if one[1] not in stuck),
+            tuple(one for one in self.letters if one[1] not in stuck),
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more of a kind than one round takes."""
+        return max(len(self.photos), len(self.drafts), len(self.letters)) >= _AT_ONCE
+
+
+def due(c: Connection, retention: Retention, now: datetime) -> Due:
+    """The next round of what the clean-up takes. Reads only."""
+    drafts = files.orphans(c, now - timedelta(days=_DRAFT_DAYS), _AT_ONCE)
+    taken = {row.id for row in drafts}
+    old = files.to_prune(c, now - timedelta(days=retention.photos_days), _AT_ONCE)
+    letters = inbox.raw_to_prune(c, now - timedelta(days=retention.raw_letters_days), _AT_ONCE)
+    return Due(
+        photos=tuple((row.id, row.path) for row in old if row.id not in taken),
+        drafts=tuple((row.id, row.path) for row in drafts),
+        letters=tuple(letters),
+    )
+
+
+def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dict[str, int]:
+    """Note that `gone` has left the disk, and forget what is old and lies in tables only. Says how many of what."""
+    files.pruned(c, [id for id, _ in gone.photos])
+    files.forget(c, [id for id, _ in gone.drafts])
+    raw_before = now - timedelta(days=retention.raw_letters_days)
+    return {
+        "photos": len(gone.photos),
+        "drafts": len(gone.drafts),
+        "letters": inbox.prune_raw(c, raw_before, [id for id, _ in gone.letters]),
+        "codes": signin.prune(c, now - timedelta(days=_CODE_DAYS)),
+        "sessions": sessions.prune(c, now - timedelta(days=_DRAFT_DAYS)),
+        "parcels": lanes.prune(c, raw_before),
+        "updates": admin.prune_updates(c, raw_before),
+        "history": admin.prune_ledger(c, now - timedelta(days=retention.audit_days)),
+    }
+
+
+def remove(paths: Iterable[str]) -> dict[str, str]:
+    """Delete files from the disk, outside of any transaction. Missing ones are no mistake; says which stay, and why."""
+    stuck = {}
+    for path in paths:
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            stuck[path] = error.strerror or type(error).__name__
+    return stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """`counts`: what was removed or pseudonymised, by kind. `paths`: files to remove now that it is committed."""
+
+    counts: dict[str, int]
+    paths: tuple[str, ...]
+
+
+def erase_person(c: Connection, person_id: int, now: datetime) -> Erased:
+    """Forget a person: all that says who they are or what they wrote. Numbers, times and stars of their tickets stay."""
+    paths = erase.paths_of(c, person_id)
+    return Erased(erase.erase(c, person_id, now), tuple(paths))
+
+
+def report(c: Connection, since: datetime, until: datetime) -> list[ReportRow]:
+    """The tickets filed in [since, until), oldest first."""
+    return report_rows(c, since, until)

@@ -1,0 +1,63 @@
+"""What only the command line and the nightly clean-up ask of the tables. Everything that a turn or a loop needs is elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, text
+
+from imbot.domain.tickets import ENDED
+from imbot.store.lanes import StoredParcel, get
+from imbot.store.schema import bad_updates, codes, ledger, parcels, tickets
+from imbot.store.signin import CodeRow
+
+_P = parcels.c
+
+
+def codes_for_address(c: Connection, address: str, limit: int = 5) -> list[CodeRow]:
+    """The codes minted for an address, the newest first."""
+    found = select(codes).where(codes.c.address == address).order_by(codes.c.id.desc()).limit(limit)
+    return [CodeRow(**row._mapping) for row in c.execute(found)]
+
+
+def lookups_of_address(c: Connection, address: str, limit: int = 5) -> list[StoredParcel]:
+    """The questions to the directory that a sign-in with this address put, the newest first (their keys end with it)."""
+    found = select(_P.id).where(_P.kind == "lookup", func.substr(_P.key, -len(address) - 1) == f":{address}")
+    ids = list(c.execute(found.order_by(_P.id.desc()).limit(limit)).scalars())
+    return [parcel for parcel in (get(c, id) for id in ids) if parcel is not None]
+
+
+def tickets_matching(c: Connection, what: str, limit: int = 20) -> list[str]:
+    """Ids of the tickets whose id, token, number or requester's chat is `what`, the newest first. Case does not matter."""
+    t = tickets.c
+    word = what.strip().lower()
+    token = word.removeprefix("imb:")
+    same = (
+        (func.lower(t.id) == word) | (func.lower(t.number) == word) | (func.lower(t.token).in_((token, f"imb:{token}")))
+    )
+    return list(c.execute(select(t.id).where(same).order_by(t.created_at.desc()).limit(limit)).scalars())
+
+
+def settled_parcels(c: Connection, limit: int) -> list[StoredParcel]:
+    """What was settled last."""
+    found = select(_P.id).where(_P.settled_at.is_not(None)).order_by(_P.settled_at.desc(), _P.id.desc()).limit(limit)
+    return [parcel for parcel in (get(c, id) for id in c.execute(found).scalars().all()) if parcel is not None]
+
+
+def prune_ledger(c: Connection, before: datetime) -> int:
+    """Forgets the history, older than that, of tickets that have ended; the tickets themselves and their ratings stay."""
+    ended = select(tickets.c.id).where(tickets.c.status.in_([str(status) for status in ENDED]))
+    return c.execute(delete(ledger).where(ledger.c.at < before, ledger.c.ticket_id.in_(ended))).rowcount
+
+
+def prune_updates(c: Connection, before: datetime) -> int:
+    """Forgets updates that were not understood, older than that."""
+    return c.execute(delete(bad_updates).where(bad_updates.c.at < before)).rowcount
+
+
+def integrity(c: Connection) -> str:
+    """ "" where SQLite finds its file whole, else its first complaint. Reads the index pages, not every row."""
+    if c.dialect.name != "sqlite":
+        return ""
+    answer = str(c.execute(text("PRAGMA quick_check(1)")).scalar())
+    return "" if answer == "ok" else answer
