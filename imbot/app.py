@@ -1,0 +1,247 @@
+"""The composition root: `build` wires everything by hand, `App.run` starts, restarts and stops the loops.
+
+    build: settings -> folders, lock, schema -> data base -> edges -> loops        (nothing talks to the world yet)
+    run:   Telegram greeted -> loops side by side -> stop -> loops drain (<= 10 s) -> edges and data base closed
+
+The only module that knows everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from imbot import wiring
+from imbot.channels.telegram import Telegram
+from imbot.channels.telegram_wire import read_update
+from imbot.config import Settings, warnings
+from imbot.domain.errors import DeliveryError, ImbotError
+from imbot.loops.courier import Courier
+from imbot.loops.dispatch import Dispatch
+from imbot.loops.errands import Errands, Sender
+from imbot.loops.pulse import Pulse, first_of
+from imbot.loops.screens import Screens
+from imbot.loops.timers import Timers
+from imbot.loops.watcher import Watcher
+from imbot.mailbox.imap import Imap
+from imbot.mailbox.pop3 import Pop3
+from imbot.mailbox.reading import Reader
+from imbot.mailbox.smtp import Smtp
+from imbot.services import upkeep
+from imbot.services.env import Env
+from imbot.store import epoch, inbox
+from imbot.store.db import Db
+from imbot.store.lock import InstanceLock
+from imbot.store.migrate import migrate
+
+log = structlog.get_logger(__name__)
+
+_RESTART = (1.0, 5.0, 15.0, 60.0)
+_DRAIN = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where state lives, all 0700: the data base, the employees' files, raw letters."""
+
+    root: Path
+    files: Path
+    letters: Path
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.root / 'imbot.db'}"
+
+
+class App:
+    """A running imbot. Built by `build`; `db`, `env` and `pulse` are there for the demo and the health page."""
+
+    def __init__(self, settings: Settings, folders: Folders, lock: InstanceLock, db: Db, env: Env) -> None:
+        self.settings, self.folders, self.db, self.env = settings, folders, db, env
+        self._lock = lock
+        self.pulse = Pulse(_now)
+        self.templates = wiring.templates(settings)
+        self.telegram = Telegram(wiring.telegram(settings))
+        self._smtp = Smtp(wiring.smtp(settings))
+        self._mailbox: Imap | Pop3 = wiring.mailbox(settings)
+        self._directory = wiring.directory(settings)
+        self._reader = Reader()
+        self.watcher = self._watcher()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then drain. Raises ImbotError where it cannot start at all."""
+        for warning in warnings(self.settings):
+            log.warning("settings", note=warning)
+        try:
+            async with self._reader:
+                link = await self._greet()
+                await self._serve(stop, link)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Free everything, in the reverse order. Idempotent."""
+        for closing in (self.telegram.close(), self._smtp.close(), self._mailbox.close(), self._directory.close()):
+            try:
+                await asyncio.wait_for(closing, 3)
+            except (ImbotError, TimeoutError) as error:
+                log.warning("close_failed", error=str(error))
+        await self.db.close()
+        self._lock.release()
+
+    async def _greet(self) -> str:
+        """Learn the bot's name and register its commands. Telegram may be away at the start: the name of the last time
+        serves, and everything else goes on."""
+        name = await self.db.read(inbox.fact, "bot_username")
+        try:
+            async with asyncio.timeout(30):
+                name = (await self.telegram.start()).username
+                await self.db.run(inbox.set_fact, "bot_username", name, _now())
+                await self.telegram.set_commands(wiring.commands(self.templates, self.env.languages))
+        except (DeliveryError, TimeoutError) as error:
+            if isinstance(error, DeliveryError) and error.permanent:
+                raise
+            self.pulse.wrong("telegram", str(error) or "no answer")
+            log.warning("telegram_not_greeted", error=str(error))
+        return f"https://t.me/{name}?start={{token}}" if name else ""
+
+    async def _serve(self, stop: asyncio.Event, link: str) -> None:
+        screens = Screens(self.db, self.telegram, self.templates, self.env, _now)
+        domain = self.settings.itsm.bot_address.rpartition("@")[2]
+        dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, _now, domain)
+        sender = Sender(self.settings.itsm.bot_address, self.settings.itsm.bot_name, link, self.folders.files)
+        channels = {"telegram": self.telegram}
+        errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, _now)
+        loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
+            "screens": screens.run,
+            "courier": Courier(self.db, errands.run, self.env, self.pulse, _now).run,
+            "watcher": self.watcher.run,
+            "timers": self._timers().run,
+            "dispatch": dispatch.run,
+        }
+        if self.settings.server.listen:
+            from imbot.web.health import serve
+
+            loops["health"] = lambda stop: serve(stop, self.settings.server.listen, self.db, self.pulse, _now)
+        tasks = {name: asyncio.create_task(_for_ever(name, loop, stop)) for name, loop in loops.items()}
+        log.info("serving", loops=sorted(tasks))
+        await stop.wait()
+        _, late = await asyncio.wait(tasks.values(), timeout=_DRAIN)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        log.info("stopped", cut_short=len(late))
+
+    def _watcher(self) -> Watcher:
+        return Watcher(
+            self.db, self._mailbox, self._reader, self.folders.letters, self.env, self.pulse, _now, wait_seconds=600.0
+        )
+
+    def _timers(self) -> Timers:
+        return Timers(
+            self.db,
+            self._directory,
+            self.env,
+            self.pulse,
+            _now,
+            poll=self.watcher.poke,
+            poll_seconds=self.settings.mailbox.poll_seconds,
+            clean_up=self._clean_up,
+            sweep_every=timedelta(minutes=self.settings.directory.sweep_minutes),
+        )
+
+    async def _clean_up(self) -> None:
+        done = await upkeep.clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, _now())
+        await self.db.checkpoint()
+        log.info("cleaned_up", **done)
+
+
+async def build(settings: Settings) -> App:
+    """Everything wired, the schema at its newest, nothing running. Raises ImbotError naming what is wrong."""
+    folders = make_folders(settings.general.data_dir)
+    lock = InstanceLock(folders.root)
+    lock.acquire()
+    try:
+        env = wiring.env(settings, secret_key(folders.root))
+        applied = await asyncio.to_thread(migrate, folders.database)
+        if applied:
+            log.info("migrated", revisions=applied)
+        db = await Db.open(folders.database)
+        await _begin_epoch(db, folders.root / "imbot.epoch")
+        return App(settings, folders, lock, db, env)
+    except BaseException:
+        lock.release()
+        raise
+
+
+async def run(settings: Settings) -> None:
+    """`imbot run`: until SIGTERM or SIGINT."""
+    app = await build(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, stop.set)
+    await app.run(stop)
+
+
+def make_folders(root: Path) -> Folders:
+    """The folders of the state, made where they are missing. Raises ImbotError where they cannot be written to."""
+    folders = Folders(root, root / "files", root / "letters")
+    try:
+        for folder in (folders.root, folders.files, folders.letters):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = root / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ImbotError(f"{root}: cannot be written to ({error.strerror}); imbot keeps its state there") from None
+    return folders
+
+
+def secret_key(root: Path) -> bytes:
+    """The key that codes and links are hashed with: beside the data base, not in it; 0600, minted once."""
+    path = root / "secret.key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes()
+
+
+async def _begin_epoch(db: Db, path: Path) -> None:
+    fresh = secrets.token_hex(8)
+    if await db.run(epoch.begin, epoch.read_mark(path), fresh, _now()):
+        epoch.write_mark(path, fresh)
+    else:
+        log.error("held", note="the data base is older than what was sent: `imbot outbox confirm` says go on")
+
+
+async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    """A loop that dies of a mistake of ours is started again, later each time; the others go on."""
+    for wait in (*_RESTART, *([_RESTART[-1]] * 10_000)):
+        try:
+            await loop(stop)
+        except Exception:
+            log.exception("loop_died", loop=name)
+        if stop.is_set():
+            return
+        await first_of(stop, seconds=wait)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,152 @@
+"""Carries parcels: claim -> errand -> settle. What each kind needs of the world stands in `loops.errands`.
+
+    open -> claimed (attempt counted, lease) -> settled | again later | lane suspended
+
+Woken by every commit. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from imbot.domain.errors import DeliveryError, DirectoryUnavailable
+from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
+from imbot.failpoints import hit
+from imbot.loops.pulse import Clock, Pulse, first_of
+from imbot.services import delivery
+from imbot.services.env import Env
+from imbot.store import outbox
+from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+Errand = Callable[[Parcel], Awaitable[None]]
+
+HANDS: Mapping[str, int] = {"smtp": 2, "telegram": 8, "directory": 4, "recheck": 4, "self": 4}  # at once, a target
+_IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
+_NET = 1.0
+_LONGEST_PROBE = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """A target that is down: `probe_at` is when one parcel may try it."""
+
+    failures: int
+    probe_at: datetime
+
+
+class Courier:
+    """`errand(parcel)` sends and settles, or raises DeliveryError."""
+
+    def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
+        self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
+        self._wake = asyncio.Event()
+        self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
+        db.on_commit(self._wake.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
+        await self._db.run(outbox.clear_leases)
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                claimed = await self._claim()
+                wait = await self._until_next(claimed)
+            except StoreUnavailable as error:
+                self._pulse.wrong("store", str(error))
+                log.error("store_unavailable", error=str(error))
+                wait = 2.0
+            await first_of(stop, self._wake, seconds=wait)
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=8)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _claim(self) -> int:
+        """Hand out what may go now, each target as many as it has hands; a target that is down gets one probe."""
+        now = self._clock()
+        due = await self._db.read(outbox.next_due)
+        if due is None or due > now:
+            return 0
+        busy = Counter(target for target, _ in self._running.values())
+        wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
+        for target, breaker in self._breakers.items():
+            wanted[target] = int(now >= breaker.probe_at and not busy[target])
+        claimed = await self._db.run(_claim, now, {target: n for target, n in wanted.items() if n > 0})
+        for parcel in claimed:
+            hit("parcel_claimed")
+            task = asyncio.create_task(self._carry(parcel))
+            self._running[parcel.id] = (parcel.target, task)
+            task.add_done_callback(partial(self._done, parcel.id))
+        return len(claimed)
+
+    def _done(self, parcel_id: int, _: asyncio.Task[None]) -> None:
+        self._running.pop(parcel_id, None)
+        self._wake.set()
+
+    async def _carry(self, parcel: Parcel) -> None:
+        try:
+            async with asyncio.timeout(SEND_LIMIT.total_seconds()):
+                await self._errand(parcel)
+            hit("parcel_settled")
+            self._works(parcel.target)
+        except (DeliveryError, DirectoryUnavailable, TimeoutError) as error:
+            await self._failed(parcel, _as_delivery_error(error))
+        except StoreUnavailable as error:  # the lease runs out, and it is claimed again
+            log.error("store_unavailable", parcel=parcel.id, error=str(error))
+        except Exception as error:  # the item border: it is tried again, and an admin can see it in the outbox
+            log.exception("parcel_failed", parcel=parcel.id, kind=parcel.kind)
+            await self._failed(parcel, DeliveryError(f"internal error: {error!r}", kind="internal"))
+
+    async def _failed(self, parcel: Parcel, error: DeliveryError) -> None:
+        now = self._clock()
+        if error.kind == "down":
+            breaker = self._breakers.setdefault(parcel.target, Breaker(0, now))
+            breaker.failures += 1
+            wait = next_try(breaker.failures, now, jitter=self._jitter.random()) - now
+            breaker.probe_at = now + max(min(wait, _LONGEST_PROBE), timedelta(seconds=error.retry_after or 0))
+            self._pulse.wrong(parcel.target, str(error))
+        elif parcel.target in self._breakers and error.kind != "internal":
+            self._works(parcel.target)
+        log.warning("not_delivered", parcel=parcel.id, kind=parcel.kind, error=str(error), cause=error.kind)
+        await self._db.run(delivery.failed, parcel, error, now, self._env, self._jitter.random())
+
+    def _works(self, target: str) -> None:
+        if self._breakers.pop(target, None) is not None:
+            log.info("target_recovered", target=target)
+        self._pulse.ok(target)
+
+    async def _until_next(self, claimed: int) -> float:
+        now = self._clock()
+        moments = [breaker.probe_at for breaker in self._breakers.values()]
+        due = await self._db.read(outbox.next_due)
+        if due is not None and (due > now or claimed):
+            moments.append(due)
+        waits = [(moment - now).total_seconds() for moment in moments]
+        # What is due and was not claimed waits for a hand or a probe: both wake us, and the net is a second.
+        return max(0.0, min([*waits, _IDLE if due is None or due > now else _NET]))
+
+
+def _claim(c: Connection, now: datetime, wanted: Mapping[str, int]) -> list[Parcel]:
+    return [parcel for target, most in wanted.items() for parcel in outbox.claim(c, now, most, only=target)]
+
+
+def _as_delivery_error(error: DeliveryError | DirectoryUnavailable | TimeoutError) -> DeliveryError:
+    if isinstance(error, DeliveryError):
+        return error
+    return DeliveryError(str(error) or "no answer in time", kind="down")

@@ -1,0 +1,141 @@
+"""Takes updates from a channel and has each carried out in one transaction. Shows nothing itself: screens are owed.
+
+    poll -> batch -> per chat, in order: take (commit) -> screen owed, press acknowledged -> next poll confirms the batch
+
+An update is confirmed to the channel only by the next poll, so only after its commit; what cannot be understood is kept
+for a person first. While the data base is away nothing is confirmed and the same batch is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from imbot.domain.chats import Incoming
+from imbot.domain.errors import DeliveryError
+from imbot.failpoints import hit
+from imbot.loops.pulse import Clock, Pulse, first_of
+from imbot.loops.screens import Screens
+from imbot.services import turns
+from imbot.services.env import Env, Fresh
+from imbot.store import inbox
+from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+_CONFLICT_WAIT, _ERROR_WAIT, _STORE_WAIT = 30.0, 3.0, 2.0
+
+
+class Channel(Protocol):
+    """What dispatch needs of a channel."""
+
+    @property
+    def name(self) -> str: ...
+    async def poll(self, offset: int | None) -> list[dict[str, Any]]: ...
+    async def acknowledge(self, handle: str, text: str = "") -> None: ...
+
+
+class Dispatch:
+    """One channel's updates. `read` is the channel's pure `read_update`; `mail_domain` mints Message-IDs."""
+
+    def __init__(
+        self,
+        db: Db,
+        channel: Channel,
+        read: Callable[[Mapping[str, Any]], Incoming | None],
+        screens: Screens,
+        env: Env,
+        pulse: Pulse,
+        clock: Clock,
+        mail_domain: str,
+    ) -> None:
+        self._db, self._channel, self._read, self._screens = db, channel, read, screens
+        self._env, self._pulse, self._clock, self._mail_domain = env, pulse, clock, mail_domain
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until `stop`; a batch that has been taken is carried out to its end first."""
+        offset: int | None = None
+        while not stop.is_set():
+            updates = await self._poll(stop, offset)
+            if updates:
+                hit("update_received")
+                await self._batch(updates)
+                offset = max(int(update["update_id"]) for update in updates) + 1
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=2)
+
+    async def _poll(self, stop: asyncio.Event, offset: int | None) -> list[dict[str, Any]]:
+        polling = asyncio.ensure_future(self._channel.poll(offset))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not polling.done():
+                return []
+            updates = polling.result()
+        except DeliveryError as error:
+            self._pulse.wrong(self._channel.name, str(error))
+            log.warning("poll_failed", channel=self._channel.name, error=str(error), kind=error.kind)
+            wait = _CONFLICT_WAIT if error.kind == "conflict" else max(error.retry_after or 0.0, _ERROR_WAIT)
+            await first_of(stop, seconds=wait)
+            return []
+        finally:
+            for task in (polling, stopping):
+                task.cancel()
+            await asyncio.gather(polling, stopping, return_exceptions=True)
+        if self._pulse.ok(self._channel.name):
+            log.info("poll_recovered", channel=self._channel.name)
+        return updates
+
+    async def _batch(self, updates: Sequence[Mapping[str, Any]]) -> None:
+        """Order within a chat, chats side by side; returns when every update is committed or set aside."""
+        chats: dict[str, list[tuple[Mapping[str, Any], Incoming]]] = {}
+        for raw in updates:
+            incoming = self._read(raw)
+            if incoming is not None:
+                chats.setdefault(incoming.chat.key, []).append((raw, incoming))
+        async with asyncio.TaskGroup() as group:
+            for items in chats.values():
+                group.create_task(self._one_chat(items))
+
+    async def _one_chat(self, items: list[tuple[Mapping[str, Any], Incoming]]) -> None:
+        told = False
+        for raw, incoming in items:
+            while True:
+                try:
+                    await self._one(incoming)
+                    break
+                except StoreUnavailable as error:
+                    self._pulse.wrong("store", str(error))
+                    log.error("store_unavailable", error=str(error))
+                    if not told:
+                        told = True
+                        await self._screens.say_without_store(incoming.chat, incoming.language, "store_down")
+                    await asyncio.sleep(_STORE_WAIT)
+                except Exception as error:  # the item border: kept for a person, and the next update goes on
+                    log.exception("update_set_aside", update=incoming.update_key)
+                    await self._db.run(inbox.keep_update, dict(raw), repr(error), self._clock())
+                    await self._screens.say_without_store(incoming.chat, incoming.language, "trouble")
+                    break
+
+    async def _one(self, incoming: Incoming) -> None:
+        fresh = Fresh.mint(self._mail_domain)
+        taken = await self._db.run(turns.take, incoming, self._clock(), self._env, fresh)
+        self._pulse.ok("store")
+        hit("turn_committed")
+        if taken.show_after is not None:
+            self._screens.push(incoming.chat.key, taken.show_after)
+        if incoming.handle:
+            task = asyncio.create_task(self._acknowledge(incoming.handle))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+
+    async def _acknowledge(self, handle: str) -> None:
+        """Stops the button's spinner. It says nothing and may be lost: the screen is the answer."""
+        with contextlib.suppress(DeliveryError):
+            await self._channel.acknowledge(handle)

@@ -1,0 +1,248 @@
+"""What each kind of parcel needs of the world: one async function a kind. Reads, sends, settles; retries are not here."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, assert_never
+
+from sqlalchemy import Connection
+
+from imbot.backends import mail as habits
+from imbot.dialog.render import Rendered
+from imbot.dialog.screen import screen_from_json
+from imbot.dialog.tickets import receipt_screen
+from imbot.domain.chats import Chat
+from imbot.domain.errors import DeliveryError, DirectoryUnavailable
+from imbot.domain.letters import Letter, mint_message_id
+from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.people import Absence, Entry
+from imbot.failpoints import hit
+from imbot.loops.pulse import Clock
+from imbot.loops.screens import render_at
+from imbot.mime import letter_to_bytes
+from imbot.services import checks, delivery, signin, telling
+from imbot.services import letters as ticket_letters
+from imbot.services.env import Env, Fresh
+from imbot.store import files, letters, outbox, people, tickets
+from imbot.store.db import Db
+from imbot.templates import Templates
+
+
+class MailServer(Protocol):
+    async def send(self, envelope_sender: str, recipients: list[str], data: bytes) -> str: ...
+
+
+class Directory(Protocol):
+    @property
+    def can_recheck(self) -> bool: ...
+    async def look_up(self, address: str) -> Entry | Absence: ...
+
+
+class Fetched(Protocol):
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def content_type(self) -> str: ...
+
+
+class Channel(Protocol):
+    async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
+    async def download(self, vendor_id: str, sink: Path, limit: int) -> Fetched: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who our own letters (codes, notices) are from, and how a deep link is made (`{token}`; "" where there is none)."""
+
+    address: str
+    name: str
+    link: str
+    files: Path
+
+
+class Errands:
+    """`run(parcel)` carries one parcel out and settles it, or raises DeliveryError."""
+
+    def __init__(
+        self,
+        db: Db,
+        smtp: MailServer,
+        directory: Directory,
+        channels: Mapping[str, Channel],
+        templates: Templates,
+        sender: Sender,
+        env: Env,
+        clock: Clock,
+    ) -> None:
+        self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
+        self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
+        self._domain = sender.address.rpartition("@")[2]
+
+    async def run(self, parcel: Parcel) -> None:
+        match parcel.kind:
+            case Kind.LOOKUP:
+                await self._look_up(parcel)
+            case Kind.CODE:
+                await self._code(parcel)
+            case Kind.RECHECK:
+                await self._recheck(parcel)
+            case Kind.DOWNLOAD:
+                await self._download(parcel)
+            case Kind.PACK:
+                await self._pack(parcel)
+            case Kind.LETTER:
+                await self._letter(parcel)
+            case Kind.NOTE:
+                await self._note(parcel)
+            case Kind.NOTICE:
+                await self._notice(parcel)
+            case Kind.RECEIPT:
+                await self._receipt(parcel)
+            case Kind.ALERT:
+                await self._db.run(telling.tell_admins, self._clock(), self._env)
+            case _:
+                assert_never(parcel.kind)
+
+    async def _look_up(self, parcel: Parcel) -> None:
+        payload = parcel.payload
+        chat = Chat(payload["channel"], payload["chat"])
+        try:
+            answer = await self._directory.look_up(payload["address"])
+        except DirectoryUnavailable as error:
+            raise DeliveryError(str(error), kind="down") from error
+        fresh = Fresh.mint(self._domain)
+        await self._db.run(checks.looked_up, parcel, chat, answer, self._clock(), self._env, fresh)
+
+    async def _recheck(self, parcel: Parcel) -> None:
+        person = await self._db.read(people.person, parcel.payload["person"])
+        answer: Entry | Absence | None = None
+        if person is not None:
+            try:
+                answer = await self._directory.look_up(person.address)
+            except DirectoryUnavailable:
+                answer = None  # not absence: grace
+        await self._db.run(checks.rechecked, parcel, answer, self._clock(), self._env)
+
+    async def _code(self, parcel: Parcel) -> None:
+        payload = parcel.payload
+        link = self._sender.link.format(token=payload["link"]) if self._sender.link else ""
+        values = {
+            "name": payload["name"],
+            "code": payload["code"],
+            "link": link,
+            "minutes": int(self._env.limits.code_life.total_seconds() // 60),
+            "bot_name": self._sender.name,
+            "support_contact": self._env.dialog.support_contact,
+        }
+        letter = self._our_letter("code", payload, values)
+        answer = await self._send(letter)
+        await self._db.run(checks.code_sent, parcel, answer, self._clock(), self._env)
+
+    async def _note(self, parcel: Parcel) -> None:
+        payload = parcel.payload
+        values = dict(payload.get("values") or {})
+        if "screen" in payload:
+            rendered = render_at(
+                screen_from_json(payload["screen"]), self._lang(payload), self._templates, self._clock()
+            )
+            values = {"text": rendered.text, "title": rendered.text.split("\n", 1)[0][:120]}
+        values |= {"bot_name": self._sender.name, "support_contact": self._env.dialog.support_contact, "link": ""}
+        answer = await self._send(self._our_letter(payload["template"], payload, values))
+        await self._db.run(outbox.settle, parcel, f"accepted: {answer}", self._clock())
+
+    async def _pack(self, parcel: Parcel) -> None:
+        packing = await self._db.read(ticket_letters.packing, parcel.payload, self._env)
+        if packing is None:
+            await self._db.run(outbox.settle, parcel, "nobody", self._clock())
+            return
+        now, message_id = self._clock(), parcel.payload["message_id"]
+        parts = tuple(ticket_letters.attachment(row, self._sender.files) for row in packing.files)
+        sending = packing.backend.sending(message_id, now, parts)
+        letter = habits.compose(packing.backend.profile, self._templates, packing.kind, packing.view, sending)
+        fresh = Fresh.mint(self._domain)
+        await self._db.run(delivery.letter_packed, parcel, packing, letter, now, self._env, fresh)
+
+    async def _letter(self, parcel: Parcel) -> None:
+        message_id = parcel.payload["message_id"]
+        row = await self._db.read(letters.letter, message_id)
+        if row is None:
+            await self._db.run(outbox.settle, parcel, "erased", self._clock())
+            return
+        rows = await self._db.read(files.of_letter, message_id)
+        letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)
+        answer = await self._send(letter)
+        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock())
+
+    async def _send(self, letter: Letter) -> str:
+        data = await asyncio.to_thread(letter_to_bytes, letter)
+        return await self._smtp.send(letter.envelope_sender or letter.sender, [letter.to], data)
+
+    def _our_letter(self, template: str, payload: Mapping[str, Any], values: Mapping[str, Any]) -> Letter:
+        """A letter of our own to an employee, after `mail/common/<lang>/<template>`."""
+        lang, base = self._lang(payload), f"mail/common/{self._lang(payload)}/{template}"
+        values = {**values, "now": self._clock().isoformat()}
+        html = f"{base}.html.j2"
+        return Letter(
+            message_id=payload.get("message_id") or mint_message_id(self._domain),
+            sender=self._sender.address,
+            sender_name=self._sender.name,
+            to=payload["to"],
+            subject=" ".join(self._templates.render(f"{base}.subject.txt.j2", values, lang).split()),
+            text=self._templates.render(f"{base}.txt.j2", values, lang),
+            html=self._templates.render(html, values, lang) if self._templates.exists(html) else "",
+            date=self._clock(),
+            headers=(("Auto-Submitted", "auto-generated"),),
+        )
+
+    def _lang(self, payload: Mapping[str, Any]) -> str:
+        return payload.get("lang") or self._env.language
+
+    async def _download(self, parcel: Parcel) -> None:
+        row = await self._db.read(files.get, parcel.payload["file"])
+        if row is None or row.fate != "wanted":
+            await self._db.run(outbox.settle, parcel, "not wanted", self._clock())
+            return
+        name = secrets.token_hex(16)
+        sink = self._sender.files / name
+        settings = self._env.dialog
+        got = await self._channels[parcel.target].download(row.vendor_id, sink, settings.max_file_bytes)
+        reason = await asyncio.to_thread(checks.refusal, sink, row.name, got.content_type, settings.refused_types)
+        if reason:
+            sink.unlink(missing_ok=True)
+            await self._db.run(delivery.file_refused, parcel, reason, self._clock())
+            return
+        content_type = row.content_type or got.content_type
+        await self._db.run(delivery.file_stored, parcel, name, got.size, got.sha256, content_type, self._clock())
+
+    async def _notice(self, parcel: Parcel) -> None:
+        await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
+        hit("notice_sent")
+
+    async def _receipt(self, parcel: Parcel) -> None:
+        chat_key = parcel.lane.removeprefix("chat:")
+        found = await self._db.read(_receipt, parcel.payload["ticket"], self._env)
+        if found is None:
+            await self._db.run(outbox.settle, parcel, "erased", self._clock())
+            return
+        values, home, receipt_id = found
+        screen = replace(receipt_screen(values), silent=True)
+        await self._show(parcel, screen, receipt_id if home == chat_key else "")
+
+    async def _show(self, parcel: Parcel, screen: Any, edit: str) -> None:
+        chat_key = parcel.lane.removeprefix("chat:")
+        channel, _, chat_id = chat_key.partition(":")
+        lang = await self._db.read(signin.chat_language, chat_key, self._env)
+        rendered = render_at(screen, lang, self._templates, self._clock())
+        message_id = await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
+        await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
+
+
+def _receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], str, str] | None:
+    ticket = tickets.get(c, ticket_id)
+    return (telling.receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id) if ticket else None

@@ -1,0 +1,131 @@
+"""Shows the screens that chats are owed: one slot per chat, the newest wins, kept until shown.
+
+    owed -> (show_after) -> shown | blocked | tried again later
+
+A turn never waits for this; a throttled chat holds up nobody but itself. After a crash what is still owed is shown again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from imbot.dialog.render import Rendered, render
+from imbot.dialog.screen import Screen, screen_from_json
+from imbot.domain.chats import Chat
+from imbot.domain.errors import DeliveryError
+from imbot.domain.parcels import next_try
+from imbot.failpoints import hit
+from imbot.loops.pulse import Clock, first_of
+from imbot.services.env import Env
+from imbot.services.signin import chat_language
+from imbot.store import people, sessions
+from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
+from imbot.store.sessions import OwedScreen
+from imbot.templates import Templates
+
+log = structlog.get_logger(__name__)
+
+_SWEEP = 5.0  # seconds between looks for what was left over
+
+
+class Shows(Protocol):
+    """What showing needs of a channel: the id of the message that now bears the screen."""
+
+    async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
+
+
+class Screens:
+    """`push` after a commit shows at once; `run` also finds what a crash or a failure left."""
+
+    def __init__(self, db: Db, channel: Shows, templates: Templates, env: Env, clock: Clock) -> None:
+        self._db, self._channel, self._templates, self._env, self._clock = db, channel, templates, env, clock
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._after: dict[str, datetime] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                now = self._clock()
+                for owed in await self._db.read(sessions.owed, now, 200):
+                    if owed.chat_key not in self._busy:
+                        self.push(owed.chat_key, now)
+            except StoreUnavailable as error:
+                log.error("store_unavailable", error=str(error))
+            await first_of(stop, seconds=_SWEEP)
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=5)
+
+    def push(self, chat_key: str, show_after: datetime) -> None:
+        """Show what this chat is owed, from `show_after` on; what is owed by then is what is shown."""
+        self._after[chat_key] = show_after
+        if chat_key not in self._busy:
+            self._busy[chat_key] = asyncio.create_task(self._drain(chat_key))
+
+    async def say_without_store(self, chat: Chat, language: str, name: str) -> None:
+        """An honest word that needs no data base; if even that fails it is only logged."""
+        try:
+            await self._channel.show(chat.id, self._render(Screen(name), self._env.chat_language(language)))
+        except DeliveryError as error:
+            log.warning("not_told", chat=chat.key, screen=name, error=str(error))
+
+    async def _drain(self, chat_key: str) -> None:
+        try:
+            while chat_key in self._after:
+                await self._until_due(chat_key)
+                del self._after[chat_key]
+                await self._show(chat_key)
+        except StoreUnavailable as error:  # still owed: the sweep finds it
+            log.error("store_unavailable", error=str(error))
+        except Exception:  # the item border: a template of ours is wrong; tried again by the sweep
+            log.exception("screen_not_shown", chat=chat_key)
+        finally:
+            del self._busy[chat_key]
+
+    async def _until_due(self, chat_key: str) -> None:
+        """A newer screen may move the moment on meanwhile: it is looked at again after each wait."""
+        wait = (self._after[chat_key] - self._clock()).total_seconds()
+        if wait > 0:
+            await asyncio.sleep(min(wait, 5.0))
+            await self._until_due(chat_key)
+
+    async def _show(self, chat_key: str) -> None:
+        owed, lang = await self._db.read(_owed, chat_key, self._env)
+        if owed is None:
+            return
+        rendered = self._render(screen_from_json(owed.screen), lang)
+        try:
+            message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
+        except DeliveryError as error:
+            await self._db.run(_failed, owed, error, self._clock())
+            return
+        hit("screen_shown")
+        await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
+
+    def _render(self, screen: Screen, lang: str) -> Rendered:
+        return render_at(screen, lang, self._templates, self._clock())
+
+
+def render_at(screen: Screen, lang: str, templates: Templates, now: datetime) -> Rendered:
+    """The screen in words, with `now` among its values: "today" is the day on which it is shown."""
+    return render(replace(screen, values={"now": now.isoformat(), **screen.values}), lang, templates)
+
+
+def _owed(c: Connection, chat_key: str, env: Env) -> tuple[OwedScreen | None, str]:
+    return sessions.owed_to(c, chat_key), chat_language(c, chat_key, env)
+
+
+def _failed(c: Connection, owed: OwedScreen, error: DeliveryError, now: datetime) -> None:
+    if error.kind in ("blocked", "gone"):
+        people.set_blocked(c, owed.chat_key, True, now)
+        sessions.give_up(c, owed.chat_key, owed.seq)
+        return
+    log.warning("screen_not_shown", chat=owed.chat_key, error=str(error), kind=error.kind)
+    due = next_try(owed.attempts + 1, now, retry_after=error.retry_after)
+    sessions.not_shown(c, owed.chat_key, owed.seq, due, str(error))

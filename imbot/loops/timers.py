@@ -1,0 +1,110 @@
+"""What happens by the clock: APScheduler holds intervals and cron lines only, what is due stands in the data base.
+
+Every job catches its own errors at its border, notes them in the pulse and is run again at its next turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
+from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
+from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+
+from imbot.domain.errors import DirectoryUnavailable, ImbotError
+from imbot.domain.people import Absence, Entry, Person
+from imbot.loops.pulse import Clock, Pulse
+from imbot.services import checks, tickets
+from imbot.services.env import Env
+from imbot.store import people
+from imbot.store.db import Db
+
+log = structlog.get_logger(__name__)
+
+Job = Callable[[], Awaitable[None]]
+_SWEEP_AT_ONCE = 500
+
+
+class Directory(Protocol):
+    @property
+    def can_recheck(self) -> bool: ...
+    async def look_up(self, address: str) -> Entry | Absence: ...
+
+
+class Timers:
+    """`poll` is called every `poll_seconds` (the mailbox's net), `clean_up` once a night."""
+
+    def __init__(
+        self,
+        db: Db,
+        directory: Directory,
+        env: Env,
+        pulse: Pulse,
+        clock: Clock,
+        *,
+        poll: Callable[[], None],
+        poll_seconds: int,
+        clean_up: Job,
+        sweep_every: timedelta,
+    ) -> None:
+        self._db, self._directory, self._env, self._pulse, self._clock = db, directory, env, pulse, clock
+        self._poll, self._poll_seconds = poll, poll_seconds
+        self._clean_up, self._sweep_every = clean_up, sweep_every
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
+        scheduler = AsyncIOScheduler(timezone=self._env.zone)
+        poll = IntervalTrigger(seconds=self._poll_seconds, timezone=self._env.zone)
+        scheduler.add_job(self._guarded, poll, args=["poll", self._poke], max_instances=1, coalesce=True)
+        minute = IntervalTrigger(minutes=1, timezone=self._env.zone)
+        scheduler.add_job(self._guarded, minute, args=["silence", self._silence], max_instances=1, coalesce=True)
+        sweep = IntervalTrigger(seconds=int(self._sweep_every.total_seconds()), timezone=self._env.zone)
+        scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
+        night = CronTrigger(hour=3, minute=17, timezone=self._env.zone)
+        scheduler.add_job(self._guarded, night, args=["clean_up", self._clean_up], max_instances=1, coalesce=True)
+        scheduler.start()
+        try:
+            await stop.wait()
+        finally:
+            scheduler.shutdown(wait=False)
+
+    async def _guarded(self, name: str, job: Job) -> None:
+        try:
+            await job()
+            self._pulse.ok(f"timer {name}")
+        except ImbotError as error:
+            self._pulse.wrong(f"timer {name}", str(error))
+            log.warning("timer_failed", job=name, error=str(error))
+        except Exception as error:
+            self._pulse.wrong(f"timer {name}", repr(error))
+            log.exception("timer_failed", job=name)
+
+    async def _poke(self) -> None:
+        self._poll()
+
+    async def _silence(self) -> None:
+        await self._db.run(tickets.note_silence, self._clock(), self._env)
+
+    async def sweep(self) -> None:
+        """Ask the directory for everybody who is linked and was not asked of late (threats.md A4). A directory that is
+        down ends the sweep: silence is not absence."""
+        if not self._directory.can_recheck:
+            return
+        before = self._clock() - self._sweep_every / 2
+        answers: list[tuple[Person, Entry | Absence]] = []
+        for person in await self._db.read(people.persons_to_sweep, before, _SWEEP_AT_ONCE):
+            try:
+                answers.append((person, await self._directory.look_up(person.address)))
+            except DirectoryUnavailable as error:
+                self._pulse.wrong("directory", str(error))
+                log.warning("sweep_cut_short", error=str(error))
+                break
+        else:
+            self._pulse.ok("directory")
+        if answers:
+            left = await self._db.run(checks.swept, answers, self._clock(), self._env)
+            log.info("swept", asked=len(answers), left=left)

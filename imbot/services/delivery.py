@@ -1,0 +1,250 @@
+"""What becomes of a parcel, in one transaction each: delivered, packed, failed. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from imbot.backends.base import LetterKind
+from imbot.domain.errors import DeliveryError
+from imbot.domain.letters import Letter
+from imbot.domain.notices import failure_notice
+from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, next_try
+from imbot.domain.tickets import Handover, Ticket
+from imbot.services import filing, telling
+from imbot.services.env import Env, Fresh
+from imbot.services.letters import Packing, letter_to_json
+from imbot.store import files, ledger, letters, outbox, people, tickets
+from imbot.store.letters import LetterRow
+
+_LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
+
+
+def letter_packed(
+    c: Connection, parcel: Parcel, packing: Packing, letter: Letter, now: datetime, env: Env, fresh: Fresh
+) -> None:
+    """A composed letter is put: from now on neither its text nor its Message-ID changes."""
+    ticket = packing.ticket
+    if not outbox.settle(c, parcel, "packed", now):
+        return
+    row = LetterRow(letter.message_id, ticket.id, str(packing.kind), letter_to_json(letter, packing.files), now)
+    letters.save_letter(c, row)
+    files.assign(c, [row.id for row in packing.files], letter.message_id)
+    for large in packing.too_large:
+        files.refuse(c, large.id, "too_large_letter")
+    outbox.put(
+        c,
+        NewParcel(
+            lane=f"ticket:{ticket.id}",
+            target="smtp",
+            key=f"letter:{letter.message_id}",
+            kind=Kind.LETTER,
+            payload={"message_id": letter.message_id, "ticket": ticket.id, "letter": str(packing.kind)},
+        ),
+        now,
+    )
+    _pack_the_rest(c, parcel, packing, now, env, fresh)
+    if packing.too_large:
+        telling.put_receipt(c, ticket, now)
+
+
+def _pack_the_rest(c: Connection, parcel: Parcel, packing: Packing, now: datetime, env: Env, fresh: Fresh) -> None:
+    """Files that did not fit go out in a further letter of the same thread."""
+    if packing.left <= 0:
+        return
+    ticket, message_id = packing.ticket, parcel.payload["message_id"]
+    rest = [row.id for row in files.of_letter(c, message_id) if row not in packing.files and row.fate == "stored"]
+    if packing.kind not in (LetterKind.TICKET, LetterKind.FILES):
+        files.assign(c, rest, "")
+    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
+    filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits)
+
+
+def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime) -> None:
+    """The mail server took it: "handed over", and no more than that, is true from now on."""
+    if not outbox.settle(c, parcel, "accepted", now):
+        return
+    message_id = parcel.payload["message_id"]
+    letters.letter_settled(c, message_id, now, "accepted", answer)
+    ticket = tickets.get(c, parcel.payload["ticket"])
+    if ticket is None:
+        return
+    ledger.log(
+        c, ticket.id, now, "accepted", {"letter": parcel.payload["letter"], "message_id": message_id, "answer": answer}
+    )
+    if message_id == ticket.message_id:
+        ticket = replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
+        tickets.save(c, ticket)
+        telling.put_receipt(c, ticket, now)
+
+
+def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, env: Env) -> Ticket | None:
+    """A bounce that bears the Message-ID of one of our letters: that delivery failed, unless the ITSM has registered the
+    request, which is only noted. Returns the ticket, None where the letter is not ours."""
+    row = letters.letter(c, message_id)
+    ticket = tickets.get(c, row.ticket_id) if row else None
+    if row is None or ticket is None:
+        return None
+    ledger.log(c, ticket.id, now, "bounced", {"letter": row.kind, "reason": words})
+    if not ticket.number and row.outcome != "failed":
+        letters.letter_settled(c, message_id, now, "failed", words)
+        outbox.suspend(c, f"ticket:{ticket.id}", words, now)
+        _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env)
+    return ticket
+
+
+def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env, jitter: float = 0.0) -> None:
+    """An errand failed: again later, or an end that fits its kind. A far end that is down costs no parcel an attempt."""
+    if error.kind == "moved" and error.moved_to:
+        _moved(c, parcel, error.moved_to, now)
+        return
+    if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.RECEIPT):
+        _shut_out(c, parcel, now)
+        return
+    if not error.permanent and not _too_old(parcel, now):
+        due = next_try(parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
+        (outbox.uncount if error.kind == "down" else outbox.again)(c, parcel, due, str(error))
+        return
+    match parcel.kind:
+        case Kind.LETTER:
+            _letter_failed(c, parcel, str(error), now, env)
+        case Kind.DOWNLOAD:
+            _file_failed(c, parcel, error, now, env)
+        case Kind.PACK:
+            outbox.again(c, parcel, now + timedelta(hours=1), str(error))
+            outbox.suspend(c, parcel.lane, str(error), now)
+            telling.alert(
+                c, "parcel_failed", f"parcel:{parcel.id}", {"kind": str(parcel.kind), "error": str(error)}, now
+            )
+        case Kind.LOOKUP | Kind.CODE:  # never reported: it would tell who exists
+            outbox.settle(c, parcel, "failed", now)
+        case _:
+            outbox.settle(c, parcel, f"failed: {error}", now)
+            telling.alert(
+                c, "parcel_failed", f"parcel:{parcel.id}", {"kind": str(parcel.kind), "error": str(error)}, now
+            )
+
+
+def _too_old(parcel: Parcel, now: datetime) -> bool:
+    if parcel.kind is Kind.DOWNLOAD and parcel.payload.get("late"):
+        return now - parcel.created_at > _LATE
+    return gives_up(parcel.kind, parcel.created_at, now)
+
+
+def _letter_failed(c: Connection, parcel: Parcel, words: str, now: datetime, env: Env) -> None:
+    """Refused for good: the lane is suspended, text and files are kept, the person and the admins are told."""
+    message_id = parcel.payload["message_id"]
+    if not outbox.again(c, parcel, now, words):
+        return
+    outbox.suspend(c, parcel.lane, words, now)
+    letters.letter_settled(c, message_id, now, "failed", words)
+    ticket = tickets.get(c, parcel.payload["ticket"])
+    if ticket is not None:
+        ledger.log(c, ticket.id, now, "failed", {"letter": parcel.payload["letter"], "reason": words})
+        _tell_failure(c, ticket, message_id, words, f"{parcel.id}:{parcel.attempt}", now, env)
+
+
+def _tell_failure(
+    c: Connection, ticket: Ticket, message_id: str, words: str, key: str, now: datetime, env: Env
+) -> None:
+    if message_id == ticket.message_id:
+        ticket = replace(ticket, handover=Handover.FAILED, failure=words)
+        tickets.save(c, ticket)
+        telling.put_receipt(c, ticket, now)
+    telling.put_notice(c, failure_notice(ticket, words), ticket, f"notice:failed:{key}", now, env)
+    values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id}
+    telling.alert(c, "letter_failed", f"failed:{key}", values, now)
+
+
+def file_stored(
+    c: Connection, parcel: Parcel, path: str, size: int, sha256: str, content_type: str, now: datetime
+) -> None:
+    """A file is on our disk. If its request went out without it, it follows in a letter of its own."""
+    if outbox.settle(c, parcel, "stored", now):
+        files.stored(c, parcel.payload["file"], path, size, sha256, content_type)
+
+
+def file_refused(c: Connection, parcel: Parcel, reason: str, now: datetime) -> None:
+    """What was fetched may not go out; if the person was told otherwise, the receipt is corrected."""
+    if not outbox.settle(c, parcel, "refused", now):
+        return
+    files.refuse(c, parcel.payload["file"], reason)
+    _correct_receipt(c, parcel, now)
+
+
+def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env) -> None:
+    """Not to be had within ten minutes: the text goes alone and the file is tried for a day more, behind it."""
+    outbox.settle(c, parcel, "failed", now)
+    row = files.get(c, parcel.payload["file"])
+    if row is None:
+        return
+    if error.permanent or parcel.payload.get("late"):
+        files.fail(c, row.id, "unavailable")
+        _correct_receipt(c, parcel, now)
+        return
+    key, lane = f"file:{row.id}:late", f"late:{row.ticket_id}"
+    outbox.put(c, NewParcel(lane, parcel.target, key, Kind.DOWNLOAD, {"file": row.id, "late": True}), now)
+    ticket = tickets.get(c, row.ticket_id)
+    if ticket is not None:
+        fresh = Fresh.mint(ticket.message_id.rpartition("@")[2].rstrip(">"))
+        waits = env.backend(ticket.backend).waits_for_number and not ticket.number
+        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits, lane=lane)
+
+
+def _correct_receipt(c: Connection, parcel: Parcel, now: datetime) -> None:
+    row = files.get(c, parcel.payload["file"])
+    ticket = tickets.get(c, row.ticket_id) if row else None
+    if ticket is not None:
+        telling.put_receipt(c, ticket, now)
+
+
+def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str, now: datetime) -> None:
+    """A notice or receipt is in the chat. The id of the receipt is kept to edit it; both are kept for replies."""
+    if not outbox.settle(c, parcel, "shown", now):
+        return
+    ticket_id = parcel.payload.get("ticket") or ""
+    if not ticket_id:
+        return
+    telling.note_message(c, chat_key, message_id, ticket_id, now)
+    ticket = tickets.get(c, ticket_id)
+    if ticket is not None and parcel.kind is Kind.RECEIPT and ticket.receipt_id != message_id:
+        tickets.save(c, replace(ticket, receipt_id=message_id))
+
+
+def _shut_out(c: Connection, parcel: Parcel, now: datetime) -> None:
+    """The person blocked the bot: all their open parcels of this chat move, in order and under the same keys, to another
+    chat of theirs or to letters. A receipt is only edited, never a letter."""
+    chat_key = parcel.lane.removeprefix("chat:")
+    row = people.chat(c, chat_key)
+    people.set_blocked(c, chat_key, True, now)
+    person = people.person(c, row.person_id) if row and row.person_id else None
+    if parcel.kind is Kind.RECEIPT:
+        outbox.settle(c, parcel, "blocked", now)
+    else:
+        outbox.again(c, parcel, now, "blocked")
+    if person is None:
+        outbox.settle_lane(c, parcel.lane, "blocked", now)
+        return
+    other = telling.open_chat(c, person, "")
+    if other:
+        outbox.readdress(c, parcel.lane, f"chat:{other}", other.partition(":")[0], now)
+        return
+    for waiting in outbox.of_lane(c, parcel.lane):
+        if waiting.kind is Kind.RECEIPT:
+            outbox.drop(c, waiting.id, now)
+
+    def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
+        return Kind.NOTE, {**one.payload, "to": person.address, "template": "notice"}
+
+    outbox.readdress(c, parcel.lane, f"mail:{person.id}", "smtp", now, as_letter)
+
+
+def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:
+    """The chat has another id now: its parcels follow."""
+    channel = parcel.lane.removeprefix("chat:").partition(":")[0]
+    outbox.again(c, parcel, now, f"moved to {new_id}")
+    outbox.readdress(c, parcel.lane, f"chat:{channel}:{new_id}", channel, now)

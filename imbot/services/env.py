@@ -1,0 +1,123 @@
+"""What every service may know of the settings, and what it may use of chance: two arguments instead of globals."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from imbot.backends.base import FromMode, Sending
+from imbot.backends.evidence import EvidenceSettings
+from imbot.backends.profiles import Profile
+from imbot.dialog.turn import DialogSettings
+from imbot.domain.calendar import WorkingHours
+from imbot.domain.forms import Catalogue, Locations
+from imbot.domain.letters import Attachment, mint_message_id
+from imbot.domain.signin import Limits, mint_code, mint_token
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One ITSM reached by mail: its profile, how we write to it, whom we believe."""
+
+    profile: Profile
+    evidence: EvidenceSettings
+    to: str  # the intake mailbox
+    sender: str  # the bot's own, watched mailbox
+    sender_name: str = ""
+    mode: FromMode = FromMode.BOT
+    complaints_to: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    @property
+    def waits_for_number(self) -> bool:
+        """Whether a follow-up letter without the number would open a second call there."""
+        return self.profile.waits_for_number
+
+    def sending(self, message_id: str, date: datetime, attachments: tuple[Attachment, ...] = ()) -> Sending:
+        """How one letter goes out to this backend."""
+        return Sending(
+            message_id=message_id,
+            date=date,
+            sender=self.sender,
+            to=self.to,
+            sender_name=self.sender_name,
+            mode=self.mode,
+            complaints_to=self.complaints_to,
+            attachments=attachments,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Settings in the words of the services. `key` is the secret that codes and links are hashed with."""
+
+    key: bytes
+    zone: ZoneInfo
+    language: str
+    languages: tuple[str, ...]
+    catalogue: Catalogue
+    locations: Locations
+    dialog: DialogSettings
+    backends: Mapping[str, Backend]
+    default_backend: str
+    working: WorkingHours
+    limits: Limits = field(default_factory=Limits)
+    admins: tuple[str, ...] = ()
+    can_recheck: bool = True
+    recheck_age: timedelta = timedelta(minutes=15)
+    grace: timedelta = timedelta(hours=24)
+    unverified_waits: bool = False
+    reopen_wait: timedelta = timedelta(hours=8)  # working time
+    max_letter_bytes: int = 20_000_000
+    quota_bytes: int = 500_000_000
+    night: tuple[time, time] = (time(22), time(7))
+    late_after: timedelta = timedelta(minutes=15)
+    consent_version: str = ""
+
+    def backend(self, name: str) -> Backend:
+        """The backend called `name`, or the default one where it is no longer in the settings."""
+        return self.backends.get(name) or self.backends[self.default_backend]
+
+    def chat_language(self, wanted: str) -> str:
+        """The language to speak to a chat that asked for `wanted` ("en-GB", "")."""
+        tag = wanted.split("-")[0].lower()
+        if tag in self.languages:
+            return tag
+        return "en" if tag and tag not in _READ_RUSSIAN and "en" in self.languages else self.language
+
+
+_READ_RUSSIAN = frozenset({"ru", "uk", "be", "kk", "ky", "uz", "tg", "hy", "az", "ka", "tt", "ba"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The random things that one transaction may need, minted before it: it may be run twice and must then do the same."""
+
+    ticket_id: str
+    session_token: str
+    ticket_token: str
+    message_ids: tuple[str, ...]
+    code: str
+    link: str
+
+    @classmethod
+    def mint(cls, mail_domain: str) -> Fresh:
+        return cls(
+            ticket_id=_base32(10),
+            session_token=_base32(3)[:4],
+            ticket_token="imb:" + _base32(7)[:10].upper(),
+            message_ids=tuple(mint_message_id(mail_domain) for _ in range(4)),
+            code=mint_code(),
+            link=mint_token(),
+        )
+
+
+def _base32(count: int) -> str:
+    return base64.b32encode(secrets.token_bytes(count)).decode().lower().rstrip("=")

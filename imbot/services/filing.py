@@ -1,0 +1,205 @@
+"""Filing inside transactions: files that join a draft, a finished draft that becomes a ticket, words that follow it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from imbot.dialog.orders import AddToTicket, KeepFile, OpenTicket
+from imbot.domain.chats import Chat, Happened
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.people import Person
+from imbot.domain.tickets import Ticket, may_add, may_see
+from imbot.services import telling
+from imbot.services.env import Env, Fresh
+from imbot.store import files, ledger, outbox, people, sessions, tickets
+from imbot.store.files import FileRow
+
+_DAY = timedelta(days=1)
+_EXTENSIONS = {
+    "photo": ".jpg",
+    "voice": ".ogg",
+    "video": ".mp4",
+    "video_note": ".mp4",
+    "audio": ".mp3",
+    "animation": ".mp4",
+}
+_NAMES = {
+    "ru": {"photo": "фото", "voice": "голос", "video": "видео", "video_note": "видео", "audio": "аудио"},
+    "en": {"photo": "photo", "voice": "voice", "video": "video", "video_note": "video", "audio": "audio"},
+}
+
+
+def keep_file(c: Connection, chat: Chat, order: KeepFile, signed_in: bool, now: datetime, env: Env) -> None:
+    """A row with a fate; its download becomes a parcel once we know who asks. The same file twice is one file."""
+    fate, reason = order.fate, order.reason
+    if fate == "wanted" and files.bytes_today(c, [chat.key], now - _DAY) + (order.file.size or 0) > env.quota_bytes:
+        fate, reason = "refused", "quota"
+    row = FileRow(
+        id=f"{order.ticket_id}-{order.file.unique_id}",
+        ticket_id=order.ticket_id,
+        chat_key=chat.key,
+        vendor_id=order.file.vendor_id,
+        unique_id=order.file.unique_id,
+        name=order.file.name or _name(c, order, env.language),
+        size=order.file.size,
+        content_type=order.file.content_type,
+        kind=order.file.kind,
+        caption=order.caption,
+        message_id=order.message_id,
+        album=order.album,
+        fate=fate,
+        reason=reason,
+        path="",
+        sha256="",
+        letter_id="",
+        created_at=now,
+    )
+    if files.add(c, row) and fate == "wanted" and signed_in:
+        _fetch(c, row, now)
+
+
+def fetch_files(c: Connection, ticket_id: str, now: datetime) -> None:
+    """Start the downloads of what was kept before sign-in."""
+    for row in files.of_ticket(c, ticket_id):
+        if row.fate == "wanted":
+            _fetch(c, row, now)
+
+
+def drop_draft(c: Connection, ticket_id: str, now: datetime) -> None:
+    """Nothing kept under this id is wanted any more. A ticket's files are never dropped this way."""
+    if tickets.get(c, ticket_id) is None:
+        files.drop_all(c, ticket_id)
+        outbox.settle_lane(c, f"ticket:{ticket_id}", "dropped", now)
+
+
+def open_ticket(
+    c: Connection,
+    chat: Chat,
+    person: Person | None,
+    order: OpenTicket,
+    review_id: str,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
+) -> Happened:
+    """A finished draft becomes a ticket, once: the same draft sent twice is the same ticket. `review_id`: the message that
+    turns into the receipt."""
+    if person is None:
+        return Happened("not_opened", {"reason": "gone", "ticket": ""})
+    existing = tickets.get(c, order.ticket_id)
+    if existing is not None:
+        return Happened("opened", {"ticket": existing.id}) if may_see(existing, person) else _not_found()
+    if env.dialog.one_open_ticket and (still_open := tickets.open_of_person(c, person.id, 1)):
+        return Happened("not_opened", {"reason": "one_open", "ticket": still_open[0].id})
+    ticket = Ticket(
+        id=order.ticket_id,
+        person_id=person.id,
+        chat_key=chat.key,
+        title=order.title,
+        backend=env.backend(order.backend or env.default_backend).name,
+        token=fresh.ticket_token,
+        message_id=fresh.message_ids[0],
+        created_at=now,
+        category=order.category,
+        subcategory=order.subcategory,
+        location=order.location,
+        description=order.description,
+        contacts=dict(order.contacts),
+        fields=order.fields,
+        previous=order.previous,
+        receipt_id=review_id,
+    )
+    tickets.add(c, ticket, location_key=order.location_key)
+    if review_id:
+        sessions.release_slot(c, chat.key)
+        telling.note_message(c, chat.key, review_id, ticket.id, now)
+    ledger.log(c, ticket.id, now, "filed", {"by": person.address})
+    fetch_files(c, ticket.id, now)
+    telling.put_receipt(c, ticket, now)
+    _recheck(c, ticket, person, now, env)
+    pack(c, ticket, "ticket", ticket.message_id, "", now, waits=False)
+    return Happened("opened", {"ticket": ticket.id})
+
+
+def add_to_ticket(
+    c: Connection, person: Person | None, order: AddToTicket, now: datetime, env: Env, fresh: Fresh
+) -> Happened:
+    """Words and files go into the ticket's thread, behind the number where the ITSM needs it to find the call."""
+    ticket = own_ticket(c, order.ticket_id, person)
+    if ticket is None or person is None or not may_add(ticket):
+        return _not_found()
+    message_id = fresh.message_ids[0]
+    lane = f"ticket:{ticket.id}"
+    if order.files_id:
+        fetch_files(c, order.files_id, now)
+        rows = files.of_ticket(c, order.files_id)
+        files.move(c, order.files_id, ticket.id)
+        files.assign(c, [row.id for row in rows], message_id)
+        lane = f"ticket:{order.files_id}"
+    ledger.log(c, ticket.id, now, "added", {"text": order.text, "message_id": message_id})
+    _recheck(c, ticket, person, now, env)
+    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
+    pack(c, ticket, "addition", message_id, order.text, now, waits=waits, lane=lane)
+    return Happened("added", telling.ticket_values(ticket) | {"waits": waits})
+
+
+def pack(
+    c: Connection,
+    ticket: Ticket,
+    letter: str,
+    message_id: str,
+    text: str,
+    now: datetime,
+    *,
+    waits: bool,
+    lane: str = "",
+) -> None:
+    """Order a letter of the ticket: composed by the courier, outside of any transaction, once its files are there."""
+    outbox.put(
+        c,
+        NewParcel(
+            lane=lane or f"ticket:{ticket.id}",
+            target="self",
+            key=f"pack:{message_id}",
+            kind=Kind.PACK,
+            payload={"ticket": ticket.id, "letter": letter, "message_id": message_id, "text": text},
+            waits_for=f"number:{ticket.id}" if waits else "",
+        ),
+        now,
+    )
+
+
+def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket | None:
+    """The one way from an id in a button to a ticket (threats.md A5): another's ticket is not there."""
+    ticket = tickets.get(c, ticket_id)
+    return ticket if ticket is not None and person is not None and may_see(ticket, person) else None
+
+
+def _fetch(c: Connection, row: FileRow, now: datetime) -> None:
+    channel = row.chat_key.partition(":")[0]
+    parcel = NewParcel(f"ticket:{row.ticket_id}", channel, f"file:{row.id}", Kind.DOWNLOAD, {"file": row.id})
+    outbox.put(c, parcel, now)
+
+
+def _recheck(c: Connection, ticket: Ticket, person: Person, now: datetime, env: Env) -> None:
+    """Ask the directory again ahead of the letter, unless it was asked just now. Its own target: a directory that is down
+    settles as grace at once and holds nobody up."""
+    checked = people.checked_at(c, person.id)
+    if env.can_recheck and (checked is None or now - checked > env.recheck_age):
+        payload = {"person": person.id, "ticket": ticket.id}
+        key = f"recheck:{ticket.id}:{now.isoformat()}"
+        outbox.put(c, NewParcel(f"ticket:{ticket.id}", "recheck", key, Kind.RECHECK, payload), now)
+
+
+def _name(c: Connection, order: KeepFile, lang: str) -> str:
+    """A name for what came without one: фото-2.jpg."""
+    kind = order.file.kind
+    number = 1 + sum(row.kind == kind for row in files.of_ticket(c, order.ticket_id))
+    word = _NAMES.get(lang, _NAMES["en"]).get(kind, "файл" if lang == "ru" else "file")
+    return f"{word}-{number}{_EXTENSIONS.get(kind, '')}"
+
+
+def _not_found() -> Happened:
+    return Happened("not_found", {})

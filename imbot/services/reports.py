@@ -1,0 +1,239 @@
+"""A letter that came in, in one transaction: first time? -> ours or a bounce? -> believed? -> bound? -> report -> change.
+
+What is not believed or not bound goes to quarantine, whole, and admins hear of it. Nothing is ever answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from imbot.backends import mail as habits
+from imbot.backends.evidence import believes
+from imbot.domain.letters import InboundMail
+from imbot.domain.notices import comment_notice
+from imbot.domain.tickets import Status, StatusReport, Ticket, apply
+from imbot.services import delivery, telling
+from imbot.services.env import Backend, Env
+from imbot.services.tickets import record_change
+from imbot.store import inbox, ledger, letters, outbox, tickets
+
+_UTC = ZoneInfo("UTC")
+TRIES = 3  # a letter that ends its reader is set aside after so many
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which ticket a letter is about, and by what. `ticket` None: `reason` says why not."""
+
+    ticket: Ticket | None
+    evidence: str = ""
+    reason: str = ""
+
+
+def receive(c: Connection, mail_id: int, mail: InboundMail, now: datetime, env: Env) -> str:
+    """Carry one letter out; returns its outcome: applied, comment, noted, bounce, own, duplicate, quarantined."""
+    if not inbox.first_time(c, f"mail:{mail.identity}", now):
+        return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
+    own = _own(c, mail)
+    if own:
+        return _settle(c, mail_id, mail, "own", own, "", now)
+    bounced = _bounced(c, mail, now, env)
+    if bounced is not None:
+        return _settle(c, mail_id, mail, "bounce", "", bounced.id, now)
+    backend, belief = _believed(mail, env)
+    if backend is None:
+        return quarantine(c, mail_id, mail, belief, now)
+    binding = bind(c, mail, backend)
+    if binding.ticket is None:
+        return quarantine(c, mail_id, mail, binding.reason, now)
+    ticket = binding.ticket
+    sent = _sent(c, ticket)
+    report = habits.read(backend.profile, mail, tz=env.zone, sent=sent)
+    numbers = habits.numbers(backend.profile, mail)
+    stranger = _number_of_another(c, ticket, backend, numbers)
+    if stranger:
+        return quarantine(c, mail_id, mail, f"it bears {stranger}, the number of another ticket", now)
+    ticket = _heard(c, ticket, mail, backend, report, numbers, now)
+    if report is not None and report.status is not None:
+        outcome = _apply(c, ticket, replace(report, at=report.at or mail.date), mail_id, binding, now, env)
+    else:
+        outcome = _pass_on(c, ticket, mail, backend, sent, report, mail_id, now, env)
+    return _settle(c, mail_id, mail, outcome, binding.evidence, ticket.id, now)
+
+
+def refuse(c: Connection, mail_id: int, reason: str, now: datetime) -> str:
+    """A letter that cannot be read: kept whole, in quarantine."""
+    inbox.settle_mail(c, mail_id, "quarantined", reason=reason, now=now)
+    telling.alert(
+        c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, "sender": "", "subject": "", "reason": reason}, now
+    )
+    return "quarantined"
+
+
+def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now: datetime) -> str:
+    """Not believed or not bound: kept for a person, and admins hear of it within minutes."""
+    values = {"mail": mail_id, "sender": mail.sender, "subject": mail.subject[:200], "reason": reason}
+    telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
+    return _settle(c, mail_id, mail, "quarantined", reason, "", now)
+
+
+def bind(c: Connection, mail: InboundMail, backend: Backend) -> Binding:
+    """The ticket by the strongest evidence there is: our Message-ID, a plus-address, our token, a number that this ITSM
+    gave; last, for a registration letter, the only ticket that waits for one. Evidence that disagrees binds nothing."""
+    by_id = [t for t in letters.by_message_ids(c, [*mail.in_reply_to, *mail.references]) if t.backend == backend.name]
+    by_token = [t for token in habits.find_tokens(mail) if (t := tickets.by_token(c, token)) is not None]
+    found = {t.id: t for t in [*by_id, *by_token]}
+    if len(found) > 1:
+        return Binding(None, reason="it points to several tickets at once")
+    if found:
+        ticket = next(iter(found.values()))
+        if ticket.backend != backend.name:
+            return Binding(None, reason=f"its ticket was sent to {ticket.backend}, not to {backend.name}")
+        return Binding(ticket, "our Message-ID" if by_id else f"our token {ticket.token}")
+    return _bind_by_number(c, mail, backend)
+
+
+def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Binding:
+    numbers = habits.numbers(backend.profile, mail)
+    known = {t.id: t for number in numbers if (t := tickets.by_number(c, backend.name, number)) is not None}
+    if len(known) > 1:
+        return Binding(None, reason="it bears numbers of several tickets")
+    if known:
+        ticket = next(iter(known.values()))
+        return Binding(ticket, f"number {ticket.number}, given by {backend.name}")
+    report = habits.read(backend.profile, mail, tz=_UTC)
+    if report is None or report.status is not Status.REGISTERED or not report.number:
+        what = f"number {numbers[0]} is not known here" if numbers else "no Message-ID, token or number of ours"
+        return Binding(None, reason=what)
+    waiting = {
+        t.id: t
+        for address in habits.addresses_in(mail)
+        for t in tickets.unregistered_of_address(c, backend.name, address)
+    }
+    if len(waiting) == 1:
+        return Binding(
+            next(iter(waiting.values())), "inference: the only request of its requester that waits for a number"
+        )
+    return Binding(None, reason=f"number {report.number} is new, and nothing says whose request it is")
+
+
+def _believed(mail: InboundMail, env: Env) -> tuple[Backend | None, str]:
+    profile, passed_over = habits.choose([backend.profile for backend in env.backends.values()], mail)
+    if profile is None:
+        return None, "; ".join(passed_over) or "no profile knows this sender"
+    backend = next(one for one in env.backends.values() if one.profile is profile)
+    belief = believes(profile, mail, backend.evidence)
+    return (backend, "") if belief.ok else (None, belief.reason)
+
+
+def _own(c: Connection, mail: InboundMail) -> str:
+    """A letter of our own that came back (a copy rule, a loop): never a status."""
+    if mail.message_id and letters.letter(c, mail.message_id) is not None:
+        return "a letter of ours that came back"
+    return ""
+
+
+def _bounced(c: Connection, mail: InboundMail, now: datetime, env: Env) -> Ticket | None:
+    bounce = habits.bounce(mail)
+    if bounce is None or bounce.action != "failed":
+        return None
+    for message_id in bounce.message_ids:
+        ticket = delivery.letter_bounced(c, message_id, bounce.words, now, env)
+        if ticket is not None:
+            return ticket
+    return None
+
+
+def _sent(c: Connection, ticket: Ticket) -> list[str]:
+    """Everything we ever wrote about the ticket: taken out of an answer before it is interpreted."""
+    rows = letters.letters_of(c, ticket.id)
+    return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
+
+
+def _number_of_another(c: Connection, ticket: Ticket, backend: Backend, numbers: Sequence[str]) -> str:
+    for number in numbers:
+        other = tickets.by_number(c, backend.name, number)
+        if other is not None and other.id != ticket.id:
+            return number
+    return ""
+
+
+def _heard(
+    c: Connection,
+    ticket: Ticket,
+    mail: InboundMail,
+    backend: Backend,
+    report: StatusReport | None,
+    numbers: Sequence[str],
+    now: datetime,
+) -> Ticket:
+    """Note what every bound letter teaches: the thread to answer in, and the number the ITSM gave."""
+    number = report.number if report and report.number else (numbers[0] if numbers else "")
+    known = bool(number) and tickets.add_number(c, backend.name, number, ticket.id, now)
+    if known and not ticket.number and (report is None or report.status is None):
+        ticket = replace(ticket, number=number)
+        outbox.release(c, f"number:{ticket.id}")
+        telling.put_receipt(c, ticket, now)
+    if mail.message_id:
+        ticket = replace(ticket, thread=mail.message_id)
+    tickets.save(c, ticket)
+    return ticket
+
+
+def _apply(
+    c: Connection, ticket: Ticket, report: StatusReport, mail_id: int, binding: Binding, now: datetime, env: Env
+) -> str:
+    change = apply(ticket, report, now)
+    if change is None:
+        values = {"status": str(report.status), "number": report.number, **report.fields}
+        ledger.log(c, ticket.id, now, "noted", values)
+        return "noted"
+    record_change(c, change, f"mail:{mail_id}", now, env)
+    if "inference" in binding.evidence:
+        ledger.log(c, ticket.id, now, "inferred", {"number": report.number})
+    return "applied"
+
+
+def _pass_on(
+    c: Connection,
+    ticket: Ticket,
+    mail: InboundMail,
+    backend: Backend,
+    sent: Sequence[str],
+    report: StatusReport | None,
+    mail_id: int,
+    now: datetime,
+    env: Env,
+) -> str:
+    """Believed and bound, but no known status: "support writes"."""
+    fields = report.fields if report else {}
+    text = fields.get("comment") or habits.comment_text(backend.profile, mail, sent)
+    if not text.strip():
+        ledger.log(c, ticket.id, now, "noted", {"subject": mail.subject[:200]})
+        return "noted"
+    ledger.log(c, ticket.id, now, "comment", {"text": text, "author": fields.get("author", "")})
+    notice = comment_notice(ticket, text, fields.get("author", ""))
+    telling.put_notice(c, notice, ticket, f"notice:mail:{mail_id}:comment", now, env)
+    return "comment"
+
+
+def _settle(
+    c: Connection, mail_id: int, mail: InboundMail, outcome: str, reason: str, ticket_id: str, now: datetime
+) -> str:
+    inbox.settle_mail(
+        c,
+        mail_id,
+        outcome,
+        reason=reason,
+        ticket_id=ticket_id,
+        now=now,
+        sender=mail.sender,
+        subject=mail.subject[:500],
+        message_id=mail.message_id,
+    )
+    return outcome

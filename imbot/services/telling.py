@@ -1,0 +1,140 @@
+"""The one place where people are told: receipts, notices, alerts. Everything here is a parcel; nothing is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from imbot.dialog.screen import Screen, screen_to_json
+from imbot.dialog.tickets import notice_screen
+from imbot.domain.calendar import is_night
+from imbot.domain.notices import Notice, ticket_values
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.people import Person
+from imbot.domain.tickets import Handover, Status, Ticket, may_rate, may_withdraw
+from imbot.services.env import Env
+from imbot.store import files, ledger, letters, outbox, people, ratings, tickets
+
+__all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
+
+_GROUPED = timedelta(seconds=45)  # how long alerts wait for their kin; admins hear within five minutes
+note_message = letters.note_message
+
+
+def put_receipt(c: Connection, ticket: Ticket, now: datetime) -> None:
+    """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth."""
+    key = f"receipt:{ticket.id}:{now.isoformat()}"
+    lane, channel = f"chat:{ticket.chat_key}", ticket.chat_key.partition(":")[0]
+    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, {"ticket": ticket.id}), now)
+
+
+def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
+    """What the receipt may say of the ticket as it is now: plain JSON. Files of later additions are not its business."""
+    rows = [row for row in files.of_ticket(c, ticket.id) if row.created_at <= ticket.created_at]
+    return ticket_values(ticket) | {
+        "can_withdraw": may_withdraw(ticket),
+        "support_contact": env.dialog.support_contact,
+        "max_bytes": env.dialog.max_file_bytes,
+        "handover": str(ticket.handover),
+        "created_at": ticket.created_at.isoformat(),
+        "accepted_at": _iso(ticket.accepted_at),
+        "registered_at": _iso(ticket.registered_at),
+        "promised_at": _iso(ticket.promised_at),
+        "failure": ticket.failure,
+        "asked": ticket.asked,
+        "files": [
+            {"name": row.name, "kind": row.kind, "fate": row.fate, "reason": row.reason, "size": row.size}
+            for row in rows
+        ],
+    }
+
+
+def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: datetime, env: Env) -> None:
+    """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter."""
+    person = people.person(c, ticket.person_id)
+    if person is None:
+        return
+    screen = notice_screen(notice, env.dialog.support_contact)
+    if is_night(now, env.zone, *env.night):
+        screen = replace(screen, silent=True)
+    payload: dict[str, Any] = {"screen": screen_to_json(screen), "ticket": ticket.id}
+    chat_key = open_chat(c, person, ticket.chat_key)
+    if chat_key:
+        parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
+    else:
+        parcel = by_letter(person, key, payload)
+    if outbox.put(c, parcel, now):
+        ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
+
+
+def open_chat(c: Connection, person: Person, preferred: str) -> str:
+    """A chat that the person still reads: `preferred` if it is one, else the newest; "" where there is none."""
+    open_chats = [row.key for row in people.chats_of(c, person.id) if not row.blocked]
+    return preferred if preferred in open_chats else next(iter(open_chats), "")
+
+
+def by_letter(person: Person, key: str, payload: Mapping[str, Any]) -> NewParcel:
+    """The same words as a letter to the person's mailbox."""
+    return NewParcel(
+        f"mail:{person.id}", "smtp", key, Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
+    )
+
+
+def alert(c: Connection, name: str, key: str, values: Mapping[str, Any], now: datetime) -> None:
+    """Something an admin should know; grouped with what else comes within a minute. The same `key` is told once."""
+    payload = {"name": name, "values": dict(values), "at": now.isoformat()}
+    outbox.put(c, NewParcel("admins", "self", f"alert:{key}", Kind.ALERT, payload, due_at=now + _GROUPED), now)
+
+
+def tell_admins(c: Connection, now: datetime, env: Env) -> int:
+    """Everything in the lane of alerts becomes one message to each admin; returns how many admins there are to tell."""
+    waiting = outbox.of_lane(c, "admins")
+    if not waiting:
+        return 0
+    admins = people.admins(c, env.admins)
+    items = [{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting]
+    payload = {"screen": screen_to_json(Screen("alert", {"alerts": items})), "ticket": ""}
+    batch = f"admins:{waiting[0].id}-{waiting[-1].id}"
+    for person in admins:
+        key, chat_key = f"{batch}:{person.id}", open_chat(c, person, "")
+        if chat_key:
+            parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
+        else:
+            parcel = by_letter(person, key, payload)
+        outbox.put(c, parcel, now)
+    known = {person.address for person in admins}
+    for address in sorted(set(env.admins) - known):  # named in the settings, never signed in
+        note = {**payload, "to": address, "template": "notice"}
+        outbox.put(c, NewParcel(f"mail:{address}", "smtp", f"{batch}:{address}", Kind.NOTE, note), now)
+    outbox.settle_lane(c, "admins", "told", now)
+    return len(admins) + len(set(env.admins) - known)
+
+
+def details(c: Connection, ticket: Ticket, now: datetime, env: Env) -> dict[str, Any]:
+    """What the details screen may say: the ticket and its ledger."""
+    rating = ratings.rating(c, ticket.id)
+    return receipt_values(c, ticket, env) | {
+        "id": ticket.id,
+        "description": ticket.description,
+        "category": ticket.category,
+        "subcategory": ticket.subcategory,
+        "location": ticket.location,
+        "solution": ticket.solution,
+        "numbers": tickets.numbers_of(c, ticket.id),
+        "ledger": [
+            {"id": row.id, "at": row.at.isoformat(), "what": row.what, "values": row.values}
+            for row in ledger.ledger(c, ticket.id)
+        ],
+        "can_rate": may_rate(ticket, rating.rated_at if rating else None, now),
+        "can_reopen": ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.asked != "reopen",
+        "can_resend": ticket.handover is Handover.FAILED,
+        "stars": rating.stars if rating else None,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

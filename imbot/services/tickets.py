@@ -1,0 +1,194 @@
+"""What a requester does with a ticket, and the one place where a changed status is recorded and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from imbot.dialog.orders import Complain, NotSolved, Rate
+from imbot.domain.calendar import after_working
+from imbot.domain.chats import Happened
+from imbot.domain.notices import notices_for, silence_notice, ticket_values
+from imbot.domain.people import Person
+from imbot.domain.tickets import (
+    Change,
+    Handover,
+    Status,
+    StatusReport,
+    Ticket,
+    may_rate,
+    may_withdraw,
+)
+from imbot.services import telling
+from imbot.services.env import Env, Fresh
+from imbot.services.filing import own_ticket, pack
+from imbot.store import ledger, letters, outbox, ratings, tickets
+
+QUIET = frozenset({"in_progress", "promised", "closed"})  # told by the receipt alone: nothing is asked of anybody
+
+
+def record_change(c: Connection, change: Change, key: str, now: datetime, env: Env) -> None:
+    """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once."""
+    ticket = change.ticket
+    tickets.save(c, ticket)
+    ledger.log(c, ticket.id, now, "status", _status_values(change))
+    if ticket.number:
+        outbox.release(c, f"number:{ticket.id}")
+    for notice in notices_for(change):
+        if notice.name not in QUIET or (notice.name == "closed" and change.old is not Status.RESOLVED):
+            telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env)
+    telling.put_receipt(c, ticket, now)
+
+
+def _status_values(change: Change) -> dict[str, str]:
+    values = {"what": change.what, "old": str(change.old), "new": str(change.new), **change.report.fields}
+    return values | ({"number": change.report.number} if change.report.number else {})
+
+
+def rate(c: Connection, person: Person | None, order: Rate, now: datetime) -> Happened:
+    """Stars, once a ticket and changeable for a day; `stars` None: the person does not want to rate."""
+    ticket = own_ticket(c, order.ticket_id, person)
+    if ticket is None:
+        return _not_found()
+    earlier = ratings.rating(c, ticket.id)
+    rated_at = earlier.rated_at if earlier and earlier.stars is not None else None
+    if not may_rate(ticket, rated_at, now):
+        return Happened("not_ratable", ticket_values(ticket) | {"stars": earlier.stars if earlier else None})
+    ratings.rate(c, ticket.id, order.stars, rated_at or now)
+    ledger.log(c, ticket.id, now, "rated", {"stars": order.stars})
+    return Happened("rated", ticket_values(ticket) | {"stars": order.stars})
+
+
+def complain(c: Connection, person: Person | None, order: Complain, now: datetime, env: Env, fresh: Fresh) -> Happened:
+    """What went wrong, in the person's words: kept with the rating, and a letter."""
+    ticket = own_ticket(c, order.ticket_id, person)
+    if ticket is None:
+        return _not_found()
+    if ratings.rating(c, ticket.id) is not None:
+        ratings.rating_words(c, ticket.id, order.text)
+    ledger.log(c, ticket.id, now, "complained", {"text": order.text})
+    _follow_up(c, ticket, "complaint", order.text, now, env, fresh)
+    return Happened("complained", ticket_values(ticket))
+
+
+def not_solved(
+    c: Connection, person: Person | None, order: NotSolved, now: datetime, env: Env, fresh: Fresh
+) -> Happened:
+    """Ask the far end to take the work up again. It is *asked*, no more: only its letter reopens."""
+    ticket = own_ticket(c, order.ticket_id, person)
+    if ticket is None or ticket.status not in (Status.RESOLVED, Status.CLOSED):
+        return _not_found()
+    until = after_working(now, env.reopen_wait, env.working)
+    ticket = replace(ticket, asked="reopen", asked_until=until)
+    tickets.save(c, ticket)
+    ledger.log(c, ticket.id, now, "reopen_asked", {"text": order.reason})
+    _follow_up(c, ticket, "not_solved", order.reason, now, env, fresh)
+    telling.put_receipt(c, ticket, now)
+    values = ticket_values(ticket) | {"reason": order.reason, "until": until.isoformat()}
+    return Happened("reopen_asked", values)
+
+
+def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime, env: Env, fresh: Fresh) -> Happened:
+    """Tell the far end that it is no longer needed. The status waits for its answer."""
+    ticket = own_ticket(c, ticket_id, person)
+    if ticket is None or not may_withdraw(ticket):
+        return _not_found()
+    ticket = replace(ticket, asked="withdraw", asked_until=None)
+    tickets.save(c, ticket)
+    ledger.log(c, ticket.id, now, "withdraw_asked", {})
+    _follow_up(c, ticket, "withdrawal", "", now, env, fresh)
+    telling.put_receipt(c, ticket, now)
+    return Happened("withdrawn_asked", ticket_values(ticket))
+
+
+def resend(c: Connection, person: Person | None, ticket_id: str, now: datetime) -> Happened:
+    """Send again what failed for good: the same letter and Message-ID, another Date."""
+    ticket = own_ticket(c, ticket_id, person)
+    if ticket is None:
+        return _not_found()
+    return Happened("resent" if send_again(c, ticket, now) else "not_found", ticket_values(ticket))
+
+
+def send_again(c: Connection, ticket: Ticket, now: datetime) -> bool:
+    """Open the ticket's lane again; its failed letters bear a new Date. False where nothing had failed."""
+    lane = f"ticket:{ticket.id}"
+    failed = [row for row in letters.letters_of(c, ticket.id) if row.outcome == "failed"]
+    if not failed and not outbox.is_suspended(c, lane):
+        return False
+    for row in failed:
+        letters.rewrite_letter(c, row.message_id, {**row.letter, "date": now.isoformat()})
+        parcel = outbox.by_key(c, f"letter:{row.message_id}")
+        if parcel is not None:
+            outbox.retry(c, parcel.parcel.id, now)
+    outbox.resume(c, lane)
+    if ticket.handover is Handover.FAILED:
+        ticket = replace(ticket, handover=Handover.QUEUED, failure="")
+        tickets.save(c, ticket)
+    ledger.log(c, ticket.id, now, "resent", {})
+    telling.put_receipt(c, ticket, now)
+    return True
+
+
+def listed(c: Connection, person: Person | None, page: int, env: Env) -> Happened:
+    """A page of the person's tickets, open first. Pages count from 0 and are kept within what there is."""
+    if person is None:
+        return _not_found()
+    size = env.dialog.page_size
+    found, total = tickets.of_person(c, person.id, max(page, 0), size)
+    pages = max(1, -(-total // size))
+    if page >= pages:
+        page = pages - 1
+        found, total = tickets.of_person(c, person.id, page, size)
+    rows = [ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat()} for one in found]
+    return Happened("tickets", {"page": max(page, 0), "pages": pages, "total": total, "tickets": rows})
+
+
+def shown(c: Connection, person: Person | None, ticket_id: str, now: datetime, env: Env) -> Happened:
+    """Everything about one ticket, its ledger included."""
+    ticket = own_ticket(c, ticket_id, person)
+    return Happened("ticket", telling.details(c, ticket, now, env)) if ticket else _not_found()
+
+
+def more(c: Connection, person: Person | None, ticket_id: str, ledger_id: int) -> Happened:
+    """The whole text of one ledger line."""
+    ticket, found = own_ticket(c, ticket_id, person), ledger.entry(c, ledger_id)
+    if ticket is None or found is None or found[0] != ticket.id:
+        return _not_found()
+    values = found[1].values
+    text = next((str(values[name]) for name in ("text", "comment", "solution", "question") if values.get(name)), "")
+    return Happened("more", ticket_values(ticket) | {"text": text})
+
+
+def note_silence(c: Connection, now: datetime, env: Env) -> int:
+    """Tickets whose far end has not answered "not solved" in time: the requester is told and offered a linked new
+    request, admins hear of it. Returns how many."""
+    overdue = tickets.asked_overdue(c, now)
+    for ticket in overdue:
+        quiet = replace(ticket, asked_until=None)
+        tickets.save(c, quiet)
+        ledger.log(c, ticket.id, now, "reopen_silence", {})
+        key = f"silence:{ticket.id}:{ticket.asked_until}"
+        telling.put_notice(c, silence_notice(quiet), quiet, f"notice:{key}", now, env)
+        telling.alert(c, "reopen_silence", key, {"title": ticket.title, "number": ticket.number}, now)
+    return len(overdue)
+
+
+def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> None:
+    """A ticket of somebody whom the directory no longer has, not yet sent: it ends as withdrawn, and is told."""
+    report = StatusReport(ticket.backend, Status.WITHDRAWN, at=now)
+    ended = replace(ticket, status=Status.WITHDRAWN, closed_at=now)
+    outbox.settle_lane(c, f"ticket:{ticket.id}", "left", now)
+    record_change(
+        c, Change(ended, ticket.status, Status.WITHDRAWN, "status", report, now), f"left:{ticket.id}", now, env
+    )
+
+
+def _follow_up(c: Connection, ticket: Ticket, letter: str, text: str, now: datetime, env: Env, fresh: Fresh) -> None:
+    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
+    pack(c, ticket, letter, fresh.message_ids[0], text, now, waits=waits)
+
+
+def _not_found() -> Happened:
+    return Happened("not_found", {})

@@ -1,0 +1,244 @@
+"""One turn of a conversation in one transaction: first time? -> session and facts -> advance -> orders -> session, screen.
+
+Nothing here waits for anybody: what needs the world becomes a parcel, what is to be shown is owed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from sqlalchemy import Connection
+
+from imbot.dialog import orders as o
+from imbot.dialog.facts import Facts, TicketBrief, Turn
+from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
+from imbot.dialog.session import Session, session_from_json, session_to_json
+from imbot.dialog.turn import advance
+from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
+from imbot.domain.people import Person
+from imbot.services import filing, signin, tickets
+from imbot.services.env import Env, Fresh
+from imbot.store import files, inbox, letters, people, sessions
+from imbot.store import tickets as ticket_rows
+from imbot.store.sessions import Slot
+
+_ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
+_ALBUM_PAUSE = timedelta(seconds=1)
+_BURST, _PER_SECOND = 120.0, 1.0  # a person's events (threats.md R3): a full album dump passes, a machine does not
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before."""
+
+    show_after: datetime | None = None
+    repeated: bool = False
+
+
+def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fresh) -> Taken:
+    """Carry one update out. A repeated update changes nothing."""
+    if not inbox.first_time(c, incoming.update_key, now):
+        return Taken(repeated=True)
+    chat = incoming.chat
+    row = people.see_chat(c, chat, incoming.language, now)
+    lang = row.lang or env.chat_language(row.language)
+    if not incoming.private:
+        return _refuse_group(c, chat, now)
+    if isinstance(incoming.event, Blocked):
+        people.set_blocked(c, chat.key, incoming.event.blocked, now)
+        return Taken()
+    if row.blocked:
+        people.set_blocked(c, chat.key, False, now)
+    data = sessions.load(c, chat.key) or {}
+    bucket, flooded = _spend(data.get("bucket"), now)
+    if flooded:
+        sessions.save(c, chat.key, {**data, "bucket": bucket}, now)
+        return _owe(c, incoming, Screen("too_fast"), None, now)
+    slot = sessions.slot(c, chat.key)
+    session = session_from_json(data or None)
+    session, screen = _converse(c, incoming, session, slot, lang, now, env, fresh)
+    sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
+    return _owe(c, incoming, screen, slot, now) if screen is not None else Taken()
+
+
+def _converse(
+    c: Connection,
+    incoming: Incoming,
+    session: Session,
+    slot: Slot | None,
+    lang: str,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
+) -> tuple[Session, Screen | None]:
+    """Advance until no order is answered any more; the last screen counts."""
+    event: Event = incoming.event
+    screen: Screen | None = None
+    answers: list[Happened] = []
+    for _ in range(_ROUNDS):
+        facts = _facts(c, incoming, slot, lang, now, env, fresh)
+        turn: Turn = advance(session, event, facts)
+        session, screen = turn.session, turn.screen or screen
+        for order in turn.orders:
+            answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
+            if answer is not None:
+                answers.append(answer)
+        if not answers:
+            return session, screen
+        event = answers.pop(0)
+        screen = None
+    raise RuntimeError(f"a turn does not come to an end: {type(event).__name__}")
+
+
+def _facts(
+    c: Connection, incoming: Incoming, slot: Slot | None, lang: str, now: datetime, env: Env, fresh: Fresh
+) -> Facts:
+    chat, event = incoming.chat, incoming.event
+    person = people.person_of_chat(c, chat.key)
+    found = ticket_rows.open_of_person(c, person.id, 10) if person else []
+    reply_to = event.reply_to if isinstance(event, Typed | Attached) else ""
+    return Facts(
+        now=now,
+        timezone=env.zone,
+        lang=lang,
+        person=person,
+        catalogue=env.catalogue,
+        locations=env.locations,
+        settings=env.dialog,
+        open_tickets=tuple(TicketBrief(t.id, t.title, t.number, str(t.status), t.created_at) for t in found),
+        last_location=ticket_rows.last_location(c, person.id) if person else None,
+        consented=not env.consent_version or bool(person and people.consented(c, person.id) == env.consent_version),
+        fresh_id=fresh.ticket_id,
+        fresh_token=fresh.session_token,
+        screen=screen_from_json(slot.screen) if slot and slot.screen else None,
+        screen_id=slot.message_id if slot and slot.shown else "",
+        replied_ticket=letters.ticket_of_message(c, chat.key, reply_to) if reply_to else "",
+        late_news=_late(c, now, env),
+    )
+
+
+def _late(c: Connection, now: datetime, env: Env) -> bool:
+    seen = inbox.fact(c, "mailbox_ok_at")
+    return bool(seen) and now - datetime.fromisoformat(seen) > env.late_after
+
+
+def _carry_out(
+    c: Connection,
+    incoming: Incoming,
+    order: o.Order,
+    person: Person | None,
+    slot: Slot | None,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
+) -> Happened | None:
+    """One order inside the transaction; what it answers goes back into the dialog."""
+    chat = incoming.chat
+    match order:
+        case o.LookUp():
+            return signin.look_up(c, chat, order.address, now, env, incoming.update_key)
+        case o.CheckCode():
+            return signin.check_code(c, chat, order.text, now, env, fresh)
+        case o.RedeemToken():
+            return signin.redeem(c, chat, order.token, now, env, fresh)
+        case o.Unlink():
+            return signin.unlink(c, chat, now)
+        case (
+            o.Consent()
+            | o.SetLanguage()
+            | o.KeepFile()
+            | o.DropFile()
+            | o.DropDraft()
+            | o.EditCaption()
+            | o.FetchFiles()
+        ):
+            _do(c, chat, order, person, now, env)
+            return None
+        case o.OpenTicket():
+            return filing.open_ticket(c, chat, person, order, _review_id(incoming, slot), now, env, fresh)
+        case o.AddToTicket():
+            return filing.add_to_ticket(c, person, order, now, env, fresh)
+        case o.Withdraw():
+            return tickets.withdraw(c, person, order.ticket_id, now, env, fresh)
+        case o.ResendTicket():
+            return tickets.resend(c, person, order.ticket_id, now)
+        case o.Rate():
+            return tickets.rate(c, person, order, now)
+        case o.Complain():
+            return tickets.complain(c, person, order, now, env, fresh)
+        case o.NotSolved():
+            return tickets.not_solved(c, person, order, now, env, fresh)
+        case o.ListTickets():
+            return tickets.listed(c, person, order.page, env)
+        case o.ShowTicket():
+            return tickets.shown(c, person, order.ticket_id, now, env)
+        case o.ShowMore():
+            return tickets.more(c, person, order.ticket_id, order.ledger_id)
+        case _:
+            assert_never(order)
+
+
+def _do(
+    c: Connection,
+    chat: Chat,
+    order: o.Consent | o.SetLanguage | o.KeepFile | o.DropFile | o.DropDraft | o.EditCaption | o.FetchFiles,
+    person: Person | None,
+    now: datetime,
+    env: Env,
+) -> None:
+    """An order that answers nothing."""
+    match order:
+        case o.Consent():
+            if person is not None:
+                people.consent(c, person.id, order.version, now)
+        case o.SetLanguage():
+            people.set_language(c, chat.key, order.lang)
+        case o.KeepFile():
+            filing.keep_file(c, chat, order, person is not None, now, env)
+        case o.DropFile():
+            files.drop(c, order.ticket_id, order.unique_id)
+        case o.DropDraft():
+            filing.drop_draft(c, order.ticket_id, now)
+        case o.EditCaption():
+            files.caption(c, order.ticket_id, order.message_id, order.caption)
+        case o.FetchFiles():
+            filing.fetch_files(c, order.ticket_id, now)
+        case _:
+            assert_never(order)
+
+
+def _review_id(incoming: Incoming, slot: Slot | None) -> str:
+    """The message that was pressed, if the dialog's screen stands there: it may be edited, or become the receipt."""
+    pressed = incoming.event.message_id if isinstance(incoming.event, Pressed) else ""
+    return pressed if slot and pressed == slot.message_id else ""
+
+
+def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, now: datetime) -> Taken:
+    """The chat is owed `screen`: in place of the one that was pressed, else as a new message. While an album comes in it
+    waits a little, so that ten photos get one answer."""
+    album = isinstance(incoming.event, Attached) and bool(incoming.event.album)
+    show_after = now + _ALBUM_PAUSE if album else now
+    edit = bool(_review_id(incoming, slot))
+    sessions.owe(c, incoming.chat.key, screen_to_json(screen), show_after, edit, now)
+    return Taken(show_after)
+
+
+def _refuse_group(c: Connection, chat: Chat, now: datetime) -> Taken:
+    """Groups get one refusal, ever, and no more (threats.md A6)."""
+    if not inbox.first_time(c, f"group:{chat.key}", now):
+        return Taken()
+    sessions.owe(c, chat.key, screen_to_json(Screen("private_only")), now, False, now)
+    return Taken(now)
+
+
+def _spend(bucket: Mapping[str, Any] | None, now: datetime) -> tuple[dict[str, float], bool]:
+    """A token bucket kept with the session: (what is left, whether this event finds it empty)."""
+    at = now.timestamp()
+    left = _BURST
+    if bucket:
+        left = min(_BURST, float(bucket["left"]) + max(0.0, at - float(bucket["at"])) * _PER_SECOND)
+    flooded = left < 1
+    return {"left": left if flooded else left - 1, "at": at}, flooded

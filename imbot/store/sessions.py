@@ -1,0 +1,183 @@
+"""Where each chat stands, and the one screen that is owed to it. A slot keeps the newest screen only.
+
+owe -> owed (due_at) -> shown (message_id) -> owe ...; not_shown -> owed again later; release -> a message of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, delete, false, func, select, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.store.schema import sessions, slots
+from imbot.store.sql import dialect, insert
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`screen`: the newest, None after a release. `message_id`: the message that may be edited, "" if there is none.
+    `shown`: nothing is owed."""
+
+    screen: dict[str, Any] | None
+    message_id: str
+    seq: int
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwedScreen:
+    """`edit_message_id`: "" asks for a new message. `attempts`: how often showing it has failed."""
+
+    chat_key: str
+    seq: int
+    screen: dict[str, Any]
+    edit_message_id: str
+    attempts: int
+
+
+_LOAD = select(sessions.c.data).where(sessions.c.chat_key == bindparam("key"))
+_SLOT = select(slots.c.screen, slots.c.message_id, slots.c.seq, slots.c.due_at).where(
+    slots.c.chat_key == bindparam("key")
+)
+_OWED = (
+    select(slots).where(slots.c.due_at.is_not(None), slots.c.due_at <= bindparam("now")).order_by(slots.c.due_at)
+).limit(bindparam("most"))
+_SHOWN = (
+    update(slots)
+    .where(slots.c.chat_key == bindparam("key"), bindparam("this") > slots.c.released_seq)
+    .values(
+        message_id=bindparam("message"),
+        due_at=case((slots.c.seq == bindparam("this"), None), else_=slots.c.due_at),
+        changed_at=bindparam("now"),
+    )
+)
+
+
+@cache
+def _save(dialect: str) -> Insert:
+    put = insert(dialect, sessions)
+    return put.on_conflict_do_update(
+        index_elements=["chat_key"], set_={"data": put.excluded.data, "saved_at": put.excluded.saved_at}
+    )
+
+
+@cache
+def _owe(dialect: str) -> Any:
+    put = insert(dialect, slots)
+    new = put.excluded
+    unseen = and_(slots.c.due_at.is_not(None), ~slots.c.edit)  # a new message is owed still: it must not become an edit
+    return put.on_conflict_do_update(
+        index_elements=["chat_key"],
+        set_={
+            "seq": slots.c.seq + 1,
+            "screen": new.screen,
+            "edit": case((unseen, false()), else_=new.edit),
+            "due_at": new.due_at,
+            "attempts": 0,
+            "error": "",
+            "changed_at": new.changed_at,
+        },
+    ).returning(slots.c.seq)
+
+
+def load(c: Connection, chat_key: str) -> dict[str, Any] | None:
+    data: dict[str, Any] | None = c.execute(_LOAD, {"key": chat_key}).scalar()
+    return data
+
+
+def save(c: Connection, chat_key: str, data: Mapping[str, Any], now: datetime) -> None:
+    c.execute(_save(dialect(c)), {"chat_key": chat_key, "data": data, "saved_at": now})
+
+
+def owe(
+    c: Connection, chat_key: str, screen: Mapping[str, Any], show_after: datetime, edit: bool, now: datetime
+) -> int:
+    """The chat is owed this screen, in place of any other; returns its sequence number. `edit` changes the message shown
+    last, if there is one."""
+    values = {"chat_key": chat_key, "seq": 1, "screen": screen, "edit": edit, "due_at": show_after, "changed_at": now}
+    return int(c.execute(_owe(dialect(c)), values).scalar_one())
+
+
+def owed(c: Connection, now: datetime, limit: int) -> list[OwedScreen]:
+    """What should be shown by now, the longest owed first."""
+    return [
+        OwedScreen(row.chat_key, row.seq, row.screen, row.message_id if row.edit else "", row.attempts)
+        for row in c.execute(_OWED, {"now": now, "most": limit})
+    ]
+
+
+def owed_to(c: Connection, chat_key: str) -> OwedScreen | None:
+    """What this chat is owed now, due or not; None where nothing is."""
+    row = c.execute(select(slots).where(slots.c.chat_key == chat_key, slots.c.due_at.is_not(None))).first()
+    if row is None:
+        return None
+    return OwedScreen(row.chat_key, row.seq, row.screen, row.message_id if row.edit else "", row.attempts)
+
+
+def next_owed(c: Connection) -> datetime | None:
+    """When the next screen is to be shown; None while nothing is owed."""
+    moment: datetime | None = c.execute(select(func.min(slots.c.due_at)).where(slots.c.due_at.is_not(None))).scalar()
+    return moment
+
+
+def shown(c: Connection, chat_key: str, seq: int, message_id: str, now: datetime) -> None:
+    """Screen `seq` stands in the chat as `message_id`. A newer one that came meanwhile is still owed; one that was
+    released meanwhile leaves no trace."""
+    shown_many(c, [(chat_key, seq, message_id)], now)
+
+
+def shown_many(c: Connection, done: Iterable[tuple[str, int, str]], now: datetime) -> None:
+    """`shown` for many: (chat key, seq, message id)."""
+    rows = [{"key": key, "this": seq, "message": message, "now": now} for key, seq, message in done]
+    if rows:
+        c.execute(_SHOWN, rows)
+
+
+def not_shown(c: Connection, chat_key: str, seq: int, due_at: datetime, error: str) -> None:
+    """Showing screen `seq` failed: once more at `due_at`. Nothing happens where a newer one has taken its place."""
+    values = {"due_at": due_at, "attempts": slots.c.attempts + 1, "error": error}
+    c.execute(_still_owed(chat_key, seq).values(values))
+
+
+def give_up(c: Connection, chat_key: str, seq: int, error: str = "") -> None:
+    """Screen `seq` is owed no more (the person shut us out). It stays the current one."""
+    c.execute(_still_owed(chat_key, seq).values(due_at=None, error=error))
+
+
+def slot(c: Connection, chat_key: str) -> Slot | None:
+    row = c.execute(_SLOT, {"key": chat_key}).first()
+    return None if row is None else Slot(row.screen or None, row.message_id, row.seq, row.due_at is None)
+
+
+def release_slot(c: Connection, chat_key: str) -> str:
+    """Takes the message out of the dialog's hands and returns its id ("" if none): it stays as it is, whoever has the id
+    may edit it, and the next screen is a new message. A screen still owed is dropped."""
+    row = c.execute(_SLOT, {"key": chat_key}).first()
+    if row is None:
+        return ""
+    values: dict[str, Any] = {
+        "message_id": "",
+        "due_at": None,
+        "screen": {},
+        "edit": False,
+        "released_seq": slots.c.seq,
+    }
+    c.execute(update(slots).where(slots.c.chat_key == chat_key).values(values))
+    message_id: str = row.message_id
+    return message_id
+
+
+def prune(c: Connection, before: datetime) -> int:
+    """Forgets sessions and slots that nothing touched since `before`; the next word begins at the menu."""
+    idle = select(sessions.c.chat_key).where(sessions.c.saved_at < before)
+    c.execute(delete(slots).where(slots.c.chat_key.in_(idle), slots.c.due_at.is_(None)))
+    return c.execute(delete(sessions).where(sessions.c.saved_at < before)).rowcount
+
+
+def _still_owed(chat_key: str, seq: int) -> Any:
+    return update(slots).where(slots.c.chat_key == chat_key, slots.c.seq == seq, slots.c.due_at.is_not(None))

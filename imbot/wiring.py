@@ -1,0 +1,251 @@
+"""Settings in the words of those who need them: what each edge and every service is built from. Opens no connection."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from imbot.backends.base import FromMode
+from imbot.backends.evidence import EvidenceSettings
+from imbot.backends.profiles import Profile, load_profile
+from imbot.channels.telegram import TelegramSettings
+from imbot.config import Settings, packed
+from imbot.dialog.facts import DialogSettings
+from imbot.directory.file import DomainDirectory, FileDirectory
+from imbot.directory.ldap import Ldap, LdapAttributes, LdapSettings
+from imbot.domain.calendar import WorkingHours
+from imbot.domain.errors import ConfigError
+from imbot.domain.forms import parse_catalogue, parse_locations
+from imbot.domain.people import Role
+from imbot.domain.signin import Limits
+from imbot.mailbox.imap import Imap, ImapSettings
+from imbot.mailbox.pop3 import Pop3, Pop3Settings
+from imbot.mailbox.smtp import SmtpSettings
+from imbot.services.env import Backend, Env
+from imbot.templates import Templates
+
+LANGUAGES = ("ru", "en")
+_T = TypeVar("_T")
+
+
+def template_folders(settings: Settings) -> tuple[Path, ...]:
+    """The company's own templates first, file by file, then what imbot ships."""
+    own = Path(settings.general.templates_dir) if settings.general.templates_dir else None
+    if own is not None and not own.is_dir():
+        raise ConfigError([f"[general] templates_dir: {own} is no folder"])
+    return ((own,) if own else ()) + (packed("templates"),)
+
+
+def templates(settings: Settings) -> Templates:
+    return Templates(template_folders(settings), settings.general.zone)
+
+
+def commands(words: Templates, languages: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """The menu of commands for Telegram, by language (`chat/<lang>/commands.toml`)."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for lang in languages:
+        for folder in words.folders:
+            path = folder / "chat" / lang / "commands.toml"
+            if path.is_file():
+                found[lang] = [(name, str(text)) for name, text in _toml(path).items()]
+                break
+    return found
+
+
+def telegram(settings: Settings) -> TelegramSettings:
+    section = settings.telegram
+    return TelegramSettings(
+        token=section.token.get_secret_value(),
+        api_base=section.api_base,
+        file_base=section.file_base,
+        proxy=section.proxy.get_secret_value(),
+        poll_timeout=section.poll_timeout,
+    )
+
+
+def smtp(settings: Settings) -> SmtpSettings:
+    section = settings.smtp
+    return SmtpSettings(
+        host=section.host,
+        port=section.port,
+        tls=section.tls,
+        username=section.username,
+        password=section.password.get_secret_value(),
+        ca_file=section.ca_file,
+        timeout=section.timeout,
+        hello_name=section.hello_name,
+    )
+
+
+def mailbox(settings: Settings) -> Imap | Pop3:
+    section = settings.mailbox
+    password = section.password.get_secret_value()
+    if section.kind == "pop3":
+        return Pop3(
+            Pop3Settings(
+                host=section.host,
+                port=section.port,
+                username=section.username,
+                password=password,
+                tls=section.tls,
+                ca_file=section.ca_file,
+                timeout=section.timeout,
+                delete_after_days=section.delete_after_days,
+                start=section.start,
+            )
+        )
+    return Imap(
+        ImapSettings(
+            host=section.host,
+            port=section.port,
+            username=section.username,
+            password=password,
+            tls=section.tls,
+            folder=section.folder,
+            processed_folder=section.processed_folder,
+            ca_file=section.ca_file,
+            timeout=section.timeout,
+            idle=section.idle,
+            start=section.start,
+        )
+    )
+
+
+def directory(settings: Settings) -> Ldap | FileDirectory | DomainDirectory:
+    section = settings.directory
+    if section.kind == "file":
+        return FileDirectory(Path(section.file.path))
+    if section.kind == "domain":
+        return DomainDirectory(section.domain.domains)
+    ldap, names = section.ldap, section.ldap.attributes
+    return Ldap(
+        LdapSettings(
+            uris=ldap.uris,
+            bind_dn=ldap.bind_dn,
+            bind_password=ldap.bind_password.get_secret_value(),
+            base=ldap.base,
+            starttls=ldap.starttls,
+            ca_file=ldap.ca_file,
+            filter=ldap.filter,
+            attributes=LdapAttributes(
+                mail=names.mail,
+                name=names.name,
+                phone=names.phone,
+                office=names.office,
+                department=names.department,
+                extra=dict(names.extra),
+            ),
+            disabled_bit=ldap.disabled_bit,
+            disabled_filter=ldap.disabled_filter,
+            roles={group: Role(role) for group, role in ldap.roles.items()},
+            nested_groups=ldap.nested_groups,
+            allow_old_ca=ldap.allow_old_ca,
+            timeout=ldap.timeout,
+        )
+    )
+
+
+def profile(settings: Settings) -> Profile:
+    """The profile of `[itsm]`, with the addresses that it is believed from."""
+    for folder in template_folders(settings):
+        if (folder / "mail" / settings.itsm.profile / "profile.toml").is_file():
+            loaded = load_profile(folder / "mail" / settings.itsm.profile)
+            return replace(loaded, senders=tuple(settings.itsm.senders))
+    known = sorted({p.parent.name for f in template_folders(settings) for p in f.glob("mail/*/profile.toml")})
+    raise ConfigError([f"[itsm] profile: there is no {settings.itsm.profile!r}; there are {', '.join(known)}"])
+
+
+def backend(settings: Settings) -> Backend:
+    itsm = settings.itsm
+    return Backend(
+        profile=profile(settings),
+        evidence=EvidenceSettings(
+            kind=itsm.evidence.kind,
+            authserv_id=itsm.evidence.authserv_id,
+            relays=tuple(itsm.evidence.relays),
+            own_hosts=tuple(itsm.evidence.own_hosts),
+        ),
+        to=itsm.address,
+        sender=itsm.bot_address,
+        sender_name=itsm.bot_name,
+        mode=FromMode(itsm.from_mode),
+        complaints_to=itsm.complaints_to,
+    )
+
+
+def env(settings: Settings, key: bytes) -> Env:
+    """What the services know. Raises ConfigError naming every mistake of catalogue, locations and profile at once."""
+    problems: list[str] = []
+    general, files = settings.general, settings.files
+    catalogue = _tried(lambda: parse_catalogue(_data(general.catalogue, "catalogue.toml")), problems)
+    locations = _tried(lambda: parse_locations(_data(general.locations, "locations.toml")), problems)
+    itsm = _tried(lambda: backend(settings), problems)
+    if catalogue is None or locations is None or itsm is None:
+        raise ConfigError(problems)
+    hours = general.working_hours
+    return Env(
+        key=key,
+        zone=general.zone,
+        language=general.language,
+        languages=LANGUAGES,
+        catalogue=catalogue,
+        locations=locations,
+        dialog=DialogSettings(
+            support_contact=general.support_contact,
+            page_size=general.page_size,
+            one_open_ticket=general.one_open_ticket,
+            consent=general.consent,
+            consent_version=general.consent_version,
+            max_file_bytes=files.max_bytes,
+            refused_types=frozenset(files.refused_types),
+            domains_hint=settings.itsm.bot_address.rpartition("@")[2],
+            language=general.language,
+            languages=LANGUAGES,
+        ),
+        backends={itsm.name: itsm},
+        default_backend=itsm.name,
+        working=WorkingHours(general.zone, frozenset(hours.days), hours.start, hours.end, frozenset(hours.holidays)),
+        limits=Limits(
+            per_hour=settings.signin.codes_per_hour,
+            per_day=settings.signin.codes_per_day,
+            tries=settings.signin.tries,
+            failures=settings.signin.failures_per_hour,
+            code_life=timedelta(minutes=settings.signin.code_minutes),
+            invite_life=timedelta(days=settings.signin.invite_days),
+        ),
+        admins=tuple(general.admins),
+        can_recheck=settings.directory.kind != "domain",
+        recheck_age=timedelta(minutes=settings.directory.recheck_minutes),
+        grace=timedelta(hours=settings.directory.grace_hours),
+        unverified_waits=settings.directory.unverified == "wait",
+        reopen_wait=timedelta(hours=settings.itsm.reopen_wait_hours),
+        max_letter_bytes=settings.itsm.max_letter_bytes,
+        quota_bytes=files.quota_bytes,
+        night=(general.night.start, general.night.end),
+        consent_version=general.consent_version if general.consent else "",
+    )
+
+
+def _data(own: str, name: str) -> Mapping[str, Any]:
+    return _toml(Path(own) if own else packed("data") / name)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except ValueError as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from None
+
+
+def _tried(make: Any, problems: list[str]) -> Any:
+    try:
+        return make()
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
