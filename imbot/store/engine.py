@@ -1,0 +1,76 @@
+"""Opens connections to the data base of a URL. Knows SQLite's settings; decides nothing about transactions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from imbot.domain.errors import ConfigError
+from imbot.store.errors import StoreUnavailable, translated
+
+_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY")
+
+
+def database_path(url: str) -> Path:
+    """The file of `url` (`sqlite:////srv/imbot/imbot.db`). Raises ConfigError for anything else."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(["the data base is not given as a URL such as sqlite:////srv/imbot/imbot.db"]) from None
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigError([f"the data base kind {parsed.get_backend_name()!r} is not supported; use sqlite:///..."])
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError(["the data base needs a file: sqlite:////srv/imbot/imbot.db"])
+    return Path(parsed.database)
+
+
+def create_file(path: Path) -> None:
+    """Makes the folder (0700) and an empty file (0600) where they are missing. SQLite gives its side files the same mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write to {path}: {error.strerror}") from error
+
+
+def connect(path: Path, *, busy_seconds: float = 5.0, reading: bool = False) -> Connection:
+    """A connection whose transactions are begun and ended by hand, usable from any one thread at a time.
+
+    Raises StoreUnavailable where there is no such file. `reading`: a write fails.
+    """
+    if not path.is_file():
+        raise StoreUnavailable(f"there is no data base at {path}")
+    engine = _engine(path, busy_seconds)
+    try:
+        c = engine.connect()
+        raw = raw_connection(c)
+        raw.execute("PRAGMA journal_mode=WAL").fetchone()
+        for pragma in _PRAGMAS:
+            raw.execute(pragma)
+        if reading:
+            raw.execute("PRAGMA query_only=ON")
+    except Exception as error:
+        raise translated(error) from error
+    return c
+
+
+def raw_connection(c: Connection) -> sqlite3.Connection:
+    raw = c.connection.dbapi_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError("not a connection to SQLite")
+    return raw
+
+
+def _engine(path: Path, busy_seconds: float) -> Engine:
+    # isolation_level None: the driver's own BEGIN and COMMIT would commit each savepoint by itself.
+    return create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": busy_seconds},
+    )

@@ -1,0 +1,250 @@
+"""What came in: keys of updates and letters seen, raw letters and their fate, cursors, updates that were not understood.
+
+kept -> (attempt counted)* -> applied | comment | ignored | duplicate | quarantined -> marked on the server
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, text, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.store.facts import fact as fact
+from imbot.store.facts import fact_at as fact_at
+from imbot.store.facts import set_fact as set_fact
+from imbot.store.schema import bad_updates, cursors, mail_places, mails, seen_keys
+from imbot.store.sql import dialect, insert
+
+
+@dataclass(frozen=True, slots=True)
+class RawLetter:
+    """The bytes as they came: `raw`, or the file at `path`."""
+
+    id: int
+    mailbox: str
+    raw: bytes | None
+    path: str
+    size: int
+    sha256: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """A letter without its bytes. `outcome`: "" until settled. `announced_at`: when admins were told of it."""
+
+    id: int
+    mailbox: str
+    kept_at: datetime
+    size: int
+    sha256: str
+    path: str
+    attempts: int
+    outcome: str
+    reason: str
+    ticket_id: str
+    settled_at: datetime | None
+    sender: str
+    subject: str
+    message_id: str
+    announced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailPlace:
+    """Where a letter lies on the server: folder or account, UIDVALIDITY ("" for POP3), UID or UIDL."""
+
+    mailbox: str
+    validity: str
+    uid: str
+    mail_id: int
+
+
+_RAW = (mails.c.id, mails.c.mailbox, mails.c.raw, mails.c.path, mails.c.size, mails.c.sha256, mails.c.attempts)
+_MAIL = tuple(column for column in mails.c if column.name != "raw")
+_UNREAD = text("settled_at IS NULL")  # word for word as in the index
+_QUARANTINED = text("outcome = 'quarantined'")
+_PLACE = select(mail_places.c.mail_id).where(
+    mail_places.c.mailbox == bindparam("box"),
+    mail_places.c.validity == bindparam("era"),
+    mail_places.c.uid == bindparam("number"),
+)
+_SAME = select(mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256 == bindparam("hash"))
+_KEEP = mails.insert().returning(mails.c.id)
+_CURSOR = select(cursors.c.value).where(cursors.c.name == bindparam("wanted"))
+
+
+@cache
+def _first_time(dialect: str) -> Insert:
+    return insert(dialect, seen_keys).on_conflict_do_nothing()
+
+
+@cache
+def _put_cursor(dialect: str) -> Insert:
+    put = insert(dialect, cursors)
+    return put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value})
+
+
+def first_time(c: Connection, key: str, now: datetime) -> bool:
+    """True once for each key, for ever."""
+    return c.execute(_first_time(dialect(c)), {"key": key, "at": now}).rowcount > 0
+
+
+def keep_raw(
+    c: Connection,
+    mailbox: str,
+    validity: str,
+    uid: str | int,
+    *,
+    raw: bytes | None,
+    path: str = "",
+    size: int,
+    sha256: str,
+    now: datetime,
+) -> int:
+    """Makes a letter durable and returns its id. The same place, or the same bytes at another place of this mailbox (a
+    copy, a new UIDVALIDITY), is the same letter and keeps its fate."""
+    place = {"box": mailbox, "era": validity, "number": str(uid)}
+    known: int | None = c.execute(_PLACE, place).scalar()
+    if known is not None:
+        return known
+    id: int | None = c.execute(_SAME, {"box": mailbox, "hash": sha256}).scalar()
+    if id is None:
+        values = {"mailbox": mailbox, "raw": raw, "path": path, "size": size, "sha256": sha256, "kept_at": now}
+        id = int(c.execute(_KEEP, values).scalar_one())
+    c.execute(mail_places.insert(), {"mailbox": mailbox, "validity": validity, "uid": str(uid), "mail_id": id})
+    return id
+
+
+def unread(c: Connection, limit: int) -> list[RawLetter]:
+    """Letters without a fate, the oldest first."""
+    found = select(*_RAW).where(_UNREAD).order_by(mails.c.id).limit(limit)
+    return [RawLetter(*row) for row in c.execute(found)]
+
+
+def raw_letter(c: Connection, id: int) -> RawLetter | None:
+    row = c.execute(select(*_RAW).where(mails.c.id == id)).first()
+    return None if row is None else RawLetter(*row)
+
+
+def count_attempt(c: Connection, id: int) -> int:
+    """Counts a reading before it begins, since it may be the last; returns how many there were with it."""
+    found = update(mails).where(mails.c.id == id).values(attempts=mails.c.attempts + 1)
+    return c.execute(found.returning(mails.c.attempts)).scalar() or 0
+
+
+def settle_mail(
+    c: Connection,
+    id: int,
+    outcome: str,
+    *,
+    now: datetime,
+    reason: str = "",
+    ticket_id: str = "",
+    sender: str = "",
+    subject: str = "",
+    message_id: str = "",
+) -> None:
+    """The letter's fate: applied, comment, quarantined, ignored, duplicate."""
+    values = {"outcome": outcome, "reason": reason, "ticket_id": ticket_id, "settled_at": now}
+    headers = {"sender": sender, "subject": subject, "message_id": message_id}
+    c.execute(update(mails).where(mails.c.id == id).values(values | headers))
+
+
+def reopen_mail(c: Connection, id: int) -> bool:
+    """Replay: the letter is unread again, with all its tries. False: there is none, or its bytes were pruned."""
+    found = update(mails).where(mails.c.id == id, or_(mails.c.raw.is_not(None), mails.c.path != ""))
+    values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0, "announced_at": None}
+    return c.execute(found.values(values)).rowcount > 0
+
+
+def cursor(c: Connection, name: str) -> str:
+    """How far a source was read, "" before the first time."""
+    return c.execute(_CURSOR, {"wanted": name}).scalar() or ""
+
+
+def set_cursor(c: Connection, name: str, value: str) -> None:
+    c.execute(_put_cursor(dialect(c)), {"name": name, "value": value})
+
+
+def to_mark(c: Connection, mailbox: str, limit: int = 500) -> list[MailPlace]:
+    """Where letters lie whose fate is decided and that the server does not know to be read yet."""
+    p = mail_places.c
+    found = select(p.mailbox, p.validity, p.uid, p.mail_id).join(mails, mails.c.id == p.mail_id)
+    found = found.where(text("mail_places.marked_at IS NULL"), p.mailbox == mailbox, mails.c.settled_at.is_not(None))
+    return [MailPlace(*row) for row in c.execute(found.order_by(p.mail_id).limit(limit))]
+
+
+def marked(c: Connection, places: Iterable[MailPlace], now: datetime) -> None:
+    """The server knows, or has no such letter any more."""
+    p = mail_places.c
+    one = and_(p.mailbox == bindparam("box"), p.validity == bindparam("era"), p.uid == bindparam("number"))
+    rows = [{"box": place.mailbox, "era": place.validity, "number": place.uid} for place in places]
+    if rows:
+        c.execute(update(mail_places).where(one).values(marked_at=now), rows)
+
+
+def quarantined(c: Connection, since: datetime, limit: int) -> list[MailRow]:
+    """Put aside since then, the newest first."""
+    found = select(*_MAIL).where(_QUARANTINED, mails.c.settled_at >= since)
+    return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
+def to_announce(c: Connection, limit: int) -> list[MailRow]:
+    """Put aside, and no admin was told yet; the oldest first."""
+    found = select(*_MAIL).where(_QUARANTINED, mails.c.announced_at.is_(None))
+    return _mails(c, found.order_by(mails.c.settled_at, mails.c.id).limit(limit))
+
+
+def announced(c: Connection, ids: Sequence[int], now: datetime) -> None:
+    c.execute(update(mails).where(mails.c.id.in_(ids)).values(announced_at=now))
+
+
+def get_mail(c: Connection, id: int) -> MailRow | None:
+    found = _mails(c, select(*_MAIL).where(mails.c.id == id))
+    return found[0] if found else None
+
+
+def keep_update(c: Connection, raw: dict[str, Any] | str, error: str, now: datetime) -> int:
+    """An update that could not be understood is kept whole; returns its id."""
+    whole = raw if isinstance(raw, str) else orjson.dumps(raw).decode()
+    kept = bad_updates.insert().returning(bad_updates.c.id)
+    return int(c.execute(kept, {"raw": whole, "error": error, "at": now}).scalar_one())
+
+
+def bad_update_rows(c: Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest first: id, at, error, raw."""
+    found = select(bad_updates).order_by(bad_updates.c.id.desc()).limit(limit)
+    return [{"id": row.id, "at": row.at, "error": row.error, "raw": row.raw} for row in c.execute(found)]
+
+
+def raw_to_prune(c: Connection, before: datetime, limit: int = 1000) -> list[tuple[int, str]]:
+    """(id, path) of settled letters older than that whose bytes are still here; path "" where they lie in the table."""
+    found = select(mails.c.id, mails.c.path).where(*_old(before)).order_by(mails.c.kept_at).limit(limit)
+    return [(row.id, row.path) for row in c.execute(found)]
+
+
+def prune_raw(c: Connection, before: datetime, ids: Sequence[int] | None = None) -> int:
+    """Forgets the bytes of settled letters older than that (of `ids` among them); their identity and fate stay."""
+    found = update(mails).where(*_old(before))
+    if ids is not None:
+        found = found.where(mails.c.id.in_(ids))
+    return c.execute(found.values(raw=None, path="")).rowcount
+
+
+def _old(before: datetime) -> tuple[Any, ...]:
+    return (text("(raw IS NOT NULL OR path <> '')"), mails.c.kept_at < before, mails.c.settled_at.is_not(None))
+
+
+def _mails(c: Connection, statement: Any) -> list[MailRow]:
+    return [_mail(row) for row in c.execute(statement)]
+
+
+def _mail(row: Row[Any]) -> MailRow:
+    return MailRow(**row._mapping)

@@ -1,0 +1,94 @@
+"""Letters of tickets by their Message-ID, and the chat messages that belong to a ticket: both bind an answer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.domain.tickets import Ticket
+from imbot.store.schema import letters, ticket_messages, tickets
+from imbot.store.sql import dialect, insert
+from imbot.store.tickets import ticket_of
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """`kind`: ticket, files, addition, complaint, not_solved, withdrawal. `letter`: JSON, enough to build the bytes.
+    `answer`: the mail server's words."""
+
+    message_id: str
+    ticket_id: str
+    kind: str
+    letter: dict[str, Any]
+    put_at: datetime
+    settled_at: datetime | None = None
+    outcome: str = ""
+    answer: str = ""
+
+
+_LETTER = select(letters).where(letters.c.message_id == bindparam("message"))
+_MOST_IDS = 200  # of one inbound letter; the last of References are the nearest
+
+
+@cache
+def _note_message(dialect: str) -> Insert:
+    put = insert(dialect, ticket_messages)
+    return put.on_conflict_do_update(
+        index_elements=["chat_key", "message_id"], set_={"ticket_id": put.excluded.ticket_id, "at": put.excluded.at}
+    )
+
+
+def save_letter(c: Connection, row: LetterRow) -> None:
+    """Puts a letter. Its Message-ID is minted once, so a second one is a mistake and raises."""
+    c.execute(letters.insert(), asdict(row))
+
+
+def letter(c: Connection, message_id: str) -> LetterRow | None:
+    row = c.execute(_LETTER, {"message": message_id}).first()
+    return None if row is None else LetterRow(**row._mapping)
+
+
+def rewrite_letter(c: Connection, message_id: str, letter: Mapping[str, Any]) -> bool:
+    """Another text or date under the same Message-ID (send again); it counts as not settled."""
+    found = update(letters).where(letters.c.message_id == message_id)
+    return c.execute(found.values(letter=letter, settled_at=None, outcome="", answer="")).rowcount > 0
+
+
+def letter_settled(c: Connection, message_id: str, at: datetime, outcome: str, answer: str) -> bool:
+    """`outcome`: sent, failed, bounced ... A later word (a bounce) replaces an earlier one. False: no such letter."""
+    found = update(letters).where(letters.c.message_id == message_id)
+    return c.execute(found.values(settled_at=at, outcome=outcome, answer=answer)).rowcount > 0
+
+
+def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:
+    """In the order in which they were put."""
+    found = select(letters).where(letters.c.ticket_id == ticket_id).order_by(letters.c.put_at, letters.c.message_id)
+    return [LetterRow(**row._mapping) for row in c.execute(found)]
+
+
+def by_message_ids(c: Connection, ids: Sequence[str]) -> list[Ticket]:
+    """The tickets whose letters bear one of these Message-IDs, each once."""
+    wanted = list(dict.fromkeys(ids))[-_MOST_IDS:]
+    of_letters = select(letters.c.ticket_id).where(letters.c.message_id.in_(wanted))
+    found = select(tickets).where(tickets.c.id.in_(of_letters)).order_by(tickets.c.created_at, tickets.c.id)
+    return [ticket_of(row) for row in c.execute(found)] if wanted else []
+
+
+def note_message(c: Connection, chat_key: str, message_id: str, ticket_id: str, now: datetime) -> None:
+    """This message in the chat is about that ticket: who replies to it, means the ticket."""
+    values = {"chat_key": chat_key, "message_id": message_id, "ticket_id": ticket_id, "at": now}
+    c.execute(_note_message(dialect(c)), values)
+
+
+def ticket_of_message(c: Connection, chat_key: str, message_id: str) -> str:
+    """The ticket's id, or ""."""
+    found = select(ticket_messages.c.ticket_id).where(
+        ticket_messages.c.chat_key == chat_key, ticket_messages.c.message_id == message_id
+    )
+    return c.execute(found).scalar() or ""

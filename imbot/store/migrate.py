@@ -1,0 +1,123 @@
+"""Brings a data base to the schema of this program: the file is locked, copied, changed in one transaction, checked.
+
+A data base that is already there costs one small query, and Alembic is not even imported. A newer one is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from imbot.domain.errors import ConfigError
+from imbot.store.engine import connect, create_file, database_path, raw_connection
+from imbot.store.errors import StoreError, StoreUnavailable, translated
+
+REVISIONS = ("0001",)  # in order; a test holds this to the files in migrations/versions
+HEAD = REVISIONS[-1]
+
+
+def migrate(url: str) -> list[str]:
+    """Applies what is missing and returns the names of the revisions applied, [] where it was current.
+
+    A data base with something in it is first copied to `<file>.before-<its revision>`. Raises ConfigError for a schema
+    newer than this program, StoreUnavailable where the file cannot be written; then nothing has changed.
+    """
+    path = database_path(url)
+    create_file(path)
+    c = connect(path, busy_seconds=30.0)
+    try:
+        revision = _revision(raw_connection(c))
+        _refuse_unknown(revision, path)
+        if revision == HEAD:
+            return []
+        return _upgrade(c, path)
+    except Exception as error:
+        raise translated(error) from error
+    finally:
+        c.invalidate()
+        c.close()
+
+
+def current(url: str) -> str | None:
+    """The revision of the data base, None where there is no file or nothing in it."""
+    path = database_path(url)
+    if not path.is_file():
+        return None
+    c = connect(path, reading=True)
+    try:
+        return _revision(raw_connection(c))
+    finally:
+        c.invalidate()
+        c.close()
+
+
+def _revision(raw: sqlite3.Connection) -> str | None:
+    try:
+        row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return None
+    return row[0] if row else None
+
+
+def _refuse_unknown(revision: str | None, path: Path) -> None:
+    if revision is not None and revision not in REVISIONS:
+        raise ConfigError(
+            [
+                f"the data base {path} has schema {revision}, made by a newer imbot; this one knows up to {HEAD}. "
+                "Install the newer program again, or put the copy back that was made before the change"
+            ]
+        )
+
+
+def _upgrade(c: Connection, path: Path) -> list[str]:
+    raw = raw_connection(c)
+    if raw.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        _copy(raw, path)
+    raw.execute("PRAGMA foreign_keys=OFF")  # a table that is built anew would else empty its children
+    c.begin()  # sends nothing, but keeps Alembic from committing on its own
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        revision = _revision(raw)  # again: a second program may have been faster than our lock
+        _refuse_unknown(revision, path)
+        _run_alembic(c)
+        broken = raw.execute("PRAGMA foreign_key_check").fetchone()
+        if broken:
+            raise StoreError(f"the change would leave rows of {broken[0]} without their {broken[2]}")
+        raw.execute("COMMIT")
+    finally:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+    first = REVISIONS.index(revision) + 1 if revision else 0
+    return list(REVISIONS[first:])
+
+
+def _copy(raw: sqlite3.Connection, path: Path) -> None:
+    """A whole copy beside the file, readable by its owner only. An older one of the same name is kept."""
+    revision = _revision(raw) or "nothing"
+    copy = path.with_name(f"{path.name}.before-{revision}")
+    number = 1
+    while copy.exists():
+        number += 1
+        copy = path.with_name(f"{path.name}.before-{revision}.{number}")
+    try:
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # VACUUM INTO takes an empty file
+        raw.execute("VACUUM INTO ?", (str(copy),))
+    except (OSError, sqlite3.Error) as error:
+        copy.unlink(missing_ok=True)
+        raise StoreUnavailable(f"cannot copy the data base to {copy} before changing it: {error}") from error
+
+
+def _run_alembic(c: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = c
+    command.upgrade(config, "head")

@@ -1,0 +1,191 @@
+"""Parcels: put, claimed, settled. Only the head of a lane may be claimed, so nothing overtakes within a lane.
+
+    put -> ready -> claimed (attempt counted, lease) -> settled
+             ^--------- again, uncount, lease ran out
+
+`ready_at` is set on exactly one kind of row: the oldest open parcel of a lane that nothing holds (no `waits_for`, no
+suspension). It is the later of its due moment and its lease, so that a claim reads one index and no settled row, however
+many parcels there are. `lanes.wake` keeps it true and follows every change to a lane. When to try again and when to give
+up is decided in `domain.parcels`; holding, re-addressing and looking at lanes lives in `store.lanes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, select, text, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
+from imbot.store.epoch import confirm_epoch as confirm_epoch
+from imbot.store.epoch import epoch as epoch
+from imbot.store.epoch import held as held
+from imbot.store.lanes import StoredParcel as StoredParcel
+from imbot.store.lanes import by_key as by_key
+from imbot.store.lanes import counts as counts
+from imbot.store.lanes import drop as drop
+from imbot.store.lanes import get as get
+from imbot.store.lanes import is_suspended as is_suspended
+from imbot.store.lanes import of_lane as of_lane
+from imbot.store.lanes import open_parcels as open_parcels
+from imbot.store.lanes import parcel_of, wake
+from imbot.store.lanes import prune as prune
+from imbot.store.lanes import readdress as readdress
+from imbot.store.lanes import release as release
+from imbot.store.lanes import resume as resume
+from imbot.store.lanes import retry as retry
+from imbot.store.lanes import settle_lane as settle_lane
+from imbot.store.lanes import suspend as suspend
+from imbot.store.lanes import suspended as suspended
+from imbot.store.lanes import waiting as waiting
+from imbot.store.schema import parcels
+from imbot.store.sql import dialect, insert
+
+_P = parcels.c
+_LOSE_BODY = frozenset({Kind.CODE})
+_READY = text("ready_at IS NOT NULL")  # word for word as in the index
+
+# Every target that has something ready, by jumping through the index instead of walking it.
+_TARGETS = text(
+    """WITH RECURSIVE found(target) AS (
+         SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL
+         UNION ALL
+         SELECT (SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL AND target > found.target)
+         FROM found WHERE found.target IS NOT NULL)
+       SELECT target FROM found WHERE target IS NOT NULL"""
+)
+_CLAIMABLE = (
+    select(parcels)
+    .where(_READY, _P.target == bindparam("which"), _P.urgent == bindparam("first"), _P.ready_at <= bindparam("now"))
+    .order_by(_P.ready_at, _P.id)
+    .limit(bindparam("most"))
+)
+_CLAIM = (
+    update(parcels)
+    .where(_P.id == bindparam("this"))
+    .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
+)
+_MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
+_SETTLE = (
+    update(parcels)
+    .where(_MINE)
+    .values(
+        settled_at=bindparam("now"),
+        outcome=bindparam("how"),
+        payload=bindparam("body"),
+        lease_until=None,
+        ready_at=None,
+    )
+)
+_AGAIN = (
+    update(parcels)
+    .where(_MINE)
+    .values(
+        due_at=bindparam("due"),
+        last_error=bindparam("error"),
+        attempts=_P.attempts - bindparam("back"),
+        lease_until=None,
+    )
+)
+_NEXT = select(func.min(_P.ready_at)).where(_READY)
+
+
+@cache
+def _put(dialect: str) -> Insert:
+    return insert(dialect, parcels).on_conflict_do_nothing(index_elements=["key"])
+
+
+def put(c: Connection, parcel: NewParcel, now: datetime) -> bool:
+    """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens."""
+    values = {
+        "lane": parcel.lane,
+        "target": parcel.target,
+        "key": parcel.key,
+        "kind": parcel.kind,
+        "payload": parcel.payload,
+        "due_at": parcel.due_at or now,
+        "created_at": now,
+        "waits_for": parcel.waits_for,
+        "urgent": parcel.urgent,
+    }
+    if c.execute(_put(dialect(c)), values).rowcount < 1:
+        return False
+    wake(c, parcel.lane)
+    return True
+
+
+def claim(
+    c: Connection, now: datetime, limit: int, targets_down: Collection[str] = frozenset(), only: str = ""
+) -> list[Parcel]:
+    """Takes up to `limit` parcels that may go now: urgent ones first, then the longest due, one a lane.
+
+    Each claim counts an attempt and holds the parcel until its lease ends. `targets_down`: far ends to leave alone, those
+    with no hand free included, else their parcels fill the limit. `only`: a probe of one far end. Gives nothing while
+    the outbox is held (`store.epoch`).
+    """
+    if held(c):
+        return []
+    targets = [only] if only else [target for target in c.execute(_TARGETS).scalars() if target not in targets_down]
+    found: list[Row[Any]] = []
+    for urgent in (True, False):
+        ready: list[Row[Any]] = []
+        for target in targets:
+            wanted = {"which": target, "first": urgent, "now": now, "most": limit - len(found)}
+            ready.extend(c.execute(_CLAIMABLE, wanted))
+        ready.sort(key=lambda row: (row.ready_at, row.id))
+        found.extend(ready[: limit - len(found)])
+        if len(found) >= limit:
+            break
+    if found:
+        c.execute(_CLAIM, [{"this": row.id, "until": now + LEASE} for row in found])
+    return [parcel_of(row, row.attempts + 1) for row in found]
+
+
+def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Mapping[str, Any] | None = None) -> bool:
+    """The end of a parcel: the next of its lane may go. False: this claim was not the last one, or it is settled.
+
+    `body` is kept instead of the payload; a code loses its payload in any case (`secure_delete` wipes the page).
+    """
+    kept = {} if parcel.kind in _LOSE_BODY else parcel.payload if body is None else body
+    values = {"this": parcel.id, "attempt": parcel.attempt, "now": now, "how": outcome, "body": kept}
+    if c.execute(_SETTLE, values).rowcount < 1:
+        return False
+    wake(c, parcel.lane)
+    return True
+
+
+def again(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool:
+    """This attempt failed; another at `due_at`. False: this claim was not the last one."""
+    return _put_back(c, parcel, due_at, error, 0)
+
+
+def uncount(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool:
+    """The far end as a whole was down: back it goes, and the attempt is not counted."""
+    return _put_back(c, parcel, due_at, error, 1)
+
+
+def clear_leases(c: Connection) -> int:
+    """At a start, before anything is claimed: whoever held a lease is dead. Returns how many were held."""
+    held_lanes = select(_P.lane).where(text("lease_until IS NOT NULL")).distinct()
+    names = list(c.execute(held_lanes).scalars())
+    cleared = c.execute(update(parcels).where(text("lease_until IS NOT NULL")).values(lease_until=None)).rowcount
+    for lane in names:
+        wake(c, lane)
+    return cleared
+
+
+def next_due(c: Connection) -> datetime | None:
+    """When the next parcel may be claimed (in the past: now); None while nothing may."""
+    moment: datetime | None = c.execute(_NEXT).scalar()
+    return moment
+
+
+def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:
+    values = {"this": parcel.id, "attempt": parcel.attempt, "due": due_at, "error": error, "back": back}
+    if c.execute(_AGAIN, values).rowcount < 1:
+        return False
+    wake(c, parcel.lane)
+    return True

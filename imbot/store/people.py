@@ -1,0 +1,233 @@
+"""Persons, and the chats that are linked to them. Whether a link may be made is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.domain.chats import Chat
+from imbot.domain.people import Entry, Person, Role
+from imbot.store.erase import erase as erase  # of the same noun, in a file of its own
+from imbot.store.schema import chats, people
+from imbot.store.sql import dialect, insert
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRow:
+    """`lang`: chosen by the person, "" until then; `language`: the vendor's tag. `linked_before`: it was once, to anybody."""
+
+    key: str
+    channel: str
+    id: str
+    lang: str
+    language: str
+    blocked: bool
+    person_id: int | None
+    linked_at: datetime | None
+    linked_before: bool
+    seen_at: datetime
+
+
+_BY_ID = select(people).where(people.c.id == bindparam("id"))
+_BY_ADDRESS = select(people).where(people.c.address == bindparam("address"))
+_OF_CHAT = (select(people).join(chats, chats.c.person_id == people.c.id).where(chats.c.key == bindparam("key"))).where(
+    people.c.gone_at.is_(None)
+)
+_CHAT = select(chats).where(chats.c.key == bindparam("key"))
+
+
+@cache
+def _put_person(dialect: str) -> Insert:
+    put = insert(dialect, people)
+    names = ("name", "phone", "office", "department", "role", "attributes", "checked_at")
+    return put.on_conflict_do_update(
+        index_elements=["address"], set_={name: put.excluded[name] for name in names} | {"gone_at": None}
+    )
+
+
+@cache
+def _put_chat(dialect: str) -> Insert:
+    put = insert(dialect, chats)
+    return put.on_conflict_do_update(
+        index_elements=["key"], set_={"seen_at": put.excluded.seen_at, "language": put.excluded.language}
+    )
+
+
+def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
+    """The chat speaks for this person from now on. The person is made or brought up to date from `entry`."""
+    c.execute(_put_person(dialect(c)), _of_entry(entry, now) | {"address": entry.address, "created_at": now})
+    linked = person_by_address(c, entry.address)
+    if linked is None:
+        raise LookupError("a person was put and is not there")
+    if c.execute(_CHAT, {"key": chat.key}).first() is None:
+        see_chat(c, chat, "", now)
+    first = func.coalesce(chats.c.first_linked_at, now)
+    values = {"person_id": linked.id, "linked_at": now, "first_linked_at": first, "blocked": False}
+    c.execute(update(chats).where(chats.c.key == chat.key).values(values))
+    return linked
+
+
+def unlink_chat(c: Connection, chat_key: str, now: datetime) -> bool:
+    """False where it was not linked."""
+    found = update(chats).where(chats.c.key == chat_key, chats.c.person_id.is_not(None))
+    return c.execute(found.values(person_id=None, linked_at=None, seen_at=now)).rowcount > 0
+
+
+def person_of_chat(c: Connection, chat_key: str) -> Person | None:
+    """Who this chat speaks for: None where it is not linked, or its person has left."""
+    return _one(c, _OF_CHAT, key=chat_key)
+
+
+def person(c: Connection, person_id: int) -> Person | None:
+    return _one(c, _BY_ID, id=person_id)
+
+
+def person_by_address(c: Connection, address: str) -> Person | None:
+    return _one(c, _BY_ADDRESS, address=address)
+
+
+def find_persons(c: Connection, address_or_chat_id: str) -> list[Person]:
+    """By the whole address in any case, by a chat's key (`telegram:42`) or its id alone. Those who have left, too."""
+    wanted = address_or_chat_id.strip()
+    of_chat = select(chats.c.person_id).where(or_(chats.c.key == wanted, chats.c.id == wanted))
+    found = select(people).where(or_(people.c.address == wanted.lower(), people.c.id.in_(of_chat)))
+    return [_person(row) for row in c.execute(found.where(people.c.erased_at.is_(None)).order_by(people.c.id))]
+
+
+def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
+    """Their chats, the one linked last first."""
+    found = select(chats).where(chats.c.person_id == person_id).order_by(chats.c.linked_at.desc(), chats.c.key)
+    return [_chat(row) for row in c.execute(found)]
+
+
+def chat(c: Connection, chat_key: str) -> ChatRow | None:
+    row = c.execute(_CHAT, {"key": chat_key}).first()
+    return None if row is None else _chat(row)
+
+
+def see_chat(c: Connection, chat: Chat, language: str, now: datetime) -> ChatRow:
+    """Notes that the chat was heard of, and the vendor's language tag."""
+    values = {"key": chat.key, "channel": chat.channel, "id": chat.id, "language": language, "seen_at": now}
+    c.execute(_put_chat(dialect(c)), values)
+    return _chat(c.execute(_CHAT, {"key": chat.key}).one())
+
+
+def set_blocked(c: Connection, chat_key: str, blocked: bool, now: datetime) -> None:
+    c.execute(update(chats).where(chats.c.key == chat_key).values(blocked=blocked, seen_at=now))
+
+
+def set_language(c: Connection, chat_key: str, lang: str) -> None:
+    c.execute(update(chats).where(chats.c.key == chat_key).values(lang=lang))
+
+
+def mark_checked(c: Connection, person_id: int, entry: Entry | None, now: datetime) -> None:
+    """The directory still has them. With an entry all that it says is taken over; without, only the moment is noted."""
+    values = {"checked_at": now} if entry is None else _of_entry(entry, now) | {"gone_at": None}
+    c.execute(update(people).where(people.c.id == person_id).values(values))
+
+
+def checked_at(c: Connection, person_id: int) -> datetime | None:
+    """When the directory last answered for them."""
+    moment: datetime | None = c.execute(select(people.c.checked_at).where(people.c.id == person_id)).scalar()
+    return moment
+
+
+def mark_gone(c: Connection, person_id: int, now: datetime) -> list[str]:
+    """They have left: every chat is unlinked. Returns the keys of those chats."""
+    keys = list(c.execute(select(chats.c.key).where(chats.c.person_id == person_id).order_by(chats.c.key)).scalars())
+    c.execute(update(chats).where(chats.c.person_id == person_id).values(person_id=None, linked_at=None))
+    c.execute(update(people).where(people.c.id == person_id).values(gone_at=now, checked_at=now))
+    return keys
+
+
+def set_role(c: Connection, person_id: int, role: Role | None) -> None:
+    """A role given by an admin stands above the directory's; None gives the directory its say back."""
+    c.execute(update(people).where(people.c.id == person_id).values(own_role=role or ""))
+
+
+def consent(c: Connection, person_id: int, version: str, now: datetime) -> None:
+    c.execute(update(people).where(people.c.id == person_id).values(consent=version, consent_at=now))
+
+
+def consented(c: Connection, person_id: int) -> str:
+    """The version of the words that they agreed to, or ""."""
+    return c.execute(select(people.c.consent).where(people.c.id == person_id)).scalar() or ""
+
+
+def admins(c: Connection, addresses: Iterable[str]) -> list[Person]:
+    """Everybody with the role, and those whom the settings name, as far as they are known and still there."""
+    role = func.coalesce(func.nullif(people.c.own_role, ""), people.c.role)
+    named = people.c.address.in_([address.lower() for address in addresses])
+    found = select(people).where(or_(role == Role.ADMIN, named), people.c.gone_at.is_(None))
+    return [_person(row) for row in c.execute(found.order_by(people.c.id))]
+
+
+def persons_to_sweep(c: Connection, before: datetime, limit: int) -> list[Person]:
+    """Linked persons whom the directory was not asked about since `before`, the longest first."""
+    linked = select(chats.c.person_id).where(chats.c.person_id.is_not(None))
+    stale = or_(people.c.checked_at.is_(None), people.c.checked_at < before)
+    found = select(people).where(people.c.id.in_(linked), people.c.gone_at.is_(None), stale)
+    return [_person(row) for row in c.execute(found.order_by(people.c.checked_at, people.c.id).limit(limit))]
+
+
+def count_linked(c: Connection) -> int:
+    """How many persons have a chat: what "more than a fifth" is a fifth of."""
+    return c.execute(select(func.count(chats.c.person_id.distinct()))).scalar_one()
+
+
+def list_persons(c: Connection, after_id: int, limit: int) -> list[Person]:
+    """Everybody who was not erased, by id; the next page begins after the last id of this one."""
+    found = select(people).where(people.c.id > after_id, people.c.erased_at.is_(None))
+    return [_person(row) for row in c.execute(found.order_by(people.c.id).limit(limit))]
+
+
+def _of_entry(entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "phone": entry.phone,
+        "office": entry.office,
+        "department": entry.department,
+        "role": entry.role,
+        "attributes": entry.attributes,
+        "checked_at": now,
+    }
+
+
+def _one(c: Connection, statement: Select[Any], **values: object) -> Person | None:
+    row = c.execute(statement, values).first()
+    return None if row is None else _person(row)
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        id=row.id,
+        address=row.address or "",
+        name=row.name,
+        phone=row.phone,
+        office=row.office,
+        department=row.department,
+        role=Role(row.own_role or row.role or Role.USER),
+        attributes=row.attributes,
+        gone=row.gone_at is not None,
+    )
+
+
+def _chat(row: Row[Any]) -> ChatRow:
+    return ChatRow(
+        key=row.key,
+        channel=row.channel,
+        id=row.id,
+        lang=row.lang,
+        language=row.language,
+        blocked=row.blocked,
+        person_id=row.person_id,
+        linked_at=row.linked_at,
+        linked_before=row.first_linked_at is not None,
+        seen_at=row.seen_at,
+    )

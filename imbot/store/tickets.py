@@ -1,0 +1,159 @@
+"""Tickets and the numbers that far ends gave them. How a ticket changes is decided in `domain.tickets`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, text, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.domain.tickets import OPEN, Handover, Status, Ticket
+from imbot.store.schema import people, ticket_numbers, tickets
+from imbot.store.sql import dialect, insert
+
+_FIXED = frozenset({"id", "person_id", "backend", "token", "created_at"})
+_MUTABLE = (
+    *("chat_key", "title", "message_id", "category", "subcategory", "location", "description", "contacts", "fields"),
+    *("status", "handover", "number", "accepted_at", "registered_at", "promised_at", "resolved_at", "closed_at"),
+    *("reported_at", "solution", "asked", "asked_until", "failure", "thread", "receipt_id", "previous"),
+)
+_OPEN_FIRST = case((tickets.c.status.in_(sorted(OPEN)), 0), else_=1)
+
+_GET = select(tickets).where(tickets.c.id == bindparam("id"))
+_BY_TOKEN = select(tickets).where(func.lower(tickets.c.token) == bindparam("token"))
+_ADD = tickets.insert()
+_SAVE = (
+    update(tickets)
+    .where(tickets.c.id == bindparam("this"))
+    .values({name: bindparam(f"new_{name}") for name in _MUTABLE})
+)
+_OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
+_NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
+_PAGE = _OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip"))
+_OPEN_OF_PERSON = _OF_PERSON.where(tickets.c.status.in_(sorted(OPEN))).order_by(*_NEWEST).limit(bindparam("most"))
+_COUNT = select(func.count()).select_from(tickets).where(tickets.c.person_id == bindparam("person"))
+_LAST_LOCATION = (
+    select(tickets.c.location_key, tickets.c.location)
+    .where(tickets.c.person_id == bindparam("person"), tickets.c.location != "")
+    .order_by(tickets.c.created_at.desc())
+    .limit(1)
+)
+
+
+@cache
+def _add_number(dialect: str) -> Insert:
+    return insert(dialect, ticket_numbers).on_conflict_do_nothing()
+
+
+def add(c: Connection, ticket: Ticket, location_key: str = "") -> None:
+    """Puts a new ticket. `location_key`: of the list of places, "" where the place is free text."""
+    values = {name: getattr(ticket, name) for name in (*_FIXED, *_MUTABLE)}
+    c.execute(_ADD, values | {"location_key": location_key})
+
+
+def get(c: Connection, id: str) -> Ticket | None:
+    return _one(c, _GET, id=id)
+
+
+def save(c: Connection, ticket: Ticket) -> None:
+    """Writes everything that may change. Raises LookupError where there is no such ticket."""
+    values = {f"new_{name}": getattr(ticket, name) for name in _MUTABLE}
+    if c.execute(_SAVE, values | {"this": ticket.id}).rowcount != 1:
+        raise LookupError(f"no ticket {ticket.id} to save")
+
+
+def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list[Ticket], int]:
+    """Page `page` (from 0) of their tickets, open ones first, then the newest; and how many there are in all."""
+    rows = c.execute(_PAGE, {"person": person_id, "most": size, "skip": page * size})
+    return [ticket_of(row) for row in rows], c.execute(_COUNT, {"person": person_id}).scalar_one()
+
+
+def open_of_person(c: Connection, person_id: int, limit: int) -> list[Ticket]:
+    """Their open tickets, the newest first."""
+    return [ticket_of(row) for row in c.execute(_OPEN_OF_PERSON, {"person": person_id, "most": limit})]
+
+
+def by_token(c: Connection, token: str) -> Ticket | None:
+    """`token` with its `imb:`, in any case."""
+    return _one(c, _BY_TOKEN, token=token.lower())
+
+
+def by_number(c: Connection, backend: str, number: str) -> Ticket | None:
+    """The ticket that this far end gave this number to."""
+    numbers = ticket_numbers.c
+    found = select(tickets).join(ticket_numbers, numbers.ticket_id == tickets.c.id)
+    found = found.where(numbers.backend == bindparam("backend"), numbers.number == bindparam("number"))
+    return _one(c, found, backend=backend, number=number)
+
+
+def add_number(c: Connection, backend: str, number: str, ticket_id: str, now: datetime) -> bool:
+    """Notes that the far end calls the ticket by this number; a ticket may have several. False: it is another ticket's."""
+    c.execute(_add_number(dialect(c)), {"backend": backend, "number": number, "ticket_id": ticket_id, "at": now})
+    owner = select(ticket_numbers.c.ticket_id).where(
+        ticket_numbers.c.backend == backend, ticket_numbers.c.number == number
+    )
+    return bool(c.execute(owner).scalar_one() == ticket_id)
+
+
+def numbers_of(c: Connection, ticket_id: str) -> list[str]:
+    """In the order in which they came."""
+    found = select(ticket_numbers.c.number).where(ticket_numbers.c.ticket_id == ticket_id)
+    return list(c.execute(found.order_by(ticket_numbers.c.at, ticket_numbers.c.number)).scalars())
+
+
+def unregistered_of_address(c: Connection, backend: str, address: str) -> list[Ticket]:
+    """Tickets of this requester that the far end's mail server accepted and that have no number yet, oldest first."""
+    found = select(tickets).join(people, people.c.id == tickets.c.person_id)
+    found = found.where(
+        people.c.address == address.lower(),
+        tickets.c.backend == backend,
+        tickets.c.handover == Handover.ACCEPTED,
+        tickets.c.number == "",
+        tickets.c.status.in_(sorted(OPEN)),
+    )
+    return [ticket_of(row) for row in c.execute(found.order_by(tickets.c.created_at, tickets.c.id))]
+
+
+def asked_overdue(c: Connection, now: datetime) -> list[Ticket]:
+    """What was asked of the far end ("take it up again") and not answered in time."""
+    found = select(tickets).where(tickets.c.asked_until.is_not(None), tickets.c.asked_until <= now)
+    return [ticket_of(row) for row in c.execute(found.order_by(tickets.c.asked_until))]
+
+
+def failed(c: Connection, limit: int) -> list[Ticket]:
+    """Tickets whose letter failed for good and was not sent again, the newest first."""
+    found = select(tickets).where(text("handover = 'failed'")).order_by(tickets.c.created_at.desc()).limit(limit)
+    return [ticket_of(row) for row in c.execute(found)]
+
+
+def last_location(c: Connection, person_id: int) -> tuple[str, str] | None:
+    """(key, text) of the place of their last ticket that had one."""
+    row = c.execute(_LAST_LOCATION, {"person": person_id}).first()
+    return None if row is None else (row.location_key, row.location)
+
+
+def clear_location(c: Connection, person_id: int) -> int:
+    """Forgets the places of a person's tickets, so that none is offered next time. Returns how many there were."""
+    found = update(tickets).where(tickets.c.person_id == person_id, tickets.c.location != "")
+    return c.execute(found.values(location="", location_key="")).rowcount
+
+
+def count_of_status(c: Connection) -> dict[str, int]:
+    found = select(tickets.c.status, func.count()).group_by(tickets.c.status).order_by(tickets.c.status)
+    return {row[0]: row[1] for row in c.execute(found)}
+
+
+def ticket_of(row: Row[Any]) -> Ticket:
+    """A row that bears all columns of the table, as a Ticket."""
+    values = {name: getattr(row, name) for name in (*_FIXED, *_MUTABLE)}
+    values["status"] = Status(row.status)
+    values["handover"] = Handover(row.handover)
+    values["fields"] = tuple((label, answer) for label, answer in row.fields)
+    return Ticket(**values)
+
+
+def _one(c: Connection, statement: Select[Any], **values: str) -> Ticket | None:
+    row = c.execute(statement, values).first()
+    return None if row is None else ticket_of(row)
