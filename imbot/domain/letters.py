@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -98,6 +99,30 @@ class InboundMail:
     def identity(self) -> str:
         """What makes two deliveries the same letter (threats.md M6): the pair of Message-ID and content hash."""
         return f"{self.message_id}|{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One letter. `cursor`: where to go on once this letter and all before it are durable. `key`: its name on this server
+    (`uidvalidity:uid`, or the UIDL). `truncated`: it is over the size limit, `raw` has its headers only; `size` is whole."""
+
+    cursor: str
+    key: str
+    raw: bytes
+    size: int = 0
+    truncated: bool = False
+    uid: int = 0
+    uidvalidity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Letters in the order of their arrival. `cursor`: where to go on once all of them are durable (it may move without
+    letters: the first run at "now"). `more`: the window was full, ask again at once."""
+
+    letters: Sequence[Fetched]
+    cursor: str
+    more: bool = False
 
 
 def mint_message_id(domain: str) -> str:

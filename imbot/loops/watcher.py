@@ -19,10 +19,9 @@ from typing import Protocol
 import structlog
 
 from imbot.domain.errors import LetterRefused, MailboxError
-from imbot.domain.letters import InboundMail
+from imbot.domain.letters import Batch, Fetched, InboundMail
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, Pulse, first_of
-from imbot.mailbox.inbox import Batch, Fetched
 from imbot.services import reports
 from imbot.services.env import Env
 from imbot.store import inbox

@@ -8,35 +8,12 @@ that loses nothing: make the letters of a batch durable, *then* the cursor, *the
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from imbot.domain.letters import Batch as Batch
+from imbot.domain.letters import Fetched as Fetched
+
 TlsMode = Literal["tls", "starttls", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One letter. `cursor`: where to go on once this letter and all before it are durable. `key`: its name on this server
-    (`uidvalidity:uid`, or the UIDL). `truncated`: it is over the size limit, `raw` has its headers only; `size` is whole."""
-
-    cursor: str
-    key: str
-    raw: bytes
-    size: int = 0
-    truncated: bool = False
-    uid: int = 0
-    uidvalidity: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Letters in the order of their arrival. `cursor`: where to go on once all of them are durable (it may move without
-    letters: the first run at "now"). `more`: the window was full, ask again at once."""
-
-    letters: Sequence[Fetched]
-    cursor: str
-    more: bool = False
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
