@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 from imbot.demo.cast import AUTHSERV_ID, MX_HOST
 
+_ADDRESS = re.compile(rb"[A-Za-z0-9.+=_-]{1,64}@[A-Za-z0-9.-]{1,200}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@+=_\-\[\]:]")
 
 
@@ -54,12 +55,17 @@ def _unfolded(block: bytes) -> bytes:
     return b"".join(field)
 
 
-def header_from_domain(raw: bytes) -> str:
-    """The domain of the From field as DMARC sees it, or "invalid" where it cannot be told."""
+def header_from(raw: bytes) -> str:
+    """The address of the From field where it is plain to see, else ""."""
     header = re.split(rb"\r?\n\r?\n", raw[:65536], maxsplit=1)[0]
     found = re.search(rb"(?im)^from[ \t]*:(.*(?:\n[ \t].*)*)", header)
-    addresses = re.findall(rb"@([A-Za-z0-9.-]+)", found.group(1)) if found else []
-    return addresses[-1].decode("ascii").lower() if addresses else "invalid"
+    addresses = _ADDRESS.findall(found.group(1)) if found else []
+    return addresses[-1].decode("ascii").lower() if addresses else ""
+
+
+def header_from_domain(raw: bytes) -> str:
+    """The domain of the From field as DMARC sees it, or "invalid" where it cannot be told."""
+    return header_from(raw).rpartition("@")[2] or "invalid"
 
 
 def _plain(text: str) -> str:
