@@ -47,6 +47,7 @@ class Wire:
         self._where = where
         self._timeout = timeout
         self._client: aioimaplib.IMAP4 | None = None
+        self._fault = ""
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -75,6 +76,7 @@ class Wire:
             conn_lost_cb=self._on_lost,
             ssl_context=context if tls == "tls" else None,
         )
+        self._listen_for_faults(self._client.protocol)
         await self.bounded("the greeting", self._client.wait_hello_from_server())
         if tls == "starttls" and context is not None:
             await self._start_tls(host, context)
@@ -130,6 +132,30 @@ class Wire:
         if not self._lost.done():
             self._lost.set_result(None)
 
+    def _listen_for_faults(self, protocol: Any) -> None:
+        """aioimaplib raises for a bad greeting and for answers it cannot place where nobody listens: here they end the
+        connection, and are told to whoever waits for it."""
+        welcome, data_received = protocol.welcome, protocol.data_received
+
+        def fault(error: Exception) -> None:
+            self._fault = self._fault or ": " + (" ".join(str(error).split())[:200] or type(error).__name__)
+            self._on_lost(None)
+            self.abort()
+
+        async def careful_welcome(line: bytes) -> None:
+            try:
+                await welcome(line)
+            except Exception as error:
+                fault(error)
+
+        def careful_data_received(data: bytes) -> None:
+            try:
+                data_received(data)
+            except Exception as error:  # RecursionError and UnicodeError among them
+                fault(error)
+
+        protocol.welcome, protocol.data_received = careful_welcome, careful_data_received
+
     @property
     def _protocol(self) -> Any:
         if self._client is None:
@@ -148,7 +174,7 @@ class Wire:
             if task.done():
                 return task.result()
             if self._lost.done():
-                raise MailboxError(f"{self._where}: the connection broke during {what}")
+                raise MailboxError(f"{self._where}: the connection broke during {what}{self._fault}")
             raise MailboxError(f"{self._where}: no answer within {limit:g} s to {what}")
         except MailboxError:
             self.abort()
@@ -271,7 +297,7 @@ class Wire:
                         return True
                 elif self._lost.done():
                     self.abort()
-                    raise MailboxError(f"{self._where}: the connection broke during IDLE")
+                    raise MailboxError(f"{self._where}: the connection broke during IDLE{self._fault}")
             except BaseException:
                 self.abort()
                 raise

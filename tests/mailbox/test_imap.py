@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import gc
 import imaplib
 import re
 import time
@@ -438,15 +439,29 @@ async def test_silence_in_mid_literal_is_given_up_in_time(dovecot: Dovecot, mail
         (b"garbage\r\n", b"garbage\r\n"),
         (b"* OK hi\r\n", b"* BYE\r\n"),
         (b"* OK hi\r\n", b"\xff\xfe{99999999999}\r\n"),
+        (b"* OK hi\r\n", b"* CAPABILITY FOO\r\nX1 OK\r\n"),
+        (b"* OK hi\r\n", b"* x\r\n" * 5000),
     ],
 )
-async def test_a_server_that_speaks_nonsense_is_an_error_in_time(greeting: bytes, answer: bytes) -> None:
+async def test_a_server_that_speaks_nonsense_is_an_error_in_time(
+    greeting: bytes, answer: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     async with ScriptedServer(greeting, lambda _: answer) as server:
         imap = Imap(ImapSettings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=0.5))
         began = time.monotonic()
         with pytest.raises(MailboxError):
             await imap.fetch_new(None)
         assert time.monotonic() - began < 3
+        await imap.close()
+    gc.collect()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_server_that_turns_us_away_is_quoted_at_once() -> None:
+    async with ScriptedServer(b"* BYE too many connections\r\n", lambda _: b"") as server:
+        imap = Imap(ImapSettings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=20))
+        with pytest.raises(MailboxError, match="too many connections"):
+            await imap.connect()
         await imap.close()
 
 
