@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -17,12 +18,12 @@ log = structlog.get_logger(__name__)
 _ROUNDS = 1000
 
 
-async def clean_up(db: Db, retention: Retention, now: datetime) -> dict[str, int]:
+async def clean_up(db: Db, retention: Retention, files: Path, letters: Path, now: datetime) -> dict[str, int]:
     """Remove all that has outlived its time; says how many of what. May be cut anywhere and run again."""
     done: Counter[str] = Counter()
     for _ in range(_ROUNDS):
         gone = await db.read(upkeep.due, retention, now)
-        stuck = await asyncio.to_thread(upkeep.remove, gone.paths)
+        stuck = await asyncio.to_thread(upkeep.remove, gone.paths, (files, letters))
         for path, problem in stuck.items():
             log.warning("not_deleted", file=path, error=problem)
         done.update(await db.run(upkeep.forget, gone.without(stuck), retention, now))

@@ -6,7 +6,7 @@ leaves a row without a file, which the next round repairs; for a person who is e
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -78,12 +78,14 @@ def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dic
     }
 
 
-def remove(paths: Iterable[str]) -> dict[str, str]:
-    """Delete files from the disk, outside of any transaction. Missing ones are no mistake; says which stay, and why."""
+def remove(paths: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
+    """Delete files from the disk, outside of any transaction. A relative path is looked for in each of `folders`; a missing
+    file is no mistake. Says which stay, and why."""
     stuck = {}
     for path in paths:
         try:
-            Path(path).unlink(missing_ok=True)
+            for folder in folders:
+                (folder / path).unlink(missing_ok=True)
         except OSError as error:
             stuck[path] = error.strerror or type(error).__name__
     return stuck
