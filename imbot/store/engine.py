@@ -60,6 +60,12 @@ def connect(path: Path, *, busy_seconds: float = 5.0, reading: bool = False) -> 
     return c
 
 
+def disconnect(c: Connection) -> None:
+    """Closes for good; what was open in it is undone."""
+    c.invalidate()  # closes the vendor's connection without a farewell ROLLBACK
+    c.close()
+
+
 def raw_connection(c: Connection) -> sqlite3.Connection:
     raw = c.connection.dbapi_connection
     if not isinstance(raw, sqlite3.Connection):

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.domain.errors import ConfigError
-from imbot.store.engine import connect, create_file, database_path, raw_connection
+from imbot.store.engine import connect, create_file, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, translated
 
 REVISIONS = ("0001",)  # in order; a test holds this to the files in migrations/versions
@@ -37,8 +37,7 @@ def migrate(url: str) -> list[str]:
     except Exception as error:
         raise translated(error) from error
     finally:
-        c.invalidate()
-        c.close()
+        disconnect(c)
 
 
 def current(url: str) -> str | None:
@@ -50,8 +49,7 @@ def current(url: str) -> str | None:
     try:
         return _revision(raw_connection(c))
     finally:
-        c.invalidate()
-        c.close()
+        disconnect(c)
 
 
 def _revision(raw: sqlite3.Connection) -> str | None:

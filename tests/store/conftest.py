@@ -15,7 +15,7 @@ from imbot.domain.people import Entry, Person
 from imbot.domain.tickets import Ticket
 from imbot.store import people, tickets
 from imbot.store.db import Db
-from imbot.store.engine import connect, raw_connection
+from imbot.store.engine import connect, disconnect, raw_connection
 from imbot.store.migrate import migrate
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -47,8 +47,7 @@ def c(path: Path) -> Iterator[Connection]:
     raw.execute("BEGIN IMMEDIATE")
     yield connection
     raw.execute("COMMIT")
-    connection.invalidate()
-    connection.close()
+    disconnect(connection)
 
 
 @pytest.fixture

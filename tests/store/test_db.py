@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from imbot.domain.errors import ConfigError, NotFound
+from imbot.store.db import Db, once
+from imbot.store.engine import raw_connection
+from imbot.store.errors import StoreError, StoreUnavailable
+from imbot.store.facts import fact, set_fact
+from imbot.store.inbox import first_time
+from tests.store.conftest import NOW
+
+
+def count_keys(c: Connection) -> int:
+    return int(c.execute(text("SELECT count(*) FROM seen_keys")).scalar_one())
+
+
+def keys_in(path: Path) -> set[str]:
+    other = sqlite3.connect(path)
+    try:
+        return {row[0] for row in other.execute("SELECT key FROM seen_keys")}
+    finally:
+        other.close()
+
+
+def add_then_fail(c: Connection, key: str) -> None:
+    first_time(c, key, NOW)
+    raise NotFound("no such ticket")
+
+
+async def test_a_result_comes_back_and_is_durable(db: Db, path: Path) -> None:
+    assert await db.run(first_time, "k", now=NOW)
+    assert not await db.run(first_time, "k", NOW)
+    assert keys_in(path) == {"k"}
+    assert await db.read(count_keys) == 1
+
+
+async def test_sixty_four_waiting_writers_share_commits_and_each_gets_its_own_answer(db: Db, path: Path) -> None:
+    groups = 0
+
+    def count_groups() -> None:
+        nonlocal groups
+        groups += 1
+
+    db.on_commit(count_groups)
+    answers = await asyncio.gather(*(db.run(first_time, f"k{n % 48}", NOW) for n in range(64)))
+    assert sum(answers) == 48
+    assert len(keys_in(path)) == 48
+    assert 1 <= groups < 64
+
+
+async def test_a_failing_function_undoes_only_its_own_writes(db: Db, path: Path) -> None:
+    work = [db.run(first_time, "a", NOW), db.run(add_then_fail, "b"), db.run(first_time, "c", NOW)]
+    first, second, third = await asyncio.gather(*work, return_exceptions=True)
+    assert (first, third) == (True, True)
+    assert isinstance(second, NotFound)
+    assert keys_in(path) == {"a", "c"}
+
+
+async def test_a_refused_statement_is_our_own_error_and_bears_no_values(db: Db) -> None:
+    def twice(c: Connection) -> None:
+        for _ in range(2):
+            c.execute(text("INSERT INTO seen_keys(key, at) VALUES ('anna@company.ru', 1)"))
+
+    with pytest.raises(StoreError, match="UNIQUE") as caught:
+        await db.run(twice)
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert "anna" not in str(caught.value)
+    assert await db.read(count_keys) == 0
+
+
+async def test_a_read_cannot_write(db: Db) -> None:
+    with pytest.raises(StoreUnavailable, match="written"):
+        await db.read(first_time, "k", NOW)
+    assert await db.read(count_keys) == 0
+
+
+async def test_a_read_sees_one_snapshot(db: Db) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def twice(c: Connection) -> tuple[int, int]:
+        before = count_keys(c)
+        entered.set()
+        assert go_on.wait(10)
+        return before, count_keys(c)
+
+    reading = asyncio.create_task(db.read(twice))
+    await asyncio.to_thread(entered.wait, 10)
+    await db.run(first_time, "k", NOW)
+    go_on.set()
+    assert await reading == (0, 0)
+    assert await db.read(count_keys) == 1
+
+
+async def test_a_failing_read_raises_what_the_function_raised(db: Db) -> None:
+    def missing(c: Connection) -> None:
+        raise NotFound("no such ticket")
+
+    with pytest.raises(NotFound):
+        await db.read(missing)
+    assert await db.read(count_keys) == 0
+
+
+async def test_a_commit_is_told_after_the_answers_and_a_failure_is_not(db: Db) -> None:
+    told: list[str] = []
+    db.on_commit(lambda: told.append("commit"))
+    with pytest.raises(NotFound):
+        await db.run(add_then_fail, "a")
+    assert told == []
+    await db.run(first_time, "a", NOW)
+    await asyncio.sleep(0)
+    assert told == ["commit"]
+
+
+async def test_a_function_that_ends_the_transaction_spoils_it_for_no_other(db: Db, path: Path) -> None:
+    runs: dict[str, int] = {}
+
+    def rude(c: Connection) -> None:
+        runs["rude"] = runs.get("rude", 0) + 1
+        c.exec_driver_sql("ROLLBACK")
+
+    def polite(c: Connection, key: str) -> None:
+        runs[key] = runs.get(key, 0) + 1
+        first_time(c, key, NOW)
+
+    held, entered = threading.Event(), threading.Event()
+
+    def hold(c: Connection) -> None:
+        entered.set()
+        assert held.wait(10)
+
+    first = asyncio.create_task(db.run(hold))
+    await asyncio.to_thread(entered.wait, 10)
+    rest = asyncio.gather(db.run(polite, "a"), db.run(rude), db.run(polite, "b"), return_exceptions=True)
+    await asyncio.sleep(0)  # all three are queued and make one group
+    held.set()
+    await first
+    done, failed, also_done = await rest
+    assert (done, also_done) == (None, None)
+    assert isinstance(failed, StoreError)
+    assert keys_in(path) == {"a", "b"}
+    assert runs == {"a": 2, "rude": 2, "b": 1}
+
+
+async def test_when_the_disk_is_full_each_function_is_tried_alone(db: Db, path: Path) -> None:
+    def large(c: Connection, room: int) -> None:
+        pages = c.exec_driver_sql("PRAGMA page_count").scalar_one() + room
+        c.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        first_time(c, "large", NOW)
+        set_fact(c, "large", "x" * 5_000_000, NOW)
+
+    work = [db.run(first_time, "a", NOW), db.run(large, 20), db.run(first_time, "b", NOW)]
+    small, too_large, other = await asyncio.gather(*work, return_exceptions=True)
+    assert (small, other) == (True, True)
+    assert isinstance(too_large, StoreUnavailable)
+    assert str(too_large) == "the disk is full"
+    assert keys_in(path) == {"a", "b"}
+    await db.run(large, 5000)
+    assert await db.read(fact, "large") == "x" * 5_000_000
+
+
+async def test_a_disk_that_refuses_at_commit_is_said_and_nothing_is_half_done(db: Db, path: Path) -> None:
+    await db.run(first_time, "before", NOW)
+    wal = path.with_name("imbot.db-wal").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal + 1000, hard))  # a file that may not grow, for this process
+    try:
+        with pytest.raises(StoreUnavailable, match="disk"):
+            await db.run(first_time, "k", NOW)
+        assert "disk" in db.trouble
+        assert await db.read(count_keys) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert await db.run(first_time, "k", NOW)
+    assert db.trouble == ""
+    assert keys_in(path) == {"before", "k"}
+
+
+async def test_a_locked_data_base_is_an_error_in_time_and_then_works_again(url: str, path: Path) -> None:
+    db = await Db.open(url, busy_seconds=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    work = [db.run(first_time, f"k{n}", NOW) for n in range(64)]
+    failures = await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), 10)
+    assert {str(failure) for failure in failures} == {"the data base is locked by another program"}
+    assert db.trouble == "the data base is locked by another program"
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await db.checkpoint()
+    other.execute("ROLLBACK")
+    other.close()
+    assert await db.run(first_time, "k0", NOW)
+    assert db.trouble == ""
+    await db.close()
+
+
+async def test_a_caller_that_gave_up_before_its_turn_changes_nothing(db: Db, path: Path) -> None:
+    held, entered = threading.Event(), threading.Event()
+
+    def hold(c: Connection) -> None:
+        entered.set()
+        assert held.wait(10)
+
+    first = asyncio.create_task(db.run(hold))
+    await asyncio.to_thread(entered.wait, 10)
+    second = asyncio.create_task(db.run(first_time, "k", NOW))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    first.cancel()  # has begun: it is carried out, and nobody is there to be answered
+    await asyncio.sleep(0)
+    held.set()
+    await db.run(first_time, "other", NOW)
+    assert keys_in(path) == {"other"}
+
+
+async def test_closing_carries_out_what_was_queued(url: str, path: Path) -> None:
+    db = await Db.open(url)
+    work = [asyncio.create_task(db.run(first_time, f"k{n}", NOW)) for n in range(200)]
+    await asyncio.sleep(0)
+    await db.close()
+    await db.close()
+    assert all(await asyncio.gather(*work))
+    assert len(keys_in(path)) == 200
+    for refused in (db.run(first_time, "k", NOW), db.read(count_keys), db.checkpoint()):
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await refused
+    assert not path.with_name("imbot.db-wal").exists()
+
+
+async def test_nothing_hangs_when_the_thread_is_interrupted(db: Db) -> None:
+    def interrupted(c: Connection) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(StoreUnavailable, match="interrupted"):
+        await db.run(interrupted)
+    assert await db.run(first_time, "k", NOW)
+
+
+async def test_a_lost_connection_is_opened_again(db: Db) -> None:
+    def closed(c: Connection) -> None:
+        raw_connection(c).close()
+
+    with pytest.raises(StoreError):
+        await db.run(closed)
+    assert await db.run(first_time, "k", NOW)
+    await db.run(lambda c: None)
+    await db.checkpoint()
+
+
+async def test_files_are_for_the_owner_only(db: Db, path: Path) -> None:
+    await db.run(first_time, "k", NOW)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) & 0o077 for file in path.parent.iterdir()}
+    assert set(modes) == {"imbot.db", "imbot.db-wal", "imbot.db-shm"}
+    assert set(modes.values()) == {0}
+
+
+async def test_an_erased_text_is_in_no_file_after_a_checkpoint(db: Db, path: Path) -> None:
+    await db.run(set_fact, "code", "SECRET-ABCD2345", NOW)
+    await db.run(set_fact, "code", "", NOW)
+    await db.checkpoint()
+    assert all(b"ABCD2345" not in file.read_bytes() for file in path.parent.iterdir())
+
+
+async def test_a_missing_data_base_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="there is no data base at"):
+        await Db.open(f"sqlite:///{tmp_path}/none.db")
+
+
+async def test_a_file_that_is_no_data_base_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a data base at all" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        await Db.open(f"sqlite:///{tmp_path}/x.db")
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://h/d", "mongo://x"])
+async def test_other_urls_are_refused_in_words(url: str) -> None:
+    with pytest.raises(ConfigError, match="data base"):
+        await Db.open(url)
+
+
+def test_once_is_one_transaction_beside_a_running_service(url: str, path: Path) -> None:
+    assert once(url, first_time, "k", NOW)
+    with pytest.raises(NotFound):
+        once(url, add_then_fail, "b")
+    assert keys_in(path) == {"k"}
+
+
+_CHILD = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from imbot.store.db import Db
+from imbot.store.inbox import first_time
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+def die(c):
+    first_time(c, "half", NOW)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    db = await Db.open(sys.argv[1])
+    for n in range(20):
+        await db.run(first_time, f"k{n}", NOW)
+        print(n, flush=True)
+    await asyncio.gather(db.run(first_time, "same group", NOW), db.run(die), db.run(first_time, "behind", NOW))
+
+asyncio.run(main())
+"""
+
+
+def test_a_kill_within_a_transaction_loses_only_what_nobody_was_told(url: str, path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", _CHILD, url], capture_output=True, text=True, timeout=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    told = {f"k{line}" for line in child.stdout.split()}
+    assert len(told) == 20
+    assert keys_in(path) == told
+    assert once(url, first_time, "same group", NOW)
+
+
+async def test_answers_to_a_closed_loop_are_dropped(url: str, path: Path) -> None:
+    def in_another_loop() -> None:
+        loop = asyncio.new_event_loop()
+        db = loop.run_until_complete(Db.open(url))
+        held = threading.Event()
+        future = db.run(lambda c: held.wait(10) and first_time(c, "k", NOW))
+        task = loop.create_task(future)
+        loop.run_until_complete(asyncio.sleep(0))
+        task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        held.set()
+        db._jobs.put(None)
+        db._thread.join(10)
+        assert not db._thread.is_alive()
+
+    await asyncio.to_thread(in_another_loop)
+    assert keys_in(path) == set()
