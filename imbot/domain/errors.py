@@ -66,7 +66,3 @@ class LetterRefused(ImbotError):
 
 class NotFound(ImbotError):
     """There is no such thing, or it is not yours: the same words for both."""
-
-
-class StoreUnavailable(ImbotError):
-    """The data base cannot be used now (locked, full, read-only, gone). Nothing was written; try again later."""
