@@ -1,0 +1,267 @@
+"""Settings: where they may come from, and that every mistake is named in the words of an admin."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbot import config, config_sections
+from imbot.config import Settings, load, packed, warnings
+from imbot.domain.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = """
+[telegram]
+token = "123456789:AAEhBOweik6ad9r_QXMENQ"
+[directory]
+kind = "domain"
+[directory.domain]
+domains = ["company.ru"]
+[smtp]
+host = "mail.company.ru"
+[mailbox]
+host = "mail.company.ru"
+username = "bot@company.ru"
+password = "secret"
+[itsm]
+address = "support@company.ru"
+senders = ["support@company.ru", "*@itsm.company.ru"]
+bot_address = "bot@company.ru"
+[itsm.evidence]
+authserv_id = "mail.company.ru"
+"""
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_config(text: str = SMALL, **files: str) -> Path:
+        for name, body in files.items():
+            (tmp_path / name).write_text(body, encoding="utf-8")
+        path = tmp_path / "config.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_config
+
+
+def problems(path: Path, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {})
+    return list(caught.value.problems)
+
+
+def test_a_short_config_is_enough_and_the_rest_has_defaults(write: Write, tmp_path: Path) -> None:
+    settings = load(write(), {})
+    assert (settings.smtp.port, settings.smtp.tls, settings.mailbox.port) == (587, "starttls", 993)
+    assert settings.general.data_dir == tmp_path / "data" / "var"
+    assert settings.itsm.evidence.kind == "auth-results"
+    assert (settings.files.max_bytes, settings.signin.tries, settings.retention.photos_days) == (20971520, 5, 180)
+
+
+def test_ports_follow_protocol_and_encryption(write: Write) -> None:
+    text = SMALL.replace("[mailbox]\n", '[mailbox]\nkind = "pop3"\ntls = "starttls"\n')
+    settings = load(write(text.replace("[smtp]\n", '[smtp]\ntls = "tls"\n')), {})
+    assert (settings.mailbox.port, settings.smtp.port) == (110, 465)
+
+
+def test_every_mistake_is_named_at_once_with_its_place(write: Write) -> None:
+    text = """
+    [general]
+    timezone = "Mars/Phobos"
+    nmae = "x"
+    admins = ["tom@company.ru", "nobody"]
+    working_hours = { from = "9", to = "18:00" }
+    [telegram]
+    token = "abc"
+    proxy = "ftp://user:geheim@host:1"
+    [directory]
+    kind = "ldap"
+    [smpt]
+    host = "a"
+    [smtp]
+    host = "a"
+    port = 99999
+    password = 12
+    [mailbox]
+    kind = "imapp"
+    [itsm]
+    senders = []
+    """
+    found = problems(write(text), {"IMBOT_SMPT__HOST": "b"})
+    for expected in (
+        "[general] timezone: 'Mars/Phobos' is not a time zone such as Europe/Moscow",
+        "[general] nmae: there is no such key; did you mean name?",
+        "[general] admins, entry 2: 'nobody' is not a mail address",
+        "[general.working_hours] from: '9' is not a time such as 09:00",
+        "[telegram] token: is not a bot token: copy the one that @BotFather gave, digits:letters",
+        "[smtp] port: 99999 is not a port (1-65535)",
+        "[smtp] password: is not text: write it in quotes",
+        "[smpt]: there is no such section; did you mean smtp?",
+        "[mailbox] kind: must be one of 'imap' or 'pop3'",
+        "[mailbox] host: is missing",
+        "[itsm] address: is missing",
+        "[itsm] senders: must not be empty",
+        "[itsm.evidence]: is missing",
+        '[directory]: kind = "ldap" needs [directory.ldap] uris, [directory.ldap] base, [directory.ldap] bind_dn, '
+        "[directory.ldap] bind_password",
+        "IMBOT_SMPT__HOST in the environment: there is no such section; did you mean IMBOT_SMTP?",
+    ):
+        assert expected in found
+    assert not any("geheim" in problem for problem in found)
+    assert any(problem.startswith("[telegram] proxy: is not a proxy") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('bot_address = "bot@company.ru"', 'bot_address = "support@company.ru"', "imbot would write to itself"),
+        ('senders = ["support@company.ru"', 'senders = ["bot@company.ru"', "must not name bot_address"),
+        ('authserv_id = "mail.company.ru"', 'kind = "trusted-relay"', "needs relays"),
+        ('authserv_id = "mail.company.ru"', "", "needs authserv_id"),
+        ('password = "secret"', "", "password is missing"),
+        ("[mailbox]", '[mailbox]\nkind = "pop3"\nfolder = "X"', "POP3 knows no folders"),
+        ("[mailbox]", "[mailbox]\ndelete_after_days = 3", "delete_after_days is for POP3"),
+        ("[smtp]", '[smtp]\nusername = "bot"', "username and password go together"),
+        ('bot_address = "bot@', 'from_mode = "plus"\nbot_address = "bot+x@', "which has a + already"),
+        ("[telegram]", "[files]\nmax_bytes = 30000000\n[telegram]", "[files] max_bytes: Telegram hands at most 20 MB"),
+        ('domains = ["company.ru"]', 'domains = ["company"]', "is not a domain such as company.ru"),
+        ("[smtp]", '[server]\nlisten = "9090"\n[smtp]', "is not a place to listen"),
+        ("[smtp]", '[files]\nrefused_types = ["a b"]\n[smtp]', "is not a file extension"),
+        ("[smtp]", '[general.working_hours]\nfrom = "19:00"\n[smtp]', "there is no working time"),
+        ("[smtp]", '[directory.ldap]\nuris = ["ldap://dc"]\n[smtp]', "in plain text"),
+        ("[smtp]", '[directory.ldap]\nfilter = "(mail=x)"\n[smtp]', "must bear {address}"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(write: Write, old: str, new: str, says: str) -> None:
+    text = SMALL.replace(old, new)
+    assert text != SMALL
+    assert any(says in problem for problem in problems(write(text)))
+
+
+def test_the_environment_wins_over_the_file_and_lists_may_be_words(write: Write) -> None:
+    settings = load(
+        write(),
+        {
+            "IMBOT_SMTP__HOST": "relay",
+            "IMBOT_SMTP__PORT": "2525",
+            "IMBOT_SMTP__USERNAME": "bot",
+            "IMBOT_SMTP__PASSWORD": "0123",
+            "IMBOT_GENERAL__ADMINS": "tom@company.ru, anna@company.ru",
+            "IMBOT_DIRECTORY__DOMAIN__DOMAINS": '["a.ru", "b.ru"]',
+            "IMBOT_GENERAL__WORKING_HOURS__FROM": "08:30",
+            "IMBOT_MAILBOX__IDLE": "false",
+        },
+    )
+    assert (settings.smtp.host, settings.smtp.port) == ("relay", 2525)
+    assert settings.smtp.password.get_secret_value() == "0123"
+    assert settings.general.admins == ("tom@company.ru", "anna@company.ru")
+    assert settings.directory.domain.domains == ("a.ru", "b.ru")
+    assert str(settings.general.working_hours.start) == "08:30:00"
+    assert settings.mailbox.idle is False
+
+
+def test_a_misspelt_variable_is_not_passed_over(write: Write) -> None:
+    assert problems(write(), {"IMBOT_SMTP__HOTS": "x"}) == ["[smtp] hots: there is no such key; did you mean host?"]
+
+
+def test_secrets_come_from_files(write: Write, tmp_path: Path) -> None:
+    text = SMALL.replace('password = "secret"', 'password_file = "mail.secret"')
+    secrets = tmp_path / "credentials"
+    secrets.mkdir()
+    (secrets / "telegram__token").write_text("987654321:BBEhBOweik6ad9r_QXMENQ\n")
+    settings = load(write(text, **{"mail.secret": "s3cret\n"}), {"CREDENTIALS_DIRECTORY": str(secrets)})
+    assert settings.mailbox.password.get_secret_value() == "s3cret"
+    assert settings.telegram.token.get_secret_value() == "987654321:BBEhBOweik6ad9r_QXMENQ"
+
+
+def test_a_secret_file_that_is_missing_or_doubled_is_named(write: Write) -> None:
+    missing = problems(write(SMALL.replace('password = "secret"', 'password_file = "nowhere"')))
+    assert "[mailbox] password_file: nowhere cannot be read (No such file or directory)" in missing
+    doubled = problems(write(SMALL.replace('password = "secret"', 'password = "a"\npassword_file = "b"')))
+    assert doubled == ["[mailbox] password_file: password is given as well; keep one of them"]
+
+
+def test_a_file_that_is_missing_or_no_toml_is_said_so(write: Write, tmp_path: Path) -> None:
+    assert "does not exist" in problems(tmp_path / "nowhere.toml")[0]
+    assert "is not TOML" in problems(write("[smtp\n"))[0]
+
+
+def test_paths_are_meant_from_the_folder_of_the_config(write: Write, tmp_path: Path) -> None:
+    text = SMALL + '[general]\ntemplates_dir = "own"\ncatalogue = "/etc/imbot/catalogue.toml"\n'
+    settings = load(write(text), {})
+    assert settings.general.templates_dir == str(tmp_path / "own")
+    assert settings.general.catalogue == "/etc/imbot/catalogue.toml"
+
+
+def test_secrets_never_show_and_nothing_changes_after_loading(write: Write) -> None:
+    settings = load(
+        write(SMALL + '[general]\nname = "x"\n'), {"IMBOT_TELEGRAM__PROXY": "socks5://u:pa55word@host:1080"}
+    )
+    assert "pa55word" not in repr(settings)
+    assert "AAEhBO" not in repr(settings)
+    assert settings.telegram.proxy_shown == "socks5://host:1080"
+    with pytest.raises(ValueError, match="frozen"):
+        settings.smtp.host = "other"
+
+
+def test_plain_settings_read_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMBOT_SMTP__HOST", "elsewhere")
+    assert Settings(**tomllib.loads(SMALL)).smtp.host == "mail.company.ru"
+
+
+def test_what_is_allowed_but_dangerous_is_said(write: Write) -> None:
+    text = SMALL.replace('authserv_id = "mail.company.ru"', 'kind = "sender-only"').replace(
+        "[itsm]\n", '[itsm]\nfrom_mode = "employee"\n'
+    )
+    found = " ".join(warnings(load(write(text.replace("[mailbox]\n", '[mailbox]\ntls = "none"\n')), {})))
+    for word in ("sender-only", 'kind = "domain"', "employee", "travel in the clear", "support_contact"):
+        assert word in found
+
+
+def test_the_example_loads_and_names_every_key(tmp_path: Path) -> None:
+    example = ROOT / "config.example.toml"
+    settings = load(example, {})
+    assert settings.itsm.profile == "inframanager"
+    text = example.read_text(encoding="utf-8").replace("# delete_after_days", "delete_after_days")
+    named: set[str] = set()
+
+    def walk(table: dict[str, Any], prefix: str) -> None:
+        for key, value in table.items():
+            name = f"{prefix}{key}"
+            open_table = name in {"directory.ldap.roles", "directory.ldap.attributes.extra"}
+            if isinstance(value, dict) and not open_table:
+                walk(value, f"{name}.")
+            else:
+                named.add(name)
+
+    walk(tomllib.loads(text), "")
+    assert named == set(config.keys())
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Who copies the whole example must not change anything unawares."""
+    example = load(ROOT / "config.example.toml", {})
+    for name in ("signin", "files", "retention", "server"):
+        assert getattr(example, name) == type(getattr(example, name))()
+    assert example.general.working_hours == config_sections.WorkingHours()
+    assert example.general.night == config_sections.Night()
+
+
+def test_what_is_shipped_is_found_in_the_checkout() -> None:
+    assert (packed("data") / "directory.example.toml").is_file()
+    assert (packed("templates") / "mail").is_dir()
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "odd.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ConfigError):
+        load(path, {})
