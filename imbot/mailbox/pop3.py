@@ -25,6 +25,7 @@ from imbot.domain.errors import MailboxError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context
 
 _T = TypeVar("_T")
+_S = TypeVar("_S", bound=socket.socket)
 
 poplib._MAXLINE = 1024 * 1024  # type: ignore[attr-defined]  # 2048 by default: real HTML letters have longer lines
 
@@ -113,6 +114,8 @@ class _Visit:
         self._settings = settings
         self._where = where
         self._pop: poplib.POP3 | None = None
+        self._socket: socket.socket | None = None
+        self._is_cut = False
         self.knows_uidl = True
 
     def run(self, work: Callable[[_Visit], _T]) -> _T:
@@ -127,15 +130,29 @@ class _Visit:
         except (poplib.error_proto, OSError, ValueError) as error:
             raise MailboxError(f"{self._where}: {_said(error)}") from error
         finally:
-            if self._pop is not None:
-                self._pop.close()
+            self._let_go()
         return result
 
     def cut(self) -> None:
         """From another thread: end whatever this session waits for."""
+        self._is_cut = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _let_go(self) -> None:
         if self._pop is not None:
-            with contextlib.suppress(OSError, AttributeError):
-                self._pop.sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it shuts down a socket that a failed handshake has closed already
+                self._pop.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def keep(self, opened: _S) -> _S:
+        """The socket to cut and to close, from the moment it exists. Raises OSError where the session was cut before."""
+        self._socket = opened
+        if self._is_cut:
+            raise ConnectionAbortedError("the session was given up")
+        return opened
 
     @property
     def pop(self) -> poplib.POP3:
@@ -146,15 +163,12 @@ class _Visit:
     def _sign_in(self) -> None:
         settings = self._settings
         context = tls_context(settings.ca_file) if settings.tls != "none" else None
-        if settings.tls == "tls":
-            self._pop = poplib.POP3_SSL(settings.host, settings.port, context=context, timeout=settings.timeout)
-        else:
-            self._pop = poplib.POP3(settings.host, settings.port, timeout=settings.timeout)
-        self._pop._debugging = 0  # type: ignore[attr-defined]  # never print a dialogue that bears the password
+        self._pop = _Client(self, settings, context if settings.tls == "tls" else None)
         self._pop.encoding = "utf-8"
         try:
             if settings.tls == "starttls":
                 self._pop.stls(context)
+                self.keep(self._pop.sock)
             self._pop.user(settings.username)
             self._pop.pass_(settings.password)
         except poplib.error_proto as error:
@@ -193,6 +207,24 @@ class _Visit:
 
     def delete(self, number: int) -> None:
         self.pop.dele(number)
+
+
+class _Client(poplib.POP3):
+    """poplib loses its socket when the greeting fails, and makes none that another thread could cut: so we make it."""
+
+    def __init__(self, visit: _Visit, settings: Pop3Settings, context: ssl.SSLContext | None) -> None:
+        self._visit = visit
+        self._context = context
+        super().__init__(settings.host, settings.port, timeout=settings.timeout)
+
+    def _create_socket(self, timeout: float) -> socket.socket:
+        opened = self._visit.keep(socket.create_connection((self.host, self.port), timeout))
+        if self._context is None:
+            return opened
+        # The handshake comes after keeping the wrapped socket, so that a slow one can be cut.
+        wrapped = self._context.wrap_socket(opened, server_hostname=self.host, do_handshake_on_connect=False)
+        self._visit.keep(wrapped).do_handshake()
+        return wrapped
 
 
 def _fetch(visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int) -> Batch:

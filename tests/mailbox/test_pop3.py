@@ -1,0 +1,298 @@
+"""Reading a mailbox by POP3 on a real Dovecot, and on scripted servers that lack the optional commands."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import Any
+
+import pytest
+
+from imbot.domain.errors import MailboxError
+from imbot.mailbox.inbox import Batch
+from imbot.mailbox.pop3 import Pop3, Pop3Settings
+from tests.proxy import Proxy, ScriptedServer
+from tests.servers import Dovecot
+
+pytestmark = pytest.mark.servers
+
+DAY = 86_400
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 20_000.0 * DAY
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def mailbox(request: pytest.FixtureRequest) -> str:
+    return f"{abs(hash(request.node.nodeid)):x}@example.test"
+
+
+def settings(dovecot: Dovecot, mailbox: str, **changes: Any) -> Pop3Settings:
+    plain = Pop3Settings(
+        "127.0.0.1",
+        dovecot.ports["POP3"],
+        mailbox,
+        dovecot.password,
+        tls="none",
+        ca_file=str(dovecot.certificates.ca),
+        timeout=5,
+        start="all",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def letter(number: int, size: int = 0) -> bytes:
+    text = b".dot\r\n" + b"x" * size
+    return b"Subject: letter %d\r\nMessage-ID: <%d@itsm.test>\r\n\r\n%s\r\n" % (number, number, text)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [int(fetched.raw.split(b"Subject: letter ")[1].split(b"\r\n")[0]) for fetched in batch.letters]
+
+
+async def test_letters_are_handed_over_once_by_their_uidl(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1), letter(2))
+    pop = Pop3(settings(dovecot, mailbox))
+    first = await pop.fetch_new(None)
+    assert (numbers(first), first.more) == ([1, 2], False)
+    assert first.letters[0].raw.endswith(letter(1))
+    assert numbers(await pop.fetch_new(first.letters[0].cursor)) == [2]
+    assert numbers(await pop.fetch_new(first.cursor)) == []
+    dovecot.deliver(mailbox, letter(3))
+    await pop.mark(first.letters)
+    assert numbers(await pop.fetch_new(first.cursor)) == [3]
+    await pop.close()
+
+
+async def test_the_first_run_starts_at_now_unless_told_otherwise(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1))
+    clock = Clock()
+    pop = Pop3(settings(dovecot, mailbox, start="now", delete_after_days=1), clock)
+    begin = await pop.fetch_new(None)
+    assert (begin.letters, begin.more) == ((), False)
+    dovecot.deliver(mailbox, letter(2))
+    second = await pop.fetch_new(begin.cursor)
+    assert numbers(second) == [2]
+    clock.now += 30 * DAY
+    third = await pop.fetch_new(second.cursor)
+    # What was there before the first run was never read, so it is never deleted: only letter 2 is.
+    assert numbers(await Pop3(settings(dovecot, mailbox)).fetch_new(None)) == [1]
+    assert numbers(await pop.fetch_new(third.cursor)) == []
+
+
+async def test_an_empty_mailbox_gives_a_cursor_that_holds(dovecot: Dovecot, mailbox: str) -> None:
+    pop = Pop3(settings(dovecot, mailbox, start="now"))
+    begin = await pop.fetch_new(None)
+    dovecot.deliver(mailbox, letter(1))
+    assert numbers(await pop.fetch_new(begin.cursor)) == [1]
+
+
+async def test_letters_are_deleted_only_after_the_days_and_only_those_the_cursor_knows(
+    dovecot: Dovecot, mailbox: str
+) -> None:
+    clock = Clock()
+    pop = Pop3(settings(dovecot, mailbox, delete_after_days=3), clock)
+    dovecot.deliver(mailbox, letter(1))
+    first = await pop.fetch_new(None)
+    clock.now += 2 * DAY
+    dovecot.deliver(mailbox, letter(2))
+    second = await pop.fetch_new(first.cursor)
+    clock.now += 1 * DAY
+    await pop.fetch_new(first.cursor)  # the cursor with letter 2 was never kept: letter 2 may not be durable
+    everything = Pop3(settings(dovecot, mailbox))
+    assert numbers(await everything.fetch_new(None)) == [2]
+    clock.now += 2 * DAY
+    await pop.fetch_new(second.cursor)
+    assert numbers(await everything.fetch_new(None)) == []
+
+
+async def test_nothing_is_deleted_without_the_setting(dovecot: Dovecot, mailbox: str) -> None:
+    clock = Clock()
+    dovecot.deliver(mailbox, letter(1))
+    pop = Pop3(settings(dovecot, mailbox), clock)
+    cursor = (await pop.fetch_new(None)).cursor
+    clock.now += 1000 * DAY
+    await pop.fetch_new(cursor)
+    assert numbers(await pop.fetch_new(None)) == [1]
+
+
+async def test_a_window_is_not_exceeded(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, *(letter(number) for number in range(12)))
+    pop = Pop3(settings(dovecot, mailbox, window=5))
+    cursor, sizes, seen = None, [], []
+    while True:
+        batch = await pop.fetch_new(cursor)
+        sizes.append(len(batch.letters))
+        seen += numbers(batch)
+        cursor = batch.cursor
+        if not batch.more:
+            break
+    assert (sizes, seen) == ([5, 5, 2], list(range(12)))
+
+
+async def test_a_letter_over_the_limit_comes_as_headers_only(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1), letter(2, size=50_000))
+    batch = await Pop3(settings(dovecot, mailbox, largest=20_000)).fetch_new(None)
+    assert [fetched.truncated for fetched in batch.letters] == [False, True]
+    assert (numbers(batch), len(batch.letters[1].raw) < 2_000) == ([1, 2], True)
+    assert batch.letters[1].size > 50_000
+
+
+async def test_a_line_of_100_kb_is_read(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1, size=100_000))
+    batch = await Pop3(settings(dovecot, mailbox)).fetch_new(None)
+    assert len(batch.letters[0].raw) > 100_000
+
+
+@pytest.mark.parametrize(("tls", "port"), [("starttls", "POP3"), ("tls", "POP3S")])
+async def test_tls_is_spoken_and_verified(dovecot: Dovecot, mailbox: str, tls: Any, port: str) -> None:
+    dovecot.deliver(mailbox, letter(1))
+    right = settings(dovecot, mailbox, tls=tls, port=dovecot.ports[port])
+    assert numbers(await Pop3(right).fetch_new(None)) == [1]
+    wrong = dataclasses.replace(right, ca_file=str(dovecot.certificates.other_ca))
+    with pytest.raises(MailboxError, match="certificate") as raised:
+        await Pop3(wrong).fetch_new(None)
+    assert raised.value.permanent
+
+
+async def test_a_password_beyond_ascii_signs_in(dovecot: Dovecot) -> None:
+    said = await Pop3(settings(dovecot, "cat@example.test", password="пароль")).check()
+    assert "signed in as cat@example.test, 0 letters" in said
+
+
+async def test_a_wrong_password_is_permanent_and_not_repeated_in_the_error(dovecot: Dovecot, mailbox: str) -> None:
+    with pytest.raises(MailboxError) as raised:
+        await Pop3(settings(dovecot, mailbox, password="not-the-one")).check()
+    assert raised.value.permanent
+    assert "not-the-one" not in str(raised.value)
+
+
+async def test_nobody_listening_is_a_passing_error(dovecot: Dovecot, mailbox: str, unused_port: int) -> None:
+    with pytest.raises(MailboxError) as raised:
+        await Pop3(settings(dovecot, mailbox, port=unused_port)).fetch_new(None)
+    assert not raised.value.permanent
+
+
+async def test_wait_waits_and_knows_nothing(dovecot: Dovecot, mailbox: str) -> None:
+    assert not await Pop3(settings(dovecot, mailbox)).wait(0.01)
+
+
+async def test_a_cut_in_the_middle_of_a_letter_is_an_error_and_nothing_is_half(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1), letter(2, size=100_000))
+    async with Proxy(dovecot.ports["POP3"]) as proxy:
+        pop = Pop3(settings(dovecot, mailbox, port=proxy.port))
+        proxy.cut_after = 30_000
+        with pytest.raises(MailboxError):
+            await pop.fetch_new(None)
+        async with asyncio.timeout(10):  # Dovecot keeps the mailbox for the lost session a moment longer
+            while True:
+                try:
+                    batch = await pop.fetch_new(None)
+                    break
+                except MailboxError as error:
+                    assert not error.permanent  # noqa: PT017
+        assert numbers(batch) == [1, 2]
+
+
+async def test_silence_and_slowness_are_given_up_in_time(dovecot: Dovecot, mailbox: str) -> None:
+    async with Proxy(dovecot.ports["POP3"]) as proxy:
+        proxy.byte_pause = 0.05
+        began = time.monotonic()
+        with pytest.raises(MailboxError, match=r"not done within 0\.6 s"):
+            await Pop3(settings(dovecot, mailbox, port=proxy.port, session=0.6)).fetch_new(None)
+        proxy.freeze()
+        with pytest.raises(MailboxError):
+            await Pop3(settings(dovecot, mailbox, port=proxy.port, timeout=0.4)).fetch_new(None)
+        assert time.monotonic() - began < 5
+
+
+def scripted(
+    letters: dict[int, bytes], *, top: bool, uidl: bytes = b"-ERR what?\r\n", deleted: set[int] | None = None
+) -> Any:
+    """A small POP3 server: without UIDL unless given its answer, with or without TOP."""
+
+    def answer(line: bytes) -> bytes | None:
+        verb, *words = line.split()
+        if verb == b"LIST":
+            return b"+OK\r\n" + b"".join(b"%d %d\r\n" % (n, len(raw)) for n, raw in letters.items()) + b".\r\n"
+        if verb == b"UIDL":
+            return uidl
+        if verb == b"TOP" and not top:
+            return b"-ERR what?\r\n"
+        if verb in {b"RETR", b"TOP"}:
+            raw = letters[int(words[0])]
+            return b"+OK\r\n" + (raw.split(b"\r\n\r\n")[0] + b"\r\n\r\n" if verb == b"TOP" else raw) + b".\r\n"
+        if verb == b"DELE" and deleted is not None:
+            deleted.add(int(words[0]))
+        return b"+OK\r\n"
+
+    return answer
+
+
+@pytest.mark.parametrize("top", [True, False])
+async def test_without_uidl_letters_are_told_apart_by_their_content(top: bool) -> None:
+    letters = {1: b"Subject: letter 1\r\n\r\na\r\n", 2: b"Subject: letter 2\r\n\r\nb\r\n"}
+    async with ScriptedServer(b"+OK\r\n", scripted(letters, top=top)) as server:
+        pop = Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all"))
+        first = await pop.fetch_new(None)
+        assert numbers(first) == [1, 2]
+        del letters[1]
+        letters[2], letters[3] = b"Subject: letter 3\r\n\r\nc\r\n", letters[2]  # numbers change from visit to visit
+        assert numbers(await pop.fetch_new(first.cursor)) == [3]
+        assert "no UIDL" in await pop.check()
+
+
+async def test_a_list_that_is_empty_by_mistake_forgets_nothing() -> None:
+    letters = {1: b"Subject: letter 1\r\n\r\na\r\n"}
+    async with ScriptedServer(b"+OK\r\n", scripted(letters, top=True)) as server:
+        pop = Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all"))
+        cursor = (await pop.fetch_new(None)).cursor
+        kept = letters.pop(1)
+        cursor = (await pop.fetch_new(cursor)).cursor
+        letters[1] = kept
+        assert numbers(await pop.fetch_new(cursor)) == []
+
+
+async def test_a_locked_mailbox_is_a_passing_error() -> None:
+    def answer(line: bytes) -> bytes | None:
+        return b"-ERR [IN-USE] locked\r\n" if line.startswith(b"PASS") else b"+OK\r\n"
+
+    async with ScriptedServer(b"+OK\r\n", answer) as server:
+        with pytest.raises(MailboxError, match="locked") as raised:
+            await Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2)).fetch_new(None)
+    assert not raised.value.permanent
+
+
+@pytest.mark.parametrize(
+    "uidl", [b"+OK\r\nnonsense\r\n.\r\n", b"+OK\r\n1 a\r\n2 b\r\n3 c d\r\n.\r\n", b"+OK\r\nx y\r\n.\r\n"]
+)
+async def test_nonsense_in_a_listing_is_an_error_not_a_crash(uidl: bytes) -> None:
+    async with ScriptedServer(b"+OK\r\n", scripted({1: b"a: b\r\n\r\nc\r\n"}, top=True, uidl=uidl)) as server:
+        with pytest.raises(MailboxError):
+            await Pop3(
+                Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all")
+            ).fetch_new(None)
+
+
+async def test_a_cursor_of_another_kind_reads_everything(dovecot: Dovecot, mailbox: str) -> None:
+    dovecot.deliver(mailbox, letter(1))
+    assert numbers(await Pop3(settings(dovecot, mailbox)).fetch_new("1700000000:17")) == [1]
+
+
+async def test_a_cancelled_visit_ends_its_thread(dovecot: Dovecot, mailbox: str) -> None:
+    async with Proxy(dovecot.ports["POP3"]) as proxy:
+        pop = Pop3(settings(dovecot, mailbox, port=proxy.port, timeout=30))
+        proxy.byte_pause = 0.05
+        visiting = asyncio.ensure_future(pop.fetch_new(None))
+        await asyncio.sleep(0.3)
+        visiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await visiting
+        async with asyncio.timeout(5):
+            await asyncio.get_running_loop().shutdown_default_executor()
