@@ -30,7 +30,7 @@ class _ChatPace:
 class Meter:
     """All times are seconds of one clock. `burst`: dialog messages that one chat may get at once after a pause."""
 
-    def __init__(self, *, overall: int = 30, burst: int = 3) -> None:
+    def __init__(self, *, overall: int = 30, burst: int = 5) -> None:
         self._window: deque[float] = deque(maxlen=overall)
         self._spacing = WINDOW / overall
         self._burst = float(burst)

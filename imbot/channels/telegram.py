@@ -17,7 +17,7 @@ from urllib.parse import quote
 import structlog
 from telegram.error import TelegramError
 
-from imbot.channels.pacer import Pacer
+from imbot.channels.pacer import Meter, Pacer
 from imbot.channels.telegram_errors import is_about_entities, is_edit_impossible, is_unchanged, translate
 from imbot.channels.telegram_http import AiohttpRequest, Call, FilePart, place_of
 from imbot.channels.telegram_wire import CHANNEL, WANTED_UPDATES, write_screen
@@ -33,7 +33,8 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class TelegramSettings:
     """`file_base`: where files come from; `api_base` + "/file" where empty. `proxy`: see `telegram_http`.
-    `poll_timeout`: seconds that one long poll lasts. `read_seconds`: patience for any other answer."""
+    `poll_timeout`: seconds that one long poll lasts. `read_seconds`: patience for any other answer. `chat_burst`: how
+    many screens one chat may get at once before it is paced to one a second."""
 
     token: str
     api_base: str = "https://api.telegram.org"
@@ -41,6 +42,7 @@ class TelegramSettings:
     proxy: str = ""
     poll_timeout: int = 25
     read_seconds: float = 20.0
+    chat_burst: int = 5
 
     def __repr__(self) -> str:
         return f"TelegramSettings(api_base={self.api_base!r}, proxy={place_of(self.proxy) if self.proxy else ''!r})"
@@ -68,7 +70,7 @@ class Telegram:
 
     def __init__(self, settings: TelegramSettings, pacer: Pacer | None = None) -> None:
         self.settings = settings
-        self.pacer = pacer or Pacer()
+        self.pacer = pacer or Pacer(Meter(burst=settings.chat_burst))
         base = settings.api_base.rstrip("/")
         self._calls_base = f"{base}/bot{settings.token}"
         self._files_base = f"{(settings.file_base or base + '/file').rstrip('/')}/bot{settings.token}"

@@ -52,7 +52,7 @@ class Limits:
 
     overall: float = 30.0
     chat: float = 1.0
-    burst: int = 3
+    burst: int = 5
 
 
 @dataclass(slots=True)

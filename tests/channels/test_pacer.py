@@ -1,0 +1,155 @@
+"""The pace: decided by a meter on figures alone, waited for by a pacer with the clock of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbot.channels.pacer import WINDOW, Meter, Pacer
+from imbot.domain.errors import DeliveryError
+
+
+def drain(meter: Meter, chats: list[tuple[str, bool]], now: float = 0.0) -> list[tuple[str, float]]:
+    """Send one after the other, each as early as it may go."""
+    sent = []
+    for chat, dialog in chats:
+        now = meter.ready_at(chat, dialog=dialog, now=now)
+        meter.take(chat, now)
+        sent.append((chat, now))
+    return sent
+
+
+def test_notices_to_one_chat_go_once_a_second() -> None:
+    times = [at for _, at in drain(Meter(), [("anna", False)] * 4)]
+    assert times == pytest.approx([0, WINDOW, 2 * WINDOW, 3 * WINDOW])
+
+
+def test_a_dialog_may_burst_and_is_then_paced() -> None:
+    times = [at for _, at in drain(Meter(burst=3), [("anna", True)] * 5)]
+    assert times == pytest.approx([0, 0, 0, WINDOW, 2 * WINDOW])
+
+
+def test_a_pause_gives_the_burst_back() -> None:
+    meter = Meter(burst=2)
+    drain(meter, [("anna", True)] * 2)
+    assert meter.ready_at("anna", dialog=True, now=0.5) == pytest.approx(WINDOW)
+    assert [at for _, at in drain(meter, [("anna", True)] * 2, now=10.0)] == [10.0, 10.0]
+
+
+def test_ninety_notices_to_as_many_chats_take_three_seconds_and_are_spread_evenly() -> None:
+    times = [at for _, at in drain(Meter(), [(str(n), False) for n in range(91)])]
+    assert times[-1] == pytest.approx(3 * WINDOW)
+    assert max(b - a for a, b in itertools.pairwise(times)) <= WINDOW / 30 + 1e-6
+
+
+def test_one_refusal_holds_its_chat_and_a_second_elsewhere_holds_all() -> None:
+    meter = Meter()
+    meter.hold("anna", 30, now=0)
+    meter.hold("anna", 30, now=1)
+    assert meter.ready_at("anna", dialog=True, now=1) == 31
+    assert meter.ready_at("tom", dialog=True, now=1) == 1
+    meter.hold("tom", 10, now=2)
+    assert meter.ready_at("eve", dialog=True, now=2) == 12
+    assert meter.ready_at("anna", dialog=True, now=2) == 31
+
+
+def test_refusals_far_apart_hold_only_their_chats() -> None:
+    meter = Meter()
+    meter.hold("anna", 30, now=0)
+    meter.hold("tom", 30, now=20)
+    assert meter.ready_at("eve", dialog=True, now=20) == 20
+
+
+def test_chats_long_quiet_are_forgotten_and_held_ones_are_not() -> None:
+    meter = Meter(overall=10_000)
+    meter.hold("anna", 10_000, now=0)
+    for number in range(2500):
+        meter.take(str(number), float(number))
+    assert len(meter._chats) < 2100
+    assert meter.ready_at("anna", dialog=True, now=2500) == 10_000
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans(), st.floats(0, 0.5)), max_size=120))
+def test_no_second_ever_has_more_than_thirty_nor_a_chat_more_than_its_burst(
+    wanted: list[tuple[str, bool, float]],
+) -> None:
+    meter, now, sent = Meter(burst=4), 0.0, []
+    for chat, dialog, pause in wanted:
+        now = meter.ready_at(chat, dialog=dialog, now=now + pause)
+        meter.take(chat, now)
+        sent.append((chat, now))
+    for _, start in sent:
+        within = [chat for chat, at in sent if start <= at < start + 1]
+        assert len(within) <= 30
+        assert all(within.count(chat) <= 5 for chat in "abcdefgh")
+
+
+async def sent_by(pacer: Pacer, chat: str, dialog: bool, order: list[str]) -> None:
+    async with pacer.slot(chat, dialog=dialog):
+        order.append(chat)
+
+
+async def test_dialog_goes_before_the_rest_and_order_is_kept() -> None:
+    now = 0.0
+    pacer = Pacer(Meter(overall=2, burst=1), clock=lambda: now)
+    order: list[str] = []
+    await sent_by(pacer, "a", True, order)
+    await sent_by(pacer, "b", True, order)
+    waiting = [
+        asyncio.create_task(sent_by(pacer, chat, dialog, order))
+        for chat, dialog in (("c", False), ("d", False), ("e", True))
+    ]
+    await asyncio.sleep(0)
+    assert order == ["a", "b"]
+    for _ in range(3):
+        now += WINDOW / 2 + 0.001
+        pacer.pump()
+        await asyncio.sleep(0)
+    now += WINDOW
+    pacer.pump()
+    await asyncio.gather(*waiting)
+    assert order == ["a", "b", "e", "c", "d"]
+    pacer.close()
+
+
+async def test_a_turn_comes_by_itself() -> None:
+    pacer = Pacer(Meter(overall=1000, burst=1))
+    order: list[str] = []
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(sent_by(pacer, "a", True, order) for _ in range(2)))
+    assert order == ["a", "a"]
+
+
+async def test_nobody_waits_longer_than_the_patience() -> None:
+    now = 0.0
+    pacer = Pacer(Meter(burst=1), patience=20, clock=lambda: now)
+    order: list[str] = []
+    await sent_by(pacer, "a", True, order)
+    waiting = asyncio.create_task(sent_by(pacer, "a", True, order))
+    await asyncio.sleep(0)
+    pacer.hold("a", 3600)
+    with pytest.raises(DeliveryError) as caught:
+        await waiting
+    assert (caught.value.kind, caught.value.retry_after) == ("throttled", 3600)
+    with pytest.raises(DeliveryError):
+        await sent_by(pacer, "a", True, order)
+    assert order == ["a"]
+
+
+async def test_whoever_gives_up_waiting_takes_no_turn() -> None:
+    now = 0.0
+    pacer = Pacer(Meter(burst=1), clock=lambda: now)
+    order: list[str] = []
+    await sent_by(pacer, "a", True, order)
+    waiting = asyncio.create_task(sent_by(pacer, "a", True, order))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    now = WINDOW
+    await sent_by(pacer, "a", True, order)
+    assert order == ["a", "a"]
+    pacer.close()
