@@ -14,6 +14,7 @@ const ICONS = {
   reply: "M9 7 4 12l5 5M4 12h10a6 6 0 0 1 6 6",
   edit: "M4 20h4L19 9l-4-4L4 16z",
   silent: "M6 16V11a6 6 0 0 1 9-5.2M18 11v5l2 2H7M4 4l16 16M10 21h4",
+  down: "m6 9 6 6 6-6",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
 };
 

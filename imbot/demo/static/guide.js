@@ -4,6 +4,7 @@ import { byId, call, el, icon } from "./dom.js";
 import { putIntoComposer, toast } from "./phone.js";
 import { words } from "./words.js";
 
+let open = false; // all steps, or the present one alone
 let shown = localStorage.getItem("imbot-guide") !== "closed";
 
 export function setUpGuide() {
@@ -26,11 +27,25 @@ export function showGuide(address, done, choose) {
   toggle(shown);
   if (guide.dataset.sign === sign) return;
   guide.dataset.sign = sign;
+  const told = now < 0 ? [words.stepsDone, null] : steps[now];
+  const all = el("ol", { id: "all-steps", hidden: !open }, steps.map(([text], index) =>
+    el("li", { class: done[index] ? "done" : index === now ? "now" : "", "aria-current": index === now ? "step" : null }, text)));
+  const more = el("button", { type: "button", class: "count", title: words.allSteps, "aria-expanded": String(open), "aria-controls": "all-steps" },
+    now < 0 ? "✓" : `${now + 1}/${steps.length}`, el("span", { class: "sr" }, words.allSteps), icon("down"));
+  more.addEventListener("click", () => {
+    open = !open;
+    all.hidden = !open;
+    note.hidden = !open;
+    more.setAttribute("aria-expanded", String(open));
+  });
+  const note = el("p", { class: "muted", hidden: !open }, words.stepsMore);
   guide.replaceChildren(
-    el("ol", {}, steps.map(([text, copy], index) =>
-      el("li", { class: done[index] ? "done" : index === now ? "now" : "", "aria-current": index === now ? "step" : null }, text, copy ? [" ", address_(copy, choose)] : ""))),
-    el("p", { class: "muted" }, words.stepsMore),
-    el("button", { type: "button", class: "icon small close", "aria-label": words.close, onclick: () => toggle(false) }, icon("close")),
+    el("div", { class: "step" },
+      more,
+      el("p", {}, told[0], told[1] ? [" ", address_(told[1], choose)] : ""),
+      el("button", { type: "button", class: "icon small", "aria-label": words.close, onclick: () => toggle(false) }, icon("close"))),
+    all,
+    note,
   );
 }
 

@@ -10,6 +10,7 @@ let tray = []; // files chosen and not yet sent
 let context = null; // {kind: "reply" | "edit", message}
 let commands = [];
 let hooks = { fail: () => {}, deepLink: () => null };
+let stick = true; // the log follows what comes, unless somebody has scrolled up
 let answersSeen = new Map();
 
 export function setUpPhone(given) {
@@ -46,6 +47,14 @@ export function setUpPhone(given) {
     event.preventDefault();
     addFiles([...event.dataTransfer.files]);
   });
+  const log = byId("log");
+  let last = 0;
+  log.addEventListener("scroll", () => {
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < 60) stick = true;
+    else if (log.scrollTop < last - 2) stick = false;
+    last = log.scrollTop;
+  });
+  new ResizeObserver(() => { if (stick) log.scrollTop = log.scrollHeight; }).observe(log);
   setUpMenu("open-commands", "commands", commandItems);
   setUpMenu("open-clip", "clip-menu", clipItems);
 }
@@ -203,8 +212,8 @@ export function putIntoComposer(text) {
 export function showChat(data, owner, stamp) {
   const log = byId("log");
   const other = data.chat !== chat;
-  const low = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
   if (other) {
+    stick = true;
     chat = data.chat;
     tray = [];
     showTray();
@@ -222,10 +231,7 @@ export function showChat(data, owner, stamp) {
   }
   showList(log, grouped(data.messages), (group) => group[0].id, (group) => bubble(group), `${stamp}${chat}`);
   tellAnswers(data.messages, other);
-  if (low || other) log.scrollTop = log.scrollHeight;
-  for (const picture of log.querySelectorAll("img")) {
-    if (!picture.complete && (low || other)) picture.addEventListener("load", () => { log.scrollTop = log.scrollHeight; }, { once: true });
-  }
+  if (stick) log.scrollTop = log.scrollHeight;
 }
 
 // Albums are one bubble.
@@ -259,11 +265,14 @@ function bubble(group) {
     ),
     el("div", { class: "tools" }, bot ? tool("reply", "reply") : files.length ? "" : tool("edit", "edit")),
   );
+  node.addEventListener("click", (event) => {
+    if (!event.target.closest("a, button")) node.classList.toggle("picked"); // touch has no hover
+  });
   return el("div", { class: `row ${bot ? "bot" : "me"}` }, node, keyboard(message));
 }
 
 function photo(file) {
-  return el("a", { href: file.url, target: "_blank", rel: "noopener", "aria-label": words.openPhoto(file.name || "photo") }, el("img", { src: file.url, alt: "", loading: "eager" }));
+  return el("a", { href: file.url, target: "_blank", rel: "noopener", "aria-label": words.openPhoto(file.name || "photo") }, el("img", { src: file.url, alt: "" }));
 }
 
 export function chip(file) {

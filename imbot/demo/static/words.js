@@ -85,6 +85,9 @@ const RU = {
     ["Во вкладке ITSM нажмите «Зарегистрировать», потом «Выполнено».", null],
     ["Оцените работу в телефоне.", null],
   ],
+  allSteps: "Все шаги",
+  stepsDone: "Заявка прошла весь путь. Попробуйте ещё: дополнить, «Не решено», поддельное письмо поддержки.",
+  knowsShort: "imbot",
   stepsMore: "Том — администратор: ему сообщают о письмах, которые imbot не понял. Евы в справочнике нет: ей код не придёт.",
 };
 
@@ -173,6 +176,9 @@ const EN = {
     ["In the ITSM tab press Register, then Done.", null],
     ["Rate the work in the phone.", null],
   ],
+  allSteps: "All steps",
+  stepsDone: "The request went all the way. Try more: add information, Not solved, a forged letter of the helpdesk.",
+  knowsShort: "imbot",
   stepsMore: "Tom is the administrator: he hears of letters that imbot did not understand. Eve is not in the directory: no code comes for her.",
 };
 
