@@ -129,7 +129,7 @@ class App:
             "dispatch": dispatch.run,
         }
         if self.settings.server.listen:
-            from imbot.web.health import serve
+            from imbot.loops.health import serve
 
             loops["health"] = lambda stop: serve(stop, self.settings.server.listen, self.db, self.pulse, _now)
         tasks = {name: asyncio.create_task(_for_ever(name, loop, stop)) for name, loop in loops.items()}
@@ -160,9 +160,19 @@ class App:
         )
 
     async def _clean_up(self) -> None:
-        done = await upkeep.clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, _now())
+        """Round after round until nothing is due: the disk first, the rows after. What cannot be deleted stays noted."""
+        folders, retention = (self.folders.files, self.folders.letters), self.settings.retention
+        while True:
+            now = _now()
+            due = await self.db.read(upkeep.due, retention, now)
+            stuck = await asyncio.to_thread(upkeep.remove, due.paths, folders)
+            if stuck:
+                log.warning("not_deleted", files=len(stuck), reason=next(iter(stuck.values())))
+            done = await self.db.run(upkeep.forget, due.without(stuck), retention, now)
+            log.info("cleaned_up", **done)
+            if stuck or not due.full:
+                break
         await self.db.checkpoint()
-        log.info("cleaned_up", **done)
 
 
 async def build(settings: Settings) -> App:

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
 from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
@@ -87,7 +86,7 @@ class Courier:
         wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
-        claimed = await self._db.run(_claim, now, {target: n for target, n in wanted.items() if n > 0})
+        claimed = await self._db.run(delivery.claim, now, {target: n for target, n in wanted.items() if n > 0})
         for parcel in claimed:
             hit("parcel_claimed")
             task = asyncio.create_task(self._carry(parcel))
@@ -140,10 +139,6 @@ class Courier:
         waits = [(moment - now).total_seconds() for moment in moments]
         # What is due and was not claimed waits for a hand or a probe: both wake us, and the net is a second.
         return max(0.0, min([*waits, _IDLE if due is None or due > now else _NET]))
-
-
-def _claim(c: Connection, now: datetime, wanted: Mapping[str, int]) -> list[Parcel]:
-    return [parcel for target, most in wanted.items() for parcel in outbox.claim(c, now, most, only=target)]
 
 
 def _as_delivery_error(error: DeliveryError | DirectoryUnavailable | TimeoutError) -> DeliveryError:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, assert_never
 
-from sqlalchemy import Connection
-
 from imbot.backends import mail as habits
 from imbot.dialog.render import Rendered
 from imbot.dialog.screen import screen_from_json
@@ -24,10 +22,11 @@ from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
 from imbot.loops.screens import render_at
 from imbot.mime import letter_to_bytes
+from imbot.mime.content import refusal
 from imbot.services import checks, delivery, signin, telling
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
-from imbot.store import files, letters, outbox, people, tickets
+from imbot.store import files, letters, outbox, people
 from imbot.store.db import Db
 from imbot.templates import Templates
 
@@ -212,7 +211,7 @@ class Errands:
         sink = self._sender.files / name
         settings = self._env.dialog
         got = await self._channels[parcel.target].download(row.vendor_id, sink, settings.max_file_bytes)
-        reason = await asyncio.to_thread(checks.refusal, sink, row.name, got.content_type, settings.refused_types)
+        reason = await asyncio.to_thread(refusal, sink, row.name, settings.refused_types)
         if reason:
             sink.unlink(missing_ok=True)
             await self._db.run(delivery.file_refused, parcel, reason, self._clock())
@@ -226,7 +225,7 @@ class Errands:
 
     async def _receipt(self, parcel: Parcel) -> None:
         chat_key = parcel.lane.removeprefix("chat:")
-        found = await self._db.read(_receipt, parcel.payload["ticket"], self._env)
+        found = await self._db.read(telling.receipt, parcel.payload["ticket"], self._env)
         if found is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
@@ -241,8 +240,3 @@ class Errands:
         rendered = render_at(screen, lang, self._templates, self._clock())
         message_id = await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
         await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
-
-
-def _receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], str, str] | None:
-    ticket = tickets.get(c, ticket_id)
-    return (telling.receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id) if ticket else None

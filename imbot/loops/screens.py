@@ -13,21 +13,18 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Connection
 
 from imbot.dialog.render import Rendered, render
 from imbot.dialog.screen import Screen, screen_from_json
 from imbot.domain.chats import Chat
 from imbot.domain.errors import DeliveryError
-from imbot.domain.parcels import next_try
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, first_of
+from imbot.services import showing
 from imbot.services.env import Env
-from imbot.services.signin import chat_language
-from imbot.store import people, sessions
+from imbot.store import sessions
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
-from imbot.store.sessions import OwedScreen
 from imbot.templates import Templates
 
 log = structlog.get_logger(__name__)
@@ -96,14 +93,14 @@ class Screens:
             await self._until_due(chat_key)
 
     async def _show(self, chat_key: str) -> None:
-        owed, lang = await self._db.read(_owed, chat_key, self._env)
+        owed, lang = await self._db.read(showing.owed, chat_key, self._env)
         if owed is None:
             return
         rendered = self._render(screen_from_json(owed.screen), lang)
         try:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
-            await self._db.run(_failed, owed, error, self._clock())
+            await self._db.run(showing.failed, owed, error, self._clock())
             return
         hit("screen_shown")
         await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
@@ -115,17 +112,3 @@ class Screens:
 def render_at(screen: Screen, lang: str, templates: Templates, now: datetime) -> Rendered:
     """The screen in words, with `now` among its values: "today" is the day on which it is shown."""
     return render(replace(screen, values={"now": now.isoformat(), **screen.values}), lang, templates)
-
-
-def _owed(c: Connection, chat_key: str, env: Env) -> tuple[OwedScreen | None, str]:
-    return sessions.owed_to(c, chat_key), chat_language(c, chat_key, env)
-
-
-def _failed(c: Connection, owed: OwedScreen, error: DeliveryError, now: datetime) -> None:
-    if error.kind in ("blocked", "gone"):
-        people.set_blocked(c, owed.chat_key, True, now)
-        sessions.give_up(c, owed.chat_key, owed.seq)
-        return
-    log.warning("screen_not_shown", chat=owed.chat_key, error=str(error), kind=error.kind)
-    due = next_try(owed.attempts + 1, now, retry_after=error.retry_after)
-    sessions.not_shown(c, owed.chat_key, owed.seq, due, str(error))

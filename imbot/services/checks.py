@@ -1,12 +1,10 @@
-"""What follows from the directory's answers, and from looking into a file: one transaction each, or pure."""
+"""What follows from the directory's answers: one transaction each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
-import filetype  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
 from imbot.domain.chats import Chat
@@ -84,17 +82,3 @@ def swept(c: Connection, answers: Sequence[tuple[Person, Entry | Absence]], now:
         else:
             leave(c, person, now, env)
     return len(absent)
-
-
-def refusal(path: Path, name: str, content_type: str, refused: frozenset[str]) -> str:
-    """Why a stored file may not go out ("" if it may): by its name, and by what its first bytes say it is."""
-    if any(part.lower() in refused for part in name.split(".")[-1:]):
-        return "type"
-    kind = filetype.guess(str(path))
-    if kind is not None and (kind.extension in refused or kind.mime in _EXECUTABLE):
-        return "type"
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head[:2] == b"MZ" or head == b"\x7fELF" or content_type in _EXECUTABLE:
-        return "type"
-    return ""

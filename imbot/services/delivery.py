@@ -24,6 +24,11 @@ from imbot.store.letters import LetterRow
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
 
 
+def claim(c: Connection, now: datetime, wanted: Mapping[str, int]) -> list[Parcel]:
+    """Parcels that may go now, at most so many a target."""
+    return [parcel for target, most in wanted.items() for parcel in outbox.claim(c, now, most, only=target)]
+
+
 def letter_packed(
     c: Connection, parcel: Parcel, packing: Packing, letter: Letter, now: datetime, env: Env, fresh: Fresh
 ) -> None:

@@ -53,6 +53,12 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
     }
 
 
+def receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], str, str] | None:
+    """The receipt's values, the chat it stands in and its message ("" before it was shown); None: no such ticket."""
+    ticket = tickets.get(c, ticket_id)
+    return (receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id) if ticket else None
+
+
 def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: datetime, env: Env) -> None:
     """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter."""
     person = people.person(c, ticket.person_id)
