@@ -48,6 +48,7 @@ class Wire:
         self._timeout = timeout
         self._client: aioimaplib.IMAP4 | None = None
         self._fault = ""
+        self._background: asyncio.Future[Any] | None = None  # an IDLE under way
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -123,6 +124,8 @@ class Wire:
         if client is None:
             return
         client._client_task.cancel()
+        if self._background is not None:
+            self._background.cancel()
         for task in (*client.tasks, *client.protocol.tasks):
             task.cancel()
         if client.protocol.transport is not None:
@@ -260,19 +263,14 @@ class Wire:
         while not protocol.idle_queue.empty():
             protocol.idle_queue.get_nowait()
         idling = asyncio.ensure_future(protocol.idle())
+        self._background = idling
+        await self.bounded("IDLE", self._idle_begun(protocol, idling))
         try:
-            await self.bounded("IDLE", self._idle_begun(protocol, idling))
-            told = await self._idle_told(protocol, seconds)
-            protocol.idle_done()
-            await self.bounded("the end of IDLE", self._ended(idling))
-            return told
+            return await self._idle_told(protocol, seconds)
         finally:
-            idling.cancel()
-            await asyncio.gather(idling, return_exceptions=True)
-
-    @staticmethod
-    async def _ended(idling: asyncio.Future[Any]) -> None:
-        await asyncio.shield(idling)
+            # Also when the caller is cancelled: the connection stays, and the next command waits for the end of IDLE.
+            if self.alive:
+                protocol.idle_done()
 
     async def _idle_begun(self, protocol: Any, idling: asyncio.Future[Any]) -> None:
         acknowledged = asyncio.ensure_future(protocol.wait_for_idle_response())
@@ -298,9 +296,6 @@ class Wire:
                 elif self._lost.done():
                     self.abort()
                     raise MailboxError(f"{self._where}: the connection broke during IDLE{self._fault}")
-            except BaseException:
-                self.abort()
-                raise
             finally:
                 pushed.cancel()
 

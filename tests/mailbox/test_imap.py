@@ -357,8 +357,9 @@ async def test_a_connection_that_dies_silently_in_idle_is_noticed_when_idle_ends
     ):
         await imap.fetch_new(None)
         asyncio.get_running_loop().call_later(0.2, proxy.freeze)
+        await imap.wait(0.5)
         with pytest.raises(MailboxError, match="no answer"):
-            await imap.wait(0.5)
+            await imap.fetch_new(None)
         proxy.thaw()
         await imap.fetch_new(None)
 
@@ -369,6 +370,20 @@ async def test_a_kept_connection_closed_by_the_server_is_opened_again_silently(d
         proxy.cut()
         await imap.fetch_new(None)
         assert proxy.connections == 2
+
+
+async def test_a_wait_that_is_cancelled_costs_no_new_connection(dovecot: Dovecot, mailbox: str) -> None:
+    async with Proxy(dovecot.ports["IMAP"]) as proxy, opened(settings(dovecot, mailbox, port=proxy.port)) as imap:
+        batch = await imap.fetch_new(None)
+        for number in range(3):
+            waiting = asyncio.ensure_future(imap.wait(60))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            dovecot.deliver(mailbox, letter(number))
+            batch = await imap.fetch_new(batch.cursor)
+            assert numbers(batch) == [number]
+        assert proxy.connections == 1
 
 
 async def test_a_cancelled_wait_and_close_leave_nothing_behind(dovecot: Dovecot, mailbox: str) -> None:
