@@ -17,6 +17,7 @@ from imbot.store.errors import StoreError, StoreUnavailable, translated
 
 REVISIONS = ("0001",)  # in order; a test holds this to the files in migrations/versions
 HEAD = REVISIONS[-1]
+LOCK_SECONDS = 30.0  # another start may be migrating
 
 
 def migrate(url: str) -> list[str]:
@@ -27,7 +28,7 @@ def migrate(url: str) -> list[str]:
     """
     path = database_path(url)
     create_file(path)
-    c = connect(path, busy_seconds=30.0)
+    c = connect(path, busy_seconds=LOCK_SECONDS)
     try:
         revision = _revision(raw_connection(c))
         _refuse_unknown(revision, path)
@@ -103,11 +104,16 @@ def _copy(raw: sqlite3.Connection, path: Path) -> None:
         number += 1
         copy = path.with_name(f"{path.name}.before-{revision}.{number}")
     try:
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # VACUUM INTO takes an empty file
+        _new_file(copy)
         raw.execute("VACUUM INTO ?", (str(copy),))
     except (OSError, sqlite3.Error) as error:
         copy.unlink(missing_ok=True)
         raise StoreUnavailable(f"cannot copy the data base to {copy} before changing it: {error}") from error
+
+
+def _new_file(path: Path) -> None:
+    """Empty, which is what VACUUM INTO asks for, and 0600 from the first moment."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _run_alembic(c: Connection) -> None:

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import ctypes
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from imbot.domain.errors import ConfigError
+from imbot.store import migrate as module
+from imbot.store.errors import StoreError, StoreUnavailable
+from imbot.store.migrate import HEAD, REVISIONS, current, migrate
+from imbot.store.schema import metadata
+
+
+def schema_of(path: Path) -> dict[str, str]:
+    """Every table and index by name, with its statement freed of spacing and of the order of its constraints."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+    schema = {name: " ".join(sorted(re.split(r",\s*\n", re.sub(r"[ \t]+", " ", sql)))) for name, sql in rows}
+    connection.close()
+    return schema
+
+
+def test_the_migrations_end_at_the_schema_of_the_code(tmp_path: Path) -> None:
+    migrate(f"sqlite:///{tmp_path}/migrated.db")
+    engine = create_engine(f"sqlite:///{tmp_path}/created.db")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert schema_of(tmp_path / "migrated.db") == schema_of(tmp_path / "created.db")
+
+
+def test_the_revisions_known_are_those_in_the_folder() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    folder = ScriptDirectory.from_config(config)
+    assert tuple(script.revision for script in reversed(list(folder.walk_revisions()))) == REVISIONS
+
+
+def test_a_new_data_base_is_made_for_its_owner_only_and_the_second_time_is_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "imbot.db"
+    url = f"sqlite:///{path}"
+    assert current(url) is None
+    assert migrate(url) == list(REVISIONS)
+    assert current(url) == HEAD
+    assert migrate(url) == []
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [file.name for file in path.parent.iterdir()] == ["imbot.db"]  # an empty file is not worth a copy
+
+
+def test_a_current_schema_does_not_even_import_alembic(url: str) -> None:
+    code = f"import sys; from imbot.store.migrate import migrate; migrate({url!r}); sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_an_older_data_base_is_copied_before_it_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute("CREATE TABLE precious(word)")
+    old.execute("INSERT INTO precious VALUES ('kept')")
+    old.commit()
+    old.close()
+    (tmp_path / "old.db.before-nothing").write_text("a copy of another day")
+    assert migrate(f"sqlite:///{path}") == list(REVISIONS)
+    copy = tmp_path / "old.db.before-nothing.2"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    for file, has_tickets in ((copy, False), (path, True)):
+        connection = sqlite3.connect(file)
+        assert connection.execute("SELECT word FROM precious").fetchall() == [("kept",)]
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        assert ("tickets" in tables) is has_tickets
+        connection.close()
+    assert (tmp_path / "old.db.before-nothing").read_text() == "a copy of another day"
+
+
+def test_a_change_that_fails_leaves_the_data_base_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute("CREATE TABLE tickets(id)")  # in the way
+    old.commit()
+    old.close()
+    before = schema_of(path)
+    with pytest.raises(StoreError, match="already exists"):
+        migrate(f"sqlite:///{path}")
+    assert schema_of(path) == before
+    assert current(f"sqlite:///{path}") is None
+
+
+def test_a_change_that_would_break_references_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute("CREATE TABLE parent(id INTEGER PRIMARY KEY)")
+    old.execute("CREATE TABLE child(id REFERENCES parent(id))")
+    old.execute("INSERT INTO child VALUES (1)")
+    old.commit()
+    old.close()
+    with pytest.raises(StoreError, match="rows of child without their parent"):
+        migrate(f"sqlite:///{path}")
+    assert "tickets" not in schema_of(path)
+
+
+def test_a_newer_schema_is_refused_in_clear_words_and_not_touched(path: Path, url: str) -> None:
+    newer = sqlite3.connect(path)
+    newer.execute("UPDATE alembic_version SET version_num = '9001'")
+    newer.commit()
+    newer.close()
+    with pytest.raises(ConfigError, match=rf"schema 9001, made by a newer imbot; this one knows up to {HEAD}"):
+        migrate(url)
+    assert current(url) == "9001"
+    assert [file.name for file in path.parent.iterdir() if "before" in file.name] == []
+
+
+def test_a_locked_data_base_is_said(path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("DELETE FROM alembic_version")
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        migrate(url)
+    holder.execute("ROLLBACK")
+    holder.close()
+
+
+def test_a_copy_that_cannot_be_made_stops_everything(path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = sqlite3.connect(path)
+    older.execute("DELETE FROM alembic_version")
+    older.commit()
+    older.close()
+
+    def full(*args: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    before = schema_of(path)
+    monkeypatch.setattr(module, "_new_file", full)
+    with pytest.raises(StoreUnavailable, match="cannot copy the data base to .*before-nothing before changing it"):
+        migrate(url)
+    assert schema_of(path) == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(StoreUnavailable, match="cannot write to .*imbot.db"):
+        migrate(f"sqlite:///{tmp_path}/file/imbot.db")
+
+
+_IN_A_READ_ONLY_FOLDER = """
+import sys
+from pathlib import Path
+from imbot.store.errors import StoreUnavailable
+from imbot.store.lock import InstanceLock
+from imbot.store.migrate import migrate
+for work in (lambda: migrate("sqlite:///" + sys.argv[1] + "/imbot.db"), InstanceLock(Path(sys.argv[1])).acquire):
+    try:
+        work()
+    except StoreUnavailable as error:
+        print(error)
+"""
+
+
+def bow_to_modes() -> None:
+    """Root overrides a folder's mode; without CAP_DAC_OVERRIDE (1; PR_CAPBSET_DROP is 24) it does not."""
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+def test_a_read_only_folder_is_said_by_migration_and_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    folder.mkdir(mode=0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_A_READ_ONLY_FOLDER, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        preexec_fn=bow_to_modes,
+    )
+    assert done.stdout.splitlines() == [
+        f"cannot write to {folder}/imbot.db: Permission denied",
+        f"cannot write to {folder}/imbot.lock: Permission denied",
+    ]
+
+
+def test_a_file_that_is_no_data_base_is_said(tmp_path: Path) -> None:
+    (tmp_path / "imbot.db").write_bytes(b"no data base" * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        migrate(f"sqlite:///{tmp_path}/imbot.db")
+
+
+def test_a_damaged_table_is_no_empty_data_base(tmp_path: Path) -> None:
+    odd = sqlite3.connect(tmp_path / "imbot.db")
+    odd.execute("CREATE TABLE alembic_version(other)")
+    odd.commit()
+    odd.close()
+    with pytest.raises(StoreError, match="no such column"):
+        migrate(f"sqlite:///{tmp_path}/imbot.db")
