@@ -22,15 +22,18 @@ _FORGET = 60.0  # seconds after which a chat's figures are of no use
 
 @dataclass(slots=True)
 class _ChatPace:
+    """`level`: what was left of the burst at the moment `at`, when the last message went (if any did: `sent`)."""
+
     level: float
     at: float
+    sent: bool = False
     held_until: float = 0.0
 
 
 class Meter:
     """All times are seconds of one clock. `burst`: dialog messages that one chat may get at once after a pause."""
 
-    def __init__(self, *, overall: int = 30, burst: int = 5) -> None:
+    def __init__(self, *, overall: int = 30, burst: int = 10) -> None:
         self._window: deque[float] = deque(maxlen=overall)
         self._spacing = WINDOW / overall
         self._burst = float(burst)
@@ -48,16 +51,16 @@ class Meter:
             at = max(at, self._last + self._spacing)
         pace = self._chats.get(chat)
         if pace is not None:
-            # Dialog may use the chat's burst up; the rest waits until it is whole again but for one.
-            needed = 1.0 if dialog else self._burst
-            at = max(at, pace.held_until, pace.at + (needed - pace.level) * WINDOW)
+            # Dialog may use the chat's burst up, as it answers what a person did; the rest keeps to one a second.
+            wait = max(0.0, 1.0 - pace.level) if dialog else max(1.0, 1.0 - pace.level)
+            at = max(at, pace.held_until, pace.at + wait * WINDOW if pace.sent else 0.0)
         return at
 
     def take(self, chat: str, now: float) -> None:
         """One message goes to this chat now."""
         pace = self._chats.setdefault(chat, _ChatPace(self._burst, now))
         pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1
-        pace.at = now
+        pace.at, pace.sent = now, True
         self._window.append(now)
         self._last = now
         if len(self._chats) > 2000:

@@ -18,7 +18,13 @@ import structlog
 from telegram.error import TelegramError
 
 from imbot.channels.pacer import Meter, Pacer
-from imbot.channels.telegram_errors import is_about_entities, is_edit_impossible, is_unchanged, translate
+from imbot.channels.telegram_errors import (
+    is_about_entities,
+    is_about_webhook,
+    is_edit_impossible,
+    is_unchanged,
+    translate,
+)
 from imbot.channels.telegram_http import AiohttpRequest, Call, FilePart, place_of
 from imbot.channels.telegram_wire import CHANNEL, WANTED_UPDATES, write_screen
 from imbot.dialog.render import Rendered
@@ -42,7 +48,7 @@ class TelegramSettings:
     proxy: str = ""
     poll_timeout: int = 25
     read_seconds: float = 20.0
-    chat_burst: int = 5
+    chat_burst: int = 10
 
     def __repr__(self) -> str:
         return f"TelegramSettings(api_base={self.api_base!r}, proxy={place_of(self.proxy) if self.proxy else ''!r})"
@@ -85,8 +91,11 @@ class Telegram:
         is kept)."""
         await self._open()
         me = await self._call("getMe", {})
-        await self._call("deleteWebhook", {"drop_pending_updates": False})
+        await self._end_webhook()
         return BotInfo(int(me["id"]), str(me.get("username", "")))
+
+    async def _end_webhook(self) -> None:
+        await self._call("deleteWebhook", {"drop_pending_updates": False})
 
     async def check(self) -> str:
         """Who we are and by which way, for `doctor`. Raises DeliveryError."""
@@ -102,7 +111,8 @@ class Telegram:
 
     async def poll(self, offset: int | None) -> list[dict[str, Any]]:
         """The raw updates from `offset` on, at once or after a long poll; none is confirmed but those before it.
-        A second poller is a DeliveryError of the kind `conflict`."""
+        A second poller is a DeliveryError of the kind `conflict`. A webhook that somebody set forbids polling: it is
+        ended, and this poll is empty."""
         values: dict[str, Any] = {
             "timeout": self.settings.poll_timeout,
             "limit": 100,
@@ -110,7 +120,14 @@ class Telegram:
         }
         if offset is not None:
             values["offset"] = offset
-        updates = await self._call("getUpdates", values, request=self._polls)
+        try:
+            updates = await self._call("getUpdates", values, request=self._polls)
+        except DeliveryError as refused:
+            if not is_about_webhook(refused):
+                raise
+            log.warning("telegram_webhook_ended", reason=str(refused))
+            await self._end_webhook()
+            return []
         if not isinstance(updates, list):
             raise DeliveryError("Telegram's updates are not a list")
         return [one for one in updates if isinstance(one, dict)]

@@ -100,3 +100,8 @@ def is_edit_impossible(refused: DeliveryError) -> bool:
 def is_about_entities(refused: DeliveryError) -> bool:
     """The marks in the text were refused, not the keyboard or the text itself."""
     return _says(refused, _ENTITY_WORDS)
+
+
+def is_about_webhook(refused: DeliveryError) -> bool:
+    """Polling is forbidden by a webhook, not by a second poller."""
+    return refused.kind == "conflict" and "webhook is active" in str(refused)

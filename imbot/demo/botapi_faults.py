@@ -52,7 +52,7 @@ class Limits:
 
     overall: float = 30.0
     chat: float = 1.0
-    burst: int = 5
+    burst: int = 10
 
 
 @dataclass(slots=True)

@@ -33,6 +33,12 @@ def test_a_dialog_may_burst_and_is_then_paced() -> None:
     assert times == pytest.approx([0, 0, 0, WINDOW, 2 * WINDOW])
 
 
+def test_a_notice_after_a_lively_dialog_waits_one_second_and_no_more() -> None:
+    meter = Meter(burst=5)
+    drain(meter, [("anna", True)] * 4)
+    assert meter.ready_at("anna", dialog=False, now=0.1) == pytest.approx(WINDOW)
+
+
 def test_a_pause_gives_the_burst_back() -> None:
     meter = Meter(burst=2)
     drain(meter, [("anna", True)] * 2)

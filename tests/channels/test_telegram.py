@@ -41,6 +41,34 @@ async def test_start_tells_who_we_are_and_ends_a_webhook(api: BotApi, telegram: 
     assert (await telegram.check()).startswith("@imbot_demo_bot at 127.0.0.1:")
 
 
+async def test_a_webhook_set_meanwhile_is_ended_and_nothing_is_lost(api: BotApi, telegram: Telegram) -> None:
+    api.say(ANNA, "раз")
+    api.state.webhook = "https://other.example/hook"
+    assert await telegram.poll(None) == []
+    assert api.state.webhook == ""
+    assert len(await telegram.poll(None)) == 1
+
+
+async def test_an_answer_without_a_result_is_down(api: BotApi, telegram: Telegram, tmp_path: Path) -> None:
+    for method, call in (
+        ("getUpdates", telegram.poll(None)),
+        ("sendMessage", telegram.show(CHAT, screen())),
+        ("getFile", telegram.download("x", tmp_path / "1", 10)),
+    ):
+        api.fail(method, status=200)
+        assert (await refusal(call)).code == "no result"
+
+
+async def test_an_edit_that_fails_for_another_reason_is_not_sent_anew(api: BotApi, telegram: Telegram) -> None:
+    shown = await telegram.show(CHAT, screen("Раз"))
+    api.fail("editMessageText", status=502, html=True)
+    assert (await refusal(telegram.show(CHAT, screen("Два"), edit=shown))).kind == "down"
+    api.fail("editMessageText", status=400, description="Bad Request: something new")
+    refused = await refusal(telegram.show(CHAT, screen("Два"), edit=shown))
+    assert (refused.kind, refused.permanent) == ("refused", True)
+    assert [one["text"] for one in api.messages(ANNA)] == ["Раз"]
+
+
 async def test_a_screen_is_shown_pressed_answered_and_changed_in_place(api: BotApi, telegram: Telegram) -> None:
     rendered = Rendered(
         "😀 Да?", ((3, 2),), ((RenderedButton("Да", "v"), RenderedButton("Где", "", "https://x.ru/")),), True
@@ -270,6 +298,8 @@ async def test_a_lost_file_is_gone_and_a_broken_download_is_tried_again(
     assert (await refusal(telegram.download(vendor_id, tmp_path / "no" / "1", 200_000))).code == "disk"
     assert not sink.exists()
     assert (await telegram.download(vendor_id, sink, 200_000)).content_type == ""
+    api.fail("file", status=503)
+    assert (await refusal(telegram.download(vendor_id, sink, 200_000))).code == "503"
     api.lose_file(vendor_id)
     assert (await refusal(telegram.download(vendor_id, sink, 200_000))).kind == "gone"
 
