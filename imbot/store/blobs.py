@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from imbot.store.errors import StoreUnavailable
@@ -25,7 +26,8 @@ def keep_blob(folder: Path, data: bytes, sha256: str) -> Path:
         for parent in (path.parent, folder):
             _sync_folder(parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever stopped the writing may stop this as well
+            beside.unlink(missing_ok=True)
         raise StoreUnavailable(f"cannot write {path}: {error.strerror}") from error
     return path
 

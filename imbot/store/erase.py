@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, and_, cast, delete, func, literal, or_, select, update
 
 from imbot.store import schema as s
+from imbot.store.columns import Moment
 
 
 def paths_of(c: Connection, person_id: int) -> list[str]:
@@ -96,7 +97,7 @@ def _forget_person(c: Connection, person_id: int, now: datetime) -> int:
     blank = dict.fromkeys(("name", "phone", "office", "department", "role", "own_role", "consent"), "")
     values: dict[str, Any] = blank | {"address": None, "attributes": {}, "erased_at": now}
     found = update(s.people).where(s.people.c.id == person_id, s.people.c.erased_at.is_(None))
-    return _gone(c, found.values(values | {"gone_at": func.coalesce(s.people.c.gone_at, now)}))
+    return _gone(c, found.values(values | {"gone_at": func.coalesce(s.people.c.gone_at, literal(now, Moment))}))
 
 
 def _files_of(keys: list[str], ids: list[str]) -> Any:

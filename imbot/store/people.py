@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.chats import Chat
 from imbot.domain.people import Entry, Person, Role
+from imbot.store.columns import Moment
 from imbot.store.erase import erase as erase  # of the same noun, in a file of its own
 from imbot.store.schema import chats, people
 from imbot.store.sql import dialect, insert
@@ -67,7 +68,7 @@ def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
         raise LookupError("a person was put and is not there")
     if c.execute(_CHAT, {"key": chat.key}).first() is None:
         see_chat(c, chat, "", now)
-    first = func.coalesce(chats.c.first_linked_at, now)
+    first = func.coalesce(chats.c.first_linked_at, literal(now, Moment))
     values = {"person_id": linked.id, "linked_at": now, "first_linked_at": first, "blocked": False}
     c.execute(update(chats).where(chats.c.key == chat.key).values(values))
     return linked

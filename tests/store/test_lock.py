@@ -13,9 +13,9 @@ from imbot.store.lock import InstanceLock
 
 
 def test_a_second_instance_is_told_of_the_first(tmp_path: Path) -> None:
-    with InstanceLock(tmp_path / "var"):
-        with pytest.raises(StoreError, match=rf"another imbot \(process {os.getpid()}\) already works with .*var"):
-            InstanceLock(tmp_path / "var").acquire()
+    words = rf"another imbot \(process {os.getpid()}\) already works with .*var"
+    with InstanceLock(tmp_path / "var"), pytest.raises(StoreError, match=words):
+        InstanceLock(tmp_path / "var").acquire()
     with InstanceLock(tmp_path / "var") as lock:
         lock.release()
         lock.release()

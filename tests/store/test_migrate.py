@@ -141,14 +141,14 @@ def test_a_copy_that_cannot_be_made_stops_everything(path: Path, url: str, monke
 
     before = schema_of(path)
     monkeypatch.setattr(module, "_new_file", full)
-    with pytest.raises(StoreUnavailable, match="cannot copy the data base to .*before-nothing before changing it"):
+    with pytest.raises(StoreUnavailable, match=r"cannot copy the data base to .*before-nothing before changing it"):
         migrate(url)
     assert schema_of(path) == before
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where a folder should be")
-    with pytest.raises(StoreUnavailable, match="cannot write to .*imbot.db"):
+    with pytest.raises(StoreUnavailable, match=r"cannot write to .*imbot\.db"):
         migrate(f"sqlite:///{tmp_path}/file/imbot.db")
 
 
