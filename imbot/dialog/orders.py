@@ -158,7 +158,7 @@ class NotSolved:
 
 @dataclass(frozen=True, slots=True)
 class ListTickets:
-    """`page` counts from 1. -> `tickets {page, pages, tickets: [{id, title, number, status, created_at}]}`."""
+    """`page` counts from 0. -> `tickets {page, pages, tickets: [{id, title, number, status, created_at}]}`."""
 
     page: int
 

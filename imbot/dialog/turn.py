@@ -1,14 +1,315 @@
-"""One step of a conversation: `advance(session, event, facts) -> Turn`. Pure: no clock, no store, no channel."""
+"""One step of a conversation: `advance(session, event, facts) -> Turn`. Pure: no clock, no store, no channel. Here is the
+way of an event to the part of the dialog that answers it.
+
+    outcome of an order -> outcomes        nobody linked -> signin          consent owed -> `_gate`
+    command, durable button -> from any state, what was begun is set aside
+    by state: form -> intake, stray -> stray, adding and withdraw -> tickets, complain and not_solved -> rating
+    anything else: buttons -> `_plain`, words and files -> stray.take
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
+from imbot.dialog import edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
+from imbot.dialog.orders import RedeemToken
+from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
-from imbot.domain.chats import Event
+from imbot.dialog.slots import about_of, addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
+from imbot.dialog.words import command_in, politeness_in
+from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
 __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance"]
+
+_DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-]+))?(?::([0-5]))?")
+_Said = Pressed | Typed | Attached | Edited | Commanded | Shared
+_BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
+_CONSENT = frozenset({"consent", "consent_declined"})
 
 
 def advance(session: Session, event: Event, facts: Facts) -> Turn:
     """What becomes of the session, what is shown and what is to be done. Never raises, whatever the event."""
-    raise NotImplementedError
+    session, expired = expire(session, facts)
+    if not session.token:
+        session = anew(session, facts)
+    if isinstance(event, Pressed) and event.value == session.data.get("done"):
+        return Turn(session, None, expired)  # the second tap of a double tap
+    if not isinstance(event, Happened):
+        session = session.put(done=None)
+    turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
+    return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
+
+
+def _advance(session: Session, event: _Said | Happened, facts: Facts) -> Turn:
+    if isinstance(event, Happened):
+        return outcomes.advance(session, event, facts)
+    if isinstance(event, Commanded) and event.name == "start" and event.argument:
+        return Turn(session, None, (RedeemToken(event.argument),))
+    if facts.person is None:
+        return signin.advance(session, event, facts)
+    if facts.settings.consent and not facts.consented:
+        return _gate(session, event, facts)
+    if session.state in signin.STATES | _CONSENT:
+        session = session.go("rest")
+    if isinstance(event, Edited):
+        return edits.advance(session, event, facts)
+    if isinstance(event, Commanded):
+        return _command(session, event.name, facts)
+    if isinstance(event, Typed) and command_in(event.text):
+        return _command(session, command_in(event.text), facts)
+    if isinstance(event, Pressed):
+        return _pressed(session, event, facts)
+    return _given(session, event, facts)
+
+
+def again(session: Session, facts: Facts) -> Turn:
+    """The current screen once more: the answer to a button that it does not offer."""
+    if session.state == "tickets":
+        page = session.data.get("page")
+        return tickets.ask_list(session, page if isinstance(page, int) else 0)
+    if session.state == "ticket":
+        return tickets.ask_details(session, str(about_of(session)["ticket"]))
+    return Turn(session, _screen(session, facts))
+
+
+def _screen(session: Session, facts: Facts) -> Screen:
+    match session.state:
+        case "form" if draft_of(session):
+            return intake.current(session, facts)
+        case "stray" if stray_of(session):
+            return stray.stray_screen(session, facts)
+        case "adding" if addition_of(session):
+            return tickets.adding_screen(session, facts)
+        case "withdraw":
+            return tickets.withdraw_screen(session, facts)
+        case "complain" | "not_solved":
+            return rating.asking_screen(session, facts)
+        case "me":
+            return menu.me_screen(session, facts)
+        case "unlink":
+            return menu.unlink_screen(session, facts)
+        case "help":
+            return menu.help_screen(session, facts)
+        case "offer" if open_draft(session):
+            return menu.offer_screen(session, facts)
+        case "welcome" if open_draft(session):
+            return menu.welcome_screen(session, facts)
+        case "cancelled":
+            return menu.cancelled_screen(session, facts)
+        case "one_open" if facts.open_tickets:
+            return menu.one_open_screen(session, facts)
+        case _:
+            return menu.menu_screen(session, facts)
+
+
+def _command(session: Session, name: str, facts: Facts) -> Turn:
+    match name:
+        case "start":
+            return menu.offer(session, facts) if open_draft(session) else menu.rest(session, facts, "hello")
+        case "menu":
+            return menu.rest(session, facts)
+        case "newticket" | "new":
+            return requests.new(session, facts)
+        case "mytickets":
+            return tickets.ask_list(session, 0)
+        case "me":
+            return menu.me(session, facts)
+        case "help":
+            return menu.help_turn(session, facts)
+        case "cancel":
+            return _cancel(session, facts)
+        case _:
+            if session.state in _BUSY:
+                return Turn(session, _screen(session, facts))
+            return menu.rest(session, facts, "unknown")
+
+
+def _cancel(session: Session, facts: Facts) -> Turn:
+    match session.state:
+        case "stray" if stray_of(session):
+            return stray.cancel(session, facts)
+        case "adding":
+            return tickets.cancel_adding(session, facts)
+        case "complain" | "not_solved":
+            return rating.leave(session, facts)
+        case "form" | "offer" | "welcome" | "rest" if draft_of(session) is not None:
+            return intake.cancel(session, facts)
+        case _:
+            return menu.rest(session, facts)
+
+
+def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
+    durable = _DURABLE.fullmatch(event.value)
+    if durable:
+        return _durable(session, durable[1], durable[2] or "", durable[3], facts)
+    match session.state:
+        case "form":
+            return intake.advance(session, event, facts)
+        case "stray":
+            return stray.advance(session, event, facts)
+        case "adding":
+            return tickets.adding(session, event, facts)
+        case "withdraw":
+            return tickets.withdrawing(session, event, facts)
+        case "complain" | "not_solved":
+            return rating.asking(session, event, facts)
+        case _:
+            token, _, name = event.value.partition(":")
+            return _plain(session, name, facts) if token == session.token else again(session, facts)
+
+
+def _durable(session: Session, name: str, what: str, figure: str | None, facts: Facts) -> Turn:
+    """Buttons that work at any time. Whose ticket it is, is checked where the order is carried out."""
+    match name:
+        case "menu":
+            return menu.rest(session, facts)
+        case "my":
+            return tickets.ask_list(session, int(what) if what.isdecimal() and len(what) < 6 else 0)
+        case "add":
+            return tickets.add_to(session, what, facts)
+        case "wd":
+            return tickets.ask_details(session, what, "withdraw")
+        case "rs":
+            return tickets.resend(session, what)
+        case "rate" if figure is not None:
+            return rating.rate(session, what, int(figure))
+        case "ns":
+            return tickets.ask_details(session, what, "not_solved")
+        case "later":
+            return rating.later(session)
+        case "new":
+            return tickets.ask_details(session, what, "linked")
+        case _:
+            return tickets.ask_details(session, what)
+
+
+def _plain(session: Session, name: str, facts: Facts) -> Turn:
+    """A button of this dialog while nothing is being asked."""
+    match name, session.state:
+        case "new", _:
+            return requests.new(session, facts)
+        case "me" | "stay", _:
+            return menu.me(session, facts)
+        case "help", _:
+            return menu.help_turn(session, facts)
+        case "draft", "welcome":
+            return requests.go_on(session, facts)
+        case "draft", _ if open_draft(session):
+            return intake.resume(session, facts)
+        case "addition", _ if addition_of(session):
+            return Turn(session.go("adding"), tickets.adding_screen(session, facts))
+        case "stray", _ if stray_of(session):
+            return Turn(session.go("stray"), stray.stray_screen(session, facts))
+        case "restore", _:
+            return _restore(session, facts)
+        case "cancel", "welcome":
+            return intake.cancel(session, facts)
+        case "anew", "offer":
+            return requests.start_anew(session, facts)
+        case "give", "one_open":
+            return requests.give(session, facts)
+        case "unlink", "me":
+            return Turn(session.go("unlink"), menu.unlink_screen(session.go("unlink"), facts))
+        case "yes", "unlink":
+            return menu.unlink(session)
+        case _, "me" if name.removeprefix("lang:") in facts.settings.languages:
+            return menu.set_language(session, facts, name.removeprefix("lang:"))
+        case _:
+            return again(session, facts)
+
+
+def _restore(session: Session, facts: Facts) -> Turn:
+    """What was cancelled is back, where it was."""
+    session, kind, orders = bring_back(session, facts)
+    if kind == "draft":
+        turn = intake.resume(session, facts)
+        return replace(turn, orders=(*orders, *turn.orders))
+    if kind:
+        session = session.go("adding" if kind == "addition" else "stray")
+    return Turn(session, _screen(session, facts), orders)
+
+
+def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> Turn:
+    """Words, a file or something else that somebody sent."""
+    if isinstance(event, Shared) and event.kind == "sticker":
+        return _nod(session, "nod", facts)
+    polite = politeness_in(event.text) if isinstance(event, Typed) else ""
+    if facts.replied_ticket and not (polite and not _waits_for_answer(facts)):
+        here = addition_of(session)
+        if session.state != "adding" or here is None or here.ticket != facts.replied_ticket:
+            return tickets.reply_to(session, event, facts)
+    if session.state == "adding":
+        return tickets.adding(session, event, facts)
+    if polite and not _asks_for_words(session, facts):
+        return _nod(session, polite, facts)
+    match session.state:
+        case "form":
+            return intake.advance(session, event, facts)
+        case "stray":
+            return stray.advance(session, event, facts)
+        case "complain" | "not_solved":
+            return rating.asking(session, event, facts)
+        case "welcome":
+            session, orders, _ = signin.keep(session, event, facts)
+            return Turn(session, menu.welcome_screen(session, facts), orders)
+        case _:
+            return stray.take(session, event, facts)
+
+
+def _nod(session: Session, greeting: str, facts: Facts) -> Turn:
+    """A greeting, thanks or a sticker: the menu, or the question that waits. Never part of a request."""
+    if session.state in _BUSY | {"welcome", "offer"}:
+        return Turn(session, _screen(session, facts))
+    return menu.rest(session, facts, greeting)
+
+
+def _waits_for_answer(facts: Facts) -> bool:
+    """Whether support asked something about the ticket that is replied to: then "ok" is an answer."""
+    return any(each.id == facts.replied_ticket and each.status == "waiting" for each in facts.open_tickets)
+
+
+def _asks_for_words(session: Session, facts: Facts) -> bool:
+    """Whether a field of the form waits for any words: "ok" may be the answer."""
+    draft = draft_of(session) if session.state == "form" else None
+    return draft is not None and intake.takes_any_words(draft, facts)
+
+
+def _gate(session: Session, event: Event, facts: Facts) -> Turn:
+    """Nothing goes on before consent; what is written meanwhile is kept."""
+    if session.state not in _CONSENT:
+        session = session.go("consent")
+    declined = session.state == "consent_declined"
+    screen = menu.consent_declined_screen(session, facts) if declined else menu.consent_screen(session, facts)
+    match event:
+        case Pressed() if screen.offers(event.value):
+            return _consent_pressed(session, event.value.partition(":")[2], facts)
+        case Commanded(name="help"):
+            return Turn(session, menu.help_screen(session, facts))
+        case Typed() | Attached() | Shared() if not _is_small_talk(event):
+            session, orders, _ = signin.keep(session, event, facts)
+            session = session.go("consent")
+            return Turn(session, menu.consent_screen(session, facts), orders)
+        case _:
+            return Turn(session, screen)
+
+
+def _consent_pressed(session: Session, name: str, facts: Facts) -> Turn:
+    match name:
+        case "agree":
+            return menu.agreed(session, facts)
+        case "not_now":
+            session = session.go("consent_declined")
+            return Turn(session, menu.consent_declined_screen(session, facts))
+        case "to_consent":
+            session = session.go("consent")
+            return Turn(session, menu.consent_screen(session, facts))
+        case _:  # unlink
+            return menu.unlink(session)
+
+
+def _is_small_talk(event: Typed | Attached | Shared) -> bool:
+    if isinstance(event, Typed):
+        return bool(command_in(event.text) or politeness_in(event.text))
+    return isinstance(event, Shared) and event.kind == "sticker"

@@ -1,0 +1,265 @@
+"""What a person has given so far: a pile of words and files, and the answers of a form on top of it. Data and its JSON.
+
+A pile has an opaque id from its first word on: files are kept under it, and it becomes the ticket's id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from imbot.dialog.facts import DialogSettings, Facts
+from imbot.dialog.orders import EditCaption, KeepFile, Order
+from imbot.dialog.words import told
+from imbot.domain.chats import Attached, Edited, Event, FileRef, Shared, Typed
+
+KEPT = timedelta(hours=24)  # what came before sign-in, and what was cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    text: str
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file and its fate so far: wanted, or refused and why (too_large, type, too_many)."""
+
+    file: FileRef
+    caption: str = ""
+    message_id: str = ""
+    album: str = ""
+    fate: str = "wanted"
+    reason: str = ""
+
+    @property
+    def mark(self) -> str:
+        """A short name for a button: a vendor's own may be too long."""
+        return hashlib.blake2s(self.file.unique_id.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    id: str
+    parts: tuple[Part, ...] = ()
+    files: tuple[Held, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part.text for part in self.parts)
+
+    @property
+    def words(self) -> str:
+        """What was written; where nothing was, what stands under the photos."""
+        return self.text or "\n".join(dict.fromkeys(held.caption for held in self.files if held.caption))
+
+    def __bool__(self) -> bool:
+        return bool(self.parts or self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`key`: of the choice that was pressed. An empty text is a question that was skipped."""
+
+    text: str = ""
+    key: str = ""
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`key`: the path in the list of places, "" where it stands in none. `detail`: words beyond the list (a room).
+    `source`: office and last were prefilled; list, typed and unknown were asked."""
+
+    key: str = ""
+    text: str = ""
+    detail: str = ""
+    source: str = "typed"
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`category`, `subcategory`: keys; "" is "other", None not asked yet. `step`: the question that waits. `trail`: how far
+    down the list of places they are. `returning`: asked again from the review. `early`: begun before sign-in."""
+
+    pile: Pile
+    started_at: str
+    category: str | None = None
+    subcategory: str | None = None
+    place: Place | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    phone: str = ""
+    mail: str = ""
+    step: str = "category"
+    page: int = 0
+    trail: str = ""
+    returning: bool = False
+    early: bool = False
+    undescribed: bool = False
+    previous: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything in it that could be lost."""
+        return bool(self.pile) or self.category is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Words and files for a ticket that exists. `known`: its title and number are."""
+
+    pile: Pile
+    ticket: str
+    title: str = ""
+    number: str = ""
+    known: bool = False
+
+
+def begin(facts: Facts, pile: Pile | None = None, *, previous: str = "") -> Draft:
+    """A new draft, perhaps with what was given already."""
+    return Draft(pile or Pile(facts.fresh_id), facts.now.isoformat(), previous=previous, early=facts.person is None)
+
+
+def is_stale(moment: Any, facts: Facts) -> bool:
+    """Whether it was kept long enough; a moment that cannot be read has passed."""
+    try:
+        return facts.now - datetime.fromisoformat(moment) > KEPT
+    except (TypeError, ValueError):
+        return True
+
+
+def add_text(pile: Pile, text: str, message_id: str, settings: DialogSettings) -> tuple[Pile, str]:
+    """The pile with these words, and a problem: "too_long" where they do not fit, and then nothing is taken."""
+    if not text:
+        return pile, ""
+    parts = tuple(part for part in pile.parts if not message_id or part.message_id != message_id)
+    after = replace(pile, parts=(*parts, Part(text, message_id)))
+    return (pile, "too_long") if len(after.text) > settings.max_text else (after, "")
+
+
+def add_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...]]:
+    """The pile with this file and its fate. The same file twice is one; far too many are not even listed."""
+    known = next((held for held in pile.files if held.file.unique_id == event.file.unique_id), None)
+    if known is not None or len(pile.files) >= 2 * settings.max_files:
+        return pile, ()
+    fate, reason = _fate(pile, event.file, settings)
+    held = Held(event.file, told(event.caption)[:1024], event.message_id, event.album, fate, reason)
+    return replace(pile, files=(*pile.files, held)), (keep_order(pile.id, held),)
+
+
+def gather(pile: Pile, event: Event, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
+    """The pile with what the event brings: the pile, orders, a problem. Words under a refused file are words all the same."""
+    match event:
+        case Typed():
+            after, problem = add_text(pile, told(event.text), event.message_id, settings)
+            return after, (), problem
+        case Shared():
+            after, problem = add_text(pile, told(event.text), event.message_id, settings)
+            return after, (), problem if told(event.text) else "not_text"
+        case Attached():
+            after, orders = add_file(pile, event, settings)
+            if not orders:
+                return (
+                    pile,
+                    (),
+                    "" if any(held.file.unique_id == event.file.unique_id for held in pile.files) else "too_many",
+                )
+            held = after.files[-1]
+            if held.fate == "refused":
+                after, problem = add_text(after, held.caption, held.message_id, settings)
+                return after, orders, problem or held.reason
+            return after, orders, ""
+        case Edited():
+            return edit(pile, event.message_id, told(event.text), settings)
+        case _:
+            return pile, (), ""
+
+
+def keep_order(pile_id: str, held: Held) -> KeepFile:
+    return KeepFile(pile_id, held.file, held.caption, held.message_id, held.album, held.fate, held.reason)
+
+
+def edit(pile: Pile, message_id: str, text: str, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
+    """An earlier message reads otherwise now: the pile, orders, a problem. The same pile where the message is not of it."""
+    parts = tuple(replace(part, text=text) if part.message_id == message_id else part for part in pile.parts)
+    parts = tuple(part for part in parts if part.text)
+    files = tuple(replace(held, caption=text[:1024]) if held.message_id == message_id else held for held in pile.files)
+    after = replace(pile, parts=parts, files=files)
+    if len(after.text) > settings.max_text:
+        return pile, (), "too_long"
+    orders = (EditCaption(pile.id, message_id, text[:1024]),) if files != pile.files else ()
+    return after, orders, ""
+
+
+def holds(pile: Pile, message_id: str) -> bool:
+    """Whether that message gave something to the pile."""
+    return message_id in {part.message_id for part in pile.parts} | {held.message_id for held in pile.files}
+
+
+def files_values(pile: Pile) -> list[dict[str, Any]]:
+    """The files as screens tell of them."""
+    return [
+        {
+            "name": held.file.name,
+            "kind": held.file.kind,
+            "size": held.file.size,
+            "caption": held.caption if pile.parts else "",  # else the captions are the description already
+            "fate": held.fate,
+            "reason": held.reason,
+        }
+        for held in pile.files
+    ]
+
+
+def to_json(thing: Draft | Addition | Pile) -> dict[str, Any]:
+    return asdict(thing)
+
+
+def draft_from_json(data: Any) -> Draft | None:
+    """None where there is none, or where it cannot be understood any more."""
+    try:
+        fields = dict(data)
+        fields["pile"] = _pile(data["pile"])
+        fields["place"] = Place(**data["place"]) if data["place"] else None
+        fields["answers"] = {key: Answer(**answer) for key, answer in data["answers"].items()}
+        datetime.fromisoformat(data["started_at"])
+        return Draft(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def addition_from_json(data: Any) -> Addition | None:
+    try:
+        return Addition(**{**data, "pile": _pile(data["pile"])})
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def pile_from_json(data: Any) -> Pile | None:
+    try:
+        return _pile(data)
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _pile(data: Any) -> Pile:
+    return Pile(
+        str(data["id"]),
+        tuple(Part(**part) for part in data["parts"]),
+        tuple(Held(**{**held, "file": FileRef(**held["file"])}) for held in data["files"]),
+    )
+
+
+def _fate(pile: Pile, file: FileRef, settings: DialogSettings) -> tuple[str, str]:
+    extension = file.name.rpartition(".")[2].strip().lower() if "." in file.name else ""
+    if extension in settings.refused_types:
+        return "refused", "type"
+    if file.size is not None and file.size > settings.max_file_bytes:
+        return "refused", "too_large"
+    if sum(held.fate == "wanted" for held in pile.files) >= settings.max_files:
+        return "refused", "too_many"
+    return "wanted", ""

@@ -1,0 +1,154 @@
+"""What becomes of a turn once its orders have been carried out: each `Happened` and the screen that tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from imbot.dialog import menu, rating, requests, signin, stray, tickets
+from imbot.dialog.draft import Pile
+from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.layout import row
+from imbot.dialog.screen import Button, Screen
+from imbot.dialog.session import Session
+from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft, with_stray
+from imbot.domain.chats import Happened
+
+SIGN_IN = frozenset({"looked_up", "code_checked", "token_checked", "unlinked"})
+
+
+def advance(session: Session, event: Happened, facts: Facts) -> Turn:
+    if event.name in SIGN_IN:
+        return signin.happened(session, event, facts)
+    values = dict(event.values)
+    match event.name:
+        case "opened":
+            return _opened(session, values, facts)
+        case "not_opened":
+            return _not_opened(session, values, facts)
+        case "added":
+            return _added(session, values, facts)
+        case "tickets":
+            return Turn(session.go("tickets"), tickets.list_screen(session, facts, values))
+        case "ticket":
+            return _ticket(session, values, facts)
+        case "not_found":
+            return _not_found(session, facts)
+        case "rated":
+            return rating.rated(session, facts, values)
+        case _:
+            return Turn(session.go("rest"), _told(session, event.name, values, facts))
+
+
+def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> Screen | None:
+    """The screens that only tell. An outcome without a screen of its own shows nothing new."""
+    match name:
+        case "not_ratable":
+            return rating.not_ratable_screen(session, values)
+        case "complained":
+            return rating.complained_screen(session, facts, values)
+        case "reopen_asked":
+            return rating.reopen_asked_screen(session, facts, values)
+        case "withdrawn_asked" | "resent" | "more":
+            shown = about_of(session) | {"text": "", "late": facts.late_news} | values
+            return Screen(name, shown, (_ticket_row(session, values),))
+        case _:
+            return None
+
+
+def _opened(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
+    """The receipt is put by whoever opened the ticket. An edit of these messages that comes later is noticed."""
+    draft = draft_of(session)
+    sent = {"ticket": values.get("ticket", ""), "messages": _messages(draft.pile) if draft else []}
+    session = with_draft(session.put(sent=sent, previous=None), None)
+    return Turn(anew(session.go("rest"), facts), None)
+
+
+def _not_opened(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
+    """The draft is kept in either case."""
+    session = session.put(done=None)
+    if values.get("reason") == "one_open":
+        session = session.go("one_open")
+        return Turn(session, menu.one_open_screen(session, facts))
+    return Turn(session.go("rest"), menu.gone_screen(facts))
+
+
+def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
+    """Words and files went into the thread, or wait for the number: the screen says which."""
+    about, addition = about_of(session), addition_of(session)
+    if session.state == "adding" and addition is not None:
+        pile: Pile | None = addition.pile
+        session = with_addition(session, None)
+    elif session.state == "stray":
+        pile, session = stray_of(session), with_stray(session, None)
+    elif about.get("given"):
+        draft = draft_of(session)
+        pile, session = draft.pile if draft else None, with_draft(session, None)
+    else:
+        return Turn(session)  # photos that went along with a complaint: its own screen tells
+    ticket = values.get("ticket", about["ticket"])
+    session = session.put(sent={"ticket": ticket, "messages": _messages(pile) if pile else []}, about=None)
+    session = anew(session.go("rest"), facts).put()
+    shown = {
+        "ticket": ticket,
+        "title": values.get("title", about["title"]),
+        "number": values.get("number", about["number"]),
+        "waits": bool(values.get("waits")),
+        "files": len(pile.files) if pile else 0,
+        "late": facts.late_news,
+    }
+    return Turn(session, Screen("added", shown, (_ticket_row(session, values),)))
+
+
+def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
+    """A ticket of theirs, and what was wanted with it."""
+    about = {"ticket": values.get("id", ""), "title": values.get("title", ""), "number": values.get("number", "")}
+    if session.state == "withdraw" and values.get("can_withdraw"):
+        session = anew(session.put(about=about), facts)
+        return Turn(session, tickets.withdraw_screen(session, facts))
+    if session.state == "adding":
+        return _ticket_for_addition(session.put(about=about), values, facts)
+    if session.state == "linked":
+        return requests.after_ticket(session, facts, values)
+    if session.state == "not_solved":
+        return rating.ask_reason(session, facts, values)
+    session = session.go("ticket").put(about=about)
+    return Turn(session, tickets.details_screen(session, facts, values))
+
+
+def _ticket_for_addition(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
+    addition, about = addition_of(session), about_of(session)
+    if addition is None:
+        return menu.rest(session, facts)
+    if values.get("can_add"):
+        known = tickets.named(addition, about)
+        problem = session.data.get("problem", "")
+        session = with_addition(session, known).put(problem=None)
+        return Turn(session, tickets.adding_screen(session, facts, problem if isinstance(problem, str) else ""))
+    kept = bool(addition.pile)
+    turn = requests.from_addition(with_addition(session, None), addition.pile, facts, about["ticket"])
+    rows = (row(Button("new_linked", f"new:{about['ticket']}") if not kept else None), menu.home_row(turn.session))
+    screen = Screen("cannot_add", about | {"kept": kept}, tuple(filter(None, rows)))
+    return Turn(turn.session, screen, turn.orders)
+
+
+def _not_found(session: Session, facts: Facts) -> Turn:
+    """There is no such ticket, or it is somebody else's: the same words. What was meant for it is kept."""
+    session = session.put(done=None, problem=None)
+    if session.state == "stray":
+        return Turn(session, stray.stray_screen(session, facts, "not_found"))
+    addition = addition_of(session) if session.state == "adding" else None
+    if addition is not None:
+        session = requests.from_addition(with_addition(session, None), addition.pile, facts).session
+    return menu.rest(session, facts, "not_found")
+
+
+def _ticket_row(session: Session, values: Mapping[str, Any]) -> tuple[Button, ...]:
+    ticket = values.get("ticket") or about_of(session)["ticket"]
+    details = Button("details", f"t:{ticket}") if ticket else None
+    return row(details, *menu.home_row(session))
+
+
+def _messages(pile: Pile) -> list[str]:
+    ids = [part.message_id for part in pile.parts] + [held.message_id for held in pile.files]
+    return [each for each in ids if each]

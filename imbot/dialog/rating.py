@@ -1,0 +1,124 @@
+"""After the work: stars, what went wrong, and "not solved". Thanks never reopen anything, and what we only asked for is
+never said to have happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from imbot.dialog import menu
+from imbot.dialog.draft import Pile, gather
+from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.layout import button, row
+from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Order, Rate
+from imbot.dialog.screen import Button, Screen
+from imbot.dialog.session import Session
+from imbot.dialog.slots import about_of, anew, stray_of, with_stray
+from imbot.domain.chats import Attached, Edited, Event, Pressed, Shared, Typed
+
+STATES = frozenset({"complain", "not_solved"})
+MAX_WORDS = 4000
+
+
+def rate(session: Session, ticket: str, stars: int) -> Turn:
+    """`stars` 0: no rating."""
+    return Turn(session, None, (Rate(ticket, stars or None),))
+
+
+def rated(session: Session, facts: Facts, values: dict[str, Any]) -> Turn:
+    """One or two stars: what went wrong is asked, once."""
+    about = {"title": "", "number": "", "stars": None} | values
+    if about["stars"] in (1, 2):
+        session = anew(session.go("complain").put(about=about), facts)
+        return Turn(session, asking_screen(session, facts))
+    session = session.go("rest")
+    return Turn(session, Screen("rated", about | _contact(facts), (menu.home_row(session),)))
+
+
+def ask_reason(session: Session, facts: Facts, values: dict[str, Any]) -> Turn:
+    """ "Not solved": the reason is asked, if the work may be asked for again."""
+    about = {"ticket": values.get("id", ""), "title": values.get("title", ""), "number": values.get("number", "")}
+    if not values.get("can_reopen"):
+        session = session.go("rest")
+        rows = (row(Button("new_linked", f"new:{about['ticket']}")), menu.home_row(session))
+        return Turn(session, Screen("cannot_reopen", about | _contact(facts), rows))
+    session = anew(session.put(about=about), facts)
+    return Turn(session, asking_screen(session, facts))
+
+
+def asking_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
+    """The question for words, after few stars or "not solved"."""
+    pile = stray_of(session)
+    values = about_of(session) | {"files": len(pile.files) if pile else 0, "problem": problem} | _contact(facts)
+    return Screen(session.state, values | {"stars": about_of(session).get("stars")}, _ways(session))
+
+
+def asking(session: Session, event: Event, facts: Facts) -> Turn:
+    """One event while those words are awaited. Photos wait with us for the words."""
+    match event:
+        case Pressed():
+            screen = asking_screen(session, facts)
+            name = event.value.partition(":")[2] if screen.offers(event.value) else ""
+            if name == "skip":
+                return _told(session.put(done=event.value), "", facts)
+            return leave(session, facts) if name == "cancel" else Turn(session, screen)
+        case Typed() | Attached() | Shared():
+            pile, orders, problem = gather(stray_of(session) or Pile(facts.fresh_id), event, facts.settings)
+            session = with_stray(session, pile) if pile else session
+            turn = Turn(session, asking_screen(session, facts, problem))
+            if pile.words and not problem:
+                turn = _told(session, pile.words[:MAX_WORDS], facts)
+            return replace(turn, orders=(*orders, *turn.orders))
+        case Edited():
+            return Turn(session)
+        case _:
+            return Turn(session, asking_screen(session, facts))
+
+
+def leave(session: Session, facts: Facts) -> Turn:
+    """Without words; the stars given stay given. Photos sent meanwhile go on to the ticket all the same."""
+    pile, about = stray_of(session), about_of(session)
+    orders: tuple[Order, ...] = (AddToTicket(str(about["ticket"]), "", pile.id),) if pile and pile.files else ()
+    return menu.rest(with_stray(session, None), facts, orders=orders)
+
+
+def later(session: Session) -> Turn:
+    session = session.go("rest")
+    return Turn(session, Screen("later", {}, (menu.home_row(session),)))
+
+
+def complained_screen(session: Session, facts: Facts, values: dict[str, Any]) -> Screen:
+    return Screen("complained", about_of(session) | values | _contact(facts), (menu.home_row(session),))
+
+
+def reopen_asked_screen(session: Session, facts: Facts, values: dict[str, Any]) -> Screen:
+    shown = {"title": "", "number": "", "reason": "", "until": None} | values | {"now": facts.now.isoformat()}
+    return Screen("reopen_asked", shown | _contact(facts), (menu.home_row(session),))
+
+
+def not_ratable_screen(session: Session, values: dict[str, Any]) -> Screen:
+    return Screen("not_ratable", {"ticket": "", "title": "", "number": ""} | values, (menu.home_row(session),))
+
+
+def _told(session: Session, words: str, facts: Facts) -> Turn:
+    """The words are there, or will not come: a complaint, or the wish that the work be taken up again."""
+    pile, ticket = stray_of(session), str(about_of(session)["ticket"])
+    files: tuple[Order, ...] = (AddToTicket(ticket, "", pile.id),) if pile and pile.files else ()
+    state = session.state
+    session = with_stray(session, None).go("rest")
+    if state == "not_solved":
+        return Turn(session, None, (NotSolved(ticket, words), *files))
+    if words:
+        return Turn(session, None, (Complain(ticket, words), *files))
+    values = about_of(session) | {"stars": about_of(session).get("stars")} | _contact(facts)
+    return Turn(session, Screen("rated", values, (menu.home_row(session),)), files)
+
+
+def _ways(session: Session) -> tuple[tuple[Button, ...], ...]:
+    skip = button(session, "skip", "skip_words") if session.state == "complain" else button(session, "skip", "no_words")
+    return (row(skip, button(session, "cancel") if session.state == "not_solved" else None),)
+
+
+def _contact(facts: Facts) -> dict[str, Any]:
+    return {"support_contact": facts.settings.support_contact}

@@ -1,0 +1,187 @@
+"""Until somebody is known: the work address, the code, and what they write meanwhile, which is kept for afterwards. Says the
+same for known and unknown addresses (threats.md A2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from imbot.dialog import menu
+from imbot.dialog.draft import begin, gather
+from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.layout import Row, button, row
+from imbot.dialog.orders import CheckCode, LookUp, Order
+from imbot.dialog.screen import Screen
+from imbot.dialog.session import Session
+from imbot.dialog.slots import anew, draft_of, open_draft, with_draft
+from imbot.dialog.words import command_in, politeness_in, told
+from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
+from imbot.domain.people import canonical_address
+from imbot.domain.signin import CODE_LENGTH, normal_code
+
+STATES = frozenset({"address", "code", "no_mail"})
+
+
+def advance(session: Session, event: Event, facts: Facts) -> Turn:
+    """One event of somebody who is not linked."""
+    if session.state not in STATES:
+        session = session.go("code" if _address(session) else "address")
+    match event:
+        case Commanded():
+            return _command(session, event.name, facts)
+        case Pressed():
+            return _press(session, event.value, facts)
+        case Typed():
+            command = command_in(event.text)
+            return _command(session, command, facts) if command else _typed(session, event, facts)
+        case Edited():
+            return _edited(session, event, facts)
+        case Attached() | Shared() if getattr(event, "kind", "") != "sticker":
+            return _keep(session, event, facts)
+        case _:
+            return current(session, facts)
+
+
+def current(session: Session, facts: Facts, problem: str = "", **values: Any) -> Turn:
+    """The screen of the step that waits."""
+    return Turn(session, screen_of(session, facts, problem, **values))
+
+
+def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) -> Screen:
+    draft = open_draft(session)
+    told_values = {
+        "problem": problem,
+        "until": None,
+        "left": 0,
+        "address": _address(session),
+        "kept": draft is not None,
+        "files": len(draft.pile.files) if draft else 0,
+        "support_contact": facts.settings.support_contact,
+        "domains_hint": facts.settings.domains_hint,
+        "now": facts.now.isoformat(),
+        **values,
+    }
+    rows: tuple[Row, ...]
+    if session.state == "no_mail":
+        rows = (row(button(session, "other", "other_address")), row(button(session, "back")))
+        return Screen("no_mail", told_values, rows)
+    if session.state == "code":
+        rows = (
+            row(button(session, "other", "other_address"), button(session, "again")),
+            row(button(session, "nomail")),
+        )
+        return Screen("wait_code", told_values, rows)
+    rows = (row(button(session, "nomail")),) if facts.settings.support_contact else ()
+    return Screen("ask_address", told_values, rows)
+
+
+def happened(session: Session, event: Happened, facts: Facts) -> Turn:
+    """The outcomes of what was asked for here."""
+    result, until = event.values.get("result", ""), event.values.get("until")
+    if event.name == "looked_up":
+        if event.values.get("allowed"):
+            asked = session.data.get("pending") or _address(session)
+            again = "again" if asked == _address(session) else ""
+            return current(session.put(signin={"address": asked}, pending=None).go("code"), facts, again)
+        session = session.put(pending=None)
+        session = session if session.state in STATES else session.go("address")
+        return current(session, facts, "limited", until=until)
+    if event.name == "unlinked":
+        return Turn(
+            replace(session, state="address"), Screen("unlinked", {"domains_hint": facts.settings.domains_hint})
+        )
+    if result == "ok":
+        return linked(session, facts)
+    if facts.person is not None:  # an old link pressed by somebody who is in already
+        return menu.rest(session, facts)
+    left = event.values.get("left", 0)
+    state = "code" if _address(session) else "address"
+    problem = f"link_{result}" if event.name == "token_checked" else result
+    return current(session.go(state), facts, problem, left=left if isinstance(left, int) else 0, until=until)
+
+
+def linked(session: Session, facts: Facts) -> Turn:
+    """Somebody is known from now on. Buttons of the sign-in are old ones."""
+    session = anew(session.put(signin=None), facts)
+    if facts.settings.consent and not facts.consented:
+        session = session.go("consent")
+        return Turn(session, menu.consent_screen(session, facts))
+    return menu.welcome(session, facts)
+
+
+def keep(session: Session, event: Event, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
+    """What somebody writes before they may file becomes an early draft."""
+    draft = draft_of(session) or begin(facts)
+    pile, orders, problem = gather(draft.pile, event, facts.settings)
+    started = draft.started_at if draft.early else facts.now.isoformat()
+    draft = replace(draft, pile=pile, early=True, started_at=started)
+    return (with_draft(session, draft) if draft else session), orders, problem
+
+
+def _command(session: Session, name: str, facts: Facts) -> Turn:
+    if name == "help":
+        return Turn(session, menu.help_screen(session, facts))
+    if name == "cancel":
+        return current(session.put(signin=None).go("address"), facts)
+    return current(session, facts, "" if name in ("start", "menu") else "sign_in_first")
+
+
+def _press(session: Session, value: str, facts: Facts) -> Turn:
+    if not screen_of(session, facts).offers(value):
+        return current(session, facts)
+    match value.partition(":")[2]:
+        case "again":
+            return _look_up(session, _address(session))
+        case "nomail":
+            return current(session.go("no_mail"), facts)
+        case "other":
+            return current(session.put(signin=None).go("address"), facts)
+        case _:  # back
+            return current(session.go("code" if _address(session) else "address"), facts)
+
+
+def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
+    text = told(event.text)
+    address = canonical_address(text)
+    if address:
+        return _look_up(session, address)
+    if session.state == "code" and normal_code(text):
+        return Turn(session, None, (CheckCode(text),))
+    if not text or politeness_in(text):
+        return current(session, facts)
+    single = len(text.split()) == 1
+    if session.state == "code" and single and _like_a_code(text):
+        return current(session, facts, "not_a_code")
+    if single and "@" in text:
+        return current(session, facts, "not_an_address")
+    return _keep(session, event, facts)
+
+
+def _edited(session: Session, event: Edited, facts: Facts) -> Turn:
+    """A mistyped address is often mended by an edit."""
+    address = canonical_address(told(event.text))
+    if address and address != _address(session):
+        return _look_up(session, address)
+    session, orders, _ = keep(session, event, facts)
+    return Turn(session, None, orders)
+
+
+def _keep(session: Session, event: Event, facts: Facts) -> Turn:
+    session, orders, problem = keep(session, event, facts)
+    return Turn(session, screen_of(session, facts, problem or ("kept" if open_draft(session) else "")), orders)
+
+
+def _look_up(session: Session, address: str) -> Turn:
+    return Turn(session.put(pending=address), None, (LookUp(address),))
+
+
+def _like_a_code(text: str) -> bool:
+    """Whether it was meant to be a code, though it is none: such a slip costs no try."""
+    return len(text) <= CODE_LENGTH + 4 and (any(char.isdigit() for char in text) or text.isupper())
+
+
+def _address(session: Session) -> str:
+    kept = session.data.get("signin")
+    address = kept.get("address") if isinstance(kept, dict) else None
+    return address if isinstance(address, str) else ""

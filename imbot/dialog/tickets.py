@@ -1,0 +1,252 @@
+"""Tickets that exist: the list, one in detail, adding to it, taking it back; and the screens that come without being asked
+for, the receipt and the notices. What they say was true when the values were gathered, never more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from imbot.dialog import menu
+from imbot.dialog.draft import Addition, Pile, files_values, gather
+from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.layout import Row, button, row
+from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowTicket, Withdraw
+from imbot.dialog.screen import Button, Screen
+from imbot.dialog.session import Session
+from imbot.dialog.slots import about_of, addition_of, anew, set_aside, with_addition
+from imbot.domain.chats import Event, Pressed
+from imbot.domain.notices import Notice
+
+LEDGER_LINES = 12
+
+
+def ask_list(session: Session, page: int) -> Turn:
+    return Turn(session.go("tickets").put(page=max(page, 0)), None, (ListTickets(max(page, 0)),))
+
+
+def ask_details(session: Session, ticket: str, state: str = "ticket") -> Turn:
+    """The ticket is shown if it is theirs; in a state such as `withdraw` what was wanted with it goes on then."""
+    return Turn(session.go(state).put(about={"ticket": ticket}), None, (ShowTicket(ticket),))
+
+
+def list_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
+    """`page` counts from 0."""
+    tickets = list(values.get("tickets", ()))[:5]
+    page, pages = int(values.get("page", 0)), int(values.get("pages", 1))
+    first = page * facts.settings.page_size + 1
+    items = tuple(
+        (Button("ticket_line", f"t:{each['id']}", values={"number": number, "title": each["title"]}),)
+        for number, each in enumerate(tickets, first)
+    )
+    turn = row(
+        Button("page_back", f"my:{page - 1}") if page > 0 else None,
+        Button("page_on", f"my:{page + 1}", values={"page": page + 1, "pages": pages}) if page + 1 < pages else None,
+    )
+    # Six rows at most: with five tickets the way home shares the row of the pages.
+    last = row(*turn, *menu.home_row(session))
+    shown = {"page": page, "pages": pages, "first": first, "tickets": tickets, "late": facts.late_news}
+    return Screen("tickets", shown | {"now": facts.now.isoformat()}, (*items, last))
+
+
+def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
+    """One ticket with its ledger in words: the newest lines, in the order in which they happened."""
+    ticket = str(values.get("id", ""))
+    ledger = list(values.get("ledger", ()))
+    shown = dict(values) | {
+        "ledger": ledger[-LEDGER_LINES:],
+        "earlier": max(len(ledger) - LEDGER_LINES, 0),
+        "late": facts.late_news,
+        "support_contact": facts.settings.support_contact,
+        "now": facts.now.isoformat(),
+    }
+    act = row(
+        Button("add", f"add:{ticket}") if values.get("can_add") else None,
+        Button("withdraw", f"wd:{ticket}") if values.get("can_withdraw") else None,
+        Button("resend", f"rs:{ticket}") if values.get("can_resend") else None,
+    )
+    stars = star_row(ticket) if values.get("can_rate") else ()
+    again = row(Button("not_solved", f"ns:{ticket}") if values.get("can_reopen") else None)
+    if not values.get("can_add"):
+        again = (*again, Button("new_linked", f"new:{ticket}"))
+    home = row(Button("to_list", "my:0"), *menu.home_row(session)[:1])
+    return Screen("ticket", shown, tuple(filter(None, (act, stars, again, home))))
+
+
+def star_row(ticket: str) -> Row:
+    return tuple(Button("star", f"rate:{ticket}:{stars}", values={"stars": stars}) for stars in range(1, 6))
+
+
+def add_to(session: Session, ticket: str, facts: Facts) -> Turn:
+    """From now on words and files are gathered for this ticket, until Send."""
+    open_addition = addition_of(session)
+    orders: tuple[Order, ...] = ()
+    if open_addition is not None and open_addition.ticket != ticket and open_addition.pile:
+        session, orders = set_aside(session, "addition", facts)
+        open_addition = None
+    if open_addition is None or open_addition.ticket != ticket:
+        open_addition = Addition(Pile(facts.fresh_id), ticket)
+    turn = ask_details(anew(with_addition(session, open_addition), facts), ticket, "adding")
+    return replace(turn, orders=(*orders, *turn.orders))
+
+
+def reply_to(session: Session, event: Event, facts: Facts) -> Turn:
+    """A reply to a notice or a receipt goes to its ticket; an open draft is set aside."""
+    turn = add_to(session, facts.replied_ticket, facts)
+    addition = addition_of(turn.session) or Addition(Pile(facts.fresh_id), facts.replied_ticket)
+    pile, orders, problem = gather(addition.pile, event, facts.settings)
+    session = with_addition(turn.session, replace(addition, pile=pile)).put(problem=problem or None)
+    return replace(turn, session=session, orders=(*orders, *turn.orders))
+
+
+def adding(session: Session, event: Event, facts: Facts) -> Turn:
+    """One event while an addition is gathered."""
+    addition = addition_of(session)
+    if addition is None:
+        return menu.rest(session, facts)
+    if isinstance(event, Pressed):
+        screen = adding_screen(session, facts)
+        name = event.value.partition(":")[2] if screen.offers(event.value) else ""
+        if name == "send":
+            return _send(session, addition)
+        return cancel_adding(session, facts) if name == "cancel" else Turn(session, screen)
+    pile, orders, problem = gather(addition.pile, event, facts.settings)
+    session = with_addition(session, replace(addition, pile=pile))
+    return Turn(session, adding_screen(session, facts, problem), orders)
+
+
+def named(addition: Addition, about: Mapping[str, Any]) -> Addition:
+    """The addition, now that its ticket is known to be theirs."""
+    return replace(addition, title=str(about["title"]), number=str(about["number"]), known=True)
+
+
+def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
+    addition = addition_of(session) or Addition(Pile(""), "")
+    values = {
+        "title": addition.title,
+        "number": addition.number,
+        "text": addition.pile.words,
+        "held": files_values(addition.pile),
+        "problem": problem,
+        "max_bytes": facts.settings.max_file_bytes,
+        "max_files": facts.settings.max_files,
+        "max_text": facts.settings.max_text,
+    }
+    send = row(button(session, "send", "send_addition") if addition.pile else None)
+    return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))))
+
+
+def cancel_adding(session: Session, facts: Facts) -> Turn:
+    addition = addition_of(session)
+    if addition is None or not addition.pile:
+        return menu.rest(with_addition(session, None), facts)
+    session, orders = set_aside(session, "addition", facts)
+    session = session.go("cancelled")
+    return Turn(session, menu.cancelled_screen(session, facts), orders)
+
+
+def _send(session: Session, addition: Addition) -> Turn:
+    order = AddToTicket(addition.ticket, addition.pile.words, addition.pile.id)
+    about = {"ticket": addition.ticket, "title": addition.title, "number": addition.number}
+    return Turn(session.put(done=session.value("send"), about=about), None, (order,))
+
+
+def withdraw_screen(session: Session, facts: Facts) -> Screen:
+    rows = (row(button(session, "yes", "withdraw_yes"), button(session, "no", "withdraw_no")),)
+    return Screen("withdraw", about_of(session) | {"support_contact": facts.settings.support_contact}, rows)
+
+
+def withdrawing(session: Session, event: Pressed, facts: Facts) -> Turn:
+    screen, ticket = withdraw_screen(session, facts), str(about_of(session)["ticket"])
+    if not screen.offers(event.value):
+        return Turn(session, screen)
+    if event.value == session.value("yes"):
+        return Turn(session.go("rest").put(done=event.value), None, (Withdraw(ticket),))
+    return ask_details(session, ticket)
+
+
+def resend(session: Session, ticket: str) -> Turn:
+    return Turn(session, None, (ResendTicket(ticket),))
+
+
+def receipt_screen(values: Mapping[str, Any]) -> Screen:
+    """The one receipt of a ticket, edited as the truth changes. Values: `ticket, title, number, status, handover` (queued,
+    accepted, failed), `created_at, accepted_at, promised_at` (ISO 8601 or None), `failure, support_contact`, `files`
+    [{name, kind, size, caption, fate (wanted, stored, refused, failed), reason}], `max_bytes`, `can_add, can_withdraw`."""
+    shown = _RECEIPT | dict(values)
+    ticket = shown["ticket"]
+    if shown["handover"] == "failed":
+        return Screen("receipt", shown, ((Button("resend", f"rs:{ticket}"),),))
+    act = row(
+        Button("add", f"add:{ticket}") if shown["can_add"] else None,
+        Button("withdraw", f"wd:{ticket}") if shown["can_withdraw"] else None,
+    )
+    return Screen("receipt", shown, tuple(filter(None, (act,))))
+
+
+def notice_screen(notice: Notice, support_contact: str = "") -> Screen:
+    """What the requester is told, with the buttons that make sense then."""
+    shown = _NOTICE | {"support_contact": support_contact} | dict(notice.values)
+    ticket, add = notice.ticket_id, row(Button("add", f"add:{notice.ticket_id}") if shown["can_add"] else None)
+    details = Button("details", f"t:{ticket}")
+    new = (Button("new_linked", f"new:{ticket}"),)
+    rows: tuple[Row, ...]
+    match notice.name:
+        case "registered" | "number":
+            rows = ((*add, Button("withdraw", f"wd:{ticket}")), (details,))
+        case "question" | "comment":
+            rows = (row(Button("answer", f"add:{ticket}") if shown["can_add"] else None), (details,))
+        case "resolved":
+            last = (Button("not_solved", f"ns:{ticket}"), Button("no_rating", f"rate:{ticket}:0"))
+            rows = (star_row(ticket), (*last, Button("later", f"later:{ticket}")))
+        case "closed":
+            rows = (star_row(ticket) if shown["old"] != "resolved" else (), new)
+        case "rejected":
+            rows = (new, (details,))
+        case "reopen_silence":
+            rows = (new, (details,))
+        case "failed":
+            rows = ((Button("resend", f"rs:{ticket}"),),)
+        case "refused_file":
+            rows = (add,)
+        case _:  # in_progress, promised, withdrawn, reopened
+            rows = ((*add, details) if notice.name == "reopened" else (details,),)
+    return Screen(f"notice_{notice.name}", shown, tuple(filter(None, rows)), notice.silent)
+
+
+_NOTICE: dict[str, Any] = {
+    "ticket": "",
+    "title": "",
+    "number": "",
+    "status": "",
+    "old": "",
+    "new": "",
+    "promised_at": None,
+    "solution": "",
+    "question": "",
+    "comment": "",
+    "author": "",
+    "reason": "",
+    "file": "",
+    "size": None,
+    "max_bytes": None,
+    "until": None,
+    "can_add": False,
+}
+_RECEIPT: dict[str, Any] = {
+    "ticket": "",
+    "title": "",
+    "number": "",
+    "status": "new",
+    "handover": "queued",
+    "created_at": None,
+    "accepted_at": None,
+    "promised_at": None,
+    "failure": "",
+    "support_contact": "",
+    "files": [],
+    "max_bytes": None,
+    "can_add": True,
+    "can_withdraw": True,
+}

@@ -1,0 +1,165 @@
+"""What typed words mean besides themselves: commands, greetings, thanks, phones, dates. Knows no state.
+
+Only a whole text is ever a command: "отмена" is one, "отмена заказа не проходит" is a request.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from imbot.dialog.render import clean
+
+OTHER: Mapping[str, str] = {"ru": "Другое", "en": "Other"}
+UNKNOWN: Mapping[str, str] = {"ru": "Не знаю", "en": "I don't know"}
+REQUEST: Mapping[str, str] = {"ru": "Заявка", "en": "Request"}
+LANGUAGE_NAMES: Mapping[str, str] = {"ru": "Русский", "en": "English"}
+
+_COMMANDS: Mapping[str, frozenset[str]] = {
+    "cancel": frozenset({"отмена", "отменить", "отмени", "cancel", "стоп", "stop"}),
+    "mytickets": frozenset({"мои заявки", "заявки", "my tickets", "my requests", "tickets", "requests"}),
+    "help": frozenset({"помощь", "справка", "help"}),
+    "menu": frozenset({"меню", "главное меню", "menu", "main menu"}),
+    "newticket": frozenset({"новая заявка", "создать заявку", "new ticket", "new request"}),
+    "me": frozenset({"обо мне", "профиль", "мой профиль", "profile", "about me"}),
+    "start": frozenset({"старт", "начать", "start"}),
+}
+_GREETINGS = frozenset(
+    {
+        "привет",
+        "приветствую",
+        "здравствуй",
+        "здравствуйте",
+        "здрасте",
+        "хай",
+        "добрый день",
+        "доброе утро",
+        "добрый вечер",
+        "доброго дня",
+        "доброго времени суток",
+        "всем привет",
+        "привет всем",
+        "hello",
+        "hi",
+        "hey",
+        "hi there",
+        "hello there",
+        "good morning",
+        "good afternoon",
+        "good evening",
+        "good day",
+    }
+)
+_THANKS = frozenset(
+    {
+        "спасибо",
+        "большое спасибо",
+        "спасибо большое",
+        "огромное спасибо",
+        "спасибо огромное",
+        "спс",
+        "благодарю",
+        "благодарю вас",
+        "ок",
+        "окей",
+        "ok",
+        "okay",
+        "хорошо",
+        "понятно",
+        "понял",
+        "поняла",
+        "супер",
+        "отлично",
+        "thanks",
+        "thank you",
+        "thank you very much",
+        "many thanks",
+        "thx",
+        "great",
+        "got it",
+    }
+)
+_PHONE = re.compile(r"\+?[\d\s()./-]{2,24}(?:\s*(?:доб|вн|ext|x|#)[.:]?\s*\d{1,8})?", re.IGNORECASE)
+_PHONE_INSIDE = re.compile(r"\+?\d[\d\s()-]{3,20}\d")
+_DAY_WORDS: Mapping[str, int] = {
+    "сегодня": 0,
+    "today": 0,
+    "завтра": 1,
+    "tomorrow": 1,
+    "послезавтра": 2,
+    "вчера": -1,
+    "yesterday": -1,
+}
+_PLACE = re.compile(
+    r"\d|каб|комн|этаж|офис|корпус|здани|склад|цех|стр\.|ул\.|дом|удал|room|floor|office|building|home|remote",
+    re.IGNORECASE,
+)
+
+
+def told(text: str) -> str:
+    """What a person wrote, fit to be kept: cleaned, NFC, without blanks around it."""
+    return unicodedata.normalize("NFC", clean(text)).strip()
+
+
+def command_in(text: str) -> str:
+    """The command that the whole text is, or ""."""
+    plain = _plain(text)
+    return next((name for name, words in _COMMANDS.items() if plain in words), "")
+
+
+def politeness_in(text: str) -> str:
+    """ "hello", "thanks" or "nod" (a lone smile or "?") where the whole text is nothing else, or ""."""
+    plain = _plain(text)
+    if plain in _GREETINGS:
+        return "hello"
+    if plain in _THANKS:
+        return "thanks"
+    return "nod" if not plain and text.strip() else ""
+
+
+def names_a_place(text: str) -> bool:
+    """Whether words that came while a list of places waits name a place rather than tell the trouble."""
+    return len(text) <= 60 and "\n" not in text and _PLACE.search(text) is not None
+
+
+def phone_in(text: str) -> str:
+    """The phone that the whole text is, or "". Inner numbers and extensions are phones too."""
+    plain = " ".join(text.split())
+    return plain if _PHONE.fullmatch(plain) and sum(char.isdigit() for char in plain) >= 2 else ""
+
+
+def phone_inside(text: str) -> str:
+    """The first phone in a text such as a forwarded contact, or ""."""
+    found = _PHONE_INSIDE.search(text)
+    return found.group() if found else ""
+
+
+def day_in(text: str, today: date) -> date | None:
+    """The day that the whole text names: 24.11, 24.11.2026, 2026-11-24, a word such as "завтра". A day without a year is the
+    nearest one that has not passed."""
+    plain = _plain(text)
+    if plain in _DAY_WORDS:
+        return today + timedelta(days=_DAY_WORDS[plain])
+    numbers = [int(number) for number in re.findall(r"\d{1,4}", text)]
+    if not re.fullmatch(r"[\d\s./-]+", text.strip()) or len(numbers) not in (2, 3):
+        return None
+    if len(numbers) == 3:
+        year, month, day = numbers if numbers[0] > 31 else reversed(numbers)
+        return _date(year + 2000 if year < 100 else year, month, day)
+    found = _date(today.year, numbers[1], numbers[0])
+    return _date(today.year + 1, numbers[1], numbers[0]) if found and found < today else found
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _plain(text: str) -> str:
+    """Lower case words with single blanks; punctuation, emoji and the slash of a command are nothing."""
+    lowered = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
+    return " ".join(re.sub(r"[^\w\s]|_", " ", lowered).split())
