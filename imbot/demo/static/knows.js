@@ -3,18 +3,19 @@
 import { byId, el, showList } from "./dom.js";
 import { clock, lang, words } from "./words.js";
 
+// The ledger's words (`what`) in the reader's.
 const HISTORY = {
   ru: {
-    typed: "заявка составлена", opened: "заявка составлена", sent: "письмо отправлено", accepted: "принято почтовым сервером", registered: "зарегистрирована",
-    change: "статус изменился", changed: "статус изменился", status: "статус изменился", comment: "поддержка пишет", notice: "сообщено в чат", noticed: "сообщено в чат",
-    rated: "оценка", rating: "оценка", number: "номер", withdrawn: "отозвана", withdrawal: "просьба отозвать", added: "дополнение", addition: "дополнение",
-    question: "вопрос поддержки", file_stored: "файл сохранён", file_refused: "файл не вошёл", letter_put: "письмо готово", failed: "отправка не удалась",
+    filed: "заявка составлена", accepted: "письмо принято почтой", handed_over: "письмо принято почтой", sent: "письмо принято почтой", bounced: "письмо вернулось",
+    failed: "отправить не удалось", added: "дополнение", noted: "к сведению", inferred: "номер по догадке", comment: "поддержка пишет", notice: "сообщено в чат",
+    status: "статус", rated: "оценка", complained: "жалоба", reopen_asked: "просьба вернуть в работу", withdraw_asked: "просьба отозвать", resent: "отправлено ещё раз",
+    reopen_silence: "поддержка молчит",
   },
   en: {
-    typed: "request written", opened: "request written", sent: "letter sent", accepted: "accepted by the mail server", registered: "registered",
-    change: "status changed", changed: "status changed", status: "status changed", comment: "support writes", notice: "told in the chat", noticed: "told in the chat",
-    rated: "rating", rating: "rating", number: "number", withdrawn: "withdrawn", withdrawal: "asked to withdraw", added: "addition", addition: "addition",
-    question: "support asks", file_stored: "file kept", file_refused: "file left out", letter_put: "letter ready", failed: "sending failed",
+    filed: "request written", accepted: "letter accepted by the mail server", handed_over: "letter accepted by the mail server", sent: "letter accepted by the mail server",
+    bounced: "letter came back", failed: "sending failed", added: "addition", noted: "noted", inferred: "number by inference", comment: "support writes", notice: "told in the chat",
+    status: "status", rated: "rating", complained: "complaint", reopen_asked: "asked to reopen", withdraw_asked: "asked to withdraw", resent: "sent again",
+    reopen_silence: "support is silent",
   },
 };
 
@@ -54,13 +55,24 @@ function ticket(one) {
 }
 
 function line(row) {
-  const told = Object.values(row.values ?? {}).flat().filter((value) => ["string", "number"].includes(typeof value) && value !== "").map(String);
+  const told = details(row.what, row.values ?? {});
   return el("li", {},
     el("time", { datetime: row.at }, clock(row.at)),
     el("span", {}, HISTORY[lang][row.what] ?? row.what.replaceAll("_", " ")),
-    el("span", { class: "muted cut", title: told.join(" · ") }, told.join(" · ")),
+    el("span", { class: "muted cut", title: told }, told),
   );
 }
+
+function details(what, values) {
+  if (what === "status") {
+    const { old, new: now, what: _, ...rest } = values;
+    return [`${words.status[old] ?? old} → ${words.status[now] ?? now}`, ...plain(rest)].join(" · ");
+  }
+  if (what === "rated") return values.stars ? "★".repeat(values.stars) + "☆".repeat(5 - values.stars) : "—";
+  return plain(values).join(" · ");
+}
+
+const plain = (values) => Object.values(values).filter((value) => ["string", "number"].includes(typeof value) && value !== "").map(String);
 
 function parcel(one) {
   const state = one.settled_at ? one.outcome || words.settled : one.last_error || one.waits_for || "…";
