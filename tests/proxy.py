@@ -18,7 +18,8 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.cut_after: int | None = None  # bytes to the client, counted from when it is set
         self.byte_pause = 0.0  # seconds between single bytes to the client
-        self.to_client = 0
+        self._heard = bytearray()
+        self._news = asyncio.Event()
         self.connections = 0
         self.port = 0
 
@@ -47,6 +48,14 @@ class Proxy:
     def thaw(self) -> None:
         self._flowing.set()
 
+    async def heard(self, words: bytes) -> None:
+        """Returns as soon as one side has said `words` since the last call."""
+        async with asyncio.timeout(10):
+            while words not in self._heard:
+                self._news.clear()
+                await self._news.wait()
+        self._heard.clear()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         task = asyncio.current_task()
@@ -70,13 +79,14 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_client: bool) -> None:
         while data := await reader.read(4096):
             await self._flowing.wait()
+            self._heard += data
+            self._news.set()
             if not to_client:
                 writer.write(data)
                 await writer.drain()
                 continue
             if self.cut_after is not None:
                 data, self.cut_after = data[: self.cut_after], self.cut_after - len(data)
-            self.to_client += len(data)
             if self.byte_pause:
                 for byte in data:
                     writer.write(bytes([byte]))

@@ -4,14 +4,17 @@
 
 An error in any state closes the connection; the next call opens a new one. New letters are found by their UID alone, so
 flags that people or other programs set change nothing. A changed UIDVALIDITY means that the server counts anew: everything
-is read again, and the caller, who knows letters by identity, repeats nothing.
+is read again, and the caller, who knows letters by identity, repeats nothing. Letters of the days before a first run at "now"
+are left alone even then: the cursor is `uidvalidity:uid`, or `uidvalidity:uid:day` with the day (since 1970) of that first run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Literal
 
 from imbot.domain.errors import MailboxError
@@ -44,12 +47,14 @@ class ImapSettings:
 
 
 class Imap:
-    """One mailbox. Calls are serialised; a call that fails raises MailboxError and leaves the connection closed."""
+    """One mailbox. Calls are serialised; a call that fails raises MailboxError. `clock`: Unix seconds."""
 
-    def __init__(self, settings: ImapSettings) -> None:
+    def __init__(self, settings: ImapSettings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._wire: Wire | None = None
+        self._closing = False
         self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
 
     async def connect(self) -> None:
@@ -63,14 +68,16 @@ class Imap:
             wire, selected = await self._open_folder()
             if cursor is None and self._settings.start == "now":
                 return await self._begin_now(wire, selected)
-            validity, last = _read_cursor(cursor)
-            if validity != selected.uidvalidity:
+            validity, last, day = _read_cursor(cursor)
+            counts_anew = validity != selected.uidvalidity
+            if counts_anew:
                 last = 0
-            uids = await wire.search_from(last + 1)
+            uids = await wire.search_from(last + 1, _date(day) if counts_anew and day else None)
             window = uids[: self._settings.window]
-            letters, reached = await self._fetch(wire, selected.uidvalidity, window)
+            place = _Place(selected.uidvalidity, day)
+            letters, reached = await self._fetch(wire, place, window)
             self._seen_next = max(selected.uidnext, uids[-1] + 1 if uids else 0)
-            return Batch(letters, f"{selected.uidvalidity}:{reached or last}", more=bool(uids) and reached < uids[-1])
+            return Batch(letters, place.cursor(reached or last), more=bool(uids) and reached < uids[-1])
 
     async def wait(self, seconds: float) -> bool:
         """True when letters came since the last fetch; False when the time is up. Without IDLE it just waits the time out.
@@ -115,9 +122,11 @@ class Imap:
 
     async def close(self) -> None:
         """Say goodbye and let go; a call that is still under way is cut off. Never raises."""
+        self._closing = True
         if self._lock.locked() and self._wire is not None:
             self._wire.abort()
         async with self._lock:
+            self._closing = False
             wire, self._wire = self._wire, None
             if wire is not None:
                 await wire.logout()
@@ -145,6 +154,8 @@ class Imap:
 
     async def _sign_in(self) -> Wire:
         settings = self._settings
+        if self._closing:
+            raise MailboxError(f"{self._where}: closed meanwhile")
         if self._wire is not None:
             self._wire.abort()
         self._wire = wire = Wire(self._where, settings.timeout)
@@ -162,21 +173,21 @@ class Imap:
         if last < 0:
             last = max(await wire.search_from(1), default=0)
         self._seen_next = last + 1
-        return Batch((), f"{selected.uidvalidity}:{last}")
+        return Batch((), _Place(selected.uidvalidity, int(self._clock() // 86_400)).cursor(last))
 
-    async def _fetch(self, wire: Wire, validity: int, window: Sequence[int]) -> tuple[tuple[Fetched, ...], int]:
+    async def _fetch(self, wire: Wire, place: _Place, window: Sequence[int]) -> tuple[tuple[Fetched, ...], int]:
         """The letters of the window, in order, and the UID that was reached: less than the window if that is heavy or
         if the server cannot give a letter. Raises MailboxError if that letter is the first."""
         sizes = await wire.sizes(window)
         chosen = self._light_enough(window, sizes)
         letters: list[Fetched] = []
         try:
-            letters = await self._read(wire, validity, chosen, sizes)
+            letters = await self._read(wire, place, chosen, sizes)
         except MailboxError:
             if not wire.alive:
                 raise
             chosen = chosen[:1]  # the server refused: go on one by one, to stop at the very letter
-            letters = await self._read(wire, validity, chosen, sizes)
+            letters = await self._read(wire, place, chosen, sizes)
         return tuple(letters), chosen[-1] if chosen else 0
 
     def _light_enough(self, window: Sequence[int], sizes: Mapping[int, int]) -> list[int]:
@@ -189,7 +200,7 @@ class Imap:
             chosen.append(uid)
         return chosen
 
-    async def _read(self, wire: Wire, validity: int, uids: Sequence[int], sizes: Mapping[int, int]) -> list[Fetched]:
+    async def _read(self, wire: Wire, place: _Place, uids: Sequence[int], sizes: Mapping[int, int]) -> list[Fetched]:
         large = [uid for uid in uids if sizes.get(uid, 0) > self._settings.largest]
         raws = await wire.bodies([uid for uid in uids if uid not in large])
         headers = await wire.bodies(large, headers_only=True)
@@ -203,13 +214,13 @@ class Imap:
                 )
         return [
             Fetched(
-                cursor=f"{validity}:{uid}",
-                key=f"{validity}:{uid}",
+                cursor=place.cursor(uid),
+                key=f"{place.validity}:{uid}",
                 raw=raw,
                 size=sizes.get(uid, len(raw)),
                 truncated=uid in headers,
                 uid=uid,
-                uidvalidity=validity,
+                uidvalidity=place.validity,
             )
             for uid, raw in sorted(found.items())
         ]
@@ -231,9 +242,26 @@ class Imap:
                 await wire.uid("removing", "EXPUNGE", uids)
 
 
-def _read_cursor(cursor: str | None) -> tuple[int, int]:
-    """(UIDVALIDITY, last UID). A cursor of another kind (a mailbox that was read by POP3 before) starts from the beginning."""
-    validity, _, uid = (cursor or "").partition(":")
-    if validity.isdigit() and uid.isdigit():
-        return int(validity), int(uid)
-    return 0, 0
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What all cursors of one fetch share."""
+
+    validity: int
+    day: int
+
+    def cursor(self, uid: int) -> str:
+        return f"{self.validity}:{uid}:{self.day}" if self.day else f"{self.validity}:{uid}"
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int, int]:
+    """(UIDVALIDITY, last UID, day of the first run or 0). One of another kind (of POP3, before) starts from the beginning."""
+    numbers = (cursor or "").split(":")
+    if len(numbers) not in {2, 3} or not all(number.isdigit() for number in numbers):
+        return 0, 0, 0
+    validity, uid, day = (int(number) for number in [*numbers, "0"][:3])
+    return validity, uid, day
+
+
+def _date(day: int) -> date:
+    """The day before, for servers whose calendar runs behind ours."""
+    return date(1970, 1, 1) + timedelta(days=day - 1)

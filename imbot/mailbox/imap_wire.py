@@ -14,6 +14,7 @@ import re
 import ssl
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 import aioimaplib  # type: ignore[import-untyped]
@@ -22,6 +23,7 @@ from imbot.domain.errors import MailboxError
 from imbot.mailbox.inbox import TlsMode, tls_context
 
 _T = TypeVar("_T")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
@@ -219,9 +221,15 @@ class Wire:
             exists=int(exists[1]) if exists else 0,
         )
 
-    async def search_from(self, uid: int) -> list[int]:
-        """The UIDs not below `uid`, ascending. `n:*` always names the last letter, even one below n (RFC 3501, 6.4.8)."""
-        lines = await self.ask("the search", self._protocol.search(f"UID {uid}:*", charset=None, by_uid=True))
+    async def search_from(self, uid: int, since: date | None = None) -> list[int]:
+        """The UIDs not below `uid`, of letters that came on the day `since` or later, ascending.
+
+        `n:*` always names the last letter, even one below n (RFC 3501, 6.4.8).
+        """
+        asked = f"UID {uid}:*"
+        if since is not None:
+            asked += f" SINCE {since.day}-{_MONTHS[since.month - 1]}-{since.year}"
+        lines = await self.ask("the search", self._protocol.search(asked, charset=None, by_uid=True))
         words = b" ".join(lines[:-1]).split()
         return sorted({int(word) for word in words if word.isdigit() and int(word) >= uid})
 

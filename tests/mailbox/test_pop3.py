@@ -28,11 +28,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def mailbox(request: pytest.FixtureRequest) -> str:
-    return f"{abs(hash(request.node.nodeid)):x}@example.test"
-
-
 def settings(dovecot: Dovecot, mailbox: str, **changes: Any) -> Pop3Settings:
     plain = Pop3Settings(
         "127.0.0.1",

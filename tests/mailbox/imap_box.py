@@ -1,0 +1,56 @@
+"""What the IMAP tests share: settings for a real Dovecot, letters that can be counted, and a person with a mail client."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import imaplib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from imbot.mailbox.imap import Imap, ImapSettings
+from imbot.mailbox.inbox import Batch
+from tests.servers import Dovecot
+
+
+def settings(dovecot: Dovecot, mailbox: str, **changes: Any) -> ImapSettings:
+    plain = ImapSettings(
+        "127.0.0.1",
+        dovecot.ports["IMAP"],
+        mailbox,
+        dovecot.password,
+        tls="none",
+        ca_file=str(dovecot.certificates.ca),
+        timeout=5,
+        start="all",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+@contextlib.asynccontextmanager
+async def opened(of: ImapSettings) -> AsyncIterator[Imap]:
+    imap = Imap(of)
+    try:
+        yield imap
+    finally:
+        await imap.close()
+
+
+def letter(number: int, size: int = 0) -> bytes:
+    body = b"(" * 7 + b"x" * size  # brackets in a body must not be counted by anybody
+    return b"Subject: letter %d\r\nMessage-ID: <%d@itsm.test>\r\n\r\n%s\r\n" % (number, number, body)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [int(fetched.raw.split(b"Subject: letter ")[1].split(b"\r\n")[0]) for fetched in batch.letters]
+
+
+@contextlib.contextmanager
+def by_hand(dovecot: Dovecot, mailbox: str) -> Any:
+    """What a person does with a mail client meanwhile."""
+    client = imaplib.IMAP4("127.0.0.1", dovecot.ports["IMAP"], timeout=5)
+    client.login(mailbox, dovecot.password)
+    try:
+        yield client
+    finally:
+        client.logout()
