@@ -29,7 +29,7 @@ with warnings.catch_warnings():  # ldap3's last release is of 2021; it uses name
     from ldap3.utils.conv import escape_filter_chars
 
 _T = TypeVar("_T")
-_SUCCESS, _TIME_LIMIT, _SIZE_LIMIT, _NO_SUCH_OBJECT, _INVALID_CREDENTIALS = 0, 3, 4, 32, 49
+_SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _INVALID_CREDENTIALS = 0, 4, 32, 49
 _ACCOUNT_DISABLED = 0x2  # Active Directory, userAccountControl: ADS_UF_ACCOUNTDISABLE
 _IN_CHAIN = ":1.2.840.113556.1.4.1941:"  # Active Directory: membership through nested groups
 _RANK = (Role.ADMIN, Role.SUPPORT, Role.USER)
