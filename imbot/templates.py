@@ -106,7 +106,7 @@ def _in_other_languages(name: str) -> list[str]:
     parts = name.split("/")
     names = [name]
     for index, part in enumerate(parts[:-1]):
-        if len(part) == 2 and part.isalpha() and part.islower():
+        if part in LANGUAGES:
             names += ["/".join([*parts[:index], other, *parts[index + 1 :]]) for other in ("en", "ru") if other != part]
             break
     return names

@@ -1,11 +1,13 @@
 """Patterns that admins write, run by RE2: linear time whatever the pattern and the letter, so nobody can hang the watcher.
 
-RE2 has no look-around and knows `\\b`, `\\w` and `\\d` for ASCII only: profiles use `unless` and explicit letters instead.
+RE2 has no look-around and knows `\\b`, `\\w` and `\\d` for ASCII only: profiles use `unless` and explicit letters, and `\\<`
+and `\\>` for the beginning and the end of a word in any language (each takes the character beside the word).
 Matching ignores case and takes "ё" for "е", in patterns as in letters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 _YO = str.maketrans({"ё": "е", "Ё": "Е"})
+_ESCAPED = re.compile(r"\\(.)", re.S)
+_EDGES = {"<": "(?:^|[^0-9A-Za-zА-Яа-я])", ">": "(?:$|[^0-9A-Za-zА-Яа-я])"}
 MAX_PATTERN = 2000
 
 
@@ -60,12 +64,13 @@ def compile_pattern(source: str) -> Pattern:
         raise BadPattern("the pattern is empty")
     if len(source) > MAX_PATTERN:
         raise BadPattern(f"the pattern is longer than {MAX_PATTERN} characters")
+    written = _ESCAPED.sub(lambda match: _EDGES.get(match.group(1), match.group()), source)
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
     options.max_mem = 4 << 20
     try:
-        compiled = re2.compile("(?m)" + source.translate(_YO), options)
+        compiled = re2.compile("(?m)" + written.translate(_YO), options)
     except re2.error as error:
         raise BadPattern(_reason(error)) from None
     if compiled.search("") is not None:

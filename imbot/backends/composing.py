@@ -1,0 +1,134 @@
+"""Letters to an ITSM: subject, text, sender and thread of each kind. Pure: Message-ID, date and files come from the caller.
+
+The subject bears a person's words only where they match no number pattern and no anchor of the profile (threats.md M2),
+so that what comes back in an answer's subject can never act as a status. No header marks our letters as automatic: many
+desks drop such mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
+from imbot.backends.profiles import Profile
+from imbot.domain.letters import Letter
+from imbot.templates import Templates, cut, squeeze
+
+LONGEST_SUBJECT = 200
+
+
+class _Blanks(dict[str, str]):
+    """Attributes of a person: one that the directory does not give is empty, and no letter fails for it."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def compose(profile: Profile, templates: Templates, kind: LetterKind, view: TicketView, sending: Sending) -> Letter:
+    """The letter of `kind` for `view`. Follow-ups keep the ITSM's number verbatim in the subject and answer the thread.
+
+    Raises `ConfigError` where a template is missing or wrong, or renders an empty subject or text.
+    """
+    values = _values(profile, kind, view)
+    subject = _subject(profile, templates, values, view)
+    text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
+    first = kind is LetterKind.TICKET
+    complaint = kind is LetterKind.COMPLAINT and bool(sending.complaints_to)
+    thread = "" if first else view.thread
+    return Letter(
+        message_id=sending.message_id,
+        sender=_employee(view, sending) if sending.mode is FromMode.EMPLOYEE else sending.sender,
+        to=sending.complaints_to if complaint else sending.to,
+        subject=subject,
+        text=text or subject,
+        date=sending.date,
+        sender_name=view.person_name if sending.mode is FromMode.EMPLOYEE else sending.sender_name,
+        envelope_sender=sending.sender,
+        reply_to=_plus(sending.sender, view.token) if sending.mode is FromMode.PLUS else "",
+        in_reply_to=thread,
+        references=_references(thread, view.references),
+        attachments=sending.attachments,
+    )
+
+
+def _template(profile: Profile, templates: Templates, name: str) -> str:
+    """The profile's own template, else the one that all profiles of its language share."""
+    own = f"mail/{profile.name}/{name}.txt.j2"
+    return own if templates.exists(own) else f"mail/common/{profile.language}/{name}.txt.j2"
+
+
+def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, Any]:
+    values = {name: getattr(view, name) for name in TicketView.__slots__}
+    contacts = _Blanks({"phone": "", "mail": ""} | dict(view.contacts))
+    person = {
+        "name": view.person_name,
+        "department": view.person_department,
+        "phone": contacts["phone"],
+        "mail": contacts["mail"],
+        "attributes": _Blanks(view.attributes),
+    }
+    bare = view.token.partition(":")[2] or view.token
+    return values | {
+        "kind": kind.value,
+        "person": person,
+        "contacts": contacts,
+        "token": f"imb:{bare}",
+        "number_token": profile.number_subject.replace("{number}", view.number) if view.number else "",
+        "in_subject": profile.token_place in ("subject", "both"),
+        "in_body": profile.token_place in ("body", "both"),
+        "short_name": short_name(view.person_name),
+    }
+
+
+def _subject(profile: Profile, templates: Templates, values: dict[str, Any], view: TicketView) -> str:
+    """With the person's words, where they are safe; else with the catalogue's words only; else with none."""
+    template = _template(profile, templates, "subject")
+    person, place = values["short_name"], _short_place(view.location)
+    for title, who, where in ((view.title, person, place), (view.subcategory or view.category, person, place), (
+        view.subcategory or view.category, "", ""), ("", "", "")):  # fmt: skip
+        words = [squeeze(each) for each in (title, who, where)]
+        if safe_subject_words(profile, [*words, " ".join(words)]):
+            values |= {"title": words[0], "short_name": words[1], "place": cut(words[2], 40)}
+            break
+    return squeeze(templates.render(template, values, profile.language))[:LONGEST_SUBJECT]
+
+
+def _short_place(location: str) -> str:
+    """«Москва, Ленинская Слобода, 19, каб. 315» -> «каб. 315»: the last part that is more than a figure."""
+    parts = [part.strip() for part in squeeze(location).split(",") if part.strip()]
+    last = parts[-1:]
+    if last and not any(char.isalpha() for char in last[0]):
+        last = parts[-2:]
+    return ", ".join(last)
+
+
+def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
+    """Whether none of `words` looks like a number of this ITSM, or like one of its status letters. Our own token in a
+    person's words would bind their letters to a foreign ticket: refused as well."""
+    patterns = [*profile.numbers, *(pattern for anchor in profile.anchors for pattern in anchor.any)]
+    return not any("imb:" in text.lower() or any(pattern.matches(text) for pattern in patterns) for text in words)
+
+
+def _references(thread: str, earlier: Sequence[str]) -> tuple[str, ...]:
+    if not thread:
+        return ()
+    chain = [each for each in dict.fromkeys(earlier) if each != thread]
+    return (*(chain[:1] + chain[1:][-18:]), thread)
+
+
+def _plus(address: str, token: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}+{(token.partition(':')[2] or token).lower()}@{domain}"
+
+
+def _employee(view: TicketView, sending: Sending) -> str:
+    return view.contacts.get("mail") or sending.sender
+
+
+def short_name(full_name: str) -> str:
+    """«Иванова Анна Сергеевна» -> «Иванова А. С.»; anything that is no Russian full name stays as it is."""
+    words = full_name.split()
+    if len(words) == 3 and all("\u0400" <= word[0] <= "\u04ff" for word in words):
+        return f"{words[0]} {words[1][0]}. {words[2][0]}."
+    return " ".join(words)

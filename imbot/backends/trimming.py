@@ -1,0 +1,118 @@
+"""What is new in a letter: quoted text, signatures and our own echoed words told apart from what somebody just wrote.
+
+Nothing is thrown away: the whole text stays in the mail; this is for interpretation and display only.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from html import unescape
+
+from imbot.backends.patterns import Pattern, compile_pattern
+
+LONGEST = 200_000
+MIN_RUN_WORDS = 3
+MAX_SENT_WORDS = 20_000
+
+_SEPARATORS = tuple(
+    compile_pattern(source)
+    for source in (
+        r"^[ \t>]*-{2,}[ \t]*(Исходное сообщение|Original Message|Пересылаемое сообщение|Пересланное сообщение"
+        r"|Forwarded message|Original Appointment|Конец пересылаемого сообщения)[ \t]*-*",
+        r"^[ \t>]*(От|From):[ \t].{1,200}\n[ \t>]*(Отправлено|Sent|Дата|Date|Кому|To):[ \t]",
+        r"^[ \t]*_{20,}[ \t]*$",
+        r"^[ \t>]*(On|Le|Am)[ \t].{6,200}(wrote|schrieb|a écrit)[ \t]?:[ \t]*$",
+        r"^[ \t>]*[^\n]{0,40}[0-9]{1,2}[./ ][0-9а-я]{1,9}[./ ][0-9]{2,4}[^\n]{0,160}"
+        r"(пишет|писал|писала|написал|написала|написал\(а\)|писал\(а\)|wrote)[ \t]?:[ \t]*$",
+        r"^[ \t>]*[^\n]{3,120}[<«][^\s<>]{1,100}@[^\s<>]{1,100}[>»],?[ \t]*"
+        r"([0-9][^\n]{1,60})?(пишет|писал|писала|написал|написала|wrote)?[ \t]?:[ \t]*$",
+        r"^[ \t>]*(=-=-=-=|--)[ \t]*[^\n]{0,20}(above this line|выше этой (строки|линии))[^\n]{0,30}$",
+        r"^[ \t>]*[^\n]{0,40}(reply above this line|пишите выше этой (строки|линии)|ответ выше этой (строки|линии))[^\n]{0,40}$",
+        r"^[ \t>]*(Отправлено с|Отправлено из|Sent from my|Sent from Mail)[ \t][^\n]{1,60}$",
+    )
+)
+_SIGNATURE = compile_pattern(r"^--[ \t]?$")
+_TAGS = re.compile(
+    r"</?(?:font|div|p|br|span|b|i|u|strong|em|table|tbody|tr|td|th|html|body|head|meta|hr|ul|ol|li|a|center|img|o:p)"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.I,
+)
+_BREAKING = re.compile(r"<(?:/p|/div|br|/tr|/li|hr)\b", re.I)
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def readable(text: str) -> str:
+    """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
+    no-break blanks as blanks, at most 200,000 characters."""
+    text = unicodedata.normalize("NFC", text[:LONGEST])
+    if "<" in text:
+        text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
+    if "&" in text:
+        text = unescape(text)
+    text = _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
+    lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+
+
+def unquoted(text: str, separators: Sequence[Pattern] = (), *, signature: bool = False) -> str:
+    """What stands above the first quoted letter, without lines that quote by `>`. A mark that stands on top ("reply above
+    this line" in a letter that comes from the desk) hides nothing. With `signature`, what follows `-- ` goes too.
+    Inline answers stay."""
+    cuts = [*separators, *_SEPARATORS]
+    for pattern in cuts:
+        for found in pattern.finds(text):
+            if _has_words(text[: found.start]):
+                text = text[: found.start]
+                break
+            text = text[: found.start] + " " * (found.end - found.start) + text[found.end :]
+    if signature:
+        found_signature = _SIGNATURE.first(text)
+        if found_signature is not None and _has_words(text[: found_signature.start]):
+            text = text[: found_signature.start]
+    kept = [line for line in text.split("\n") if not line.lstrip().startswith(">")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+
+
+def _has_words(text: str) -> bool:
+    return any(_WORD.search(line) for line in text.split("\n") if not line.lstrip().startswith(">"))
+
+
+def without_ours(text: str, sent: Sequence[str]) -> str:
+    """`text` with every stretch that we sent blanked out, offsets kept: runs of three words and more that stand in one of
+    `sent` in this order, and whole lines of it however short. An employee's own words must never act as a status."""
+    if not sent or not text:
+        return text
+    runs, lines = _known(sent)
+    words = [(match.start(), match.end(), match.group().casefold()) for match in _WORD.finditer(text)]
+    ours = bytearray(len(words))
+    for index in range(len(words) - MIN_RUN_WORDS + 1):
+        if tuple(word for _, _, word in words[index : index + MIN_RUN_WORDS]) in runs:
+            ours[index : index + MIN_RUN_WORDS] = b"\x01" * MIN_RUN_WORDS
+    out = list(text)
+    for (start, end, _), known in zip(words, ours, strict=True):
+        if known:
+            out[start:end] = " " * (end - start)
+    position = 0
+    for line in text.split("\n"):
+        if _folded(line) in lines:
+            out[position : position + len(line)] = " " * len(line)
+        position += len(line) + 1
+    return "".join(out)
+
+
+def _known(sent: Sequence[str]) -> tuple[set[tuple[str, ...]], set[str]]:
+    runs: set[tuple[str, ...]] = set()
+    lines: set[str] = set()
+    for text in sent:
+        cleaned = readable(text)
+        words = [word.casefold() for word in _WORD.findall(cleaned)[:MAX_SENT_WORDS]]
+        runs.update(tuple(words[index : index + MIN_RUN_WORDS]) for index in range(len(words) - MIN_RUN_WORDS + 1))
+        lines.update(folded for line in cleaned.split("\n")[:5000] if (folded := _folded(line)))
+    return runs, lines
+
+
+def _folded(line: str) -> str:
+    return " ".join(word.casefold() for word in _WORD.findall(line))
