@@ -136,10 +136,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.ended = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        await self.ended.wait()  # uvicorn's own looks ten times a second whether it should end
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -160,6 +164,7 @@ class RunningServer:
         if self._on_close is not None:
             self._on_close()
         self._server.should_exit = True
+        self._server.ended.set()
         await self._task
 
 
@@ -172,6 +177,7 @@ async def serve(app: Any, port: int = 0, *, on_close: Callable[[], None] | None 
         app,
         log_config=None,
         access_log=False,
+        date_header=False,  # kept fresh by the loop that is not run
         http="h11",
         ws="none",
         timeout_graceful_shutdown=3,

@@ -33,7 +33,7 @@ async def server(api: BotApi) -> AsyncIterator[RunningServer]:
 
 @pytest.fixture
 async def telegram(api: BotApi, server: RunningServer) -> AsyncIterator[Telegram]:
-    telegram = Telegram(TelegramSettings(api.token, server.url, poll_timeout=1, read_seconds=3))
+    telegram = Telegram(TelegramSettings(api.token, server.url, poll_timeout=0, read_seconds=3))
     await telegram.start()
     try:
         yield telegram

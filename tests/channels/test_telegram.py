@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -331,6 +332,17 @@ async def test_the_token_is_in_no_text_of_ours() -> None:
     refused = await refusal(telegram.start())
     assert "secret" not in str(refused)
     await telegram.close()
+
+
+async def test_the_token_is_in_no_line_of_any_log(
+    api: BotApi, telegram: Telegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for options in ({"html": True}, {"drop": True}, {"status": 401}):
+        api.fail("*", 1, **options)  # type: ignore[arg-type]
+        await refusal(telegram.show(CHAT, screen()))
+    await telegram.show(CHAT, screen())
+    assert api.token not in caplog.text
 
 
 async def test_words_come_as_they_were_typed(api: BotApi, telegram: Telegram) -> None:
