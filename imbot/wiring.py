@@ -51,7 +51,7 @@ def commands(words: Templates, languages: Sequence[str]) -> dict[str, list[tuple
         for folder in words.folders:
             path = folder / "chat" / lang / "commands.toml"
             if path.is_file():
-                found[lang] = [(name, str(text)) for name, text in _toml(path).items()]
+                found[lang] = [(name, str(text)) for name, text in read_toml(path).items()]
                 break
     return found
 
@@ -231,10 +231,11 @@ def env(settings: Settings, key: bytes) -> Env:
 
 
 def _data(own: str, name: str) -> Mapping[str, Any]:
-    return _toml(Path(own) if own else packed("data") / name)
+    return read_toml(Path(own) if own else packed("data") / name)
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as plain data. Raises ConfigError that names the file."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

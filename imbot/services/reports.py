@@ -5,6 +5,7 @@ What is not believed or not bound goes to quarantine, whole, and admins hear of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,12 +17,14 @@ from imbot.backends import mail as habits
 from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import comment_notice
+from imbot.domain.people import canonical_address
 from imbot.domain.tickets import Status, StatusReport, Ticket, apply
 from imbot.services import delivery, telling
 from imbot.services.env import Backend, Env
 from imbot.services.tickets import record_change
 from imbot.store import inbox, ledger, letters, outbox, tickets
 
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
 _UTC = ZoneInfo("UTC")
 TRIES = 3  # a letter that ends its reader is set aside after so many
 
@@ -112,7 +115,7 @@ def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Bindi
         return Binding(None, reason=what)
     waiting = {
         t.id: t
-        for address in habits.addresses_in(mail)
+        for address in _addresses(mail)
         for t in tickets.unregistered_of_address(c, backend.name, address)
     }
     if len(waiting) == 1:
@@ -120,6 +123,12 @@ def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Bindi
             next(iter(waiting.values())), "inference: the only request of its requester that waits for a number"
         )
     return Binding(None, reason=f"number {report.number} is new, and nothing says whose request it is")
+
+
+def _addresses(mail: InboundMail) -> list[str]:
+    """Addresses that the letter's text names, each once: a registration may say whose request it is."""
+    found = (canonical_address(match) for match in _ADDRESS.findall(mail.text[:100_000]))
+    return list(dict.fromkeys(address for address in found if address))[:50]
 
 
 def _believed(mail: InboundMail, env: Env) -> tuple[Backend | None, str]:
@@ -139,7 +148,7 @@ def _own(c: Connection, mail: InboundMail) -> str:
 
 
 def _bounced(c: Connection, mail: InboundMail, now: datetime, env: Env) -> Ticket | None:
-    bounce = habits.bounce(mail)
+    bounce = habits.read_bounce(mail)
     if bounce is None or bounce.action != "failed":
         return None
     for message_id in bounce.message_ids:

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from imbot.domain.chats import Attached, Commanded, FileRef, Pressed, Typed
+from imbot.domain.parcels import Kind
+from imbot.store import outbox, people, sessions, tickets
+from tests.services.conftest import ANNA, EVE, EVE_ENTRY, Office
+
+
+def parcels(office: Office) -> list[Kind]:
+    return [one.parcel.kind for one in outbox.open_parcels(office.c, 100)]
+
+
+def file_a_request(office: Office) -> str:
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    assert office.say("Принтер мигает красным") == "review"
+    office.attach()
+    office.show(message_id="review-message")
+    office.press("send")
+    return tickets.open_of_person(office.c, 1, 1)[0].id
+
+
+def test_a_repeated_update_changes_nothing(office: Office) -> None:
+    office.command("start")
+    taken = office.take(ANNA, Commanded("start"))
+    assert not taken.repeated
+    office.updates -= 1
+    assert office.take(ANNA, Typed("anna@demo.local")).repeated
+    assert parcels(office) == []
+
+
+def test_an_address_becomes_a_parcel_and_nobody_waits_for_the_directory(office: Office) -> None:
+    office.command("start")
+    assert office.say("anna@demo.local") == "wait_code"
+    assert parcels(office) == [Kind.LOOKUP]
+
+
+def test_six_actions_make_a_ticket_whose_receipt_replaces_the_review(office: Office) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    assert ticket.title.endswith("Принтер мигает красным")
+    assert ticket.receipt_id == "review-message"
+    assert ticket.location == "Офис 2"
+    assert parcels(office) == [Kind.DOWNLOAD, Kind.RECEIPT, Kind.PACK]
+    slot = sessions.slot(office.c, ANNA.key)
+    assert slot is not None
+    assert slot.message_id == ""
+
+
+def test_two_taps_on_send_are_one_ticket(office: Office) -> None:
+    office.link()
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    office.say("Принтер мигает красным")
+    office.show(message_id="m")
+    send = next(one["value"] for row in office.screen()["rows"] for one in row if one["label"] == "send")
+    office.take(ANNA, Pressed(send, "m"))
+    office.take(ANNA, Pressed(send, "m"))
+    assert len(tickets.of_person(office.c, 1, 0, 10)[0]) == 1
+
+
+def test_another_persons_ticket_is_not_there_whatever_is_pressed(office: Office) -> None:
+    office.link()
+    ticket_id = file_a_request(office)
+    office.link(EVE, EVE_ENTRY)
+    office.command("start", chat=EVE)
+    before = tickets.get(office.c, ticket_id)
+    for value in ("t", "add", "wd", "rs", "ns", "rate"):
+        stars = ":1" if value == "rate" else ""
+        office.take(EVE, Pressed(f"{value}:{ticket_id}{stars}", "old"))
+        screen = office.screen(EVE)
+        assert "Принтер" not in str(screen), f"{value} tells Eve about Anna's ticket"
+    assert tickets.get(office.c, ticket_id) == before
+
+
+def test_a_group_is_refused_once(office: Office) -> None:
+    assert office.take(EVE, Typed("hi"), private=False).show_after is not None
+    assert office.screen(EVE)["name"] == "private_only"
+    assert office.take(EVE, Typed("hi"), private=False).show_after is None
+
+
+def test_a_flood_is_slowed_and_told_so(office: Office) -> None:
+    office.link()
+    names = [office.say(f"строка {number}") for number in range(130)]
+    assert "too_fast" in names[120:]
+    office.later(minutes=5)
+    assert office.command("help") == "help"
+
+
+def test_what_was_written_before_sign_in_waits_for_its_download_until_we_know_who_asks(office: Office) -> None:
+    office.take(ANNA, Attached(FileRef("v", "u", "a.jpg", 10, "image/jpeg", "photo"), "не печатает", "1"))
+    assert parcels(office) == []
+    person = office.link()
+    assert people.person_of_chat(office.c, ANNA.key) == person
