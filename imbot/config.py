@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -97,6 +97,11 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     problems += _unknown_variables(env)
     tree = _merged(tree, _read_environment(env))
     _anchor_paths(tree, file.absolute().parent)
+    return checked(tree, problems)
+
+
+def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
+    """Settings from plain tables. Raises ConfigError with `problems` and every mistake of `tree`."""
     try:
         settings = Settings(**tree)
     except ValidationError as error:

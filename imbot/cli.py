@@ -1,0 +1,183 @@
+"""The command line. Every command says what went wrong in one line on standard error and ends with a code that is not 0.
+
+Commands of a group lie in `cli_*.py`; what they need is imported when they run, so that `imbot --help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imbot import __version__, cli_mail, cli_queue, cli_user
+from imbot.cli_base import AsJson, Config, say, say_json, settings_of, wait_for
+from imbot.domain.errors import ConfigError, ImbotError
+
+app = typer.Typer(
+    name="imbot",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A chat bot in front of the helpdesk you already have.",
+)
+app.add_typer(cli_user.app, name="user")
+app.add_typer(cli_user.location, name="location")
+app.add_typer(cli_queue.outbox, name="outbox")
+app.add_typer(cli_queue.ticket, name="ticket")
+app.add_typer(cli_mail.app, name="mail")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+
+
+def main() -> None:
+    """The entry point: errors of ours become one line, whatever else is wrong becomes one line and a way to see more."""
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            _complain(problem)
+        sys.exit(1)
+    except ImbotError as error:
+        _complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit finds no broken pipe
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("IMBOT_DEBUG"):
+            raise
+        _complain(f"a mistake of imbot itself: {type(error).__name__}: {error} (IMBOT_DEBUG=1 shows where)")
+        sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    from imbot.log import mask
+
+    typer.echo(f"imbot: {mask(' '.join(text.split()))}", err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"imbot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def entry(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Serve: chats, letters, notices. Ends on SIGTERM or Ctrl-C, within 10 seconds."""
+    from imbot import app as composition
+    from imbot import log
+    from imbot.cli_base import secrets_of
+    from imbot.config import load
+
+    settings = load(config)
+    log.set_up(settings.general.log_level, settings.general.log_format, secrets=secrets_of(settings))
+    wait_for(composition.run(settings))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Of the page on 127.0.0.1.", envvar="PORT", min=0, max=65535)] = 8080,
+    folder: Annotated[Path | None, typer.Option(help="Keep the state here; default: a temporary folder.")] = None,
+) -> None:
+    """Play with everything in one process: no token, no server, no root."""
+    from imbot import demo as world
+
+    try:
+        world.run(port, folder)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("imbot"):
+            raise
+        raise ImbotError(f"the demo needs {error.name}: install imbot[demo]") from error
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the data base to this version's schema, after a copy of the file. `imbot run` does it as well."""
+    from imbot.app import make_folders
+    from imbot.store.lock import InstanceLock
+    from imbot.store.migrate import migrate as bring
+
+    folders = make_folders(settings_of(config).general.data_dir)
+    with InstanceLock(folders.root):
+        applied = bring(folders.database)
+    say(f"applied: {', '.join(applied)}" if applied else "the schema is current")
+
+
+@app.command()
+def doctor(
+    config: Config = None,
+    as_json: AsJson = False,
+    round_trip: Annotated[
+        bool, typer.Option("--round-trip", help="File a marked request with the ITSM and wait for its letter.")
+    ] = False,
+    minutes: Annotated[float, typer.Option(help="How long the round trip waits.", min=0.05, max=120)] = 10,
+) -> None:
+    """Prove each leg: one line each, a hint for what fails, exit code 1 if any does."""
+    from imbot.cli_doctor import examine
+    from imbot.cli_round_trip import travel
+
+    legs = wait_for(travel(config, minutes * 60) if round_trip else examine(config))
+    for leg in legs:
+        if as_json:
+            say_json({"leg": leg.name, "state": leg.state, "says": leg.says, "hint": leg.hint})
+        else:
+            say(leg.line())
+    if any(leg.state == "wrong" for leg in legs):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
+    """Remove what has outlived its time: old photos, raw letters, expired codes and sessions. Runs nightly as well."""
+    from imbot.cli_upkeep import clean, would_clean
+
+    settings = settings_of(config)
+    for kind, count in (would_clean(settings) if dry_run else wait_for(clean(settings))).items():
+        say(f"{kind}: {count}")
+
+
+@app.command()
+def report(
+    csv: Annotated[str, typer.Option("--csv", help="The file to write; - for standard output.")] = "-",
+    since: Annotated[str, typer.Option(help="First day, YYYY-MM-DD; default: 30 days ago.")] = "",
+    until: Annotated[str, typer.Option(help="Last day, YYYY-MM-DD; default: today.")] = "",
+    bom: Annotated[bool, typer.Option("--bom", help="Begin with a byte order mark, which Excel wants.")] = False,
+    config: Config = None,
+) -> None:
+    """Tickets with category, place, times and ratings with their words, as CSV."""
+    from imbot.cli_report import write_report
+
+    count = write_report(settings_of(config), csv, since, until, bom)
+    if csv != "-":
+        say(f"{csv}: {count} tickets")
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("config.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Try each answer at once.")] = True,
+) -> None:
+    """Ask a dozen questions, try each answer, write a short config that only you may read."""
+    from imbot.cli_init import interview
+
+    interview(path, force=force, check=check)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What all commands share: the --config option, the way to the data base, and how people are named and told things.
+
+Nothing heavy is imported at the top: `imbot --help` must be quick.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+
+import typer
+
+from imbot.domain.errors import ImbotError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from imbot.config import Settings
+    from imbot.domain.people import Person
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The settings; default ./config.toml.", envvar="IMBOT_CONFIG", show_envvar=True
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings, with warnings of libraries kept off the terminal. Raises ConfigError."""
+    from imbot import log
+    from imbot.config import load
+
+    settings = load(config)
+    log.set_up("error", "console", secrets=secrets_of(settings))
+    return settings
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must never be seen in a line, whoever writes it."""
+    return [
+        secret.get_secret_value()
+        for secret in (
+            settings.telegram.token,
+            settings.telegram.proxy,
+            settings.directory.ldap.bind_password,
+            settings.smtp.password,
+            settings.mailbox.password,
+        )
+    ]
+
+
+def database(settings: Settings) -> str:
+    """The data base's address. Raises ImbotError where there is none yet, or where it needs `imbot migrate`."""
+    from imbot.store.migrate import HEAD, current
+
+    path = settings.general.data_dir / "imbot.db"
+    url = f"sqlite:///{path}"
+    revision = current(url)
+    if revision is None:
+        raise ImbotError(f"there is no data base at {path} yet: `imbot run` or `imbot migrate` makes it")
+    if revision != HEAD:
+        raise ImbotError(f"{path} has the schema {revision}, this imbot needs {HEAD}: `imbot migrate` brings it there")
+    return url
+
+
+def in_store(settings: Settings, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """One transaction, committed when this returns. The service may be running."""
+    from imbot.store.db import once
+
+    return once(database(settings), fn, *args, **kwargs)
+
+
+def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run what talks to the outside world."""
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def one_person(c: Connection, who: str) -> Person:
+    """Exactly one person by address or chat id. Raises ImbotError for nobody and for several."""
+    from imbot.store import people
+
+    found = people.find_persons(c, who)
+    if not found:
+        raise ImbotError(f"nobody is known by {who!r}: give a mail address or a chat id as in `imbot user list`")
+    if len(found) > 1:
+        raise ImbotError(f"{who!r} fits {', '.join(person.address for person in found)}: give the address")
+    return found[0]
+
+
+def say(text: str = "") -> None:
+    typer.echo(text)
+
+
+def say_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def say_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell, the first row as a heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def shown(moment: datetime | None, settings: Settings) -> str:
+    """A moment on the company's clock, "-" for none."""
+    return moment.astimezone(settings.general.zone).strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def one_line(text: str, limit: int = 60) -> str:
+    """Text from outside on one line of a terminal: no control characters, cut."""
+    flat = "".join(char if char.isprintable() else " " for char in text)
+    flat = " ".join(flat.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,245 @@
+"""`imbot doctor`: each leg that imbot stands on is tried, and says one line. What fails bears a hint for an admin.
+
+Legs are independent: a data base that is missing does not hide a password that is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from imbot.cli_base import database, now, secrets_of
+from imbot.domain.errors import ConfigError, DeliveryError, DirectoryUnavailable, ImbotError, MailboxError
+
+if TYPE_CHECKING:
+    from imbot.config import Settings
+
+_CLOCK_MAY_DIFFER = timedelta(seconds=60)  # codes live ten minutes, status letters are ordered by their dates
+_HINTS = {
+    "directory": "check [directory.ldap] uris, ca_file, bind_dn and bind_password, or the file of persons",
+    "smtp": "check [smtp] host, port, tls, username and password from this very machine",
+    "mailbox": "check [mailbox] host, port, tls, username, password and folder from this very machine",
+    "telegram": "check [telegram] token; where Telegram is not reachable, set proxy or api_base",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one look found. `state`: `well`, `note` (works, but know this) or `wrong`."""
+
+    name: str
+    state: Literal["well", "note", "wrong"]
+    says: str
+    hint: str = ""
+
+    def line(self) -> str:
+        mark = {"well": "ok  ", "note": "note", "wrong": "FAIL"}[self.state]
+        return f"{mark}  {self.name}: {self.says}" + (f" -- {self.hint}" if self.hint else "")
+
+
+async def examine(config: Path | None) -> list[Leg]:
+    """All legs, in the order of their names in the issue of a failure: configuration first, since it explains the rest."""
+    from imbot import log
+    from imbot.config import load, warnings
+
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        return [
+            Leg("configuration", "wrong", problem, "`imbot doctor` again once it is mended")
+            for problem in error.problems
+        ]
+    log.set_up("error", "console", secrets=secrets_of(settings))
+    legs = [*_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
+    legs += [*_templates(settings), _database(settings), _disk(settings), _admins(settings)]
+    far = (("directory", ask_directory), ("smtp", ask_smtp), ("mailbox", ask_mailbox), ("telegram", ask_telegram))
+    legs += await asyncio.gather(*(asked(name, question, settings) for name, question in far))
+    return [*legs, await asyncio.to_thread(_clock, settings)]
+
+
+def _catalogue(settings: Settings) -> list[Leg]:
+    """Configuration, catalogue, locations and profile, by the same code as at the start."""
+    from imbot import wiring
+
+    try:
+        env = wiring.env(settings, b"")
+    except ConfigError as error:
+        return [Leg("configuration", "wrong", problem) for problem in error.problems]
+    backend = env.backend(env.default_backend)
+    kinds = sum(len(category.subs) for category in env.catalogue.categories)
+    says = f"complete; {kinds} kinds of request, profile {backend.profile.name}, letters to {settings.itsm.address}"
+    return [Leg("configuration", "well", says)]
+
+
+def _templates(settings: Settings) -> list[Leg]:
+    from imbot import wiring
+
+    try:
+        templates = wiring.templates(settings)
+        problems, own = templates.problems(), templates.overridden()
+    except ConfigError as error:
+        problems, own = list(error.problems), []
+    if problems:
+        return [Leg("templates", "wrong", problem, "mend it, or remove it to have imbot's own") for problem in problems]
+    return [
+        Leg("templates", "well", f"all compile; yours: {', '.join(own)}" if own else "all compile; none of your own")
+    ]
+
+
+def _database(settings: Settings) -> Leg:
+    from imbot.store import admin, epoch
+    from imbot.store.db import once
+
+    try:
+        url = database(settings)
+        complaint, held = once(url, lambda c: (admin.integrity(c), epoch.held(c)))
+    except ImbotError as error:
+        return Leg("data base", "wrong", str(error), "`imbot migrate` makes or mends the schema")
+    if complaint:
+        return Leg("data base", "wrong", complaint, "stop imbot, keep a copy, put the last good backup back")
+    if held:
+        hint = "`imbot outbox list`, then `imbot outbox confirm`"
+        return Leg("data base", "wrong", "older than what was sent: nothing goes out", hint)
+    size = (settings.general.data_dir / "imbot.db").stat().st_size
+    return Leg("data base", "well", f"{settings.general.data_dir / 'imbot.db'}: whole, current, {size // 1024} KB")
+
+
+def _disk(settings: Settings) -> Leg:
+    folder = settings.general.data_dir
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    probe = folder / ".imbot-doctor"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Leg("disk", "wrong", f"{folder}: {error.strerror}", "the user of imbot must own [general] data_dir")
+    says = f"{free // 1_000_000} MB free at {folder}"
+    if free < settings.files.reserve_bytes:
+        hint = "requests still go, their files are refused; make room or lower [files] reserve_bytes"
+        return Leg("disk", "wrong", says, hint)
+    open_to_others = folder == settings.general.data_dir and folder.stat().st_mode & 0o077
+    return Leg(
+        "disk", "note" if open_to_others else "well", says, "others may read it: chmod 700" if open_to_others else ""
+    )
+
+
+def _admins(settings: Settings) -> Leg:
+    """Somebody must hear of trouble: in a chat that is not blocked, or by letter at an address of the settings."""
+    from imbot.store import people
+    from imbot.store.db import once
+
+    try:
+        found = once(
+            database(settings),
+            lambda c: [
+                (person.address, any(not chat.blocked for chat in people.chats_of(c, person.id)))
+                for person in people.admins(c, settings.general.admins)
+            ],
+        )
+    except ImbotError:
+        found = []
+    in_chat = sorted(address for address, reachable in found if reachable)
+    by_letter = sorted({*settings.general.admins, *(address for address, _ in found)} - set(in_chat))
+    if in_chat:
+        return Leg(
+            "admins",
+            "well",
+            f"{', '.join(in_chat)} in the chat" + (f"; {', '.join(by_letter)} by letter" if by_letter else ""),
+        )
+    if by_letter:
+        hint = "by letter only, which fails when mail does: let one of them sign in to the bot"
+        return Leg("admins", "note", f"{', '.join(by_letter)}", hint)
+    return Leg("admins", "wrong", "nobody hears of trouble", "name somebody in [general] admins")
+
+
+async def asked(name: str, question: Callable[[Settings], Awaitable[str]], settings: Settings) -> Leg:
+    try:
+        return Leg(name, "well", await question(settings))
+    except (DeliveryError, DirectoryUnavailable, MailboxError, ConfigError) as error:
+        return Leg(name, "wrong", str(error), _HINTS[name])
+
+
+async def ask_directory(settings: Settings) -> str:
+    from imbot import wiring
+
+    directory = wiring.directory(settings)
+    try:
+        return await directory.check()
+    finally:
+        await directory.close()
+
+
+async def ask_smtp(settings: Settings) -> str:
+    from imbot import wiring
+    from imbot.mailbox.smtp import Smtp
+
+    smtp = Smtp(wiring.smtp(settings))
+    try:
+        return await smtp.check()
+    finally:
+        await smtp.close()
+
+
+async def ask_mailbox(settings: Settings) -> str:
+    from imbot import wiring
+
+    mailbox = wiring.mailbox(settings)
+    try:
+        return await mailbox.check()
+    finally:
+        await mailbox.close()
+
+
+async def ask_telegram(settings: Settings) -> str:
+    from imbot import wiring
+    from imbot.channels.telegram import Telegram
+
+    telegram = Telegram(wiring.telegram(settings))
+    try:
+        return await telegram.check()
+    finally:
+        await telegram.close()
+
+
+def _clock(settings: Settings) -> Leg:
+    """This machine's clock against the `Date` of the Bot API server's answer."""
+    try:
+        theirs = parsedate_to_datetime(_date_of(settings))
+    except (OSError, HTTPException, ValueError, TypeError) as error:
+        return Leg("clock", "note", f"{now():%Y-%m-%d %H:%M:%S} UTC, compared with nobody ({error})")
+    gap = abs(now() - theirs)
+    says = f"{now():%Y-%m-%d %H:%M:%S} UTC, {int(gap.total_seconds())} s from the Bot API server's"
+    if gap > _CLOCK_MAY_DIFFER:
+        return Leg("clock", "wrong", says, "let the machine keep time (timedatectl set-ntp true)")
+    return Leg("clock", "well", says)
+
+
+def _date_of(settings: Settings) -> str:
+    """The Date header of one plain question, by the way the bot goes. Raises ValueError where that way is SOCKS."""
+    base = urlsplit(settings.telegram.api_base)
+    proxy = urlsplit(settings.telegram.proxy.get_secret_value())
+    if proxy.scheme and (not proxy.scheme.startswith("http") or proxy.username):
+        raise ValueError("the proxy is not plain HTTP")
+    host, port = (proxy.hostname, proxy.port) if proxy.scheme else (base.hostname, base.port)
+    make = HTTPSConnection if base.scheme == "https" else HTTPConnection
+    connection = make(host or "", port, timeout=5)
+    try:
+        if proxy.scheme:
+            connection.set_tunnel(base.hostname or "", base.port)
+        connection.request("HEAD", "/")
+        date = connection.getresponse().getheader("Date")
+    finally:
+        connection.close()
+    if not date:
+        raise ValueError("the answer bears no date")
+    return date

@@ -1,0 +1,212 @@
+"""`imbot init`: a dozen questions, each answer tried at once, and a short config that only its writer may read.
+
+An answer that does not work may be kept: mail servers are repaired later than configs are written. `imbot doctor` tries again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from imbot.cli_base import say, wait_for
+from imbot.domain.errors import ConfigError, ImbotError
+
+if TYPE_CHECKING:
+    from imbot.config import Settings
+
+Tree = dict[str, Any]
+_HEAD = """\
+# Written by `imbot init`. Every other key, with its default: config.example.toml.
+# This file bears passwords: nobody but imbot's user may read it.
+"""
+
+
+def interview(path: Path, *, force: bool, check: bool) -> None:
+    """Ask, try, write. Raises ImbotError where the file is there already or cannot be written."""
+    if path.exists() and not force:
+        raise ImbotError(f"{path} is there already: --force replaces it")
+    tree = _placeholders()
+    say("A dozen questions; Enter takes what stands in brackets. Each answer is tried at once.\n")
+    for ask, legs in (
+        (_ask_company, ()),
+        (_ask_telegram, ("telegram",)),
+        (_ask_directory, ("directory",)),
+        (_ask_mail, ("smtp", "mailbox")),
+        (_ask_itsm, ()),
+    ):
+        _until_right(tree, ask, legs if check else ())
+    _write(path, tree)
+    say(f"\n{path} is written. Next: `imbot doctor --config {path}`, then `imbot run --config {path}`.")
+
+
+def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...]) -> None:
+    """Ask a group of questions until the answers make sense and work, or are kept as they are."""
+    from imbot.config import checked
+
+    while True:
+        ask(tree)
+        try:
+            settings = checked(tree)
+        except ConfigError as error:
+            for problem in error.problems:
+                say(f"  {problem}")
+            continue
+        if all([_works(settings, leg) for leg in legs]) or typer.confirm("  Keep it all the same?", default=False):
+            return
+
+
+def _works(settings: Settings, leg: str) -> bool:
+    from imbot import cli_doctor
+
+    questions: dict[str, Callable[[Settings], Awaitable[str]]] = {
+        "telegram": cli_doctor.ask_telegram,
+        "directory": cli_doctor.ask_directory,
+        "smtp": cli_doctor.ask_smtp,
+        "mailbox": cli_doctor.ask_mailbox,
+    }
+
+    found = wait_for(cli_doctor.asked(leg, questions[leg], settings))
+    say(f"  {found.line()}")
+    return found.state != "wrong"
+
+
+def _ask_company(tree: Tree) -> None:
+    general = tree["general"]
+    _ask(general, "support_contact", "How do people reach a human (phone, room)")
+    general["admins"] = [_prompt("Who hears of trouble (your mail address)", general["admins"][0])]
+    _ask(general, "timezone", "Time zone")
+
+
+def _ask_telegram(tree: Tree) -> None:
+    section = tree["telegram"]
+    section["token"] = _secret("Bot token from @BotFather")
+    _ask(section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)")
+
+
+def _ask_directory(tree: Tree) -> None:
+    section = tree["directory"]
+    section["kind"] = _choice("Who is an employee", ("ldap", "file", "domain"), section["kind"])
+    if section["kind"] == "ldap":
+        ldap = section.setdefault("ldap", {"uris": ["ldaps://dc1.company.ru"], "bind_dn": "", "base": ""})
+        ldap["uris"] = [_prompt("  Directory server", ldap["uris"][0])]
+        ldap["starttls"] = ldap["uris"][0].startswith("ldap:")
+        _ask(ldap, "bind_dn", "  Service account (DN)")
+        ldap["bind_password"] = _secret("  Its password")
+        _ask(ldap, "base", "  Where the people are (base DN)")
+        ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=True)
+    elif section["kind"] == "file":
+        file = section.setdefault("file", {"path": "directory.toml"})
+        file["path"] = str(
+            Path(_prompt("  File of persons (see data/directory.example.toml)", file["path"])).absolute()
+        )
+    else:
+        domain = section.setdefault("domain", {"domains": ["company.ru"]})
+        domain["domains"] = [_prompt("  Domain of the work addresses", domain["domains"][0])]
+    for kind in ("ldap", "file", "domain"):
+        if kind != section["kind"]:
+            section.pop(kind, None)
+
+
+def _ask_mail(tree: Tree) -> None:
+    smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
+    itsm["bot_address"] = _prompt("The bot's own mailbox", itsm["bot_address"])
+    password = _secret("Its password")
+    smtp["host"] = _prompt("SMTP server", smtp["host"])
+    smtp["tls"] = _choice("  Encryption", ("starttls", "tls", "none"), smtp["tls"])
+    smtp["port"] = _number("  Port", {"starttls": 587, "tls": 465, "none": 25}[smtp["tls"]])
+    smtp["username"], smtp["password"] = itsm["bot_address"], password
+    mailbox["host"] = _prompt("IMAP server", smtp["host"])
+    mailbox["tls"] = _choice("  Encryption", ("tls", "starttls", "none"), mailbox["tls"])
+    mailbox["port"] = _number("  Port", {"tls": 993, "starttls": 143, "none": 143}[mailbox["tls"]])
+    mailbox["username"], mailbox["password"] = itsm["bot_address"], password
+
+
+def _ask_itsm(tree: Tree) -> None:
+    itsm = tree["itsm"]
+    itsm["address"] = _prompt("The helpdesk's intake mailbox", itsm["address"])
+    itsm["senders"] = [_prompt("The address its status letters come from", itsm["address"])]
+    itsm["profile"] = _prompt("Its kind (inframanager, generic-ru)", itsm["profile"])
+    evidence = itsm["evidence"]
+    kinds = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
+    evidence.clear()
+    evidence["kind"] = _choice("What proves that a status letter is real", kinds, "auth-results")
+    if evidence["kind"] == "auth-results":
+        evidence["authserv_id"] = _prompt(
+            "  First word of Authentication-Results in your mail", tree["mailbox"]["host"]
+        )
+    if evidence["kind"] == "trusted-relay":
+        evidence["relays"] = [_prompt("  Host or address the ITSM sends from")]
+        evidence["own_hosts"] = [_prompt("  Your mail server's own name", tree["mailbox"]["host"])]
+
+
+def _placeholders() -> Tree:
+    """Answers not given yet: they make sense to the settings, so that each group can be judged alone."""
+    return {
+        "general": {"support_contact": "", "admins": ["admin@company.ru"], "timezone": "Europe/Moscow"},
+        "telegram": {"token": "1:placeholder", "proxy": ""},
+        "directory": {"kind": "domain", "domain": {"domains": ["company.ru"]}},
+        "smtp": {"host": "mail.company.ru", "tls": "starttls"},
+        "mailbox": {"host": "mail.company.ru", "tls": "tls", "username": "bot", "password": "placeholder"},
+        "itsm": {
+            "address": "support@company.ru",
+            "profile": "inframanager",
+            "senders": ["support@company.ru"],
+            "bot_address": "helpbot@company.ru",
+            "evidence": {"kind": "auth-results", "authserv_id": "mail.company.ru"},
+        },
+    }
+
+
+def _ask(table: Tree, key: str, question: str) -> None:
+    table[key] = _prompt(question, table.get(key, ""))
+
+
+def _prompt(question: str, default: str | None = None) -> str:
+    return str(typer.prompt(question, default=default, show_default=bool(default))).strip()
+
+
+def _secret(question: str) -> str:
+    """Not echoed on a terminal; read plainly from a pipe."""
+    return str(typer.prompt(question, hide_input=sys.stdin.isatty())).strip()
+
+
+def _number(question: str, default: int) -> int:
+    return int(typer.prompt(question, default=default, type=int))
+
+
+def _choice(question: str, choices: tuple[str, ...], default: str) -> str:
+    while True:
+        answer = _prompt(f"{question} ({', '.join(choices)})", default)
+        if answer in choices:
+            return answer
+        say(f"  {answer!r} is none of them")
+
+
+def _write(path: Path, tree: Tree) -> None:
+    """0600 from the first byte, and never half a file under the final name."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(_HEAD + to_toml(tree))
+        beside.replace(path)
+    except OSError as error:
+        raise ImbotError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def to_toml(tree: Tree, place: str = "") -> str:
+    """Tables of texts, numbers, switches and lists of texts as TOML. JSON's spelling of those is TOML's as well."""
+    plain = {key: value for key, value in tree.items() if not isinstance(value, dict)}
+    text = f"\n[{place}]\n" if place and plain else ""
+    text += "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in plain.items())
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            text += to_toml(value, f"{place}.{key}" if place else key)
+    return text

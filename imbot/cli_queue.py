@@ -1,0 +1,230 @@
+"""`imbot outbox ...`, `imbot ticket ...`, `imbot mail quarantine ...`: looking into what waits, and deciding about it."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imbot.cli_base import AsJson, Config, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.domain.errors import ImbotError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from imbot.config import Settings
+
+outbox = typer.Typer(no_args_is_help=True, help="What waits to be sent: list, retry, drop, confirm.")
+ticket = typer.Typer(no_args_is_help=True, help="Tickets.")
+quarantine = typer.Typer(no_args_is_help=True, help="Letters that were not believed or not bound: list, show, replay.")
+Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID")]
+_MOST = 200
+
+
+@outbox.command("list")
+def list_outbox(
+    settled: Annotated[bool, typer.Option("--settled", help="What was settled last instead.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open parcels, oldest first, and what holds them."""
+    settings = settings_of(config)
+
+    def look(c: Connection) -> tuple[list[Any], bool]:
+        from imbot.store import admin, epoch, lanes
+
+        return (admin.settled_parcels(c, _MOST) if settled else lanes.open_parcels(c, _MOST)), epoch.held(c)
+
+    parcels, held = in_store(settings, look)
+    if as_json:
+        for stored in parcels:
+            say_json(_row(stored))
+        return
+    if held:
+        say("HELD: the data base is older than what was sent. `imbot outbox confirm` says: go on from here.")
+    table = [["ID", "KIND", "LANE", "DUE", "TRIES", "STATE"]]
+    for stored in parcels:
+        one = stored.parcel
+        cells = [str(one.id), str(one.kind), one.lane, shown(one.due_at, settings), str(one.attempt), _state(stored)]
+        table.append([one_line(cell, 80) for cell in cells])
+    say_table(table)
+
+
+@outbox.command("retry")
+def retry(id: Id, config: Config = None) -> None:
+    """Send a parcel again, now; one that was given up is opened again."""
+    from imbot.store import lanes
+
+    if not in_store(settings_of(config), lanes.retry, id, now()):
+        raise ImbotError(f"there is nothing to send again under {id}: see `imbot outbox list --settled`")
+    say(f"{id}: goes out now, if `imbot run` is running")
+
+
+@outbox.command("drop")
+def drop(id: Id, config: Config = None) -> None:
+    """Never send a parcel. What it would have told is lost."""
+    from imbot.store import lanes
+
+    if not in_store(settings_of(config), lanes.drop, id, now()):
+        raise ImbotError(f"{id} is not open: see `imbot outbox list`")
+    say(f"{id}: dropped")
+
+
+@outbox.command("confirm")
+def confirm(config: Config = None) -> None:
+    """After a backup was put back: go on sending what is open in it."""
+    from imbot.store import epoch
+
+    settings = settings_of(config)
+    fresh = secrets.token_hex(8)
+
+    def go_on(c: Connection) -> int | None:
+        return epoch.confirm_epoch(c, fresh, now()) if epoch.held(c) else None
+
+    count = in_store(settings, go_on)
+    if count is None:
+        raise ImbotError("nothing is held")
+    epoch.write_mark(settings.general.data_dir / "imbot.epoch", fresh)
+    say(f"going on with {count} open parcels")
+
+
+@ticket.command("show")
+def show_ticket(
+    what: Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """A ticket with its history, its letters and its files."""
+    settings = settings_of(config)
+    for one in in_store(settings, _tickets, what):
+        if as_json:
+            say_json(one)
+        else:
+            _say_ticket(one, settings)
+
+
+@quarantine.command("list")
+def list_quarantine(
+    days: Annotated[int, typer.Option(help="How far back.", min=1)] = 30, config: Config = None, as_json: AsJson = False
+) -> None:
+    """Letters set aside, newest first, and why."""
+    from imbot.store import inbox
+
+    settings = settings_of(config)
+    rows = in_store(settings, inbox.quarantined, now() - timedelta(days=days), _MOST)
+    if as_json:
+        for row in rows:
+            say_json(
+                {"id": row.id, "at": row.kept_at, "from": row.sender, "subject": row.subject, "reason": row.reason}
+            )
+        return
+    table = [["ID", "CAME", "FROM", "SUBJECT", "REASON"]]
+    table += [[str(row.id), shown(row.kept_at, settings), row.sender, row.subject, row.reason] for row in rows]
+    say_table([[one_line(cell) for cell in line] for line in table])
+
+
+@quarantine.command("show")
+def show_quarantine(id: Id, config: Config = None) -> None:
+    """The letter as it came, byte by byte, on standard output."""
+    from imbot.store import inbox
+
+    settings = settings_of(config)
+    letter = in_store(settings, inbox.raw_letter, id)
+    if letter is None:
+        raise ImbotError(f"there is no letter {id}")
+    if letter.raw is None and not letter.path:
+        raise ImbotError(f"letter {id} has been cleaned up: only its identity is kept")
+    raw = letter.raw if letter.raw is not None else (settings.general.data_dir / "letters" / letter.path).read_bytes()
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+
+
+@quarantine.command("replay")
+def replay(id: Id, config: Config = None) -> None:
+    """Read a letter again, after its profile or the settings were mended."""
+    from imbot.store import inbox
+
+    if not in_store(settings_of(config), inbox.reopen_mail, id):
+        raise ImbotError(f"letter {id} cannot be read again: it is not in quarantine")
+    say(f"{id}: is read again, if `imbot run` is running")
+
+
+def _state(stored: Any) -> str:
+    if stored.settled_at is not None:
+        return f"{stored.outcome} {stored.parcel.last_error}".strip()
+    if stored.suspended:
+        return f"suspended: {stored.parcel.last_error}".rstrip(": ")
+    if stored.parcel.waits_for:
+        return f"waits for {stored.parcel.waits_for.partition(':')[0]}"
+    return stored.parcel.last_error or "due"
+
+
+def _row(stored: Any) -> dict[str, Any]:
+    one = stored.parcel
+    return {
+        "id": one.id,
+        "kind": str(one.kind),
+        "lane": one.lane,
+        "target": one.target,
+        "created_at": one.created_at,
+        "due_at": one.due_at,
+        "attempts": one.attempt,
+        "settled_at": stored.settled_at,
+        "outcome": stored.outcome,
+        "suspended": stored.suspended,
+        "waits_for": one.waits_for,
+        "last_error": one.last_error,
+    }
+
+
+def _tickets(c: Connection, what: str) -> list[dict[str, Any]]:
+    from imbot.store import admin, files, ledger, letters, people, ratings, tickets
+
+    found = []
+    for id in admin.tickets_matching(c, what):
+        one = tickets.get(c, id)
+        if one is None:
+            continue
+        person, rating = people.person(c, one.person_id), ratings.rating(c, id)
+        found.append(
+            {
+                "id": id,
+                "token": one.token,
+                "numbers": tickets.numbers_of(c, id),
+                "title": one.title,
+                "status": str(one.status),
+                "handover": str(one.handover),
+                "created_at": one.created_at,
+                "requester": person.address if person else "",
+                "stars": rating.stars if rating else None,
+                "ledger": [{"at": row.at, "what": row.what, "values": row.values} for row in ledger.ledger(c, id)],
+                "letters": [
+                    {"at": row.put_at, "kind": row.kind, "message_id": row.message_id, "outcome": row.outcome}
+                    for row in letters.letters_of(c, id)
+                ],
+                "files": [
+                    {"name": row.name, "size": row.size, "fate": row.fate, "reason": row.reason}
+                    for row in files.of_ticket(c, id)
+                ],
+            }
+        )
+    if not found:
+        raise ImbotError(f"there is no ticket {what!r}")
+    return found
+
+
+def _say_ticket(one: dict[str, Any], settings: Settings) -> None:
+    say(f"{one['id']}  {one['token']}  {' '.join(one['numbers']) or 'no number yet'}")
+    say(f"{one_line(one['title'], 100)}")
+    say(f"status {one['status']}, letter {one['handover']}, filed {shown(one['created_at'], settings)}")
+    say(f"requester {one['requester'] or 'forgotten'}" + (f", rated {one['stars']}" if one["stars"] else ""))
+    for row in one["ledger"]:
+        values = ", ".join(f"{key}={value}" for key, value in row["values"].items() if value not in (None, "", [], {}))
+        say(f"  {shown(row['at'], settings)}  {row['what']}  {one_line(values, 100)}".rstrip())
+    for row in one["letters"]:
+        say(f"  letter {row['kind']}  {shown(row['at'], settings)}  {row['message_id']}  {row['outcome'] or 'waits'}")
+    for row in one["files"]:
+        say(f"  file {one_line(row['name'])}  {row['size'] or 0} bytes  {row['fate']} {row['reason']}".rstrip())

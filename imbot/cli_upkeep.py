@@ -1,0 +1,48 @@
+"""`imbot cleanup`: the nightly clean-up, now, or only what it would do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imbot.cli_base import database, now
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from imbot.config import Settings
+
+
+class _OnlyAsked(Exception):
+    """Carries the counts out of a transaction that must not be committed."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self.counts = counts
+
+
+async def clean(settings: Settings) -> dict[str, int]:
+    """Remove it; says how many of what."""
+    from imbot.loops.cleaning import clean_up
+    from imbot.store.db import Db
+
+    folder = settings.general.data_dir
+    db = await Db.open(database(settings))
+    try:
+        return await clean_up(db, settings.retention, folder / "files", folder / "letters", now())
+    finally:
+        await db.close()
+
+
+def would_clean(settings: Settings) -> dict[str, int]:
+    """The first round's counts, by doing it in a transaction that is rolled back. Touches no file."""
+    from imbot.services import upkeep
+    from imbot.store.db import once
+
+    def try_out(c: Connection) -> None:
+        at = now()
+        raise _OnlyAsked(upkeep.forget(c, upkeep.due(c, settings.retention, at), settings.retention, at))
+
+    try:
+        once(database(settings), try_out)
+    except _OnlyAsked as answer:
+        return answer.counts
+    return {}

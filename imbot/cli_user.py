@@ -1,0 +1,218 @@
+"""`imbot user ...` and `imbot location ...`: who is known, what is known of them, and taking it away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imbot.cli_base import (
+    AsJson,
+    Config,
+    in_store,
+    now,
+    one_line,
+    one_person,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+)
+from imbot.domain.errors import ImbotError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+app = typer.Typer(no_args_is_help=True, help="Persons: list, show, delete, role, unlink, invite, check.")
+location = typer.Typer(no_args_is_help=True, help="Remembered places.")
+Who = Annotated[str, typer.Argument(help="A mail address or a chat id.", metavar="WHO")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("list")
+def list_users(config: Config = None, as_json: AsJson = False) -> None:
+    """Everybody known, with their chats."""
+    settings = settings_of(config)
+    rows = in_store(settings, _everybody)
+    if as_json:
+        for row in rows:
+            say_json(row)
+        return
+    table = [["ADDRESS", "NAME", "ROLE", "CHATS", "STATE"]]
+    table += [[row["address"], row["name"], row["role"], " ".join(row["chats"]) or "-", row["state"]] for row in rows]
+    say_table([[one_line(cell) for cell in line] for line in table])
+
+
+@app.command("show")
+def show_user(who: Who, config: Config = None, as_json: AsJson = False) -> None:
+    """All that is known of a person."""
+    settings = settings_of(config)
+    found = in_store(settings, _portrait, who)
+    if as_json:
+        say_json(found)
+        return
+    for key, value in found.items():
+        if isinstance(value, list):
+            say(f"{key}:" + ("" if value else " none"))
+            for item in value:
+                say("  " + one_line("  ".join(str(part) for part in item.values() if part not in (None, "")), 140))
+        else:
+            say(f"{key}: {value if value not in (None, '') else '-'}")
+
+
+@app.command("delete")
+def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
+    """Forget a person: removes or pseudonymises all that is theirs and says what. Cannot be undone."""
+    settings = settings_of(config)
+    person = in_store(settings, one_person, who)
+    if not yes:
+        typer.confirm(f"Forget {person.name or 'the person'} <{person.address}> for ever?", abort=True)
+    from imbot.services.upkeep import erase_person, remove
+
+    erased = in_store(settings, erase_person, person.id, now())
+    folder = settings.general.data_dir
+    stuck = remove(erased.paths, (folder / "files", folder / "letters"))
+    for kind, count in erased.counts.items():
+        say(f"{kind}: {count}")
+    say(f"files on disk: {len(erased.paths) - len(stuck)}")
+    if stuck:
+        raise ImbotError("; ".join(f"{path} is still there: {problem}" for path, problem in stuck.items()))
+
+
+@app.command("role")
+def set_role(
+    who: Who,
+    role: Annotated[str, typer.Argument(help="user, support, admin, or directory (as the directory says).")],
+    config: Config = None,
+) -> None:
+    """Give a person a role, whatever the directory says."""
+    from imbot.domain.people import Role
+
+    chosen = next((one for one in Role if one == role), None)
+    if chosen is None and role != "directory":
+        raise ImbotError(f"{role!r} is no role: user, support, admin or directory")
+    settings = settings_of(config)
+
+    def change(c: Connection) -> str:
+        from imbot.store import people
+
+        person = one_person(c, who)
+        people.set_role(c, person.id, chosen)
+        after = people.person(c, person.id)
+        return f"{person.address}: {after.role if after else role}"
+
+    say(in_store(settings, change))
+
+
+@app.command("unlink")
+def unlink(who: Who, config: Config = None) -> None:
+    """Sign a person out: of all their chats by address, of one by its id. Their tickets stay theirs."""
+    settings = settings_of(config)
+
+    def take_away(c: Connection) -> list[str]:
+        from imbot.store import people
+
+        person = one_person(c, who)
+        chats = people.chats_of(c, person.id)
+        one = [chat for chat in chats if who.strip() in (chat.id, chat.key)]
+        return [chat.key for chat in one or chats if people.unlink_chat(c, chat.key, now())]
+
+    taken = in_store(settings, take_away)
+    say(f"signed out: {' '.join(taken)}" if taken else "no chat was signed in")
+
+
+@app.command("invite")
+def invite(
+    address: Annotated[str, typer.Argument(help="The work address of somebody who cannot read their mail.")],
+    config: Config = None,
+) -> None:
+    """Print a one-time link that signs its first opener in as this person. Hand it over in person."""
+    from imbot.cli_people import entry_of, environment, invitation
+
+    settings = settings_of(config)
+    entry = entry_of(settings, address)
+    token, bot = in_store(settings, invitation, entry, now(), environment(settings))
+    if not bot:
+        raise ImbotError("the bot's name is not known yet: start `imbot run` once, then invite again")
+    say(f"{entry.name or entry.address} <{entry.address}>, for {settings.signin.invite_days} days, once:")
+    say(f"https://t.me/{bot}?start={token}")
+
+
+@app.command("check")
+def check(address: Annotated[str, typer.Argument(help="A work address.")], config: Config = None) -> None:
+    """Why no code came: the directory's answer, the limits, the fate of the last letters."""
+    from imbot.cli_people import why_no_code
+
+    for line in why_no_code(settings_of(config), address):
+        say(line)
+
+
+@location.command("clear")
+def clear_location(
+    who: Annotated[str | None, typer.Argument(help="A mail address or a chat id.", metavar="WHO")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="For all persons, after the offices have moved.")] = False,
+    config: Config = None,
+) -> None:
+    """Forget the places that are offered first in a new request."""
+    if bool(who) == everybody:
+        raise ImbotError("give a person, or --all")
+    settings = settings_of(config)
+
+    def clear(c: Connection) -> int:
+        from imbot.store import tickets
+
+        persons = [one_person(c, who)] if who else _all(c)
+        return sum(tickets.clear_location(c, person.id) for person in persons)
+
+    say(f"places forgotten: {in_store(settings, clear)}")
+
+
+def _all(c: Connection) -> list[Any]:
+    from imbot.store import people
+
+    found: list[Any] = []
+    while page := people.list_persons(c, found[-1].id if found else 0, 500):
+        found += page
+    return found
+
+
+def _everybody(c: Connection) -> list[dict[str, Any]]:
+    from imbot.store import people
+
+    return [
+        {
+            "address": person.address,
+            "name": person.name,
+            "role": str(person.role),
+            "chats": [chat.key for chat in people.chats_of(c, person.id)],
+            "state": "left" if person.gone else "",
+        }
+        for person in _all(c)
+    ]
+
+
+def _portrait(c: Connection, who: str) -> dict[str, Any]:
+    from imbot.store import people, tickets
+
+    person = one_person(c, who)
+    newest, total = tickets.of_person(c, person.id, 0, 10)
+    return {
+        "address": person.address,
+        "name": person.name,
+        "role": str(person.role),
+        "phone": person.phone,
+        "office": person.office,
+        "department": person.department,
+        "left the company": "yes" if person.gone else "no",
+        "checked in the directory": people.checked_at(c, person.id),
+        "consent": people.consented(c, person.id),
+        "chats": [
+            {"key": chat.key, "linked_at": chat.linked_at, "state": "blocked the bot" if chat.blocked else ""}
+            for chat in people.chats_of(c, person.id)
+        ],
+        "tickets": total,
+        "newest tickets": [
+            {"id": one.id, "number": one.number, "status": str(one.status), "title": one.title} for one in newest
+        ],
+    }

@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Forget remembered places: imbot location clear WHO. A thin door: every option is the command's."""
+
+import sys
+
+from imbot.cli import main
+
+sys.argv[1:1] = ["location", "clear"]
+main()
