@@ -14,7 +14,8 @@ from sqlalchemy.dialects.sqlite import Insert
 from imbot.domain.chats import Chat
 from imbot.domain.people import Entry, Person, Role
 from imbot.store.columns import Moment
-from imbot.store.erase import erase as erase  # of the same noun, in a file of its own
+from imbot.store.erase import erase as erase  # the same noun, in a file of its own
+from imbot.store.erase import paths_of as paths_of
 from imbot.store.schema import chats, people
 from imbot.store.sql import dialect, insert
 

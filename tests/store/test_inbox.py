@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from imbot.store import inbox
+from imbot.store.inbox import MailPlace, RawLetter
+from tests.store.conftest import NOW
+
+LATER = NOW + timedelta(hours=1)
+RAW = b"Subject: x\r\n\r\nbytes \xff\x00"
+
+
+def keep(
+    c: Connection, uid: int | str = 1, sha: str = "s1", *, box: str = "INBOX", era: str = "7", path: str = ""
+) -> int:
+    raw = None if path else RAW
+    return inbox.keep_raw(c, box, era, uid, raw=raw, path=path, size=len(RAW), sha256=sha, now=NOW)
+
+
+def test_a_key_is_new_once(c: Connection) -> None:
+    assert inbox.first_time(c, "telegram:1", NOW)
+    assert not inbox.first_time(c, "telegram:1", LATER)
+    assert inbox.first_time(c, "telegram:2", NOW)
+
+
+def test_raw_bytes_come_back_as_they_were(c: Connection) -> None:
+    id = keep(c)
+    large = keep(c, 2, "s2", path="/var/mail/s2")
+    assert inbox.unread(c, 10) == [
+        RawLetter(id, "INBOX", RAW, "", len(RAW), "s1", 0),
+        RawLetter(large, "INBOX", None, "/var/mail/s2", len(RAW), "s2", 0),
+    ]
+    assert len(inbox.unread(c, 1)) == 1
+    assert inbox.raw_letter(c, id) == inbox.unread(c, 1)[0]
+    assert inbox.raw_letter(c, 99) is None
+
+
+def test_the_same_place_is_the_same_letter(c: Connection) -> None:
+    assert keep(c) == keep(c) == keep(c, "1", "other bytes: the server says they cannot be")
+    assert len(inbox.unread(c, 10)) == 1
+
+
+def test_a_new_uidvalidity_repeats_nothing_and_is_marked_anew(c: Connection) -> None:
+    id = keep(c)
+    inbox.settle_mail(c, id, "applied", now=NOW)
+    inbox.marked(c, inbox.to_mark(c, "INBOX"), NOW)
+    assert keep(c, 9, era="8") == id
+    assert inbox.unread(c, 10) == []
+    assert inbox.to_mark(c, "INBOX") == [MailPlace("INBOX", "8", "9", id)]
+
+
+def test_two_copies_in_the_mailbox_are_one_letter_and_both_are_marked(c: Connection) -> None:
+    id = keep(c, 1)
+    assert keep(c, 2) == id
+    other = keep(c, 3, "s3")
+    elsewhere = keep(c, 1, box="Archive")
+    assert len({id, other, elsewhere}) == 3
+    assert inbox.to_mark(c, "INBOX") == []
+    inbox.settle_mail(c, id, "applied", now=NOW)
+    assert [place.uid for place in inbox.to_mark(c, "INBOX")] == ["1", "2"]
+    assert [place.uid for place in inbox.to_mark(c, "INBOX", 1)] == ["1"]
+    inbox.marked(c, inbox.to_mark(c, "INBOX"), NOW)
+    inbox.marked(c, [], NOW)
+    assert inbox.to_mark(c, "INBOX") == []
+
+
+def test_attempts_are_counted(c: Connection) -> None:
+    id = keep(c)
+    assert [inbox.count_attempt(c, id), inbox.count_attempt(c, id)] == [1, 2]
+    assert inbox.unread(c, 1)[0].attempts == 2
+    assert inbox.count_attempt(c, 99) == 0
+
+
+def test_what_is_put_aside_is_listed_announced_once_and_can_be_replayed(c: Connection) -> None:
+    first, second, fine = keep(c, 1, "a"), keep(c, 2, "b"), keep(c, 3, "c")
+    headers = {"sender": "eve@evil.ru", "subject": "Заявка", "message_id": "<e@evil>"}
+    inbox.settle_mail(c, first, "quarantined", reason="not believed", now=NOW, **headers)
+    inbox.settle_mail(c, second, "quarantined", reason="no ticket", now=LATER)
+    inbox.settle_mail(c, fine, "applied", ticket_id="tick1", now=NOW)
+    assert [row.id for row in inbox.quarantined(c, NOW, 10)] == [second, first]
+    assert [row.id for row in inbox.quarantined(c, LATER, 10)] == [second]
+    assert [row.id for row in inbox.to_announce(c, 10)] == [first, second]
+    inbox.announced(c, [first], LATER)
+    assert [row.id for row in inbox.to_announce(c, 10)] == [second]
+    row = inbox.get_mail(c, first)
+    assert row is not None
+    assert (row.sender, row.reason, row.outcome, row.announced_at) == (
+        "eve@evil.ru",
+        "not believed",
+        "quarantined",
+        LATER,
+    )
+    assert inbox.reopen_mail(c, first)
+    assert [letter.id for letter in inbox.unread(c, 10)] == [first]
+    assert not inbox.reopen_mail(c, 99)
+    assert inbox.get_mail(c, 99) is None
+
+
+def test_cursors_and_facts_are_kept_by_name(c: Connection) -> None:
+    assert inbox.cursor(c, "imap") == inbox.fact(c, "x") == ""
+    assert inbox.fact_at(c, "x") is None
+    inbox.set_cursor(c, "imap", "7:41")
+    inbox.set_cursor(c, "imap", "7:42")
+    inbox.set_fact(c, "x", "1", NOW)
+    inbox.set_fact(c, "x", "2", LATER)
+    assert (inbox.cursor(c, "imap"), inbox.fact(c, "x"), inbox.fact_at(c, "x")) == ("7:42", "2", LATER)
+
+
+def test_an_update_that_was_not_understood_is_kept_whole(c: Connection) -> None:
+    first = inbox.keep_update(c, {"update_id": 1, "чудо": None}, "KeyError", NOW)
+    second = inbox.keep_update(c, "not even JSON", "JSONDecodeError", LATER)
+    rows = inbox.bad_update_rows(c, 10)
+    assert [row["id"] for row in rows] == [second, first]
+    assert rows[0] == {"id": second, "at": LATER, "error": "JSONDecodeError", "raw": "not even JSON"}
+    assert rows[1]["raw"] == '{"update_id":1,"чудо":null}'
+
+
+def test_old_bytes_are_pruned_and_identities_stay(c: Connection) -> None:
+    old, unread, large = keep(c, 1, "a"), keep(c, 2, "b"), keep(c, 3, "c", path="/var/c")
+    for id in (old, large):
+        inbox.settle_mail(c, id, "applied", now=NOW)
+    assert inbox.raw_to_prune(c, NOW) == []
+    assert inbox.raw_to_prune(c, LATER) == [(old, ""), (large, "/var/c")]
+    assert inbox.prune_raw(c, LATER, [large]) == 1
+    assert inbox.prune_raw(c, LATER) == 1
+    assert inbox.prune_raw(c, LATER) == 0
+    assert keep(c, 9, "a", era="8") == old
+    assert [letter.id for letter in inbox.unread(c, 10)] == [unread]
+    assert not inbox.reopen_mail(c, old)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("SELECT id FROM mails WHERE settled_at IS NULL ORDER BY id LIMIT 5", "ix_mails_unread"),
+        ("SELECT id FROM mails WHERE outcome = 'quarantined' AND settled_at >= 1", "ix_mails_quarantine"),
+        ("SELECT id FROM mails WHERE (raw IS NOT NULL OR path <> '') AND kept_at < 9", "ix_mails_raw"),
+        ("SELECT uid FROM mail_places WHERE mail_places.marked_at IS NULL AND mailbox='a'", "ix_mail_places_unmarked"),
+    ],
+)
+def test_the_statements_of_the_watcher_read_no_settled_letters(c: Connection, statement: str, index: str) -> None:
+    plan = " ".join(row.detail for row in c.execute(text(f"EXPLAIN QUERY PLAN {statement}")))
+    assert index in plan
