@@ -119,7 +119,7 @@ class Watcher:
                 kept = await asyncio.to_thread(keep_blob, self._folder, raw, digest)
                 path = kept.name
             validity, _, uid = letter.key.rpartition(":")
-            await self._db.run(
+            mail_id = await self._db.run(
                 inbox.keep_raw,
                 self._name,
                 validity,
@@ -130,6 +130,11 @@ class Watcher:
                 sha256=digest,
                 now=self._clock(),
             )
+            if letter.truncated:
+                reason = (
+                    f"it is too large ({letter.size} bytes): only its headers were fetched, the rest is on the server"
+                )
+                await self._db.run(reports.refuse, mail_id, reason, self._clock())
 
     async def _carry_out_kept(self) -> None:
         while kept := await self._db.read(inbox.unread, 50):

@@ -1,0 +1,152 @@
+"""The real `imbot run` process, killed with SIGKILL at each named failpoint of journeys A and B and started again.
+
+What must hold whatever is killed: one ticket, one letter with one Message-ID, every status told. A letter goes out twice
+only where the kill fell between the server's 250 and our commit; a notice only where it fell behind its showing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from imbot.demo.cast import ITSM_ADDRESS
+from tests.journeys.office import ANNA, ANNA_MAIL, PNG, Office
+
+pytestmark = pytest.mark.servers
+
+# failpoint -> (how many letters the ITSM may get, how often a notice may come)
+FAILPOINTS = {
+    "update_received:6": (1, 1),
+    "turn_committed:6": (1, 1),
+    "screen_shown:5": (1, 1),
+    "parcel_claimed:1": (1, 1),
+    "parcel_claimed:4": (1, 1),
+    "parcel_settled:2": (1, 1),
+    "smtp_mid_data": (1, 1),
+    "smtp_250": (2, 1),
+    "mail_fetched": (1, 1),
+    "raw_stored": (1, 1),
+    "report_applied": (1, 1),
+    "notice_sent": (1, 2),
+    "mail_marked": (1, 1),
+    "mail_marked:2": (1, 1),
+}
+
+
+class Nanny:
+    """Starts `imbot run`, and starts it again, without the failpoint, whenever it was killed."""
+
+    def __init__(self, config: Path, log: Path) -> None:
+        self._config, self._log = config, log
+        self.kills = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self, failpoint: str = "") -> None:
+        env = {**os.environ, "IMBOT_FAILPOINT": failpoint}
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "imbot", "run", "--config", str(self._config)), env=env, stdout=log, stderr=log
+            )
+        self._watch = asyncio.create_task(self._mind(self._process))
+
+    async def _mind(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        if code == -9:
+            self.kills += 1
+            await self.start()
+        elif code != 0:
+            raise AssertionError(f"imbot ended with {code}: {self._log.read_text(errors='replace')[-3000:]}")
+
+    async def stop(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await asyncio.wait_for(self._process.wait(), 15)
+        if self._watch is not None:
+            await self._watch
+
+
+@contextlib.asynccontextmanager
+async def minded(office: Office) -> AsyncIterator[Nanny]:
+    nanny = Nanny(office.write_config(), office.folder / "imbot.log")
+    await nanny.start()
+    try:
+        yield nanny
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            await nanny.stop()
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+async def test_a_kill_anywhere_loses_nothing_and_doubles_nothing(office: Office, failpoint: str) -> None:
+    letters_allowed, notices_allowed = FAILPOINTS[failpoint]
+    async with minded(office) as nanny:
+        await office.sign_in(ANNA, ANNA_MAIL)
+        await nanny.stop()
+        await nanny.start(failpoint)
+        await file_and_finish(office)
+        await office.until(lambda: nanny.kills == 1, f"{failpoint} is reached")
+        await settled(office)
+    check_letters(office, letters_allowed)
+    check_told(office, notices_allowed)
+
+
+async def file_and_finish(office: Office) -> None:
+    """Journeys A and B: file with a photo, registered, done."""
+    await office.press(ANNA, "Новая заявка")
+    await office.press(ANNA, "Оборудование")
+    await office.press(ANNA, "ринтер")
+    await office.said(ANNA, "пиш")
+    office.api.say(ANNA, "Принтер мигает красным")
+    await office.said(ANNA, "Проверьте заявку")
+    office.api.attach(ANNA, [("экран.jpg", "image/jpeg", PNG)], caption="экран ошибки")
+    await office.said(ANNA, "Проверьте заявку", "экран ошибки")
+    await office.press(ANNA, "Отправить", "экран ошибки")
+    letter = await office.letter_to(ITSM_ADDRESS)
+    await office.said(ANNA, "не подтвердила")
+    await office.itsm_says("register", letter)
+    await office.said(ANNA, "IM-CL-1042", "принята")
+    await office.itsm_says("done", letter, "Заменён картридж")
+    await office.said(ANNA, "Заменён картридж", "выполнена")
+
+
+async def settled(office: Office) -> None:
+    """Nothing is under way any more: every parcel settled, every screen shown, every letter marked."""
+
+    def quiet() -> bool:
+        with contextlib.closing(sqlite3.connect(office.folder / "var" / "imbot.db", timeout=10)) as c:
+            left = c.execute(
+                "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL)"
+                " + (SELECT count(*) FROM slots WHERE due_at IS NOT NULL)"
+                " + (SELECT count(*) FROM mails WHERE settled_at IS NULL)"
+                " + (SELECT count(*) FROM mail_places WHERE marked_at IS NULL)"
+            ).fetchone()[0]
+        return bool(left == 0)
+
+    await office.until(quiet, "everything is settled")
+
+
+def check_letters(office: Office, allowed: int) -> None:
+    ids = Counter(str(message_from_bytes(one.data)["Message-ID"]) for one in office.letters_to(ITSM_ADDRESS))
+    assert len(ids) == 1, f"one request has letters with {len(ids)} Message-IDs"
+    assert 1 <= ids.total() <= allowed
+    with contextlib.closing(sqlite3.connect(office.folder / "var" / "imbot.db")) as c:
+        assert c.execute("SELECT count(*) FROM tickets").fetchone()[0] == 1
+        assert c.execute("SELECT status FROM tickets").fetchone()[0] == "resolved"
+        assert c.execute("SELECT count(*) FROM mails").fetchone()[0] == 2
+
+
+def check_told(office: Office, allowed: int) -> None:
+    for words in (("принята", "IM-CL-1042"), ("Заменён картридж",)):
+        told = [one for one in office.bot_messages(ANNA) if all(word in one["text"] for word in words)]
+        notices = [one for one in told if "Заявка отправлена" not in one["text"]]
+        assert 1 <= len(notices) <= allowed + 1, f"{words} told {len(notices)} times"
