@@ -1,4 +1,4 @@
-"""The one step that pyproject.toml cannot say: templates/ and data/ lie at the top of the checkout and travel inside the wheel."""
+"""The step that pyproject.toml cannot say: templates/ and data/ lie at the top of the checkout and travel in the wheel."""
 
 import shutil
 from pathlib import Path

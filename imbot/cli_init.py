@@ -57,7 +57,8 @@ def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...])
             for problem in error.problems:
                 say(f"  {problem}")
             continue
-        if all([_works(settings, leg) for leg in legs]) or typer.confirm("  Keep it all the same?", default=False):
+        wrong = [leg for leg in legs if not _works(settings, leg)]
+        if not wrong or typer.confirm("  Keep it all the same?", default=False):
             return
 
 
