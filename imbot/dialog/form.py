@@ -172,7 +172,7 @@ def answers_text(draft: Draft, facts: Facts, lang: str) -> tuple[tuple[str, str]
 def title_for(draft: Draft, facts: Facts, lang: str, fallback: Mapping[str, str]) -> str:
     """The name of the ticket: what it is about, then the first words. "Other" says nothing and is left out."""
     sub, category = subcategory_of(draft, facts), category_of(draft, facts)
-    about = sub.label if sub else category.label if category else {}
+    about = sub.short or sub.label if sub else category.label if category else {}
     return title_of(text_of(about, lang), draft.pile.words) or text_of(fallback, lang)
 
 

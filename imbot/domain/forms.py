@@ -41,13 +41,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Subcategory:
-    """`backend`: the profile that such requests go to, "" = the category's or the only one."""
+    """`backend`: the profile that such requests go to, "" = the category's or the only one. `short`: what a ticket's title
+    begins with, where the label is long."""
 
     key: str
     label: Label
     fields: tuple[Field, ...] = ()
     ask_description: bool = True
     backend: str = ""
+    short: Label = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +163,14 @@ class _Reader:
         )
 
     def subcategory(self, data: Mapping[str, Any], place: str) -> Subcategory:
-        self.only(data, place, {"key", "label", "backend", "ask_description", "field"})
+        self.only(data, place, {"key", "label", "short", "backend", "ask_description", "field"})
         return Subcategory(
             key=self.key(data, place),
             label=self.label(data, "label", place),
             backend=self.text(data, "backend", place),
             ask_description=self.flag(data, "ask_description", place, default=True),
             fields=self.several(data, "field", place, self.field),
+            short=self.label(data, "short", place) if "short" in data else {},
         )
 
     def field(self, data: Mapping[str, Any], place: str) -> Field:
@@ -231,7 +234,7 @@ class _Reader:
         label = data.get(name)
         if isinstance(label, str):
             label = {"ru": label}
-        longest = MAX_LABEL if name == "label" else 500
+        longest = 500 if name == "help" else MAX_LABEL
         if not isinstance(label, Mapping) or not label:
             self.problems.append(f"{place}: {name} must be words, or words by language")
             return {}

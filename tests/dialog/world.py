@@ -68,7 +68,9 @@ class World:
     turns: int = 0
 
     def facts(self) -> Facts:
-        opened = [t for t in self.tickets.values() if t.mine and t.status in ("new", "registered", "in_progress", "waiting")]
+        opened = [
+            t for t in self.tickets.values() if t.mine and t.status in ("new", "registered", "in_progress", "waiting")
+        ]
         return Facts(
             now=self.now,
             timezone=ZoneInfo("Europe/Moscow"),
@@ -210,7 +212,13 @@ class World:
         pages = max((len(mine) + size - 1) // size, 1)
         page = min(page, pages - 1)
         shown = [
-            {"id": t.id, "title": t.title, "number": t.number, "status": t.status, "created_at": t.created_at.isoformat()}
+            {
+                "id": t.id,
+                "title": t.title,
+                "number": t.number,
+                "status": t.status,
+                "created_at": t.created_at.isoformat(),
+            }
             for t in mine[page * size : (page + 1) * size]
         ]
         return Happened("tickets", {"page": page, "pages": pages, "tickets": shown})
