@@ -136,8 +136,6 @@ class Errands:
             "code": payload["code"],
             "link": link,
             "minutes": int(self._env.limits.code_life.total_seconds() // 60),
-            "bot_name": self._sender.name,
-            "support_contact": self._env.dialog.support_contact,
         }
         letter = self._our_letter("code", payload, values)
         answer = await self._send(letter)
@@ -145,13 +143,12 @@ class Errands:
 
     async def _note(self, parcel: Parcel) -> None:
         payload = parcel.payload
-        values = dict(payload.get("values") or {})
+        values = {"name": "", "account": "", **(payload.get("values") or {})}
         if "screen" in payload:
-            rendered = render_at(
-                screen_from_json(payload["screen"]), self._lang(payload), self._templates, self._clock()
-            )
-            values = {"text": rendered.text, "title": rendered.text.split("\n", 1)[0][:120]}
-        values |= {"bot_name": self._sender.name, "support_contact": self._env.dialog.support_contact, "link": ""}
+            screen = screen_from_json(payload["screen"])
+            rendered = render_at(screen, self._lang(payload), self._templates, self._clock())
+            title = screen.values.get("title") or rendered.text.split("\n", 1)[0][:120]
+            values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
         answer = await self._send(self._our_letter(payload["template"], payload, values))
         await self._db.run(outbox.settle, parcel, f"accepted: {answer}", self._clock())
 
@@ -185,7 +182,12 @@ class Errands:
     def _our_letter(self, template: str, payload: Mapping[str, Any], values: Mapping[str, Any]) -> Letter:
         """A letter of our own to an employee, after `mail/common/<lang>/<template>`."""
         lang, base = self._lang(payload), f"mail/common/{self._lang(payload)}/{template}"
-        values = {**values, "now": self._clock().isoformat()}
+        common = {
+            "bot": self._sender.name,
+            "support": self._env.dialog.support_contact,
+            "now": self._clock().isoformat(),
+        }
+        values = {**common, **values}
         html = f"{base}.html.j2"
         return Letter(
             message_id=payload.get("message_id") or mint_message_id(self._domain),

@@ -114,9 +114,7 @@ def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Bindi
         what = f"number {numbers[0]} is not known here" if numbers else "no Message-ID, token or number of ours"
         return Binding(None, reason=what)
     waiting = {
-        t.id: t
-        for address in _addresses(mail)
-        for t in tickets.unregistered_of_address(c, backend.name, address)
+        t.id: t for address in _addresses(mail) for t in tickets.unregistered_of_address(c, backend.name, address)
     }
     if len(waiting) == 1:
         return Binding(

@@ -110,11 +110,13 @@ def tell_admins(c: Connection, now: datetime, env: Env) -> int:
         if chat_key:
             parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
         else:
-            parcel = by_letter(person, key, payload)
+            parcel = replace(
+                by_letter(person, key, payload), payload={**payload, "to": person.address, "template": "alert"}
+            )
         outbox.put(c, parcel, now)
     known = {person.address for person in admins}
     for address in sorted(set(env.admins) - known):  # named in the settings, never signed in
-        note = {**payload, "to": address, "template": "notice"}
+        note = {**payload, "to": address, "template": "alert"}
         outbox.put(c, NewParcel(f"mail:{address}", "smtp", f"{batch}:{address}", Kind.NOTE, note), now)
     outbox.settle_lane(c, "admins", "told", now)
     return len(admins) + len(set(env.admins) - known)

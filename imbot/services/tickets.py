@@ -83,7 +83,7 @@ def not_solved(
     until = after_working(now, env.reopen_wait, env.working)
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)
-    ledger.log(c, ticket.id, now, "reopen_asked", {"text": order.reason})
+    ledger.log(c, ticket.id, now, "reopen_asked", {"reason": order.reason, "text": order.reason})
     _follow_up(c, ticket, "not_solved", order.reason, now, env, fresh)
     telling.put_receipt(c, ticket, now)
     values = ticket_values(ticket) | {"reason": order.reason, "until": until.isoformat()}
