@@ -235,20 +235,16 @@ _ACTION = re.compile(r"(?im)^action:[ \t]{0,4}([a-z-]{3,20})")
 _STATUS = re.compile(r"(?im)^status:[ \t]{0,4}([245]\.[0-9]{1,3}\.[0-9]{1,3})")
 _DIAGNOSTIC = re.compile(r"(?im)^diagnostic-code:[ \t]{0,4}([^\r\n]{1,500}(?:\r?\n[ \t]+[^\r\n]{1,300}){0,5})")
 _DAEMONS = ("mailer-daemon", "postmaster", "mail-daemon", "mmdf", "delivery-subsystem")
-_LOOSE_ID = re.compile(r"(?im)^[ \t>]{0,8}message-id:\s{0,4}(<[^<>\s]{1,900}>)")
+_FAILED = ("failed", "failure", "expired")
+_FAILURE_SUBJECT = re.compile(
+    r"(?i)delivery (?:failed|failure|error|status)|undeliver|returned mail|failure notice|mail delivery"
+    r"|не (?:было )?доставлен|не удалось доставить|не может быть доставлен|недоставленн"
+)
 
 
 def read_bounce(mail: InboundMail) -> Bounce | None:
     """The report of a failed or delayed delivery, or None where the letter is none. Out-of-office answers are none."""
-    sender = mail.sender.partition("@")[0]
-    failed = bool(mail.header("X-Failed-Recipients"))
-    null_path = any(value.strip() == "<>" for value in mail.header("Return-Path"))
-    if not (
-        mail.report_type == "delivery-status"
-        or failed
-        or sender in _DAEMONS
-        or (null_path and mail.original_message_ids)
-    ):
+    if not _looks_returned(mail):
         return None
     report = "\n".join(
         (part.data or b"")[:100_000].decode("utf-8", "replace")
@@ -256,11 +252,21 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
         if part.content_type == "message/delivery-status"
     )
     actions = [action.lower() for action in _ACTION.findall(report)]
-    action = "failed" if not actions or "failed" in actions else actions[0]
+    action = "failed" if not actions or any(each in _FAILED for each in actions) else actions[0]
     code, words = _STATUS.search(report), _DIAGNOSTIC.search(report)
     told = " ".join(words.group(1).split()) if words else " ".join(mail.text.split())[:500]
     ids = [*mail.original_message_ids, *(mail.in_reply_to if mail.report_type == "delivery-status" else ())]
     return Bounce(tuple(dict.fromkeys(ids)), action, code.group(1) if code else "", told[:500])
+
+
+def _looks_returned(mail: InboundMail) -> bool:
+    if mail.report_type == "delivery-status" or mail.header("X-Failed-Recipients"):
+        return True
+    if mail.sender.partition("@")[0] in _DAEMONS:
+        return True
+    unsigned = not mail.sender or any(value.strip() == "<>" for value in mail.header("Return-Path"))
+    told = bool(_FAILURE_SUBJECT.search(mail.subject))
+    return bool(mail.original_message_ids) and (unsigned or told) and not mail.report_type
 
 
 def bounced_message_ids(mail: InboundMail) -> tuple[str, ...]:

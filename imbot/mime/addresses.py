@@ -13,7 +13,7 @@ _EDGES = " \t\r\n\"'<>,;:"
 
 def parse_addresses(text: str) -> list[tuple[str, str]]:
     """(display name, address) of every mailbox in a header's undecoded text, at most a thousand. Addresses keep their
-    case; what bears no `@` is left out."""
+    case; what bears neither `@` nor angles is left out."""
     found: list[tuple[str, str]] = []
     for entry in _entries(text):
         pair = _mailbox(entry)
@@ -88,6 +88,8 @@ def _address(inside: str) -> str:
         inside = inside.rsplit(":", 1)[1]
     inside = inside.removeprefix("mailto:").strip("'")
     local, at, domain = inside.rpartition("@")
+    if not at and 0 < len(inside) <= 64 and inside.replace("-", "").isalnum():
+        return inside  # a local mailbox, as a host's own daemons write
     if not at or not local or not domain or len(inside) > 512:
         return ""
     return f"{local}@{domain}"

@@ -92,6 +92,8 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         text = _try(data, codec)
         if text is not None:
             return text if not _is_utf8(data) or _STATEFUL.match(codec) else _prefer(text, data)
+        if codec.startswith("iso2022_jp") and (text := _try(data, "euc_jp")) is not None:
+            return text
         if not _is_utf8(data):
             return data.decode(codec, "replace")
     if _is_utf8(data):
@@ -100,7 +102,7 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         text = _try(data, hint)
         if text is not None:
             return text
-    guess = _guess_cyrillic(data)
+    guess = _guess(data)
     if guess:
         return data.decode(guess, "replace")
     return data.decode(codec if codec in _LATIN and codec != "ascii" else "cp1252", "replace").replace("\ufffd", "?")
@@ -111,7 +113,7 @@ def _utf8(data: bytes) -> str:
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if broken and broken * 4 > sum(byte >= 0x80 for byte in data[:4096]):
-        guess = _guess_cyrillic(data)
+        guess = _guess(data)
         if guess:
             return data.decode(guess, "replace")
     return text
@@ -139,14 +141,19 @@ def _try(data: bytes, codec: str) -> str | None:
 
 
 _COMMON = {
-    "cp1251": frozenset("оеаинтсрвлкмдпу".encode("cp1251")),
-    "koi8_r": frozenset("оеаинтсрвлкмдпу".encode("koi8_r")),
+    "cp1251": frozenset("оеаинтсрвлкмдпуОЕАИНТСРВЛКМДПУ".encode("cp1251")),
+    "koi8_r": frozenset("оеаинтсрвлкмдпуОЕАИНТСРВЛКМДПУ".encode("koi8_r")),
 }
 
 
-def _guess_cyrillic(data: bytes) -> str:
-    """`cp1251`, `koi8_r`, or "" where the bytes do not look like Cyrillic words. Latin text has lone accented letters
-    between ASCII ones; Cyrillic text has words of nothing but high bytes."""
+# Quotes, dashes, the number sign and "ё" stand between the letters in windows-1251 and KOI8-R.
+_MARKS = frozenset(b"\xa8\xb8\xa3\xb3\x84\x85\x91\x92\x93\x94\x95\x96\x97\xa0\xa7\xab\xb0\xb9\xbb\x9a\x80\x99\xae\xbf")
+
+
+def _guess(data: bytes) -> str:
+    """`cp1251`, `koi8_r`; `gb18030`, where the letters fall too oddly for Russian; "" for Latin words.
+
+    Latin text has lone accented letters between ASCII ones; Cyrillic text has words of nothing but high bytes."""
     sample = data[:8192]
     high = [byte for byte in sample if byte >= 0xC0 or byte in (0xA8, 0xB8, 0xA3, 0xB3)]
     letters = sum(65 <= byte <= 90 or 97 <= byte <= 122 for byte in sample)
@@ -154,8 +161,13 @@ def _guess_cyrillic(data: bytes) -> str:
     if len(high) < 2 or runs * 2 < len(high) or len(high) * 12 < letters:
         return ""
     scores = {name: sum(byte in common for byte in high) for name, common in _COMMON.items()}
-    best = max(scores, key=lambda name: scores[name])
-    return best if scores[best] * 3 >= len(high) else ""
+    small = sum(byte >= 0xE0 for byte in high)  # small letters in windows-1251, capitals in KOI8-R
+    likely = max(scores.values())
+    odd = sum(0x80 <= byte < 0xC0 and byte not in _MARKS for byte in sample)
+    if likely * 2 < len(high) or odd * 4 > len(high):
+        return "gb18030" if len(high) > max(7, letters) and _try(sample, "gb18030") is not None else ""
+    scores["cp1251" if small * 2 > len(high) else "koi8_r"] += len(high) // 5
+    return max(scores, key=lambda name: scores[name])
 
 
 def _clean(text: str) -> str:

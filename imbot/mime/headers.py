@@ -67,6 +67,12 @@ def split_headers(raw: bytes, start: int, end: int, *, most: int, longest: int) 
                 if not name and line.startswith((b"From ", b">From ")):
                     position = following
                     continue
+                if _goes_on(raw, following, end):  # a line that lost its indent
+                    if name:
+                        pieces.append(b"\r\n " + bare)
+                        length += len(bare) + 1
+                    position = following
+                    continue
                 break  # a body without the empty line before it
             close()
             name = match.group().rstrip(b": \t").decode("ascii")
@@ -78,6 +84,28 @@ def split_headers(raw: bytes, start: int, end: int, *, most: int, longest: int) 
         position = following
     close()
     return Block(tuple(fields), position)
+
+
+_WELL_KNOWN = re.compile(
+    rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|reply-to|mime-version|content-type"
+    rb"|content-transfer-encoding|delivered-to|x-[!-9;-~]{1,60})[ \t]*:"
+)
+LOOK_AHEAD = 40
+
+
+def _goes_on(raw: bytes, position: int, end: int) -> bool:
+    """Whether a well-known header stands within the next lines, before an empty one: then what is between is no body."""
+    for _ in range(LOOK_AHEAD):
+        stop = raw.find(b"\n", position, min(end, position + 2000))
+        line = raw[position : stop if stop >= 0 else min(end, position + 2000)].rstrip(b"\r")
+        if not line:
+            return False
+        if _WELL_KNOWN.match(line):
+            return True
+        if stop < 0:
+            return False
+        position = stop + 1
+    return False
 
 
 def unfold(raw: bytes) -> bytes:

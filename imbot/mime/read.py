@@ -91,7 +91,7 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
     hint = body.charset
     headers = tuple((name, decode_header(value, hint)) for name, value in block.fields)
     fields = _Fields(block, hint)
-    senders = fields.addresses("from") or fields.addresses("sender")
+    senders = fields.addresses("from") or fields.addresses("sender") or fields.addresses("reply-to")
     html = "\n".join(body.htmls)[:LONGEST_TEXT]
     return InboundMail(
         sha256=digest,
