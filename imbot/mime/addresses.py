@@ -21,10 +21,10 @@ def parse_addresses(text: str) -> list[tuple[str, str]]:
             found.append(pair)
         if len(found) >= MAX_ADDRESSES:
             break
-    if not found and "=?" in text:
+    if "=?" in text and (not found or any("=?" in name + address for name, address in found)):
         decoded = decode_words(text)
         if decoded != text and "=?" not in decoded:
-            return parse_addresses(decoded)
+            return parse_addresses(decoded) or found
     return found
 
 

@@ -166,7 +166,7 @@ def _guess(data: bytes) -> str:
     odd = sum(0x80 <= byte < 0xC0 and byte not in _MARKS for byte in sample)
     if likely * 2 < len(high) or odd * 4 > len(high):
         return "gb18030" if len(high) > max(7, letters) and _try(sample, "gb18030") is not None else ""
-    scores["cp1251" if small * 2 > len(high) else "koi8_r"] += len(high) // 5
+    scores["cp1251" if small * 2 > len(high) else "koi8_r"] += max(2, len(high) // 4)
     return max(scores, key=lambda name: scores[name])
 
 

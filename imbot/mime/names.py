@@ -17,8 +17,9 @@ def clean_file_name(name: str, fallback: str = "file") -> str:
     text = "".join(" " if char in "\t\r\n" else char for char in text if _visible(char))
     text = text.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     text = _FORBIDDEN.sub("_", " ".join(text.split()))
-    text = text.strip(" .") if text.strip(" .") else ""
-    if name.strip().startswith(".") and text and "." not in text:
+    hidden = text.lstrip().startswith(".")
+    text = text.strip(" .")
+    if hidden and text and "." not in text:
         text = f"_.{text}"  # ".env" would be hidden; its words stay
     if not text:
         return fallback
