@@ -107,14 +107,14 @@ def _with_stray_tags(lines: list[str]) -> str:
     """The text part, with the remains of HTML that real letters of this system bear."""
     head, *body = lines
     inner = "\n".join(f"{line}</div>" if line else "<P></P>" for line in body)
-    return f"<FONT face=Arial size=2>Здравствуйте!</FONT>\n{head}</FONT>\n{inner}\n<P></P>\nСлужба поддержки\n"
+    return f"<FONT face=Arial size=2>Здравствуйте!</FONT>\n{head}</FONT>\n{inner}\n<P></P>\nС уважением,</div>\nслужба поддержки\n"
 
 
 def _html(lines: list[str]) -> str:
     inner = "\n".join(f"<div>{escape(line)}</div>" if line else "<P></P>" for line in lines)
     return (
         '<html><body><FONT face="Arial" size="2"><div>Здравствуйте!</div>\n'
-        f"{inner}\n<P></P>\n<div>Служба поддержки</div></FONT></body></html>\n"
+        f"{inner}\n<P></P>\n<div>С уважением,</div>\n<div>служба поддержки</div></FONT></body></html>\n"
     )
 
 

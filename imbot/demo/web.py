@@ -49,6 +49,7 @@ def page_app(world: World) -> Starlette:
             UnknownLetter: _not_found,
             DeliveryError: _not_delivered,
             ImbotError: _broken,
+            Exception: _http_error,
         },
     )
     app.state.world = world
@@ -87,7 +88,9 @@ async def changes(request: Request) -> Response:
 
 
 def _json(data: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(data), status_code=status, media_type="application/json")
+    return Response(
+        orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS), status_code=status, media_type="application/json"
+    )
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
