@@ -1,0 +1,78 @@
+"""The demo as a process: ready soon, ended cleanly by Ctrl-C, kind about a port that is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from imbot.demo import playing
+from imbot.domain.errors import ImbotError
+
+READY_WITHIN = 8.0  # seconds; 4 on a machine that does nothing else
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, float]]:
+    began = time.monotonic()
+    code = f"from pathlib import Path; from imbot.demo import run; run(0, Path({str(tmp_path)!r}))"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "dev", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            line = (await process.stdout.readline()).decode()
+        assert "http://127.0.0.1:" in line, line + (await process.communicate())[1].decode()
+        yield process, line.split()[3], time.monotonic() - began
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_it_is_ready_soon_and_ends_cleanly(
+    demo: tuple[asyncio.subprocess.Process, str, float], how: signal.Signals
+) -> None:
+    process, url, took = demo
+    assert took < READY_WITHIN
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/api/state") as answer:
+            assert (await answer.json())["tickets"] == []
+        async with http.post(f"{url}/api/chats/1001/say", json={"text": "/start"}) as answer:
+            assert answer.status == 200
+        await bot_answers(http, url)
+        waiting = asyncio.create_task(http.get(f"{url}/api/changes?since=999999999"))
+        process.send_signal(how)
+        async with asyncio.timeout(12):
+            _, errors = await process.communicate()
+        await asyncio.wait({waiting})
+    assert process.returncode == 0
+    assert errors.decode() == ""
+
+
+async def bot_answers(http: aiohttp.ClientSession, url: str) -> None:
+    async with asyncio.timeout(10):
+        version = -1
+        while True:
+            async with http.get(f"{url}/api/changes?since={version}&timeout=10") as answer:
+                version = (await answer.json())["version"]
+            async with http.get(f"{url}/api/chats/1001") as answer:
+                if any(message["from"] == "bot" for message in (await answer.json())["messages"]):
+                    return
+
+
+async def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ImbotError, match=f"port {port} is taken"):
+            async with playing(tmp_path, port):
+                pytest.fail("it must not start")
