@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from imbot.store.engine import connect, database_path, disconnect, raw_connection
-from imbot.store.errors import StoreUnavailable, translated
+from imbot.store.errors import StoreUnavailable, in_our_words
 from imbot.store.writer import Job, Writer
 
 P = ParamSpec("P")
@@ -31,7 +31,7 @@ GROUP = 64  # functions a commit; more would make the first of them wait
 class Db:
     """Holds the connections and the threads of one data base. Made by `open`, ended by `close`."""
 
-    def __init__(self, path: Path, busy_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, readers: int, busy_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
         self._loop = loop
@@ -39,16 +39,15 @@ class Db:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._readers: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._callbacks: list[Callable[[], None]] = []
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
 
     @classmethod
     async def open(cls, url: str, *, readers: int = 2, busy_seconds: float = 5.0) -> Db:
         """Opens an existing data base; brings no schema up to date. Raises StoreUnavailable, ConfigError."""
-        db = cls(database_path(url), busy_seconds, asyncio.get_running_loop())
+        db = cls(database_path(url), readers, busy_seconds, asyncio.get_running_loop())
         await asyncio.to_thread(db._connect, readers)
-        db._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         db._thread.start()
         return db
 
@@ -72,13 +71,13 @@ class Db:
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `fn(connection, ...)` on one snapshot of what is committed. A write in it fails."""
-        if self._closed or self._pool is None:
+        if self._closed:
             raise StoreUnavailable("the data base is closed")
         return await self._loop.run_in_executor(self._pool, self._read, partial(_call, fn, args, kwargs))
 
     async def checkpoint(self) -> None:
         """Moves everything from the write-ahead log into the file and cuts the log, so that no erased text is left in it."""
-        if self._closed or self._pool is None:
+        if self._closed:
             raise StoreUnavailable("the data base is closed")
         await self._loop.run_in_executor(self._pool, self._checkpoint)
 
@@ -89,8 +88,7 @@ class Db:
         self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
-        if self._pool is not None:
-            await asyncio.to_thread(self._pool.shutdown)
+        await asyncio.to_thread(self._pool.shutdown)
         while not self._readers.empty():
             disconnect(self._readers.get_nowait())
 
@@ -125,10 +123,9 @@ class Db:
         c = self._readers.get()  # as many as threads: never waits
         raw = raw_connection(c)
         try:
-            raw.execute("BEGIN")
-            return fn(c)
-        except Exception as error:
-            raise translated(error) from error
+            with in_our_words():
+                raw.execute("BEGIN")
+                return fn(c)
         finally:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
@@ -137,9 +134,8 @@ class Db:
     def _checkpoint(self) -> None:
         c = connect(self._path, busy_seconds=self._busy_seconds)
         try:
-            busy, _, _ = raw_connection(c).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except Exception as error:
-            raise translated(error) from error
+            with in_our_words():
+                busy, _, _ = raw_connection(c).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             disconnect(c)
         if busy:

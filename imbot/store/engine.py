@@ -12,9 +12,15 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from imbot.domain.errors import ConfigError
-from imbot.store.errors import StoreUnavailable, translated
+from imbot.store.errors import StoreUnavailable, in_our_words
 
-_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY")
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA temp_store=MEMORY",
+)
 
 
 def database_path(url: str) -> Path:
@@ -46,17 +52,15 @@ def connect(path: Path, *, busy_seconds: float = 5.0, reading: bool = False) -> 
     """
     if not path.is_file():
         raise StoreUnavailable(f"there is no data base at {path}")
-    engine = _engine(path, busy_seconds)
-    try:
-        c = engine.connect()
-        raw = raw_connection(c)
-        raw.execute("PRAGMA journal_mode=WAL").fetchone()
-        for pragma in _PRAGMAS:
-            raw.execute(pragma)
-        if reading:
-            raw.execute("PRAGMA query_only=ON")
-    except Exception as error:
-        raise translated(error) from error
+    pragmas = (*_PRAGMAS, "PRAGMA query_only=ON") if reading else _PRAGMAS
+    with in_our_words():
+        c = _engine(path, busy_seconds).connect()
+        try:
+            for pragma in pragmas:
+                raw_connection(c).execute(pragma).fetchone()
+        except Exception:
+            disconnect(c)
+            raise
     return c
 
 
@@ -78,5 +82,11 @@ def _engine(path: Path, busy_seconds: float) -> Engine:
     return create_engine(
         f"sqlite:///{path}",
         poolclass=NullPool,
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": busy_seconds},
+        hide_parameters=True,  # statements may stand in a log, what people wrote may not
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "timeout": busy_seconds,
+            "cached_statements": 512,
+        },
     )

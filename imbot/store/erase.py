@@ -4,53 +4,80 @@ wrote goes. Nothing on the disk is touched here: `paths_of` says what the caller
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, literal, or_, select, update
 
 from imbot.store import schema as s
 from imbot.store.columns import Moment
 
 
+@dataclass(frozen=True, slots=True)
+class _Theirs:
+    """What tells their rows from others': chats linked now or once of a ticket of theirs, tickets, files, address."""
+
+    person_id: int
+    keys: tuple[str, ...]
+    tickets: tuple[str, ...]
+    files: tuple[str, ...]
+    address: str
+
+    @property
+    def lanes(self) -> list[str]:
+        of_chats = [f"{kind}:{key}" for key in self.keys for kind in ("chat", "signin")]
+        of_tickets = [f"{kind}:{id}" for id in self.tickets for kind in ("ticket", "late")]
+        of_address = [f"mail:{self.address}"] if self.address else []
+        return of_chats + of_tickets + of_address + [f"mail:{self.person_id}", f"person:{self.person_id}"]
+
+    def pattern(self) -> re.Pattern[str] | None:
+        """Finds any opaque id or the address in a text; None where there is nothing to find."""
+        words = [re.escape(word) for word in (*self.tickets, *self.files, self.address) if word]
+        return re.compile("|".join(words)) if words else None
+
+
 def paths_of(c: Connection, person_id: int) -> list[str]:
     """Files on the disk that are theirs: what they sent, and letters about their tickets. Asked before `erase`."""
-    keys, ids, address = _handles(c, person_id)
-    sent = select(s.files.c.path).where(_files_of(keys, ids), s.files.c.path != "")
-    came = select(s.mails.c.path).where(_mails_of(ids, address), s.mails.c.path != "")
+    mine = _theirs(c, person_id)
+    sent = select(s.files.c.path).where(_files_of(mine), s.files.c.path != "")
+    came = select(s.mails.c.path).where(_mails_of(mine), s.mails.c.path != "")
     return sorted({*c.execute(sent).scalars(), *c.execute(came).scalars()})
 
 
 def erase(c: Connection, person_id: int, now: datetime) -> dict[str, int]:
-    """Removes or pseudonymises all that is theirs. Says how many of what: chats, sessions, codes, parcels, files, letters,
-    mails, messages, ledger, ratings, tickets, person (0: nobody of this id, or erased before). Idempotent."""
-    keys, ids, address = _handles(c, person_id)
+    """Removes or pseudonymises all that is theirs. Says how many of what: chats, sessions, codes, parcels, updates, files,
+    letters, mails, messages, ledger, ratings, tickets, person (0: nobody of this id, or erased before). Idempotent."""
+    mine = _theirs(c, person_id)
     counted = {
-        "chats": _gone(c, delete(s.chats).where(s.chats.c.key.in_(keys))),
-        "sessions": _gone(c, delete(s.sessions).where(s.sessions.c.chat_key.in_(keys))),
-        "codes": _forget_signin(c, keys, address),
-        "parcels": _forget_parcels(c, person_id, keys, ids, now),
-        "files": _gone(c, delete(s.files).where(_files_of(keys, ids))),
+        "chats": _gone(c, delete(s.chats).where(s.chats.c.key.in_(mine.keys))),
+        "sessions": _gone(c, delete(s.sessions).where(s.sessions.c.chat_key.in_(mine.keys))),
+        "codes": _forget_signin(c, mine),
+        "parcels": _forget_parcels(c, mine, now),
+        "updates": _forget_updates(c, mine),
+        "files": _gone(c, delete(s.files).where(_files_of(mine))),
     }
-    c.execute(delete(s.slots).where(s.slots.c.chat_key.in_(keys)))
-    c.execute(update(s.invites).where(s.invites.c.used_by.in_(keys)).values(used_by=""))
-    return counted | _forget_tickets(c, ids, address) | {"person": _forget_person(c, person_id, now)}
+    c.execute(delete(s.slots).where(s.slots.c.chat_key.in_(mine.keys)))
+    c.execute(update(s.invites).where(s.invites.c.used_by.in_(mine.keys)).values(used_by=""))
+    return counted | _forget_tickets(c, mine) | {"person": _forget_person(c, person_id, now)}
 
 
-def _handles(c: Connection, person_id: int) -> tuple[list[str], list[str], str]:
-    """Chat keys (linked now, or of a ticket of theirs), ticket ids, address."""
+def _theirs(c: Connection, person_id: int) -> _Theirs:
     linked = select(s.chats.c.key).where(s.chats.c.person_id == person_id)
-    filed = select(s.tickets.c.id, s.tickets.c.chat_key).where(s.tickets.c.person_id == person_id)
-    rows = c.execute(filed).all()
+    rows = c.execute(select(s.tickets.c.id, s.tickets.c.chat_key).where(s.tickets.c.person_id == person_id)).all()
     address = c.execute(select(s.people.c.address).where(s.people.c.id == person_id)).scalar() or ""
     once = {row.chat_key for row in rows if row.chat_key}
     # A chat that speaks for somebody else by now is theirs.
     others = select(s.chats.c.key).where(s.chats.c.key.in_(once), s.chats.c.person_id != person_id)
     keys = (once | set(c.execute(linked).scalars())) - set(c.execute(others).scalars())
-    return sorted(keys), [row.id for row in rows], address
+    mine = _Theirs(person_id, tuple(sorted(keys)), tuple(row.id for row in rows), (), address)
+    return replace(mine, files=tuple(c.execute(select(s.files.c.id).where(_files_of(mine))).scalars()))
 
 
-def _forget_signin(c: Connection, keys: list[str], address: str) -> int:
+def _forget_signin(c: Connection, mine: _Theirs) -> int:
+    keys, address = mine.keys, mine.address
     by_address = and_(s.codes.c.address == address, s.codes.c.address != "")
     chat_or_address = or_(s.codes.c.chat_key.in_(keys), by_address)
     c.execute(delete(s.code_asks).where(s.code_asks.c.chat_key.in_(keys)))
@@ -59,30 +86,59 @@ def _forget_signin(c: Connection, keys: list[str], address: str) -> int:
     return _gone(c, delete(s.codes).where(chat_or_address))
 
 
-def _forget_parcels(c: Connection, person_id: int, keys: list[str], ids: list[str], now: datetime) -> int:
-    """Open parcels end unsent. Lane and key of a chat bear its id, so they are replaced; a ticket's bear an opaque one."""
+def _forget_parcels(c: Connection, mine: _Theirs, now: datetime) -> int:
+    """Open parcels of theirs end unsent; settled ones of others that speak of them (an alert to an admin, a code that a
+    stranger asked for) lose their body. Lanes and keys that bear a chat's id or an address are replaced."""
     p = s.parcels.c
-    of_chats = [f"{kind}:{key}" for key in keys for kind in ("chat", "signin")]
-    chats, tickets = p.lane.in_(of_chats), p.lane.in_([f"ticket:{id}" for id in ids] + [f"person:{person_id}"])
+    own, named, spoken = _parcels_of(c, mine)
+    ended = update(s.parcels).where(p.id == bindparam("this"), p.settled_at.is_(None))
     wiped: dict[str, Any] = {"payload": {}, "last_error": "", "ready_at": None, "lease_until": None}
-    theirs = or_(chats, tickets)
-    c.execute(update(s.parcels).where(theirs, p.settled_at.is_(None)).values(settled_at=now, outcome="erased"))
-    count = _gone(c, update(s.parcels).where(tickets).values(wiped))
     alias: dict[str, Any] = {"lane": "erased", "key": literal("erased:") + cast(p.id, Text)}
-    count += _gone(c, update(s.parcels).where(chats).values(wiped | alias))
-    c.execute(delete(s.lanes).where(s.lanes.c.lane.in_([*of_chats, *(f"ticket:{id}" for id in ids)])))
-    return count
+    _each(c, ended.values(settled_at=now, outcome="erased"), own)
+    _each(c, update(s.parcels).where(p.id == bindparam("this")).values(wiped), {*own, *spoken})
+    _each(c, update(s.parcels).where(p.id == bindparam("this")).values(alias), named)
+    c.execute(delete(s.lanes).where(s.lanes.c.lane.in_(mine.lanes)))
+    return len({*own, *spoken})
 
 
-def _forget_tickets(c: Connection, ids: list[str], address: str) -> dict[str, int]:
-    t, ledger = s.tickets.c, s.ledger
+def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], list[int]]:
+    """Ids of parcels that are theirs, that bear a name of theirs outside, and that are others' and settled but speak of
+    them. Reads the whole table once: erasing is rare, and nothing may slip through."""
+    p = s.parcels.c
+    word = mine.pattern()
+    own, named, spoken = [], [], []
+    for row in c.execute(select(p.id, p.lane, p.key, p.settled_at, cast(p.payload, Text).label("body"))):
+        speaks = word is not None and word.search(f"{row.lane} {row.key} {row.body}") is not None
+        in_ticket = row.lane.startswith(("ticket:", "late:"))
+        if row.lane in mine.lanes or (in_ticket and speaks):
+            own.append(row.id)
+            if not in_ticket:
+                named.append(row.id)
+        elif speaks and row.settled_at is not None:
+            spoken.append(row.id)
+            if mine.address and mine.address in f"{row.lane} {row.key}":
+                named.append(row.id)
+    return own, named, spoken
+
+
+def _forget_updates(c: Connection, mine: _Theirs) -> int:
+    """Updates that were not understood bear the whole of what somebody wrote, and the chat's id."""
+    u = s.bad_updates.c
+    ids = [re.escape(key.partition(":")[2]) for key in mine.keys]
+    word = re.compile(rf"(?<![\w])(?:{'|'.join(ids)})(?![\w])")
+    rows = c.execute(select(u.id, u.raw)).all() if ids else []
+    return _each(c, delete(s.bad_updates).where(u.id == bindparam("this")), [r.id for r in rows if word.search(r.raw)])
+
+
+def _forget_tickets(c: Connection, mine: _Theirs) -> dict[str, int]:
+    t, ledger, ids = s.tickets.c, s.ledger, mine.tickets
     blank = dict.fromkeys(("chat_key", "title", "description", "solution", "failure", "receipt_id"), "")
     return {
         "letters": _gone(c, update(s.letters).where(s.letters.c.ticket_id.in_(ids)).values(letter={}, answer="")),
         "mails": _gone(
             c,
             update(s.mails)
-            .where(_mails_of(ids, address))
+            .where(_mails_of(mine))
             .values(raw=None, path="", sender="", subject="", reason="", message_id=""),
         ),
         "messages": _gone(c, delete(s.ticket_messages).where(s.ticket_messages.c.ticket_id.in_(ids))),
@@ -100,16 +156,21 @@ def _forget_person(c: Connection, person_id: int, now: datetime) -> int:
     return _gone(c, found.values(values | {"gone_at": func.coalesce(s.people.c.gone_at, literal(now, Moment))}))
 
 
-def _files_of(keys: list[str], ids: list[str]) -> Any:
+def _files_of(mine: _Theirs) -> Any:
     """Of their tickets, and of their drafts (which bear the chat only)."""
-    return or_(s.files.c.ticket_id.in_(ids), s.files.c.chat_key.in_(keys))
+    return or_(s.files.c.ticket_id.in_(mine.tickets), s.files.c.chat_key.in_(mine.keys))
 
 
-def _mails_of(ids: list[str], address: str) -> Any:
-    if not address:
-        return s.mails.c.ticket_id.in_(ids)
-    return or_(s.mails.c.ticket_id.in_(ids), s.mails.c.sender == address)
+def _mails_of(mine: _Theirs) -> Any:
+    by_sender = and_(s.mails.c.sender == mine.address, s.mails.c.sender != "")
+    return or_(s.mails.c.ticket_id.in_(mine.tickets), by_sender)
 
 
 def _gone(c: Connection, statement: Any) -> int:
     return c.execute(statement).rowcount
+
+
+def _each(c: Connection, statement: Any, ids: Collection[int]) -> int:
+    if ids:
+        c.execute(statement, [{"this": id} for id in ids])
+    return len(ids)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -45,3 +47,15 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, SQLAlchemyError):
         return StoreError(f"the data base refused a statement: {type(error).__name__}")
     return error
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """Whatever the data base raises inside comes out as ours; other errors pass as they are."""
+    try:
+        yield
+    except Exception as error:
+        ours = translated(error)
+        if ours is error:
+            raise
+        raise ours from error

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from imbot.domain.errors import ConfigError
 from imbot.store.engine import connect, create_file, database_path, disconnect, raw_connection
-from imbot.store.errors import StoreError, StoreUnavailable, translated
+from imbot.store.errors import StoreError, StoreUnavailable, in_our_words
 
 REVISIONS = ("0001",)  # in order; a test holds this to the files in migrations/versions
 HEAD = REVISIONS[-1]
@@ -30,13 +30,10 @@ def migrate(url: str) -> list[str]:
     create_file(path)
     c = connect(path, busy_seconds=LOCK_SECONDS)
     try:
-        revision = _revision(raw_connection(c))
-        _refuse_unknown(revision, path)
-        if revision == HEAD:
-            return []
-        return _upgrade(c, path)
-    except Exception as error:
-        raise translated(error) from error
+        with in_our_words():
+            revision = _revision(raw_connection(c))
+            _refuse_unknown(revision, path)
+            return [] if revision == HEAD else _upgrade(c, path)
     finally:
         disconnect(c)
 
@@ -48,7 +45,8 @@ def current(url: str) -> str | None:
         return None
     c = connect(path, reading=True)
     try:
-        return _revision(raw_connection(c))
+        with in_our_words():
+            return _revision(raw_connection(c))
     finally:
         disconnect(c)
 

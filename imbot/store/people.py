@@ -45,12 +45,17 @@ _CHAT = select(chats).where(chats.c.key == bindparam("key"))
 
 
 @cache
-def _put_person(dialect: str) -> Insert:
+def _put_person(dialect: str) -> Any:
     put = insert(dialect, people)
     names = ("name", "phone", "office", "department", "role", "attributes", "checked_at")
     return put.on_conflict_do_update(
         index_elements=["address"], set_={name: put.excluded[name] for name in names} | {"gone_at": None}
-    )
+    ).returning(people)
+
+
+@cache
+def _put_unseen_chat(dialect: str) -> Insert:
+    return insert(dialect, chats).on_conflict_do_nothing()
 
 
 @cache
@@ -63,15 +68,13 @@ def _put_chat(dialect: str) -> Insert:
 
 def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
     """The chat speaks for this person from now on. The person is made or brought up to date from `entry`."""
-    c.execute(_put_person(dialect(c)), _of_entry(entry, now) | {"address": entry.address, "created_at": now})
-    linked = person_by_address(c, entry.address)
-    if linked is None:
-        raise LookupError("a person was put and is not there")
-    if c.execute(_CHAT, {"key": chat.key}).first() is None:
-        see_chat(c, chat, "", now)
+    put = _of_entry(entry, now) | {"address": entry.address, "created_at": now}
+    linked = _person(c.execute(_put_person(dialect(c)), put).one())
+    values = {"key": chat.key, "channel": chat.channel, "id": chat.id, "seen_at": now}
+    c.execute(_put_unseen_chat(dialect(c)), values)
     first = func.coalesce(chats.c.first_linked_at, literal(now, Moment))
-    values = {"person_id": linked.id, "linked_at": now, "first_linked_at": first, "blocked": False}
-    c.execute(update(chats).where(chats.c.key == chat.key).values(values))
+    link = {"person_id": linked.id, "linked_at": now, "first_linked_at": first, "blocked": False}
+    c.execute(update(chats).where(chats.c.key == chat.key).values(link))
     return linked
 
 

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from imbot.domain.errors import ConfigError, NotFound
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.store import outbox
 from imbot.store.db import Db, once
 from imbot.store.engine import raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable
@@ -272,6 +274,53 @@ async def test_an_erased_text_is_in_no_file_after_a_checkpoint(db: Db, path: Pat
     assert all(b"ABCD2345" not in file.read_bytes() for file in path.parent.iterdir())
 
 
+async def test_a_code_is_in_no_file_once_it_is_settled(db: Db, path: Path) -> None:
+    parcel = NewParcel("signin:x", "smtp", "code:1", Kind.CODE, {"code": "SECRET-ABCD2345"})
+    await db.run(outbox.put, parcel, NOW)
+    (claimed,) = await db.run(outbox.claim, NOW, 1)
+    await db.run(outbox.settle, claimed, "sent", NOW)
+    await db.checkpoint()
+    assert all(b"ABCD2345" not in file.read_bytes() for file in path.parent.iterdir())
+
+
+async def test_a_data_base_that_went_away_in_the_middle_is_said_to_all(db: Db, path: Path) -> None:
+    aside = path.with_name("moved.db")
+
+    def lose(c: Connection) -> None:
+        path.rename(aside)
+        raise StoreUnavailable("gone")
+
+    work = [db.run(lose), db.run(first_time, "k", NOW)]
+    failures = await asyncio.gather(*work, return_exceptions=True)
+    assert {str(failure) for failure in failures} == {f"there is no data base at {path}"}
+    with pytest.raises(StoreUnavailable, match="there is no data base"):
+        await db.checkpoint()
+    await asyncio.to_thread(aside.rename, path)
+    assert await db.run(first_time, "k", NOW)
+
+
+async def test_a_read_that_ends_its_snapshot_harms_no_other(db: Db) -> None:
+    await db.read(lambda c: c.exec_driver_sql("ROLLBACK"))
+    assert [await db.read(count_keys) for _ in range(4)] == [0, 0, 0, 0]
+
+
+async def test_parcels_are_claimed_once_by_many(db: Db) -> None:
+    for n in range(40):
+        await db.run(outbox.put, NewParcel(f"chat:{n % 10}", "telegram", f"k{n}", Kind.NOTICE), NOW)
+    order: dict[str, list[int]] = {}
+
+    async def work() -> None:
+        while batch := await db.run(outbox.claim, NOW, 3):
+            for parcel in batch:
+                order.setdefault(parcel.lane, []).append(int(parcel.key[1:]))
+                assert await db.run(outbox.settle, parcel, "shown", NOW)
+
+    while await db.read(outbox.open_parcels, 1):
+        await asyncio.gather(*(work() for _ in range(8)))
+    assert sorted(key for keys in order.values() for key in keys) == list(range(40))
+    assert all(keys == sorted(keys) for keys in order.values())
+
+
 async def test_a_missing_data_base_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="there is no data base at"):
         await Db.open(f"sqlite:///{tmp_path}/none.db")
@@ -294,11 +343,15 @@ def test_once_is_one_transaction_beside_a_running_service(url: str, path: Path) 
     with pytest.raises(NotFound):
         once(url, add_then_fail, "b")
     assert keys_in(path) == {"k"}
+    with pytest.raises(StoreUnavailable, match="there is no data base"):
+        once(f"{url}.none", first_time, "k", NOW)
 
 
 _CHILD = """
 import asyncio, os, signal, sys
 from datetime import UTC, datetime
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.store import outbox
 from imbot.store.db import Db
 from imbot.store.inbox import first_time
 
@@ -332,12 +385,18 @@ async def test_answers_to_a_closed_loop_are_dropped(url: str, path: Path) -> Non
     def in_another_loop() -> None:
         loop = asyncio.new_event_loop()
         db = loop.run_until_complete(Db.open(url))
-        held = threading.Event()
-        future = db.run(lambda c: held.wait(10) and first_time(c, "k", NOW))
-        task = loop.create_task(future)
+        entered, held = threading.Event(), threading.Event()
+
+        def slow(c: Connection) -> bool:
+            entered.set()
+            return held.wait(10) and first_time(c, "k", NOW)
+
+        task = loop.create_task(db.run(slow))
         loop.run_until_complete(asyncio.sleep(0))
+        assert entered.wait(10)
         task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         held.set()
         db._jobs.put(None)
@@ -345,4 +404,4 @@ async def test_answers_to_a_closed_loop_are_dropped(url: str, path: Path) -> Non
         assert not db._thread.is_alive()
 
     await asyncio.to_thread(in_another_loop)
-    assert keys_in(path) == set()
+    assert keys_in(path) == {"k"}

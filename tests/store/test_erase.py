@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,17 +19,16 @@ from tests.store.conftest import ANNA, EVE, NOW, file_ticket, link_anna
 from tests.store.test_files import a_file
 
 LATER = NOW + timedelta(hours=1)
-SECRETS = ("Анна", "anna@company.ru", "1001", "Тайна", "900 000")
+SECRETS = ("Анна", "anna@company.ru", "telegram:1001", "Тайна", "900 000")
 
 
 def a_whole_life(c: Connection) -> Person:
     """Anna in every table, each text of hers with a secret in it."""
     anna = link_anna(c)
     contacts = {"phone": "+7 900 000-00-01"}
-    words = {"title": "Тайна", "description": "Тайна", "solution": "Тайна", "contacts": contacts}
-    file_ticket(
-        c, anna.id, number="1042", status=Status.RESOLVED, category="Оборудование", fields=(("a", "Тайна"),), **words
-    )
+    words: dict[str, Any] = {"title": "Тайна", "description": "Тайна", "solution": "Тайна", "contacts": contacts}
+    words |= {"number": "1042", "status": Status.RESOLVED, "category": "Оборудование", "fields": (("a", "Тайна"),)}
+    file_ticket(c, anna.id, "tick1", **words)
     tickets.add_number(c, "inframanager", "1042", "tick1", NOW)
     ledger.log(c, "tick1", NOW, "comment", {"text": "Тайна"})
     letters.save_letter(c, LetterRow("<a@bot>", "tick1", "ticket", {"text": "Тайна"}, NOW))
@@ -41,10 +41,18 @@ def a_whole_life(c: Connection) -> Person:
     inbox.settle_mail(c, mail, "applied", ticket_id="tick1", now=NOW, subject="Тайна")
     own = inbox.keep_raw(c, "INBOX", "7", 2, raw=None, path="/var/m2", size=1, sha256="y", now=NOW)
     inbox.settle_mail(c, own, "quarantined", now=NOW, sender=anna.address, subject="Тайна")
-    lanes = ("ticket:tick1", f"chat:{ANNA.key}", f"signin:{ANNA.key}", f"person:{anna.id}")
+    lanes = ("ticket:tick1", f"chat:{ANNA.key}", f"signin:{ANNA.key}", f"mail:{anna.id}", f"mail:{anna.address}")
     for lane in lanes:
         outbox.put(c, NewParcel(lane, "smtp", f"key of {lane}", Kind.NOTE, {"text": "Тайна"}), NOW)
     outbox.settle(c, outbox.claim(c, NOW, 1)[0], "sent", NOW)
+    outbox.put(c, NewParcel("ticket:addition", "self", "pack:2", Kind.PACK, {"ticket": "tick1", "text": "Тайна"}), NOW)
+    asked = {"address": anna.address}
+    outbox.put(c, NewParcel(f"signin:{EVE.key}", "x", f"lookup:9:{anna.address}", Kind.LOOKUP, asked), NOW)
+    outbox.put(c, NewParcel("admins", "x", "alert:1", Kind.ALERT, {"ticket": "tick1", "title": "Тайна"}), NOW)
+    for parcel in outbox.claim(c, NOW, 9, only="x"):
+        outbox.settle(c, parcel, "done", NOW)
+    inbox.keep_update(c, {"message": {"chat": {"id": 1001}, "text": "Тайна"}}, "error", NOW)
+    inbox.keep_update(c, {"message": {"chat": {"id": 10019}, "text": "another"}}, "error", NOW)
     outbox.suspend(c, f"chat:{ANNA.key}", "Тайна", NOW)
     sessions.save(c, ANNA.key, {"draft": "Тайна"}, NOW)
     sessions.owe(c, ANNA.key, {"name": "Тайна"}, NOW, False, NOW)
@@ -71,7 +79,8 @@ async def test_an_erased_person_is_in_no_byte_of_the_data_base(db: Db, path: Pat
         "chats": 1,
         "sessions": 1,
         "codes": 1,
-        "parcels": 4,
+        "parcels": 8,
+        "updates": 1,
         "files": 2,
         "letters": 1,
         "mails": 2,
@@ -103,6 +112,8 @@ def test_numbers_times_and_stars_stay_for_the_statistics(c: Connection) -> None:
     assert (row.person, row.address, row.stars, row.words, row.title) == ("", "", 2, "", "")
     assert [entry.what for entry in ledger.ledger(c, "tick1")] == ["comment"]
     assert outbox.claim(c, LATER, 10) == []
+    assert outbox.open_parcels(c, 10) == []
+    assert [row["raw"] for row in inbox.bad_update_rows(c, 9)] == ['{"message":{"chat":{"id":10019},"text":"another"}}']
 
 
 def test_erasing_twice_or_nobody_says_so(c: Connection) -> None:

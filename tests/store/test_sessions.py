@@ -63,6 +63,14 @@ def test_a_screen_waits_for_its_moment(c: Connection) -> None:
     assert len(sessions.owed(c, LATER, 10)) == 1
 
 
+def test_what_one_chat_is_owed_is_known_before_it_is_due(c: Connection) -> None:
+    assert sessions.owed_to(c, ANNA) is None
+    seq = sessions.owe(c, ANNA, MENU, LATER, False, NOW)
+    assert sessions.owed_to(c, ANNA) == OwedScreen(ANNA, seq, MENU, "", 0)
+    sessions.shown(c, ANNA, seq, "m1", NOW)
+    assert sessions.owed_to(c, ANNA) is None
+
+
 def test_a_screen_shown_late_leaves_a_newer_one_owed(c: Connection) -> None:
     first = owe(c, MENU)
     second = owe(c, HELP)
