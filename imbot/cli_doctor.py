@@ -62,7 +62,7 @@ async def examine(config: Path | None) -> list[Leg]:
     legs += [*_templates(settings), _database(settings), _disk(settings), _admins(settings)]
     far = (("directory", ask_directory), ("smtp", ask_smtp), ("mailbox", ask_mailbox), ("telegram", ask_telegram))
     legs += await asyncio.gather(*(asked(name, question, settings) for name, question in far))
-    return [*legs, await asyncio.to_thread(_clock, settings)]
+    return [*legs, await asyncio.to_thread(compare_clocks, settings)]
 
 
 def _catalogue(settings: Settings) -> list[Leg]:
@@ -211,7 +211,7 @@ async def ask_telegram(settings: Settings) -> str:
         await telegram.close()
 
 
-def _clock(settings: Settings) -> Leg:
+def compare_clocks(settings: Settings) -> Leg:
     """This machine's clock against the `Date` of the Bot API server's answer."""
     try:
         theirs = parsedate_to_datetime(_date_of(settings))

@@ -1,0 +1,124 @@
+"""`imbot doctor` on real servers, as a process of its own: a healthy company, and the round trip with an ITSM that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imbot.cli_doctor import compare_clocks
+from imbot.config import checked
+from tests.journeys.office import Office, open_office
+from tests.servers import Certificates, Dovecot, Slapd
+
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("doctor")]
+ROOT = Path(__file__).resolve().parent.parent
+ITSM = "itsm@demo.local"
+
+
+@pytest.fixture
+async def office(tmp_path: Path, dovecot: Dovecot, slapd: Slapd, certificates: Certificates) -> AsyncIterator[Office]:
+    async with open_office(tmp_path, dovecot, slapd, certificates) as office:
+        yield office
+
+
+async def imbot(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "imbot.cli", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert b"Traceback" not in err, err.decode()
+    return process.returncode or 0, [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
+
+
+def states(legs: list[dict[str, Any]]) -> dict[str, str]:
+    return {leg["leg"]: leg["state"] for leg in legs}
+
+
+async def test_a_healthy_company_stands_on_every_leg(office: Office) -> None:
+    config = str(office.write_config())
+    assert (await imbot("migrate", "--config", config))[0] == 0
+    code, legs = await imbot("doctor", "--json", "--config", config)
+    assert code == 0, legs
+    found = states(legs)
+    for leg in ("configuration", "templates", "data base", "disk", "directory", "smtp", "mailbox", "telegram"):
+        assert found[leg] == "well", legs
+    assert found["clock"] == "note"  # our Bot API server tells no time
+    assert found["admins"] == "note"  # by letter only: Tom has not signed in
+
+
+async def test_a_wrong_password_and_a_wrong_authority_are_named(office: Office) -> None:
+    config = office.write_config()
+    text = config.read_text("utf-8").replace("secret-of-smtp", "wrong-word")
+    config.write_text(text.replace(f'ca_file = "{office.certificates.ca}"\nbind_dn', 'ca_file = ""\nbind_dn'), "utf-8")
+    _, legs = await imbot("doctor", "--json", "--config", str(config))
+    found = {leg["leg"]: leg for leg in legs}
+    assert found["smtp"]["state"] == found["directory"]["state"] == "wrong"
+    assert "wrong-word" not in json.dumps(legs)
+    assert found["mailbox"]["state"] == "well"
+
+
+@pytest.mark.parametrize(
+    ("action", "evidence", "expected"),
+    [
+        ("register", True, {"answered": "well", "bound": "well", "believed": "well", "understood": "well"}),
+        ("done", False, {"answered": "well", "bound": "well", "believed": "wrong", "understood": "well"}),
+    ],
+)
+async def test_the_round_trip_says_by_what_the_answer_is_bound_and_believed(
+    office: Office, action: str, evidence: bool, expected: dict[str, str]
+) -> None:
+    config = str(office.write_config())
+    trip = asyncio.create_task(imbot("doctor", "--round-trip", "--json", "--minutes", "0.5", "--config", config))
+    request = await office.letter_to(ITSM, "imb:")
+    await office.itsm_says(action, request, evidence=evidence)
+    code, legs = await trip
+    assert {name: state for name, state in states(legs).items() if name != "sent"} == expected, legs
+    assert code == (0 if evidence else 1)
+    bound = next(leg for leg in legs if leg["leg"] == "bound")
+    assert ("token" if action == "register" else "Message-ID") in bound["says"]
+
+
+async def test_an_answer_that_cannot_be_bound_is_told_with_the_line_to_add(office: Office) -> None:
+    config = str(office.write_config())
+    trip = asyncio.create_task(imbot("doctor", "--round-trip", "--json", "--minutes", "0.1", "--config", config))
+    await office.letter_to(ITSM, "imb:")
+    stray = f"From: {ITSM}\r\nTo: {office.bot}\r\nSubject: IM-CL-7\r\nMessage-ID: <7@itsm>\r\n\r\nтело\r\n".encode()
+    await asyncio.to_thread(office.dovecot.deliver, office.bot, stray)
+    code, legs = await trip
+    assert (code, states(legs)["bound"]) == (1, "wrong")
+    assert "imb:" in legs[-1]["hint"]
+
+
+@pytest.mark.parametrize(("hours", "state"), [(0, "well"), (3, "wrong")])
+async def test_a_clock_that_is_wrong_is_found_by_the_date_of_an_answer(hours: int, state: str) -> None:
+    moment = format_datetime(datetime.now(UTC) - timedelta(hours=hours), usegmt=True)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 404 Not Found\r\nDate: {moment}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        text = (ROOT / "config.example.toml").read_text("utf-8")
+        tree = tomllib.loads(text)
+        tree["telegram"]["api_base"] = f"http://127.0.0.1:{port}"
+        leg = await asyncio.to_thread(compare_clocks, checked(tree))
+    assert (leg.name, leg.state) == ("clock", state)
+
+
+async def test_silence_is_told_as_silence(office: Office) -> None:
+    config = str(office.write_config())
+    code, legs = await imbot("doctor", "--round-trip", "--json", "--minutes", "0.05", "--config", config)
+    assert (code, states(legs)) == (1, {"sent": "well", "answered": "wrong"})
