@@ -41,7 +41,7 @@ _TAGS = re.compile(
 )
 _BREAKING = re.compile(r"<(?:/p|/div|br|/tr|/li|hr)\b", re.I)
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 
 def readable(text: str) -> str:
@@ -82,7 +82,8 @@ def _has_words(text: str) -> bool:
 
 def without_ours(text: str, sent: Sequence[str]) -> str:
     """`text` with every stretch that we sent blanked out, offsets kept: runs of three words and more that stand in one of
-    `sent` in this order, and whole lines of it however short. An employee's own words must never act as a status."""
+    `sent` in this order, and whole lines of it however short. An employee's own words must never act as a status. Words
+    with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
     if not sent or not text:
         return text
     runs, lines = _known(sent)
@@ -92,8 +93,8 @@ def without_ours(text: str, sent: Sequence[str]) -> str:
         if tuple(word for _, _, word in words[index : index + MIN_RUN_WORDS]) in runs:
             ours[index : index + MIN_RUN_WORDS] = b"\x01" * MIN_RUN_WORDS
     out = list(text)
-    for (start, end, _), known in zip(words, ours, strict=True):
-        if known:
+    for (start, end, word), known in zip(words, ours, strict=True):
+        if known and not any(char.isdigit() for char in word):
             out[start:end] = " " * (end - start)
     position = 0
     for line in text.split("\n"):

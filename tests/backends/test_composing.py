@@ -1,0 +1,191 @@
+"""Letters to the ITSM: every kind says what it must, keeps the thread, and bears no words that could act as a status."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
+from imbot.backends.composing import compose, short_name
+from imbot.backends.mail import find_tokens, numbers, read
+from imbot.backends.profiles import load_profiles, parse_profile
+from imbot.domain.letters import Attachment, Letter
+from imbot.mime import bytes_to_mail, letter_to_bytes
+from imbot.templates import Templates
+
+ROOT = Path(__file__).resolve().parents[2]
+TZ = ZoneInfo("Europe/Moscow")
+TEMPLATES = Templates([ROOT / "templates"], TZ)
+PROFILES = load_profiles([ROOT / "templates" / "mail"])
+IM = PROFILES["inframanager"]
+VIEW = TicketView(
+    ticket_id="abc",
+    token="imb:7KQ2MXPA4T",
+    title="Принтер: мигает красным, не печатает",
+    created_at=datetime(2026, 11, 21, 6, 13, tzinfo=UTC),
+    category="Оборудование",
+    subcategory="Принтер, сканер, МФУ",
+    description="Принтер на 3-м этаже с утра мигает красным и не печатает. Бумага есть.",
+    person_name="Иванова Анна Сергеевна",
+    person_department="бухгалтерия",
+    location="Москва, Ленинская Слобода, 19, каб. 315",
+    contacts={"phone": "12-34", "mail": "ivanova@company.example"},
+    files=(("фото-1.jpg", "экран ошибки"),),
+    refused_files=(("видео.mp4", "38 МБ при пределе 20 МБ"),),
+)
+FOLLOW_UP = replace(
+    VIEW,
+    number="IM-CL-1042",
+    thread="<last@itsm>",
+    references=("<first@bot>", "<last@itsm>"),
+    text="Теперь ещё и шумит",
+)
+SENDING = Sending(
+    "<x@company.example>", datetime(2026, 11, 21, 6, 14, tzinfo=UTC), "bot@company.example", "itsm@company.example"
+)
+
+
+def written(kind: LetterKind = LetterKind.TICKET, view: TicketView = VIEW, **changes: object) -> Letter:
+    return compose(IM, TEMPLATES, kind, view, replace(SENDING, **changes))  # type: ignore[arg-type]
+
+
+def test_the_ticket_letter_reads_like_the_model() -> None:
+    made = written()
+    assert made.subject == "Принтер: мигает красным, не печатает — Иванова А. С., каб. 315 [imb:7KQ2MXPA4T]"
+    assert made.text.split("\n") == [
+        "Описание:",
+        "Принтер на 3-м этаже с утра мигает красным и не печатает. Бумага есть.",
+        "",
+        "Кто: Иванова Анна Сергеевна, бухгалтерия",
+        "Где: Москва, Ленинская Слобода, 19, каб. 315",
+        "Связь: 12-34, ivanova@company.example",
+        "Категория: Оборудование / Принтер, сканер, МФУ",
+        "Подано: 21.11.2026 09:13 МСК, Telegram-бот",
+        "Файлы: фото-1.jpg («экран ошибки»). Не вложено: видео.mp4, 38 МБ при пределе 20 МБ.",
+        "",
+        "Ответ на это письмо сотрудник увидит в чате. Метку imb:7KQ2MXPA4T, пожалуйста, не удаляйте.",
+    ]
+    assert (made.in_reply_to, made.references, made.reply_to, made.headers) == ("", (), "", ())
+
+
+def test_answers_of_the_form_and_a_doubt_about_the_person_are_told() -> None:
+    view = replace(
+        VIEW, fields=(("Инвентарный номер", "12345"),), unverified_since=datetime(2026, 11, 21, 3, tzinfo=UTC)
+    )
+    text = written(view=view).text
+    assert "Инвентарный номер: 12345" in text
+    assert "Кадровый каталог не отвечает с 21.11.2026 06:00 МСК" in text
+
+
+def test_an_almost_empty_ticket_still_makes_a_letter() -> None:
+    bare = TicketView("abc", "imb:7KQ2MXPA4T", "", datetime(2026, 11, 21, tzinfo=UTC))
+    made = written(view=bare)
+    assert made.subject == "Заявка [imb:7KQ2MXPA4T]"
+    assert "imb:7KQ2MXPA4T" in made.text
+
+
+def test_any_attribute_of_the_directory_is_there_for_a_company_template(tmp_path: Path) -> None:
+    own = tmp_path / "mail" / "inframanager"
+    own.mkdir(parents=True)
+    (own / "ticket.txt.j2").write_text("{{ person.attributes.employeeID }}|{{ person.attributes.unknown }}|{{ title }}")
+    templates = Templates([tmp_path, ROOT / "templates"], TZ)
+    view = replace(VIEW, attributes={"employeeID": "007"})
+    assert compose(IM, templates, LetterKind.TICKET, view, SENDING).text == f"007||{VIEW.title}"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LetterKind if kind is not LetterKind.TICKET])
+def test_follow_ups_keep_number_and_thread(kind: LetterKind) -> None:
+    made = written(kind, FOLLOW_UP)
+    assert "№ IM-CL-1042" in made.subject
+    assert made.in_reply_to == "<last@itsm>"
+    assert made.references == ("<first@bot>", "<last@itsm>")
+    assert "Теперь ещё и шумит" in made.text
+    assert numbers(IM, bytes_to_mail(letter_to_bytes(made))) == ("IM-CL-1042",)
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+@pytest.mark.parametrize("kind", list(LetterKind))
+def test_our_own_letters_are_no_status_when_they_come_back(kind: LetterKind, name: str) -> None:
+    profile = PROFILES[name]
+    made = compose(profile, TEMPLATES, kind, replace(FOLLOW_UP, number=profile.show_number("1042")), SENDING)
+    mail = bytes_to_mail(letter_to_bytes(made))
+    for sent in ([], [made.subject, made.text]):
+        report = read(profile, mail, tz=TZ, sent=sent)
+        assert report is None or report.status is None
+    report = read(profile, mail, tz=TZ, sent=[made.subject, made.text])
+    assert report is None or not report.fields
+
+
+def test_from_modes_set_sender_and_reply_to() -> None:
+    bot, plus, employee = (written(mode=mode) for mode in (FromMode.BOT, FromMode.PLUS, FromMode.EMPLOYEE))
+    assert (bot.sender, bot.reply_to, bot.envelope_sender) == ("bot@company.example", "", "bot@company.example")
+    assert plus.reply_to == "bot+7kq2mxpa4t@company.example"
+    assert (employee.sender, employee.sender_name) == ("ivanova@company.example", "Иванова Анна Сергеевна")
+    assert employee.envelope_sender == "bot@company.example"
+
+
+def test_a_complaint_goes_where_the_settings_say() -> None:
+    assert written(LetterKind.COMPLAINT, FOLLOW_UP, complaints_to="boss@company.example").to == "boss@company.example"
+    assert written(LetterKind.ADDITION, FOLLOW_UP, complaints_to="boss@company.example").to == "itsm@company.example"
+
+
+def test_a_resent_letter_has_another_date_and_nothing_else() -> None:
+    later = datetime(2026, 11, 22, tzinfo=UTC)
+    assert replace(written(date=later), date=SENDING.date) == written()
+
+
+def test_files_go_along() -> None:
+    attachment = Attachment("фото-1.jpg", "image/jpeg", b"x")
+    assert written(attachments=(attachment,)).attachments == (attachment,)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "№ IM-CL-1 выполнена",
+        "Заявка IM-CL-77 отклонена",
+        "принтер im-cl-5",
+        "Вашей группе предложена пицца",
+        "метка imb:AAAAAAAAAA",
+    ],
+)
+def test_a_title_that_looks_like_a_status_or_a_number_stays_out_of_the_subject(title: str) -> None:
+    made = written(view=replace(VIEW, title=title))
+    assert made.subject == "Принтер, сканер, МФУ — Иванова А. С., каб. 315 [imb:7KQ2MXPA4T]"
+
+
+def test_a_name_that_looks_like_a_number_stays_out_as_well() -> None:
+    made = written(view=replace(VIEW, title="IM-CL-1 выполнена", person_name="IM-CL-2 закрыта"))
+    assert made.subject == "Принтер, сканер, МФУ [imb:7KQ2MXPA4T]"
+
+
+@given(st.text(max_size=200), st.sampled_from(sorted(PROFILES)))
+@settings(max_examples=80, deadline=None)
+def test_no_title_gives_a_subject_that_the_profile_reads(title: str, name: str) -> None:
+    profile = PROFILES[name]
+    made = compose(profile, TEMPLATES, LetterKind.TICKET, replace(VIEW, title=title), SENDING)
+    mail = bytes_to_mail(letter_to_bytes(replace(made, text="x")))
+    assert read(profile, mail, tz=TZ) is None
+    assert find_tokens(mail) == ("imb:7KQ2MXPA4T",)
+
+
+def test_an_english_profile_writes_english_letters() -> None:
+    profile = parse_profile('name = "x"\nlanguage = "en"\n[number]\npatterns = ["#([0-9]+)"]\nsubject = "[{number}]"\n')
+    for kind in LetterKind:
+        made = compose(profile, TEMPLATES, kind, replace(FOLLOW_UP, number="7", title="Printer", files=()), SENDING)
+        assert "[imb:7KQ2MXPA4T]" in made.subject
+        assert "Please keep the mark imb:7KQ2MXPA4T." in made.text
+
+
+@pytest.mark.parametrize(
+    ("full", "short"),
+    [("Иванова Анна Сергеевна", "Иванова А. С."), ("Anna Ivanova", "Anna Ivanova"), ("", ""), ("Ли", "Ли")],
+)
+def test_russian_names_are_shortened(full: str, short: str) -> None:
+    assert short_name(full) == short
