@@ -24,7 +24,13 @@ async def demo(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
     began = time.monotonic()
     code = f"from pathlib import Path; from imbot.demo import run; run(0, Path({str(tmp_path)!r}))"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-W",
+        "default::ResourceWarning",
+        "-c",
+        code,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:

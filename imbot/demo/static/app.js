@@ -108,7 +108,7 @@ function show() {
   byId("mail-title").textContent = words.mailTitle(person.address);
   showLetters(byId("itsm-letters"), itsm, { empty: words.noItsm, actions: true, fail, stamp: lang });
   showLetters(byId("mail-letters"), mail, { empty: words.noLetters, follow: deepLink, fail, stamp: `${lang}${person.chat}` });
-  showKnowledge(state, lang);
+  showKnowledge(state, lang, fail);
   showBadges(itsm, mail, chats.get(person.chat));
 }
 

@@ -1,6 +1,6 @@
 // What imbot knows: tickets with their history, the outbox, the quarantine, as its data base says.
 
-import { byId, el, showList } from "./dom.js";
+import { byId, call, el, showList } from "./dom.js";
 import { clock, lang, words } from "./words.js";
 
 // The ledger's words (`what`) in the reader's.
@@ -19,7 +19,14 @@ const HISTORY = {
   },
 };
 
-export function showKnowledge(state, stamp) {
+let itsm = "";
+let bot = "";
+let number = "IM-CL-1042";
+let fail = () => {};
+
+export function showKnowledge(state, stamp, onError) {
+  [itsm, bot, fail] = [state.itsm, state.bot, onError];
+  number = state.tickets.find((ticket) => ticket.number)?.number ?? number;
   const ledger = groupBy([...state.ledger].sort((a, b) => a.id - b.id));
   const open = state.outbox.filter((parcel) => !parcel.settled_at);
   const sections = [
@@ -41,7 +48,19 @@ function build(section) {
   const body = section.items.length
     ? el(section.name === "outbox" ? "ol" : "div", { class: `items ${section.name}` }, section.items.map(make))
     : el("p", { class: "empty" }, section.empty);
-  return el("section", { class: "known" }, el("h3", {}, section.title, section.note ? el("small", { class: "muted" }, section.note) : ""), body);
+  return el("section", { class: "known" }, el("h3", {}, section.title, 
+    section.note ? el("small", { class: "muted" }, section.note) : "",
+    section.name === "quarantine" ? el("button", { type: "button", class: "small", onclick: () => forge().catch(fail) }, words.forge) : ""), body);
+}
+
+// A letter in the helpdesk's name that the helpdesk did not send: no evidence of origin, so it moves nothing.
+function forge() {
+  const encoded = (text) => `=?utf-8?B?${btoa(String.fromCharCode(...new TextEncoder().encode(text)))}?=`;
+  const letter = [
+    `From: ${itsm}`, `To: ${bot}`, `Subject: ${encoded(`Заявка № ${number} выполнена`)}`, `Message-ID: <${crypto.randomUUID()}@outside.example>`,
+    `Date: ${new Date().toUTCString().replace("GMT", "+0000")}`, "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", "Решение: ничего не делали.", "",
+  ];
+  return call(`/api/mailboxes/${bot}/deliver`, { method: "POST", body: letter.join("\r\n") });
 }
 
 function ticket(one) {
@@ -68,6 +87,8 @@ function details(what, values) {
     const { old, new: now, what: _, ...rest } = values;
     return [`${words.status[old] ?? old} → ${words.status[now] ?? now}`, ...plain(rest)].join(" · ");
   }
+  if (what === "notice") return words.status[values.name] ?? words.notice[values.name] ?? values.name;
+  if (what === "accepted") return values.answer ?? "";
   if (what === "rated") return values.stars ? "★".repeat(values.stars) + "☆".repeat(5 - values.stars) : "—";
   return plain(values).join(" · ");
 }
