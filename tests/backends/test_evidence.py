@@ -1,0 +1,264 @@
+"""Origin is believed only by evidence: genuine letters of real providers pass, every forgery stays out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbot.backends.evidence import EvidenceSettings, believes, parse_auth_results, read_received, sender_matches
+from imbot.backends.profiles import Profile
+from imbot.domain.letters import InboundMail
+from imbot.mime import bytes_to_mail
+
+ITSM = Profile("inframanager", senders=("itsm@company.example", "*@sd.company.example"))
+RESULTS = EvidenceSettings("auth-results", authserv_id="mx.company.example", own_hosts=(".company.example",))
+RELAY = EvidenceSettings(
+    "trusted-relay", relays=("10.1.2.0/24", "itsm.company.example"), own_hosts=("mx.company.example",)
+)
+EXCHANGE = EvidenceSettings("exchange-internal")
+FROM = "From: itsm@company.example"
+OURS = "Received: from itsm.company.example (itsm.company.example [10.1.2.3]) by mx.company.example with ESMTP"
+EVIL = "Received: from itsm.company.example (evil.example.test [203.0.113.9]) by mx.company.example with ESMTP"
+PASS = "Authentication-Results: mx.company.example; dmarc=pass header.from=company.example"
+FAIL = "Authentication-Results: mx.company.example; dmarc=fail header.from=company.example"
+
+
+def mail(*headers: str) -> InboundMail:
+    return bytes_to_mail(("\r\n".join(headers) + "\r\n\r\ntext").encode())
+
+
+def ok(evidence: EvidenceSettings, *headers: str) -> bool:
+    return believes(ITSM, mail(*headers), evidence).ok
+
+
+# The sender
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("itsm@company.example", True),
+        ("ITSM@Company.Example", True),
+        ("anyone@sd.company.example", True),
+        ("eve@company.example", False),
+        ("itsm@company.example.evil.test", False),
+        ("itsm@deep.sd.company.example", False),
+        ("", False),
+    ],
+)
+def test_senders_are_addresses_or_whole_domains(address: str, expected: bool) -> None:
+    assert sender_matches(ITSM.senders, address) is expected
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "From: eve@example.test",
+        "From: itsm@company.example, eve@example.test",
+        "From: itsm@company.example\r\nFrom: eve@example.test",
+        "From: itsm@company.example <eve@example.test>",
+        'From: "itsm@company.example" <eve@example.test>',
+        "Sender: itsm@company.example",
+        "Reply-To: itsm@company.example",
+    ],
+)
+def test_no_evidence_helps_a_letter_that_does_not_name_one_sender_of_the_profile(head: str) -> None:
+    assert not ok(EvidenceSettings("sender-only"), head)
+    assert not ok(RESULTS, PASS, head)
+
+
+def test_sender_only_is_believed_and_says_what_it_is_worth() -> None:
+    belief = believes(ITSM, mail(FROM), EvidenceSettings("sender-only"))
+    assert belief.ok
+    assert "only the sender" in belief.reason
+
+
+# Authentication-Results
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (PASS, OURS, FROM),
+        (OURS, PASS, FROM),
+        ("Authentication-Results: MX.company.example 1; dkim=pass header.d=company.example", OURS, FROM),
+        ("Authentication-Results: mx.company.example; dkim=pass header.i=@company.example; spf=fail", FROM),
+        ("Authentication-Results: mx.company.example (opendkim); dkim=pass (2048; ok) header.d=company.example", FROM),
+        (
+            "Authentication-Results: mx.company.example; dkim=pass header.d=company.example",
+            "Authentication-Results: mx.company.example; dmarc=pass header.from=company.example",
+            FROM,
+        ),
+        ("Received: from mx.company.example ([127.0.0.1]) by imap.company.example with LMTP", PASS, OURS, FROM),
+        ("Authentication-Results: other.example; dmarc=fail", PASS, FROM),
+    ],
+)
+def test_what_our_own_server_found_out_is_believed(headers: tuple[str, ...]) -> None:
+    assert ok(RESULTS, *headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (FROM,),
+        (FAIL, OURS, FROM),
+        (OURS, FROM, FAIL),
+        ("Received: from x by mx.evil.test with SMTP", PASS, FROM),  # below a foreign server
+        (EVIL, FAIL, PASS, FROM),  # ours says no, the forged one yes
+        (EVIL, OURS, PASS, FROM),  # a forged Received in our name below the real one
+        ("Authentication-Results: mx.company.example.evil.test; dmarc=pass", FROM),
+        ("Authentication-Results: evil.test; dmarc=pass header.from=company.example", FROM),
+        ("Authentication-Results: mx.company.example; dkim=pass header.d=evil.test", FROM),
+        ("Authentication-Results: mx.company.example; dkim=pass header.d=example", FROM),
+        ("Authentication-Results: mx.company.example; dmarc=pass header.from=evil.test", FROM),
+        ("Authentication-Results: mx.company.example; spf=pass smtp.mailfrom=company.example", FROM),
+        ("Authentication-Results: mx.company.example; none", FROM),
+        ("Authentication-Results: mx.company.example; x=y (dmarc=pass header.from=company.example)", FROM),
+        ('Authentication-Results: mx.company.example; x="; dmarc=pass header.from=company.example"', FROM),
+        ("Authentication-Results: evil.test (; mx.company.example); dmarc=pass", FROM),
+        ("ARC-Authentication-Results: i=1; mx.company.example; dmarc=pass header.from=company.example", FROM),
+        ("X-Authentication-Results: mx.company.example; dmarc=pass", FROM),
+        (
+            "Authentication-Results: mx.company.example; dkim=none",
+            "Authentication-Results: mx.company.example; dkim=pass header.d=company.example",
+            FROM,
+        ),
+    ],
+)
+def test_a_forged_or_missing_result_is_not_believed(headers: tuple[str, ...]) -> None:
+    assert not ok(RESULTS, *headers)
+
+
+def test_without_an_authserv_id_nothing_is_believed() -> None:
+    assert not ok(EvidenceSettings("auth-results"), PASS, FROM)
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_any_field_is_read_without_a_fault(text: str) -> None:
+    parse_auth_results(text)
+    read_received(text)
+
+
+@given(st.text(st.characters(codec="ascii", exclude_characters="\r\n"), max_size=120))
+@settings(max_examples=200, deadline=None)
+def test_nothing_below_the_point_of_entry_can_make_a_letter_believed(junk: str) -> None:
+    assert not ok(RESULTS, EVIL, f"Received: from {junk} by {junk}", PASS, FROM)
+    assert not ok(RESULTS, f"Authentication-Results: {junk}; (mx.company.example; dmarc=pass", EVIL, FROM)
+
+
+def test_a_field_is_read_in_every_form() -> None:
+    field = parse_auth_results(
+        'mx.example (x (y)) 1; dkim=pass (1024-bit; "q") header.d="a.example" header.i=@a.example;dmarc=pass(p=none) '
+        "action=none header.from=a.example; spf = fail smtp.mailfrom=x@a.example;"
+    )
+    assert field.authserv_id == "mx.example"
+    assert [(each.method, each.result) for each in field.verdicts] == [
+        ("dkim", "pass"),
+        ("dmarc", "pass"),
+        ("spf", "fail"),
+    ]
+    assert field.verdicts[0].properties["header.d"] == "a.example"
+    assert parse_auth_results("spf=pass; dmarc=pass").authserv_id == ""
+
+
+# The relay and Exchange
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        OURS,
+        "Received: from whatever (unknown [10.1.2.77]) by mx.company.example",
+        "Received: from x ([10.1.2.3] helo=y) by mx.company.example",
+        "Received: from [10.1.2.3] (helo=x) by mx.company.example",
+        "Received: from mail (10.1.2.3) by mx.company.example (10.0.0.1) with Microsoft SMTP Server",
+        "Received: from x (itsm.company.example. [203.0.113.1]) by mx.company.example",
+    ],
+)
+def test_a_letter_from_a_listed_relay_is_believed(received: str) -> None:
+    assert ok(RELAY, received, FROM)
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        EVIL,
+        "Received: from [10.1.2.3] (evil.test [203.0.113.9]) by mx.company.example",
+        "Received: from itsm.company.example by mx.company.example",
+        "Received: from x (HELO itsm.company.example) (203.0.113.9) by mx.company.example",
+        "Received: from x (itsm.company.example [203.0.113.9] (may be forged)) by mx.company.example",
+        "Received: from x (itsm.company.example@evil.test [203.0.113.9]) by mx.company.example",
+        "Received: from x (y [10.1.2.3]) by mx.evil.test",
+        "Received: by mx.company.example",
+        "Received: junk",
+    ],
+)
+def test_what_a_stranger_calls_itself_is_no_relay(received: str) -> None:
+    assert not ok(RELAY, received, FROM)
+
+
+def test_only_the_topmost_received_counts() -> None:
+    assert not ok(RELAY, EVIL, OURS, FROM)
+    assert not ok(RELAY, FROM)
+
+
+def test_the_mark_of_exchange_must_stand_there_once() -> None:
+    mark = "X-MS-Exchange-Organization-AuthAs: "
+    assert ok(EXCHANGE, mark + "Internal", FROM)
+    assert not ok(EXCHANGE, mark + "Anonymous", FROM)
+    assert not ok(EXCHANGE, FROM)
+    assert not ok(EXCHANGE, mark + "Internal", mark + "Anonymous", FROM)
+
+
+# Real providers
+
+
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "mails" / "corpus" / "deltachat_dkimchecks"
+# How each mailbox provider signs its field (several: different services of one provider); by the domain of the recipient.
+AUTHSERV = {
+    "zohomail.eu": "mx.zohomail.eu",
+    "icloud.com": "*.icloud.com",
+    "yandex.ru": "*.yandex.net",
+    "mail.ru": "mxs.mail.ru, mail.ru",
+    "fastmail.com": "*.messagingengine.com",
+    "posteo.de": "posteo.de",
+    "yahoo.com": "*.yahoo.com",
+    "aol.com": "*.yahoo.com",
+    "outlook.com": "-",
+    "hotmail.com": "-",
+    "gmail.com": "mx.google.com",
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not SAMPLES.is_dir() and not os.environ.get("CI"), reason="the letters of ../shared are not here")
+def test_genuine_letters_of_real_providers_pass_and_forged_ones_do_not() -> None:
+    genuine, believed, forged = [], [], []
+    for path in sorted(SAMPLES.iterdir()):
+        letter = bytes_to_mail(path.read_bytes())
+        is_forged = "forged" in path.name or "forged" in letter.sender
+        to = letter.to[0].rpartition("@")[2] if letter.to else ""
+        profile = replace(ITSM, senders=(letter.sender,))
+        for authserv in [AUTHSERV[to]] if to in AUTHSERV and not is_forged else sorted(set(AUTHSERV.values())):
+            found = believes(profile, letter, EvidenceSettings("auth-results", authserv_id=authserv)).ok
+            if is_forged:
+                assert not found, path.name
+                forged.append(path.name)
+            elif to in AUTHSERV:
+                signs = any(
+                    word in value.lower()
+                    for value in letter.header("Authentication-Results")
+                    for word in ("dmarc=pass", "dkim=pass")
+                )
+                if signs:
+                    genuine.append(path.name)
+                    believed += [path.name] if found else []
+    assert forged
+    assert len(genuine) > 40
+    assert len(believed) >= 0.99 * len(genuine), sorted(set(genuine) - set(believed))
