@@ -216,7 +216,8 @@ def files_values(pile: Pile) -> list[dict[str, Any]]:
 
 
 def to_json(thing: Draft | Addition | Pile) -> dict[str, Any]:
-    return asdict(thing)
+    """Plain JSON: lists where the dataclasses have tuples."""
+    return asdict(thing, dict_factory=lambda pairs: {key: _listed(value) for key, value in pairs})
 
 
 def draft_from_json(data: Any) -> Draft | None:
@@ -244,6 +245,10 @@ def pile_from_json(data: Any) -> Pile | None:
         return _pile(data)
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _pile(data: Any) -> Pile:

@@ -65,7 +65,11 @@ def show(session: Session, draft: Draft, facts: Facts, problem: str = "", orders
 def current(session: Session, facts: Facts, problem: str = "") -> Screen:
     """The form's screen as it stands."""
     draft = draft_of(session)
-    return form_screen(session, mend(draft, facts), facts, problem) if draft else menu.menu_screen(session, facts)
+    return (
+        form_screen(session, mend(draft, facts), facts, problem)
+        if draft is not None
+        else menu.menu_screen(session, facts)
+    )
 
 
 def advance(session: Session, event: Event, facts: Facts) -> Turn:
@@ -226,9 +230,17 @@ def _typed(session: Session, draft: Draft, screen: Screen, event: Typed, facts: 
 
 
 def _same_label(screen: Screen, text: str) -> str:
-    """The value of the button whose own words were typed instead of pressed."""
+    """The value of the choice whose label was typed instead of pressed. One's own phone, typed, is an answer like any."""
     plain = text.casefold()
-    return next((b.value for row in screen.rows for b in row if b.literal and b.label.casefold() == plain), "")
+    return next(
+        (
+            b.value
+            for row in screen.rows
+            for b in row
+            if b.literal and not b.value.endswith(":mine") and b.label.casefold() == plain
+        ),
+        "",
+    )
 
 
 def _said(session: Session, draft: Draft, text: str, message_id: str, facts: Facts) -> Turn:

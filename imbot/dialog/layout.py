@@ -30,7 +30,7 @@ def paged(
     rows, buttons = MAX_ROWS - len(tail), MAX_BUTTONS - sum(map(len, tail))
     if len(items) <= min(rows * columns, buttons):
         return (*_rows(items, columns), *tail)
-    size = min((rows - 1) * columns, buttons - 2)
+    size = min(rows - 1, (buttons - 2) // columns) * columns
     last = (len(items) - 1) // size
     page = min(max(page, 0), last)
     turn = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from imbot.dialog.screen import MAX_LABEL, Button, Screen
@@ -19,6 +20,9 @@ BOLD_ON, BOLD_OFF = "\ue000", "\ue001"
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffc\ud800-\udfff\ue000-\uf8ff]"
 )
+
+
+_FIGURE = re.compile(r"\{([a-z_]+)\}")
 
 
 class Words(Protocol):
@@ -46,13 +50,16 @@ class Rendered:
     silent: bool = False
 
 
-def render(screen: Screen, lang: str, templates: Words) -> Rendered:
-    """Never longer than a message may be; a text that would be is cut, outside of everything bold."""
+def render(screen: Screen, lang: str, templates: Words, *, now: datetime | None = None) -> Rendered:
+    """Never longer than a message may be; a text that would be is cut, outside of everything bold. `now`: when it is shown,
+    for "today" and "that time has passed", where that is later than when it was built."""
     values = {key: clean_values(value) for key, value in screen.values.items()}
+    if now is not None:
+        values["now"] = now.isoformat()
     text, bold = _marked(_tidy(templates.chat(lang, screen.name, values)))
     words = templates.words(lang)
     rows = tuple(tuple(RenderedButton(_label(b, words), b.value, b.url) for b in row) for row in screen.rows)
-    return Rendered(text, bold, rows, screen.silent)
+    return Rendered(text or "…", bold, rows, screen.silent)
 
 
 def clean(text: str) -> str:
@@ -119,13 +126,9 @@ def _cut_marked(text: str, room: int) -> str:
 
 
 def _label(button: Button, words: Mapping[str, str]) -> str:
-    text = button.label if button.literal else words.get(button.label, button.label).format_map(_Figures(button.values))
+    text = button.label
+    if not button.literal:
+        # Only plain figures: a label never reaches into its values, and never breaks a screen.
+        text = _FIGURE.sub(lambda found: str(button.values.get(found[1], "")), words.get(text, text))
     text = " ".join(clean(text).split())
     return (text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1].rstrip() + "…") or "…"
-
-
-class _Figures(dict[str, Any]):
-    """A figure that a label asks for and the button lacks is left out: a label never breaks a screen."""
-
-    def __missing__(self, key: str) -> str:
-        return ""

@@ -54,13 +54,17 @@ def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) ->
     """One ticket with its ledger in words: the newest lines, in the order in which they happened."""
     ticket = str(values.get("id", ""))
     ledger = list(values.get("ledger", ()))
-    shown = dict(values) | {
-        "ledger": ledger[-LEDGER_LINES:],
-        "earlier": max(len(ledger) - LEDGER_LINES, 0),
-        "late": facts.late_news,
-        "support_contact": facts.settings.support_contact,
-        "now": facts.now.isoformat(),
-    }
+    shown = (
+        _DETAILS
+        | dict(values)
+        | {
+            "ledger": ledger[-LEDGER_LINES:],
+            "earlier": max(len(ledger) - LEDGER_LINES, 0),
+            "late": facts.late_news,
+            "support_contact": facts.settings.support_contact,
+            "now": facts.now.isoformat(),
+        }
+    )
     act = row(
         Button("add", f"add:{ticket}") if values.get("can_add") else None,
         Button("withdraw", f"wd:{ticket}") if values.get("can_withdraw") else None,
@@ -215,6 +219,16 @@ def notice_screen(notice: Notice, support_contact: str = "") -> Screen:
     return Screen(f"notice_{notice.name}", shown, tuple(filter(None, rows)), notice.silent)
 
 
+_DETAILS: dict[str, Any] = {
+    "title": "",
+    "number": "",
+    "status": "new",
+    "created_at": None,
+    "promised_at": None,
+    "description": "",
+    "location": "",
+    "stars": None,
+}
 _NOTICE: dict[str, Any] = {
     "ticket": "",
     "title": "",

@@ -76,7 +76,7 @@ def again(session: Session, facts: Facts) -> Turn:
 
 def _screen(session: Session, facts: Facts) -> Screen:
     match session.state:
-        case "form" if draft_of(session):
+        case "form" if draft_of(session) is not None:
             return intake.current(session, facts)
         case "stray" if stray_of(session):
             return stray.stray_screen(session, facts)

@@ -1,20 +1,20 @@
 """Conversations as text files: every `*.txt` in this folder is played through `advance`. A new case is a new file.
 
-    # words              a comment
-    set KEY VALUE        before the talk: unlinked, consent, one_open, lang, page_size, max_files, nophone, nooffice, last
-    ticket ID STATUS [NUMBER] TITLE      a ticket that exists (`!ID`: somebody else's)
-    > words              typed; message ids count 1, 2, 3 ... over all that is sent
-    > /command [arg]     a command
-    > [name]             a button of this dialog; `[t:ID]`, `[menu]` ... a durable one; `[old:name]` one of an older dialog
-    > photo|file|voice ID [SIZE] [caption ...]       `file a.pdf`; a size such as 38MB; `album=7` puts it into an album
-    > edit N words       the message number N reads otherwise now
-    > sticker            or: contact words
-    > reply ID: words    a reply to the notice of that ticket
-    @ +25h               time passes
-    status ID STATUS     the far end moved the ticket
-    < screen key=value   what is shown and some of its values (`held.0.reason=type`); `< -` nothing new is shown
-    [] name, name        the buttons of that screen in their order, without tokens
-    ! Order key=value    ordered by the last event; `! none` nothing was
+# words              a comment
+set KEY VALUE        before the talk: unlinked, consent, one_open, lang, page_size, max_files, nophone, nooffice, last
+ticket ID STATUS [NUMBER] TITLE      a ticket that exists (`!ID`: somebody else's)
+> words              typed; message ids count 1, 2, 3 ... over all that is sent
+> /command [arg]     a command
+> [name]             a button of this dialog; `[t:ID]`, `[menu]` ... a durable one; `[old:name]` one of an older dialog
+> photo|file|voice ID [SIZE] [caption ...]       `file a.pdf`; a size such as 38MB; `album=7` puts it into an album
+> edit N words       the message number N reads otherwise now
+> sticker            or: contact words
+> reply ID: words    a reply to the notice of that ticket
+@ +25h               time passes
+status ID STATUS     the far end moved the ticket
+< screen key=value   what is shown and some of its values (`held.0.reason=type`); `< -` nothing new is shown
+[] name, name        the buttons of that screen in their order, without tokens
+! Order key=value    ordered by the last event; `! none` nothing was
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Play:
             case "<":
                 self.expect_screen(rest)
             case "[]":
-                assert [short(b.value) for row in self.turn.screen.rows for b in row] == [n.strip() for n in rest.split(",")]
+                assert [short(b.value) for row in self.turn.screen.rows for b in row] == [
+                    n.strip() for n in rest.split(",")
+                ]
             case "!":
                 self.expect_order(rest)
             case _:

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from imbot.dialog.words import command_in, day_in, names_a_place, phone_in, phone_inside, politeness_in, told
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("Отмена", "cancel"),
+        ("  ОТМЕНА! ", "cancel"),
+        ("Мои заявки.", "mytickets"),
+        ("my  tickets", "mytickets"),
+        ("Помощь?", "help"),
+        ("меню", "menu"),
+        ("Новая заявка", "newticket"),
+        ("отмена заказа не проходит", ""),
+        ("мне нужна помощь", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_whole_text_is_a_command(text: str, command: str) -> None:
+    assert command_in(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("Добрый день!", "hello"),
+        ("привет)))", "hello"),
+        ("Спасибо большое", "thanks"),
+        ("ок", "thanks"),
+        ("👍", "nod"),
+        ("?", "nod"),
+        ("", ""),
+        ("спасибо, но не работает", ""),
+        ("добрый день, сломался принтер", ""),
+    ],
+)
+def test_lone_politeness_is_no_request(text: str, meaning: str) -> None:
+    assert politeness_in(text) == meaning
+
+
+@pytest.mark.parametrize("text", ["12-34", "+7 (900) 111-22-33", "8 900 111 22 33 доб. 12", "315"])
+def test_inner_numbers_and_extensions_are_phones(text: str) -> None:
+    assert phone_in(text) == text
+
+
+@pytest.mark.parametrize("text", ["нет телефона", "1", "12-34 и ещё почта", "(-)", "1" * 40])
+def test_other_words_are_no_phone(text: str) -> None:
+    assert phone_in(text) == ""
+
+
+def test_a_phone_is_found_in_a_contact() -> None:
+    assert phone_inside("Пётр, +7 900 111-22-33, мобильный") == "+7 900 111-22-33"
+    assert phone_inside("Пётр") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("24.11", date(2026, 11, 24)),
+        ("22.11", date(2027, 11, 22)),
+        ("24.11.2026", date(2026, 11, 24)),
+        ("24/11/26", date(2026, 11, 24)),
+        ("2026-11-24", date(2026, 11, 24)),
+        ("Завтра", date(2026, 11, 24)),
+        ("yesterday", date(2026, 11, 22)),
+        ("31.02", None),
+        ("99.99.2026", None),
+        ("29.02", None),
+        ("24 ноября", None),
+        ("24", None),
+        ("в 24.11", None),
+    ],
+)
+def test_days_are_read_as_people_write_them(text: str, day: date | None) -> None:
+    assert day_in(text, TODAY) == day
+
+
+def test_the_leap_day_of_next_year_is_no_day_when_there_is_none() -> None:
+    assert day_in("29.02", date(2028, 3, 1)) is None
+    assert day_in("29.02", date(2028, 2, 1)) == date(2028, 2, 29)
+
+
+def test_places_are_told_from_stories() -> None:
+    assert names_a_place("каб. 315")
+    assert names_a_place("room 7")
+    assert not names_a_place("мигает красным")
+    assert not names_a_place("каб. 315\nмигает")
+    assert not names_a_place("каб. 315, и вот уже третий день подряд ничего не работает совсем")
+
+
+def test_what_hides_or_reorders_is_taken_out_of_words() -> None:
+    assert told("  a\u202eb\x00c\u2028d\r\ne\ue000\ud800 ") == "abc\nd\ne"
+    assert told("и\u0306") == "й"
+    assert told("👩\u200d💻 ok") == "👩\u200d💻 ok"
