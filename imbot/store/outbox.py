@@ -79,6 +79,7 @@ _SETTLE = (
         lease_until=None,
         ready_at=None,
     )
+    .returning(_P.lane)  # it may stand in another lane by now: readdress
 )
 _AGAIN = (
     update(parcels)
@@ -89,6 +90,7 @@ _AGAIN = (
         attempts=_P.attempts - bindparam("back"),
         lease_until=None,
     )
+    .returning(_P.lane)
 )
 _NEXT = select(func.min(_P.ready_at)).where(_READY)
 
@@ -151,10 +153,7 @@ def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Map
     """
     kept = {} if parcel.kind in _LOSE_BODY else parcel.payload if body is None else body
     values = {"this": parcel.id, "attempt": parcel.attempt, "now": now, "how": outcome, "body": kept}
-    if c.execute(_SETTLE, values).rowcount < 1:
-        return False
-    wake(c, parcel.lane)
-    return True
+    return _wake_after(c, c.execute(_SETTLE, values).scalar())
 
 
 def again(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool:
@@ -185,7 +184,12 @@ def next_due(c: Connection) -> datetime | None:
 
 def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:
     values = {"this": parcel.id, "attempt": parcel.attempt, "due": due_at, "error": error, "back": back}
-    if c.execute(_AGAIN, values).rowcount < 1:
+    return _wake_after(c, c.execute(_AGAIN, values).scalar())
+
+
+def _wake_after(c: Connection, lane: str | None) -> bool:
+    """Follows a change that was made where `lane` is given, and none where it is None."""
+    if lane is None:
         return False
-    wake(c, parcel.lane)
+    wake(c, lane)
     return True

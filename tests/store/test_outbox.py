@@ -316,3 +316,12 @@ def test_the_plans_of_the_hot_statements_use_the_narrow_indices(c: Connection) -
     for statement, index in plans:
         plan = " ".join(row.detail for row in c.execute(text(f"EXPLAIN QUERY PLAN {statement}")))
         assert f"INDEX {index}" in plan, plan
+
+
+def test_a_lane_goes_on_when_a_parcel_that_was_moved_into_it_is_settled_by_its_old_claim(c: Connection) -> None:
+    put(c, "n1", lane="chat:telegram:1", target="telegram")
+    parcel = claim_one(c)
+    put(c, "v1", lane="chat:vk:1", target="vk")
+    outbox.readdress(c, "chat:telegram:1", "chat:vk:1", "vk", NOW)
+    assert outbox.settle(c, parcel, "shown after all", NOW)
+    assert claim(c) == ["v1"]
