@@ -81,5 +81,6 @@ def compile_pattern(source: str) -> Pattern:
 def _reason(error: Exception) -> str:
     detail = error.args[0] if error.args else ""
     words = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
-    hint = " (RE2 has no look-around: use `unless`)" if "(?" in words else ""
+    words = words.replace("(?m)", "", 1)
+    hint = " (RE2 has no look-around: use `unless`)" if any(each in words for each in ("(?=", "(?!", "(?<")) else ""
     return f"{words or 'not a pattern'}{hint}"

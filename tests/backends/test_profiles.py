@@ -1,0 +1,164 @@
+"""Profiles: what is packed loads; every mistake of a file is named at once, with key, reason and line; patterns are safe."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbot.backends.patterns import BadPattern, compile_pattern
+from imbot.backends.profiles import load_profile, load_profiles, parse_profile
+from imbot.domain.errors import ConfigError
+from imbot.domain.tickets import Status
+
+ROOT = Path(__file__).resolve().parents[2] / "templates" / "mail"
+
+WRONG = r"""
+name = "mine"
+langage = "ru"
+registers = "yes"
+token_place = "everywhere"
+
+[number]
+patterns = ['IM-[0-9]+', '(unclosed']
+where = ["footer"]
+shown = "IM"
+
+[[fingerprint]]
+pattern = "x"
+
+[[status]]
+status = "finished"
+any = ['done(?!x)']
+
+[[status]]
+status = "resolved"
+wher = "subject"
+
+[[field]]
+name = "promissed"
+pattern = 'Срок:'
+kind = "datetime"
+"""
+
+
+def problems(source: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_profile(source, "profile.toml")
+    return list(caught.value.problems)
+
+
+def test_the_packed_profiles_load() -> None:
+    profiles = load_profiles([ROOT])
+    assert {"inframanager", "generic-ru"} <= set(profiles)
+    assert profiles["inframanager"].show_number("1042") == "IM-CL-1042"
+    assert all(profile.waits_for_number for profile in profiles.values())
+
+
+def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
+    found = "\n".join(problems(WRONG))
+    for words in (
+        "profile.toml:3: langage: unknown key",
+        "registers: must be true or false",
+        "token_place: is 'everywhere'; must be one of subject, body, both",
+        "profile.toml:8: number.patterns: 'IM-[0-9]+' has no group",
+        "profile.toml:8: number.patterns: missing ): (unclosed in",
+        "number.where: is 'footer'",
+        "number.shown: must contain {n}",
+        "fingerprint 1: header: is missing",
+        "status 1: status: unknown status 'finished'",
+        "RE2 has no look-around: use `unless`",
+        "status 2: wher: unknown key",
+        "status 2: any: is missing",
+        "field 1: name: is 'promissed'",
+        "field 1: formats: is missing",
+    ):
+        assert words in found, words
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("name = ", "not TOML"),
+        ("number = 3", "number: must be a table"),
+        ("status = 3", "status: must be a list of tables"),
+        ("separators = 3", "separators: must be a text or a list of texts"),
+        ("title = 3", "title: must be a text"),
+        ("[[status]]\nstatus = 'resolved'\nany = ['x*']", "matches an empty text"),
+        ("[[status]]\nstatus = 'resolved'\nany = [' ']", "the pattern is empty"),
+        ("[[status]]\nstatus = 'resolved'\nany = ['" + "x" * 3000 + "']", "longer than 2000"),
+        ("[[field]]\nname = 'comment'\npattern = '('", "field 1: pattern"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_a_reason(source: str, words: str) -> None:
+    assert words in "\n".join(problems(source))
+
+
+def test_a_missing_file_is_a_named_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"profile\.toml: cannot be read"):
+        load_profile(tmp_path)
+
+
+def test_a_company_folder_goes_before_the_packed_one(tmp_path: Path) -> None:
+    own = tmp_path / "inframanager"
+    own.mkdir()
+    (own / "profile.toml").write_text('title = "ours"\n', encoding="utf-8")
+    profiles = load_profiles([tmp_path, ROOT])
+    assert (profiles["inframanager"].title, profiles["inframanager"].name) == ("ours", "inframanager")
+    (own / "profile.toml").write_text("x = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="unknown key"):
+        load_profiles([tmp_path, ROOT])
+
+
+def test_a_status_of_comment_moves_nothing() -> None:
+    profile = parse_profile("[[status]]\nstatus = 'comment'\nany = ['x']\n[[status]]\nstatus = 'resolved'\nany = ['y']")
+    assert [anchor.status for anchor in profile.anchors] == [None, Status.RESOLVED]
+
+
+# Patterns
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "expected"),
+    [
+        ("решен", "Заявка РЕШЁНА", True),
+        ("решён", "Заявка решена", True),
+        (r"\<решен[аоы]?\>", "Заявка решена.", True),
+        (r"\<решен[аоы]?\>", "Решение вопроса", False),
+        (r"\<решен[аоы]?\>", "разрешена", False),
+        (r"^вторая$", "первая\nвторая\nтретья", True),
+        (r"a\\<b", "a\\<b", True),
+    ],
+)
+def test_patterns_know_russian_words(source: str, text: str, expected: bool) -> None:
+    assert compile_pattern(source).matches(text) is expected
+
+
+def test_offsets_hold_in_the_text_as_it_was_given() -> None:
+    found = compile_pattern("реш(ен)а").first("Ещё: решёна")
+    assert found is not None
+    assert (found.text, found.groups, found.spans) == ("решёна", ("ён",), ((8, 10),))
+
+
+@pytest.mark.parametrize("source", ["(?=x)", "(?<!x)y", r"(a)\1", "(", "a{9999}", "["])
+def test_what_re2_cannot_do_is_refused(source: str) -> None:
+    with pytest.raises(BadPattern):
+        compile_pattern(source)
+
+
+def test_no_pattern_runs_away() -> None:
+    begun = time.process_time()
+    assert not compile_pattern("(a+)+$b").matches("a" * 100_000)
+    assert not compile_pattern("(x+x+)+y").matches("x" * 100_000)
+    assert time.process_time() - begun < 1
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_a_pattern_or_is_refused(source: str) -> None:
+    with suppress(BadPattern):
+        list(compile_pattern(source).finds("Заявка № IM-CL-1042 выполнена"))
