@@ -23,7 +23,7 @@ servers:
 	@sh tests/install-servers.sh
 
 test: $(VENV)/.dev servers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
