@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 
 _RESTART = (1.0, 5.0, 15.0, 60.0)
 _DRAIN = 9.0
+_GREET_AGAIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,7 @@ class App:
             log.warning("settings", note=warning)
         try:
             async with self._reader:
-                link = await self._greet()
-                await self._serve(stop, link)
+                await self._serve(stop)
         finally:
             await self.close()
 
@@ -98,30 +98,31 @@ class App:
         await self.db.close()
         self._lock.release()
 
-    async def _greet(self) -> str:
-        """Learn the bot's name and register its commands. Telegram may be away at the start: the name of the last time
-        serves, and everything else goes on."""
-        name = await self.db.read(inbox.fact, "bot_username")
-        try:
-            async with asyncio.timeout(30):
+    async def _greet(self, stop: asyncio.Event) -> None:
+        """Learn the bot's name and register its commands, again and again until Telegram answers; everything else goes on
+        meanwhile, and letters use the name of the last time."""
+        while not stop.is_set():
+            try:
                 name = (await self.telegram.start()).username
                 await self.db.run(inbox.set_fact, "bot_username", name, _now())
                 await self.telegram.set_commands(wiring.commands(self.templates, self.env.languages))
-        except (DeliveryError, TimeoutError) as error:
-            if isinstance(error, DeliveryError) and error.permanent:
-                raise
-            self.pulse.wrong("telegram", str(error) or "no answer")
-            log.warning("telegram_not_greeted", error=str(error))
-        return f"https://t.me/{name}?start={{token}}" if name else ""
+                await stop.wait()
+            except DeliveryError as error:
+                self.pulse.wrong("telegram", str(error))
+                log.warning("telegram_not_greeted", error=str(error))
+                await first_of(stop, seconds=max(error.retry_after or 0.0, _GREET_AGAIN))
 
-    async def _serve(self, stop: asyncio.Event, link: str) -> None:
+    async def _serve(self, stop: asyncio.Event) -> None:
+        await self.telegram.open()
         screens = Screens(self.db, self.telegram, self.templates, self.env, _now)
         domain = self.settings.itsm.bot_address.rpartition("@")[2]
         dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, _now, domain)
-        sender = Sender(self.settings.itsm.bot_address, self.settings.itsm.bot_name, link, self.folders.files)
+        itsm, reserve = self.settings.itsm, self.settings.files.reserve_bytes
+        sender = Sender(itsm.bot_address, itsm.bot_name, self.folders.files, reserve)
         channels = {"telegram": self.telegram}
         errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, _now)
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
+            "greeting": self._greet,
             "screens": screens.run,
             "courier": Courier(self.db, errands.run, self.env, self.pulse, _now).run,
             "watcher": self.watcher.run,

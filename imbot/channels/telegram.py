@@ -89,7 +89,7 @@ class Telegram:
     async def start(self) -> BotInfo:
         """Open the connections, learn who we are, and end a webhook that somebody left (it forbids polling; what waits
         is kept)."""
-        await self._open()
+        await self.open()
         me = await self._call("getMe", {})
         await self._end_webhook()
         return BotInfo(int(me["id"]), str(me.get("username", "")))
@@ -99,7 +99,7 @@ class Telegram:
 
     async def check(self) -> str:
         """Who we are and by which way, for `doctor`. Raises DeliveryError."""
-        await self._open()
+        await self.open()
         me = await self._call("getMe", {})
         way = f" through the proxy {place_of(self.settings.proxy)}" if self.settings.proxy else ""
         return f"@{me.get('username', '?')} at {place_of(self.settings.api_base)}{way}"
@@ -236,7 +236,8 @@ class Telegram:
             raise translate(problem, "download") from None
         return Downloaded(size, digest.hexdigest(), _type_of(head, told))
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Ready to call; talks to nobody. Idempotent."""
         await self._calls.initialize()
         await self._polls.initialize()
 

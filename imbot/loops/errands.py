@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from imbot.mime.content import refusal
 from imbot.services import checks, delivery, signin, telling
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
-from imbot.store import files, letters, outbox, people
+from imbot.store import files, inbox, letters, outbox, people
 from imbot.store.db import Db
 from imbot.templates import Templates
 
@@ -57,12 +58,12 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who our own letters (codes, notices) are from, and how a deep link is made (`{token}`; "" where there is none)."""
+    """Who our own letters (codes, notices) are from. `files`: where files lie, `reserve`: bytes of the disk to leave free."""
 
     address: str
     name: str
-    link: str
     files: Path
+    reserve: int = 0
 
 
 class Errands:
@@ -130,7 +131,8 @@ class Errands:
 
     async def _code(self, parcel: Parcel) -> None:
         payload = parcel.payload
-        link = self._sender.link.format(token=payload["link"]) if self._sender.link else ""
+        bot = await self._db.read(inbox.fact, "bot_username")
+        link = f"https://t.me/{bot}?start={payload['link']}" if bot else ""
         values = {
             "name": payload["name"],
             "code": payload["code"],
@@ -209,6 +211,8 @@ class Errands:
         if row is None or row.fate != "wanted":
             await self._db.run(outbox.settle, parcel, "not wanted", self._clock())
             return
+        if shutil.disk_usage(self._sender.files).free < self._sender.reserve + (row.size or 0):
+            raise DeliveryError("the disk has too little room for files", kind="refused", code="disk")
         name = secrets.token_hex(16)
         sink = self._sender.files / name
         settings = self._env.dialog

@@ -46,7 +46,7 @@ def packing(c: Connection, payload: Mapping[str, Any], env: Env) -> Packing | No
     mine = _candidates(rows, kind, payload["message_id"])
     chosen, too_large = _fit(mine, env.max_letter_bytes)
     refused = [row for row in rows if row.fate in ("refused", "failed")] if kind is LetterKind.TICKET else []
-    view = _view(c, ticket, person, chosen, refused, payload)
+    view = _view(c, ticket, person, chosen, refused, payload, env)
     left = len(mine) - len(chosen) - len(too_large)
     return Packing(backend, kind, view, ticket, tuple(chosen), tuple(too_large), left)
 
@@ -82,6 +82,7 @@ def _view(
     chosen: Sequence[FileRow],
     refused: Sequence[FileRow],
     payload: Mapping[str, Any],
+    env: Env,
 ) -> TicketView:
     verified = people.checked_at(c, person.id)
     ours = [] if payload["letter"] == "ticket" else [ticket.message_id]
@@ -106,8 +107,13 @@ def _view(
         references=tuple(dict.fromkeys([*ours, *([ticket.thread] if ticket.thread and ours else [])])),
         text=payload.get("text", ""),
         attributes=person.attributes,
-        unverified_since=verified if payload.get("unverified") else None,
+        unverified_since=verified if env.can_recheck and _long_ago(verified, ticket, env) else None,
     )
+
+
+def _long_ago(verified: datetime | None, ticket: Ticket, env: Env) -> bool:
+    """The directory has not confirmed the person within the grace (threats.md A4): the letter says so."""
+    return verified is None or ticket.created_at - verified > env.grace
 
 
 def letter_to_json(letter: Letter, rows: Sequence[FileRow]) -> dict[str, Any]:

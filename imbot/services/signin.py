@@ -179,7 +179,7 @@ def _link(c: Connection, chat: Chat, entry: Entry, now: datetime, env: Env, fres
         "template": "linked",
         "lang": chat_language(c, chat.key, env),
         "message_id": fresh.message_ids[1],
-        "values": {"name": given_name(person.name), "channel": chat.channel, "at": now.isoformat()},
+        "values": {"name": given_name(person.name), "channel": chat.channel.capitalize(), "at": now.isoformat()},
     }
     key = f"linked:{chat.key}:{now.isoformat()}"
     outbox.put(c, NewParcel(f"mail:{person.id}", "smtp", key, Kind.NOTE, payload), now)

@@ -21,7 +21,7 @@ from imbot.store import files, ledger, letters, outbox, people, ratings, tickets
 
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
-_GROUPED = timedelta(seconds=45)  # how long alerts wait for their kin; admins hear within five minutes
+_GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
 note_message = letters.note_message
 
 
