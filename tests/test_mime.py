@@ -433,3 +433,20 @@ def test_any_bytes_are_a_letter_or_are_refused(raw: bytes) -> None:
         mail = bytes_to_mail(head + raw)
         (mail.subject + mail.text + mail.sender + mail.html).encode("utf-8")
         json.dumps(mail_to_json(mail))
+
+
+def test_a_part_without_headers_and_with_one_endless_line_is_read() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\xd0\x9f" + b"x" * 200_000 + b"\n--b--\n"
+    assert len(bytes_to_mail(raw).text) == 200_001
+
+
+def test_lines_that_lost_their_indent_belong_to_the_header_before() -> None:
+    raw = b"---- Original message ----\nReceived: from x\nby y with z\nFrom: tom@itsm.example\nSubject: x\n\nbody"
+    mail = bytes_to_mail(raw)
+    assert (mail.sender, mail.subject, mail.text) == ("tom@itsm.example", "x", "body")
+    assert mail.header("Received") == ("from x by y with z",)
+
+
+def test_a_body_without_an_empty_line_before_it_is_found() -> None:
+    mail = bytes_to_mail(b"Subject: x\nHello there, this is text.\nMore of it.\n")
+    assert (mail.subject, mail.text) == ("x", "Hello there, this is text.\nMore of it.")

@@ -33,57 +33,65 @@ class Block:
         return None
 
 
+class _Collector:
+    """Fields of a block, one after the other, within bounds."""
+
+    def __init__(self, most: int, longest: int) -> None:
+        self.most = most
+        self.longest = longest
+        self.fields: list[tuple[str, bytes]] = []
+        self.name = ""
+        self.pieces: list[bytes] = []
+        self.length = 0
+
+    def open(self, name: str, value: bytes) -> None:
+        self.close()
+        if len(self.fields) >= self.most:
+            raise LetterRefused(f"more than {self.most} headers")
+        self.name, self.pieces, self.length = name, [], 0
+        self.add(value)
+
+    def add(self, piece: bytes) -> None:
+        if not self.name:
+            return
+        self.pieces.append(piece)
+        self.length += len(piece)
+        if self.length > self.longest:
+            raise LetterRefused(f"the header {self.name[:40]} is longer than {self.longest} bytes")
+
+    def close(self) -> None:
+        if self.name:
+            self.fields.append((self.name, b"".join(self.pieces)))
+
+
 def split_headers(raw: bytes, start: int, end: int, *, most: int, longest: int) -> Block:
     """Reads header fields from `start` on. The block ends at an empty line, or where a line is no header.
 
     Raises `LetterRefused` above `most` fields or where one is longer than `longest` bytes.
     """
-    fields: list[tuple[str, bytes]] = []
-    pieces: list[bytes] = []
-    name, length, position = "", 0, start
-
-    def close() -> None:
-        if name:
-            fields.append((name, b"".join(pieces)))
-
+    found = _Collector(most, longest)
+    position = start
     while position < end:
         stop = raw.find(b"\n", position, end)
         following = end if stop < 0 else stop + 1
-        if following - position > longest + 1000:
-            raise LetterRefused(f"a header is longer than {longest} bytes")
-        line = raw[position:following]
-        bare = line.rstrip(b"\r\n")
-        if not bare:
-            if fields or name:
+        # No more of a line is copied than tells that it is too long.
+        line = raw[position : min(following, position + longest + 1000)].rstrip(b"\r\n")
+        match = _FIELD_NAME.match(line)
+        if not line:
+            if found.name:
                 position = following
                 break
         elif line[:1] in b" \t":
-            if name:
-                pieces.append(b"\r\n" + bare)
-                length += len(bare)
-        else:
-            match = _FIELD_NAME.match(bare)
-            if match is None:
-                if not name and line.startswith((b"From ", b">From ")):
-                    position = following
-                    continue
-                if _goes_on(raw, following, end):  # a line that lost its indent
-                    if name:
-                        pieces.append(b"\r\n " + bare)
-                        length += len(bare) + 1
-                    position = following
-                    continue
+            found.add(b"\r\n" + line)
+        elif match is not None:
+            found.open(match.group().rstrip(b": \t").decode("ascii"), line[match.end() :])
+        elif found.name or not line.startswith((b"From ", b">From ")):
+            if not _goes_on(raw, following, end):
                 break  # a body without the empty line before it
-            close()
-            name = match.group().rstrip(b": \t").decode("ascii")
-            pieces, length = [bare[match.end() :]], len(bare)
-            if len(fields) >= most:
-                raise LetterRefused(f"more than {most} headers")
-        if length > longest:
-            raise LetterRefused(f"the header {name[:40]} is longer than {longest} bytes")
+            found.add(b"\r\n " + line)  # a line that lost its indent
         position = following
-    close()
-    return Block(tuple(fields), position)
+    found.close()
+    return Block(tuple(found.fields), position)
 
 
 _WELL_KNOWN = re.compile(
