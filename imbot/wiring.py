@@ -194,18 +194,7 @@ def env(settings: Settings, key: bytes) -> Env:
         languages=LANGUAGES,
         catalogue=catalogue,
         locations=locations,
-        dialog=DialogSettings(
-            support_contact=general.support_contact,
-            page_size=general.page_size,
-            one_open_ticket=general.one_open_ticket,
-            consent=general.consent,
-            consent_version=general.consent_version,
-            max_file_bytes=files.max_bytes,
-            refused_types=frozenset(files.refused_types),
-            domains_hint=settings.itsm.bot_address.rpartition("@")[2],
-            language=general.language,
-            languages=LANGUAGES,
-        ),
+        dialog=_dialog(settings),
         backends={itsm.name: itsm},
         default_backend=itsm.name,
         working=WorkingHours(general.zone, frozenset(hours.days), hours.start, hours.end, frozenset(hours.holidays)),
@@ -227,6 +216,22 @@ def env(settings: Settings, key: bytes) -> Env:
         quota_bytes=files.quota_bytes,
         night=(general.night.start, general.night.end),
         consent_version=general.consent_version if general.consent else "",
+    )
+
+
+def _dialog(settings: Settings) -> DialogSettings:
+    general, files = settings.general, settings.files
+    return DialogSettings(
+        support_contact=general.support_contact,
+        page_size=general.page_size,
+        one_open_ticket=general.one_open_ticket,
+        consent=general.consent,
+        consent_version=general.consent_version,
+        max_file_bytes=files.max_bytes,
+        refused_types=frozenset(files.refused_types),
+        domains_hint=settings.itsm.bot_address.rpartition("@")[2],
+        language=general.language,
+        languages=LANGUAGES,
     )
 
 

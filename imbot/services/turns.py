@@ -161,6 +161,28 @@ def _carry_out(
             return filing.open_ticket(c, chat, person, order, _review_id(incoming, slot), now, env, fresh)
         case o.AddToTicket():
             return filing.add_to_ticket(c, person, order, now, env, fresh)
+        case o.Withdraw() | o.ResendTicket() | o.Rate() | o.Complain() | o.NotSolved():
+            return _change(c, order, person, now, env, fresh)
+        case o.ListTickets():
+            return tickets.listed(c, person, order.page, env)
+        case o.ShowTicket():
+            return tickets.shown(c, person, order.ticket_id, now, env)
+        case o.ShowMore():
+            return tickets.more(c, person, order.ticket_id, order.ledger_id)
+        case _:
+            assert_never(order)
+
+
+def _change(
+    c: Connection,
+    order: o.Withdraw | o.ResendTicket | o.Rate | o.Complain | o.NotSolved,
+    person: Person | None,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
+) -> Happened:
+    """An order that does something with a ticket that exists."""
+    match order:
         case o.Withdraw():
             return tickets.withdraw(c, person, order.ticket_id, now, env, fresh)
         case o.ResendTicket():
@@ -171,12 +193,6 @@ def _carry_out(
             return tickets.complain(c, person, order, now, env, fresh)
         case o.NotSolved():
             return tickets.not_solved(c, person, order, now, env, fresh)
-        case o.ListTickets():
-            return tickets.listed(c, person, order.page, env)
-        case o.ShowTicket():
-            return tickets.shown(c, person, order.ticket_id, now, env)
-        case o.ShowMore():
-            return tickets.more(c, person, order.ticket_id, order.ledger_id)
         case _:
             assert_never(order)
 
