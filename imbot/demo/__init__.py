@@ -64,11 +64,23 @@ async def playing(folder: Path, port: int = 0) -> AsyncIterator[str]:
 @contextlib.contextmanager
 def _place(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _must_be_new(folder)
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="imbot-demo-") as temporary:
         yield Path(temporary)
+
+
+def _must_be_new(folder: Path) -> None:
+    """Each play begins anew: Telegram's and the ITSM's memory end with the process, imbot's would not fit them."""
+    from imbot.domain.errors import ImbotError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ImbotError(f"{folder} is not empty: give the demo a folder of its own")
+    except OSError as error:
+        raise ImbotError(f"{folder}: {error.strerror}") from error
 
 
 def _tell(line: str) -> None:

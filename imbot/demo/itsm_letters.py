@@ -107,7 +107,8 @@ def _with_stray_tags(lines: list[str]) -> str:
     """The text part, with the remains of HTML that real letters of this system bear."""
     head, *body = lines
     inner = "\n".join(f"{line}</div>" if line else "<P></P>" for line in body)
-    return f"<FONT face=Arial size=2>Здравствуйте!</FONT>\n{head}</FONT>\n{inner}\n<P></P>\nС уважением,</div>\nслужба поддержки\n"
+    greeting = "<FONT face=Arial size=2>Здравствуйте!</FONT>"
+    return f"{greeting}\n{head}</FONT>\n{inner}\n<P></P>\nС уважением,</div>\nслужба поддержки\n"
 
 
 def _html(lines: list[str]) -> str:

@@ -18,6 +18,7 @@ from imbot.demo.trace import header_from
 from imbot.demo.views import letter_json
 from imbot.demo.world import World
 from imbot.domain.letters import InboundMail
+from imbot.domain.people import canonical_address
 
 _QUEUED = re.compile(r"queued as (\d+)")
 _STRANGER = "someone@outside.example"
@@ -36,11 +37,11 @@ async def deliver(request: Request) -> Response:
     """Raw RFC 5322 bytes go to this mailbox by SMTP, as any sender would; with `?evidence=1` as the ITSM, logged in."""
     world, address = _world(request), _address(request)
     raw = await bounded_body(request, MAX_LETTER - 1024)
-    if not raw.strip():
+    if not raw:
         raise BadRequest("the body is the letter, as raw bytes; it is empty")
     evidence = request.query_params.get("evidence", "").lower() in ("1", "true", "yes")
     sender = world.desk if evidence else world.outside
-    answer = await sender.send(header_from(raw) or _STRANGER, [address], raw)
+    answer = await sender.send(canonical_address(header_from(raw)) or _STRANGER, [address], raw)
     found = _QUEUED.search(answer)
     return _json({"ok": True, "id": int(found.group(1)) if found else None, "answer": answer})
 

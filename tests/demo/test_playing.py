@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from imbot.demo import playing
+from imbot.demo import playing, run
 from imbot.domain.errors import ImbotError
 
 READY_WITHIN = 8.0  # seconds; 4 on a machine that does nothing else
@@ -82,3 +82,9 @@ async def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(ImbotError, match=f"port {port} is taken"):
             async with playing(tmp_path, port):
                 pytest.fail("it must not start")
+
+
+def test_a_folder_of_an_earlier_play_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    with pytest.raises(ImbotError, match="not empty"):
+        run(0, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import aioimaplib
+import aioimaplib  # type: ignore[import-untyped]
 import aiosmtplib
 import pytest
 

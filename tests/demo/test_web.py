@@ -163,7 +163,7 @@ async def test_whatever_the_bytes_the_mailbox_is_still_shown(page: Page) -> None
     for raw in odd:
         await page.post("/api/mailboxes/itsm@demo.local/deliver", data=raw)
     assert len((await page.get("/api/mailboxes/itsm@demo.local"))["letters"]) == len(odd)
-    assert "empty" in (await page.post("/api/mailboxes/itsm@demo.local/deliver", 400, data=b" "))["error"]
+    assert "empty" in (await page.post("/api/mailboxes/itsm@demo.local/deliver", 400, data=b""))["error"]
 
 
 async def test_the_itsm_numbers_calls_from_1042_and_keeps_the_number_in_a_thread(page: Page) -> None:

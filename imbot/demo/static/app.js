@@ -63,6 +63,7 @@ function setUpTabs() {
 function choose(next) {
   person = next;
   sessionStorage.setItem("imbot-person", String(next.chat));
+  show(); // at once what is known, then what is new
   refresh().catch(fail);
 }
 
