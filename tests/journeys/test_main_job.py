@@ -43,11 +43,11 @@ async def test_a_request_reaches_the_itsm_and_its_status_comes_back(office: Offi
         await office.said(ANNA, "не подтвердила")
 
         await office.itsm_says("register", letter)
-        await office.said(ANNA, "IM-CL-1042", "принята")
+        await office.said(ANNA, "IM-CL-1042", "принята", "Обещают к")
         await office.itsm_says("start", letter)
         await office.said(ANNA, "IM-CL-1042", "в работе")
         await office.itsm_says("done", letter, "Заменён картридж")
-        await office.said(ANNA, "Заменён картридж", "выполнена")
+        await office.said(ANNA, "пишет: «Заменён картридж»", "была в работе, теперь выполнена")
         await office.press(ANNA, "5", "Заменён картридж")
         await office.said(ANNA, "ценк")
 
