@@ -14,8 +14,9 @@ from typing import Any
 from imbot.dialog.facts import DialogSettings, Facts
 from imbot.dialog.orders import EditCaption, KeepFile, Order
 from imbot.dialog.words import told
-from imbot.domain.chats import Attached, Edited, Event, FileRef, Shared, Typed
+from imbot.domain.chats import Attached, FileRef, Shared, Typed
 
+Said = Typed | Attached | Shared
 KEPT = timedelta(hours=24)  # what came before sign-in, and what was cancelled
 
 
@@ -142,41 +143,34 @@ def add_text(pile: Pile, text: str, message_id: str, settings: DialogSettings) -
 
 
 def add_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...]]:
-    """The pile with this file and its fate. The same file twice is one; far too many are not even listed."""
-    known = next((held for held in pile.files if held.file.unique_id == event.file.unique_id), None)
-    if known is not None or len(pile.files) >= 2 * settings.max_files:
+    """The pile with this file and its fate. Far too many are not even listed."""
+    if len(pile.files) >= 2 * settings.max_files:
         return pile, ()
     fate, reason = _fate(pile, event.file, settings)
     held = Held(event.file, told(event.caption)[:1024], event.message_id, event.album, fate, reason)
     return replace(pile, files=(*pile.files, held)), (keep_order(pile.id, held),)
 
 
-def gather(pile: Pile, event: Event, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
+def gather(pile: Pile, event: Said, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
     """The pile with what the event brings: the pile, orders, a problem. Words under a refused file are words all the same."""
-    match event:
-        case Typed():
-            after, problem = add_text(pile, told(event.text), event.message_id, settings)
-            return after, (), problem
-        case Shared():
-            after, problem = add_text(pile, told(event.text), event.message_id, settings)
-            return after, (), problem if told(event.text) else "not_text"
-        case Attached():
-            after, orders = add_file(pile, event, settings)
-            if not orders:
-                return (
-                    pile,
-                    (),
-                    "" if any(held.file.unique_id == event.file.unique_id for held in pile.files) else "too_many",
-                )
-            held = after.files[-1]
-            if held.fate == "refused":
-                after, problem = add_text(after, held.caption, held.message_id, settings)
-                return after, orders, problem or held.reason
-            return after, orders, ""
-        case Edited():
-            return edit(pile, event.message_id, told(event.text), settings)
-        case _:
-            return pile, (), ""
+    if isinstance(event, Attached):
+        return _gather_file(pile, event, settings)
+    text = told(event.text)
+    after, problem = add_text(pile, text, event.message_id, settings)
+    return after, (), "not_text" if isinstance(event, Shared) and not text else problem
+
+
+def _gather_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
+    if any(held.file.unique_id == event.file.unique_id for held in pile.files):
+        return pile, (), ""
+    after, orders = add_file(pile, event, settings)
+    if not orders:
+        return pile, (), "too_many"
+    held = after.files[-1]
+    if held.fate == "wanted":
+        return after, orders, ""
+    after, problem = add_text(after, held.caption, held.message_id, settings)
+    return after, orders, problem or held.reason
 
 
 def keep_order(pile_id: str, held: Held) -> KeepFile:

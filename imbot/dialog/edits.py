@@ -76,8 +76,7 @@ def _after_send(session: Session, event: Edited, facts: Facts) -> Turn:
     if not isinstance(sent, dict):
         return Turn(session)
     messages = sent.get("messages")
-    busy = session.state not in ("rest", "tickets", "ticket", "help", "me")
-    if not text or busy or not isinstance(messages, list) or event.message_id not in messages:
+    if not text or not isinstance(messages, list) or event.message_id not in messages:
         return Turn(session)
     turn = tickets.add_to(session, str(sent.get("ticket", "")), facts)
     addition = addition_of(turn.session) or Addition(Pile(facts.fresh_id), "")

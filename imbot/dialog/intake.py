@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from imbot.dialog import menu
-from imbot.dialog.draft import Answer, Draft, Part, Pile, Place, begin, gather
+from imbot.dialog.draft import Answer, Draft, Part, Pile, Place, Said, begin, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.form import (
     answers_text,
@@ -31,7 +31,7 @@ from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, draft_of, set_aside, with_draft
 from imbot.dialog.words import REQUEST, UNKNOWN, day_in, names_a_place, phone_in, phone_inside, told
-from imbot.domain.chats import Attached, Event, Pressed, Shared, Typed
+from imbot.domain.chats import Attached, Pressed, Shared, Typed
 from imbot.domain.forms import Field, text_of
 from imbot.domain.people import canonical_address
 
@@ -72,7 +72,7 @@ def current(session: Session, facts: Facts, problem: str = "") -> Screen:
     )
 
 
-def advance(session: Session, event: Event, facts: Facts) -> Turn:
+def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     """One event while a question of the form waits."""
     draft = draft_of(session)
     if draft is None:
@@ -302,7 +302,7 @@ def read_answer(field: Field, text: str, facts: Facts) -> tuple[str, str]:
     return (text, "") if len(text) <= MAX_ANSWER else ("", "long_answer")
 
 
-def _joined(session: Session, draft: Draft, event: Event, facts: Facts) -> Turn:
+def _joined(session: Session, draft: Draft, event: Said, facts: Facts) -> Turn:
     """Words and files that come while anything else is asked join the draft. At the question for words they answer it."""
     pile, orders, problem = gather(draft.pile, event, facts.settings)
     draft = replace(draft, pile=pile)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.form import category_text, title_for
+from imbot.dialog.form import title_for
 from imbot.dialog.layout import MENU, Row, button, literal, row
 from imbot.dialog.orders import Consent, Order, SetLanguage, Unlink
 from imbot.dialog.screen import Button, Screen
@@ -65,11 +65,7 @@ def home_row(session: Session) -> Row:
 def draft_title(session: Session, facts: Facts) -> str:
     """What the open draft is about, "" if there is none."""
     draft = open_draft(session)
-    if draft is None:
-        return ""
-    if draft.pile.words or draft.category:
-        return title_for(draft, facts, facts.lang, REQUEST)
-    return category_text(draft, facts, facts.lang) if draft.category is not None else ""
+    return title_for(draft, facts, facts.lang, REQUEST) if draft is not None else ""
 
 
 def me(session: Session, facts: Facts) -> Turn:

@@ -11,7 +11,7 @@ from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import row
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft, with_stray
+from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft
 from imbot.domain.chats import Happened
 
 SIGN_IN = frozenset({"looked_up", "code_checked", "token_checked", "unlinked"})
@@ -75,26 +75,22 @@ def _not_opened(session: Session, values: Mapping[str, Any], facts: Facts) -> Tu
 
 def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     """Words and files went into the thread, or wait for the number: the screen says which."""
-    about, addition = about_of(session), addition_of(session)
-    if session.state == "adding" and addition is not None:
-        pile: Pile | None = addition.pile
-        session = with_addition(session, None)
-    elif session.state == "stray":
-        pile, session = stray_of(session), with_stray(session, None)
-    elif about.get("given"):
-        draft = draft_of(session)
-        pile, session = draft.pile if draft else None, with_draft(session, None)
-    else:
+    about, kind = about_of(session), session.data.get("sending")
+    held = {"addition": addition_of, "stray": stray_of, "draft": draft_of}.get(str(kind))
+    if held is None:
         return Turn(session)  # photos that went along with a complaint: its own screen tells
+    thing = held(session)
+    pile = thing if isinstance(thing, Pile) else thing.pile if thing is not None else None
+    session = session.put(sending=None, **{str(kind): None})
     ticket = values.get("ticket", about["ticket"])
-    session = session.put(sent={"ticket": ticket, "messages": _messages(pile) if pile else []}, about=None)
-    session = anew(session.go("rest"), facts).put()
+    session = session.put(sent={"ticket": ticket, "messages": _messages(pile) if pile is not None else []}, about=None)
+    session = anew(session.go("rest"), facts)
     shown = {
         "ticket": ticket,
         "title": values.get("title", about["title"]),
         "number": values.get("number", about["number"]),
         "waits": bool(values.get("waits")),
-        "files": len(pile.files) if pile else 0,
+        "files": len(pile.files) if pile is not None else 0,
         "late": facts.late_news,
     }
     return Turn(session, Screen("added", shown, (_ticket_row(session, values),)))
@@ -134,7 +130,7 @@ def _ticket_for_addition(session: Session, values: dict[str, Any], facts: Facts)
 
 def _not_found(session: Session, facts: Facts) -> Turn:
     """There is no such ticket, or it is somebody else's: the same words. What was meant for it is kept."""
-    session = session.put(done=None, problem=None)
+    session = session.put(done=None, problem=None, sending=None)
     if session.state == "stray":
         return Turn(session, stray.stray_screen(session, facts, "not_found"))
     addition = addition_of(session) if session.state == "adding" else None

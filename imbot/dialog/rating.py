@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import menu
-from imbot.dialog.draft import Pile, gather
+from imbot.dialog.draft import Addition, Pile, Said, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import button, row
-from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Order, Rate
+from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Rate
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, anew, stray_of, with_stray
-from imbot.domain.chats import Attached, Edited, Event, Pressed, Shared, Typed
+from imbot.dialog.slots import about_of, anew, extra_of, with_extra
+from imbot.domain.chats import Pressed
 
 STATES = frozenset({"complain", "not_solved"})
 MAX_WORDS = 4000
@@ -49,38 +49,45 @@ def ask_reason(session: Session, facts: Facts, values: dict[str, Any]) -> Turn:
 
 def asking_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     """The question for words, after few stars or "not solved"."""
-    pile = stray_of(session)
-    values = about_of(session) | {"files": len(pile.files) if pile else 0, "problem": problem} | _contact(facts)
+    extra = extra_of(session)
+    files = len(extra.pile.files) if extra is not None else 0
+    values = about_of(session) | {"files": files, "problem": problem} | _contact(facts)
     return Screen(session.state, values | {"stars": about_of(session).get("stars")}, _ways(session))
 
 
-def asking(session: Session, event: Event, facts: Facts) -> Turn:
+def asking(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     """One event while those words are awaited. Photos wait with us for the words."""
-    match event:
-        case Pressed():
-            screen = asking_screen(session, facts)
-            name = event.value.partition(":")[2] if screen.offers(event.value) else ""
-            if name == "skip":
-                return _told(session.put(done=event.value), "", facts)
-            return leave(session, facts) if name == "cancel" else Turn(session, screen)
-        case Typed() | Attached() | Shared():
-            pile, orders, problem = gather(stray_of(session) or Pile(facts.fresh_id), event, facts.settings)
-            session = with_stray(session, pile) if pile else session
-            turn = Turn(session, asking_screen(session, facts, problem))
-            if pile.words and not problem:
-                turn = _told(session, pile.words[:MAX_WORDS], facts)
-            return replace(turn, orders=(*orders, *turn.orders))
-        case Edited():
-            return Turn(session)
-        case _:
-            return Turn(session, asking_screen(session, facts))
+    if isinstance(event, Pressed):
+        screen = asking_screen(session, facts)
+        name = event.value.partition(":")[2] if screen.offers(event.value) else ""
+        if name == "skip":
+            return _told(session.put(done=event.value), "", facts)
+        return leave(session, facts) if name == "cancel" else Turn(session, screen)
+    extra = extra_of(session) or Addition(Pile(facts.fresh_id), str(about_of(session)["ticket"]))
+    pile, orders, problem = gather(extra.pile, event, facts.settings)
+    session = with_extra(session, replace(extra, pile=pile) if pile else None)
+    turn = Turn(session, asking_screen(session, facts, problem))
+    if pile.words and not problem:
+        turn = _told(session, pile.words[:MAX_WORDS], facts)
+    return replace(turn, orders=(*orders, *turn.orders))
 
 
 def leave(session: Session, facts: Facts) -> Turn:
-    """Without words; the stars given stay given. Photos sent meanwhile go on to the ticket all the same."""
-    pile, about = stray_of(session), about_of(session)
-    orders: tuple[Order, ...] = (AddToTicket(str(about["ticket"]), "", pile.id),) if pile and pile.files else ()
-    return menu.rest(with_stray(session, None), facts, orders=orders)
+    """Without words; the stars given stay given."""
+    return menu.rest(session, facts)
+
+
+def hand_on(turn: Turn) -> Turn:
+    """Photos that came with a complaint or "not solved" go into the ticket's thread once that question is left behind,
+    whichever way."""
+    extra = extra_of(turn.session)
+    asking_still = (
+        turn.session.state in STATES and extra is not None and extra.ticket == about_of(turn.session)["ticket"]
+    )
+    if extra is None or asking_still:
+        return turn
+    orders = (*turn.orders, AddToTicket(extra.ticket, "", extra.pile.id)) if extra.pile.files else turn.orders
+    return replace(turn, session=with_extra(turn.session, None), orders=orders)
 
 
 def later(session: Session) -> Turn:
@@ -103,16 +110,14 @@ def not_ratable_screen(session: Session, values: dict[str, Any]) -> Screen:
 
 def _told(session: Session, words: str, facts: Facts) -> Turn:
     """The words are there, or will not come: a complaint, or the wish that the work be taken up again."""
-    pile, ticket = stray_of(session), str(about_of(session)["ticket"])
-    files: tuple[Order, ...] = (AddToTicket(ticket, "", pile.id),) if pile and pile.files else ()
-    state = session.state
-    session = with_stray(session, None).go("rest")
+    about, state = about_of(session), session.state
+    session = session.go("rest")
     if state == "not_solved":
-        return Turn(session, None, (NotSolved(ticket, words), *files))
+        return Turn(session, None, (NotSolved(str(about["ticket"]), words),))
     if words:
-        return Turn(session, None, (Complain(ticket, words), *files))
-    values = about_of(session) | {"stars": about_of(session).get("stars")} | _contact(facts)
-    return Turn(session, Screen("rated", values, (menu.home_row(session),)), files)
+        return Turn(session, None, (Complain(str(about["ticket"]), words),))
+    values = about | {"stars": about.get("stars")} | _contact(facts)
+    return Turn(session, Screen("rated", values, (menu.home_row(session),)))
 
 
 def _ways(session: Session) -> tuple[tuple[Button, ...], ...]:

@@ -114,7 +114,7 @@ def _cut_marked(text: str, room: int) -> str:
     for index, char in enumerate(text):
         if char in (BOLD_ON, BOLD_OFF):
             inside = char == BOLD_ON
-            if not inside:
+            if not inside and used <= room:
                 safe = index + 1
             continue
         used += units(char)

@@ -53,8 +53,8 @@ def give(session: Session, facts: Facts) -> Turn:
     if draft is None or not facts.open_tickets:
         return menu.rest(session, facts)
     ticket = facts.open_tickets[0]
-    about: dict[str, Any] = {"ticket": ticket.id, "title": ticket.title, "number": ticket.number, "given": True}
-    session = session.put(about=about, done=session.value("give"))
+    about: dict[str, Any] = {"ticket": ticket.id, "title": ticket.title, "number": ticket.number}
+    session = session.put(about=about, done=session.value("give"), sending="draft")
     return Turn(session, None, (AddToTicket(ticket.id, draft.pile.words, draft.pile.id),))
 
 

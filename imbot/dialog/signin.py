@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import menu
-from imbot.dialog.draft import begin, gather
+from imbot.dialog.draft import Said, begin, edit, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import Row, button, row
 from imbot.dialog.orders import CheckCode, LookUp, Order
@@ -110,7 +110,7 @@ def linked(session: Session, facts: Facts) -> Turn:
     return menu.welcome(session, facts)
 
 
-def keep(session: Session, event: Event, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
+def keep(session: Session, event: Said, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
     """What somebody writes before they may file becomes an early draft."""
     draft = draft_of(session) or begin(facts)
     pile, orders, problem = gather(draft.pile, event, facts.settings)
@@ -163,11 +163,14 @@ def _edited(session: Session, event: Edited, facts: Facts) -> Turn:
     address = canonical_address(told(event.text))
     if address and address != _address(session):
         return _look_up(session, address)
-    session, orders, _ = keep(session, event, facts)
-    return Turn(session, None, orders)
+    draft = draft_of(session)
+    if draft is None:
+        return Turn(session)
+    pile, orders, _ = edit(draft.pile, event.message_id, told(event.text), facts.settings)
+    return Turn(with_draft(session, replace(draft, pile=pile)), None, orders)
 
 
-def _keep(session: Session, event: Event, facts: Facts) -> Turn:
+def _keep(session: Session, event: Said, facts: Facts) -> Turn:
     session, orders, problem = keep(session, event, facts)
     return Turn(session, screen_of(session, facts, problem or ("kept" if open_draft(session) else "")), orders)
 

@@ -21,6 +21,9 @@ from imbot.dialog.facts import Facts
 from imbot.dialog.orders import DropDraft, Order
 from imbot.dialog.session import Session
 
+DURABLE = frozenset(
+    {"menu", "my", "t", "add", "wd", "rs", "rate", "ns", "later", "new"}
+)  # no dialog bears such a token
 Orders = tuple[Order, ...]
 
 
@@ -54,6 +57,15 @@ def with_addition(session: Session, addition: Addition | None) -> Session:
     return session.put(addition=to_json(addition) if addition is not None else None)
 
 
+def extra_of(session: Session) -> Addition | None:
+    """What came with a complaint or "not solved" so far, and for which ticket."""
+    return addition_from_json(session.data.get("extra"))
+
+
+def with_extra(session: Session, extra: Addition | None) -> Session:
+    return session.put(extra=to_json(extra) if extra is not None else None)
+
+
 def about_of(session: Session) -> dict[str, Any]:
     """The ticket that is being spoken of: id, title, number."""
     about = session.data.get("about")
@@ -62,7 +74,8 @@ def about_of(session: Session) -> dict[str, Any]:
 
 def anew(session: Session, facts: Facts) -> Session:
     """A dialog starts anew: every button shown so far is an old one."""
-    return replace(session, token=facts.fresh_token or session.token)
+    fresh = facts.fresh_token if facts.fresh_token not in DURABLE else facts.fresh_token[::-1]
+    return replace(session, token=fresh or session.token)
 
 
 def set_aside(session: Session, kind: str, facts: Facts) -> tuple[Session, Orders]:
@@ -115,7 +128,7 @@ def expire(session: Session, facts: Facts) -> tuple[Session, Orders]:
 
 def drop_all(session: Session) -> tuple[Session, Orders]:
     """Nothing of this person stays in the chat."""
-    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition")]
+    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition", "extra")]
     orders = tuple(DropDraft(pile_id) for pile_id in ids if pile_id)
     return replace(session, data={}), (*orders, *dropped_orders(session))
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from imbot.dialog import intake, menu
-from imbot.dialog.draft import Pile, add_text, files_values, gather, keep_order
+from imbot.dialog.draft import Pile, Said, add_text, begin, files_values, gather, keep_order
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import button, literal, row
 from imbot.dialog.orders import AddToTicket, DropDraft, KeepFile, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import anew, draft_of, open_draft, set_aside, stray_of, with_draft, with_stray
-from imbot.domain.chats import Event, Pressed
+from imbot.dialog.slots import anew, open_draft, set_aside, stray_of, with_draft, with_stray
+from imbot.domain.chats import Pressed
 
 OFFERED = 3  # open tickets to choose from; the others are found in "my tickets"
 
 
-def take(session: Session, event: Event, facts: Facts) -> Turn:
+def take(session: Session, event: Said, facts: Facts) -> Turn:
     """Something came while nothing was asked."""
     pile, orders, problem = gather(stray_of(session) or Pile(facts.fresh_id), event, facts.settings)
     if not pile:
@@ -35,9 +35,7 @@ def place(session: Session, pile: Pile, facts: Facts, problem: str = "") -> Turn
         turn = intake.start(with_stray(session, None), facts, pile)
         screen = intake.current(turn.session, facts, problem) if problem else turn.screen
         return replace(turn, screen=screen)
-    session = with_stray(session, pile)
-    if session.state != "stray":
-        session = anew(session.go("stray"), facts)
+    session = anew(with_stray(session, pile).go("stray"), facts)
     return Turn(session, stray_screen(session, facts, problem))
 
 
@@ -72,7 +70,7 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     return Screen("stray", values, tuple(filter(None, rows)))
 
 
-def advance(session: Session, event: Event, facts: Facts) -> Turn:
+def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     """One event while the choice waits. More words and files join the same pile."""
     pile = stray_of(session)
     if pile is None:
@@ -88,7 +86,7 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
     match head:
         case "to":
             title = next((each.title for each in facts.open_tickets if each.id == rest), "")
-            session = session.put(about={"ticket": rest, "title": title}, done=event.value)
+            session = session.put(about={"ticket": rest, "title": title}, done=event.value, sending="stray")
             return Turn(session, None, (AddToTicket(rest, pile.words, pile.id),))
         case "todraft":
             return _join(with_stray(session, None), pile, facts)
@@ -115,9 +113,7 @@ def afresh(session: Session, pile: Pile, facts: Facts) -> Turn:
 
 def _join(session: Session, pile: Pile, facts: Facts) -> Turn:
     """More of the draft: its files are kept under the draft's id from now on."""
-    draft = draft_of(session)
-    if draft is None:
-        return afresh(session, pile, facts)
+    draft = open_draft(session) or begin(facts)
     into, problem = draft.pile, ""
     for part in pile.parts:
         into, trouble = add_text(into, part.text, part.message_id, facts.settings)

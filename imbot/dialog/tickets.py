@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import menu
-from imbot.dialog.draft import Addition, Pile, files_values, gather
+from imbot.dialog.draft import Addition, Pile, Said, files_values, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import Row, button, row
 from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowTicket, Withdraw
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, set_aside, with_addition
-from imbot.domain.chats import Event, Pressed
+from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
@@ -95,7 +95,7 @@ def add_to(session: Session, ticket: str, facts: Facts) -> Turn:
     return replace(turn, orders=(*orders, *turn.orders))
 
 
-def reply_to(session: Session, event: Event, facts: Facts) -> Turn:
+def reply_to(session: Session, event: Said, facts: Facts) -> Turn:
     """A reply to a notice or a receipt goes to its ticket; an open draft is set aside."""
     turn = add_to(session, facts.replied_ticket, facts)
     addition = addition_of(turn.session) or Addition(Pile(facts.fresh_id), facts.replied_ticket)
@@ -104,7 +104,7 @@ def reply_to(session: Session, event: Event, facts: Facts) -> Turn:
     return replace(turn, session=session, orders=(*orders, *turn.orders))
 
 
-def adding(session: Session, event: Event, facts: Facts) -> Turn:
+def adding(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     """One event while an addition is gathered."""
     addition = addition_of(session)
     if addition is None:
@@ -153,7 +153,7 @@ def cancel_adding(session: Session, facts: Facts) -> Turn:
 def _send(session: Session, addition: Addition) -> Turn:
     order = AddToTicket(addition.ticket, addition.pile.words, addition.pile.id)
     about = {"ticket": addition.ticket, "title": addition.title, "number": addition.number}
-    return Turn(session.put(done=session.value("send"), about=about), None, (order,))
+    return Turn(session.put(done=session.value("send"), about=about, sending="addition"), None, (order,))
 
 
 def withdraw_screen(session: Session, facts: Facts) -> Screen:

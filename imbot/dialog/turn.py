@@ -39,6 +39,7 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
     if not isinstance(event, Happened):
         session = session.put(done=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
+    turn = rating.hand_on(turn)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
 
 

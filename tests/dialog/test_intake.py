@@ -21,7 +21,7 @@ from tests.dialog.test_screens import FOLDER, check
 from tests.dialog.world import World
 from tests.transcripts.test_transcripts import short
 
-FIELDS = [
+FIELDS: list[dict[str, Any]] = [
     {"key": "inv", "label": {"ru": "Номер", "en": "Number"}},
     {"key": "phone", "label": "Телефон на месте", "kind": "phone", "required": True},
     {"key": "day", "label": "Когда удобно", "kind": "date"},

@@ -85,7 +85,8 @@ class Play:
             case "one_open":
                 world.settings = replace(world.settings, one_open_ticket=True)
             case "page_size" | "max_files" | "max_text":
-                world.settings = replace(world.settings, **{key: int(value)})
+                figure: dict[str, Any] = {key: int(value)}
+                world.settings = replace(world.settings, **figure)
             case "refused":
                 world.settings = replace(world.settings, refused_types=frozenset(value.split()))
             case "contact":
