@@ -96,8 +96,6 @@ async function refresh() {
     boxes: new Map(boxes.map((box) => [box.address, box.letters])),
   };
   show();
-  const first = state.persons[0];
-  showGuide(first.address, await progress(first, state, world.boxes.get(first.address), world.chats), () => choose(first));
 }
 
 function show() {
@@ -111,6 +109,8 @@ function show() {
   showLetters(byId("mail-letters"), mail, { empty: words.noLetters, follow: deepLink, fail, stamp: `${lang}${person.chat}` });
   showKnowledge(state, lang, fail);
   showBadges(itsm, mail, chats.get(person.chat));
+  const [first] = state.persons;
+  showGuide(first.address, progress(first, state, boxes.get(first.address), chats), () => choose(first));
 }
 
 function showWho(persons, chats) {
@@ -119,7 +119,7 @@ function showWho(persons, chats) {
     const count = chats.get(one.chat).messages.length;
     const fresh = one.chat !== person.chat && count > (seen.chat.get(one.chat) ?? 0);
     const button = el("button", { type: "button", "aria-pressed": String(one.chat === person.chat), onclick: () => choose(one) },
-      el("strong", {}, one.first_name), el("small", {}, words.role(one)), fresh ? el("b", { class: "dot" }) : "");
+      el("strong", {}, words.person(one)), el("small", {}, words.role(one)), fresh ? el("b", { class: "dot" }) : "");
     button.dataset.chat = one.chat;
     return button;
   });

@@ -1,6 +1,6 @@
 // Where to start: six steps that tick themselves off as the world gets there.
 
-import { byId, call, el, icon } from "./dom.js";
+import { byId, el, icon } from "./dom.js";
 import { putIntoComposer, toast } from "./phone.js";
 import { words } from "./words.js";
 
@@ -42,14 +42,14 @@ export function showGuide(address, done, choose) {
   guide.replaceChildren(
     el("div", { class: "step" },
       more,
-      el("p", {}, told[0], told[1] ? [" ", address_(told[1], choose)] : ""),
+      el("p", {}, told[0], told[1] ? [" ", addressChip(told[1], choose)] : ""),
       el("button", { type: "button", class: "icon small", "aria-label": words.close, onclick: () => toggle(false) }, icon("close"))),
     all,
     note,
   );
 }
 
-function address_(text, choose) {
+function addressChip(text, choose) {
   return el("span", { class: "copy" },
     el("code", {}, text),
     el("button", { type: "button", class: "small", title: words.copy, "aria-label": `${words.copy} ${text}`, onclick: () => copy(text) }, icon("copy")),
@@ -66,15 +66,13 @@ async function copy(text) {
   }
 }
 
-// Letters and messages are counted for all; the steps are about the first employee.
-export async function progress(person, state, mailLetters, chats) {
-  const mine = chats.get(person.chat)?.messages ?? [];
-  const said = (test) => mine.some((message) => message.from === "user" && test(message.text));
-  const tickets = state.tickets;
-  const ended = tickets.some((ticket) => ["resolved", "closed"].includes(ticket.status));
-  const letters = mailLetters ?? (await call(`/api/mailboxes/${person.address}`)).letters;
-  const linked = tickets.length > 0 || said((text) => /^\/start \S/.test(text)) || (letters.length > 0 && mine.length > 5);
-  return [mine.length > 0, letters.length > 0, linked, tickets.length > 0, ended, ended && rated(state)];
+// How far the first employee has come, one boolean a step.
+export function progress(person, state, letters, chats) {
+  const mine = chats.get(person.chat).messages;
+  const followed = mine.some((message) => message.from === "user" && /^\/start \S/.test(message.text));
+  const linked = followed || letters.length > 1 || state.tickets.length > 0; // the second letter says that a chat was linked
+  const ended = state.tickets.some((ticket) => ["resolved", "closed"].includes(ticket.status));
+  return [mine.length > 0, letters.length > 0, linked, state.tickets.length > 0, ended, ended && rated(state)];
 }
 
-const rated = (state) => state.ledger.some((row) => row.what.startsWith("rat")) || state.tickets.some((ticket) => ticket.stars);
+const rated = (state) => state.ledger.some((row) => row.what === "rated");

@@ -1,7 +1,7 @@
 // What imbot knows: tickets with their history, the outbox, the quarantine, as its data base says.
 
 import { byId, call, el, showList } from "./dom.js";
-import { clock, lang, words } from "./words.js";
+import { clock, lang, moment, words } from "./words.js";
 
 // The ledger's words (`what`) in the reader's.
 const HISTORY = {
@@ -93,7 +93,7 @@ function details(what, values) {
   return plain(values).join(" · ");
 }
 
-const plain = (values) => Object.values(values).filter((value) => ["string", "number"].includes(typeof value) && value !== "").map(String);
+const plain = (values) => Object.values(values).filter((value) => ["string", "number"].includes(typeof value) && value !== "").map((value) => (/^\d{4}-\d\d-\d\dT/.test(value) ? moment(value) : String(value)));
 
 function parcel(one) {
   const state = one.settled_at ? one.outcome || words.settled : one.last_error || one.waits_for || "…";

@@ -329,5 +329,5 @@ export function toast(text) {
   place.textContent = text;
   place.classList.add("shown");
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => place.classList.remove("shown"), 4000);
+  toastTimer = setTimeout(() => place.classList.remove("shown"), 2800);
 }

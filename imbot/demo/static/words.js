@@ -61,6 +61,7 @@ const RU = {
   },
   notice: { question: "вопрос", comment: "комментарий", promised: "срок", reopened: "снова в работе", failed: "отправить не удалось", refused_file: "файл не вошёл", reopen_silence: "поддержка молчит", number: "номер" },
   forge: "Прислать поддельное письмо",
+  person: (p) => p.first_name,
   attachFile: "Фото или файл",
   attachSample: "Пример фото",
   asFiles: "Без сжатия, как файлы",
@@ -154,6 +155,7 @@ const EN = {
   },
   notice: { question: "question", comment: "comment", promised: "promised time", reopened: "reopened", failed: "sending failed", refused_file: "file left out", reopen_silence: "support is silent", number: "number" },
   forge: "Send a forged letter",
+  person: (p) => ({ Анна: "Anna", Том: "Tom", Ева: "Eve" })[p.first_name] ?? p.first_name,
   attachFile: "Photo or file",
   attachSample: "Sample photo",
   asFiles: "Uncompressed, as files",
@@ -203,5 +205,9 @@ export function size(bytes) {
 }
 
 export function clock(moment) {
-  return new Date(moment).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" });
+  return new Date(moment).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+}
+
+export function moment(text) {
+  return new Date(text).toLocaleString(lang === "en" ? "en-GB" : lang, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
