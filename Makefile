@@ -24,6 +24,7 @@ servers:
 
 test: $(VENV)/.dev servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/coverage report --fail-under=100 --include='imbot/domain/*,imbot/dialog/*,imbot/store/outbox.py,imbot/store/lanes.py'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

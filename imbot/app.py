@@ -25,6 +25,7 @@ from imbot.channels.telegram import Telegram
 from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
+from imbot.loops.cleaning import clean_up
 from imbot.loops.courier import Courier
 from imbot.loops.dispatch import Dispatch
 from imbot.loops.errands import Errands, Sender
@@ -36,7 +37,6 @@ from imbot.mailbox.imap import Imap
 from imbot.mailbox.pop3 import Pop3
 from imbot.mailbox.reading import Reader
 from imbot.mailbox.smtp import Smtp
-from imbot.services import upkeep
 from imbot.services.env import Env
 from imbot.store import epoch, inbox
 from imbot.store.db import Db
@@ -161,19 +161,9 @@ class App:
         )
 
     async def _clean_up(self) -> None:
-        """Round after round until nothing is due: the disk first, the rows after. What cannot be deleted stays noted."""
-        folders, retention = (self.folders.files, self.folders.letters), self.settings.retention
-        while True:
-            now = _now()
-            due = await self.db.read(upkeep.due, retention, now)
-            stuck = await asyncio.to_thread(upkeep.remove, due.paths, folders)
-            if stuck:
-                log.warning("not_deleted", files=len(stuck), reason=next(iter(stuck.values())))
-            done = await self.db.run(upkeep.forget, due.without(stuck), retention, now)
-            log.info("cleaned_up", **done)
-            if stuck or not due.full:
-                break
+        done = await clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, _now())
         await self.db.checkpoint()
+        log.info("cleaned_up", **done)
 
 
 async def build(settings: Settings) -> App:

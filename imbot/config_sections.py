@@ -322,6 +322,7 @@ class Signin(Section):
     tries: Annotated[int, Field(ge=1, le=10)] = 5
     failures_per_hour: Positive = 200
     invite_days: Positive = 3
+    reverify_days: NotNegative = 0
 
 
 class Files(Section):

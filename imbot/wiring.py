@@ -216,6 +216,7 @@ def env(settings: Settings, key: bytes) -> Env:
         quota_bytes=files.quota_bytes,
         night=(general.night.start, general.night.end),
         consent_version=general.consent_version if general.consent else "",
+        reverify_after=timedelta(days=days) if (days := settings.signin.reverify_days) else None,
     )
 
 

@@ -52,6 +52,8 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
         return Taken()
     if row.blocked:
         people.set_blocked(c, chat.key, False, now)
+    if env.reverify_after and row.linked_at and now - row.linked_at > env.reverify_after:
+        people.unlink_chat(c, chat.key, now)
     data = sessions.load(c, chat.key) or {}
     bucket, flooded = _spend(data.get("bucket"), now)
     if flooded:

@@ -95,3 +95,14 @@ def test_what_was_written_before_sign_in_waits_for_its_download_until_we_know_wh
     assert parcels(office) == []
     person = office.link()
     assert people.person_of_chat(office.c, ANNA.key) == person
+
+
+def test_an_old_link_asks_for_a_new_sign_in_where_the_settings_say_so(office: Office) -> None:
+    from dataclasses import replace
+    from datetime import timedelta
+
+    office.env = replace(office.env, reverify_after=timedelta(days=30))
+    office.link()
+    assert office.command("me") == "me"
+    office.later(days=31)
+    assert office.command("me") == "ask_address"
