@@ -32,8 +32,9 @@ class _Inside:
 
 
 async def start_imbot(config: Path) -> Bot:
-    """Build imbot from its config file, as `imbot run --config` does."""
-    return _Inside(await build(load(config)))
+    """Build imbot from its config file, as `imbot run --config` does. The environment is left out: settings of a real
+    imbot on this machine must not lead a play to real servers."""
+    return _Inside(await build(load(config, environ={})))
 
 
 @contextlib.asynccontextmanager

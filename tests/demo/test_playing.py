@@ -76,6 +76,17 @@ async def bot_answers(http: aiohttp.ClientSession, url: str) -> None:
                     return
 
 
+async def test_settings_of_a_real_imbot_in_the_environment_do_not_reach_the_play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMBOT_TELEGRAM__API_BASE", "http://127.0.0.1:9")
+    monkeypatch.setenv("IMBOT_SMTP__HOST", "mail.company.example")
+    async with playing(tmp_path) as url, aiohttp.ClientSession() as http:
+        async with http.post(f"{url}/api/chats/1001/say", json={"text": "/start"}) as answer:
+            assert answer.status == 200
+        await bot_answers(http, url)
+
+
 async def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -4,7 +4,7 @@ import { byId, call, el, icon, post } from "./dom.js";
 import { progress, setUpGuide, showGuide } from "./guide.js";
 import { showKnowledge } from "./knows.js";
 import { showLetters } from "./letters.js";
-import { sayNow, setUpPhone, showChat, toast } from "./phone.js";
+import { hideToast, sayNow, setUpPhone, showChat, toast } from "./phone.js";
 import { lang, speak, words } from "./words.js";
 
 const phoneOnly = matchMedia("(max-width: 860px)");
@@ -32,6 +32,7 @@ function deepLink(url) {
 
 function go(next, focus = false) {
   view = next;
+  hideToast();
   document.body.dataset.view = next;
   for (const name of VIEWS) {
     const tab = byId(`tab-${name}`);

@@ -329,5 +329,9 @@ export function toast(text) {
   place.textContent = text;
   place.classList.add("shown");
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => place.classList.remove("shown"), 2800);
+  toastTimer = setTimeout(hideToast, 2800);
+}
+
+export function hideToast() {
+  byId("toast").classList.remove("shown");
 }
