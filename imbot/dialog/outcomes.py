@@ -12,6 +12,7 @@ from imbot.dialog.layout import row
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft
+from imbot.dialog.standing import again
 from imbot.domain.chats import Happened
 
 SIGN_IN = frozenset({"looked_up", "code_checked", "token_checked", "unlinked"})
@@ -78,7 +79,7 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     about, kind = about_of(session), session.data.get("sending")
     held = {"addition": addition_of, "stray": stray_of, "draft": draft_of}.get(str(kind))
     if held is None:
-        return Turn(session)  # photos that went along with a complaint: its own screen tells
+        return again(session, facts)  # photos that went along with a complaint: what is said of that comes after
     thing = held(session)
     pile = thing if isinstance(thing, Pile) else thing.pile if thing is not None else None
     session = session.put(sending=None, **{str(kind): None})

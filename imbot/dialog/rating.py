@@ -86,7 +86,8 @@ def hand_on(turn: Turn) -> Turn:
     )
     if extra is None or asking_still:
         return turn
-    orders = (*turn.orders, AddToTicket(extra.ticket, "", extra.pile.id)) if extra.pile.files else turn.orders
+    # First of all: the screen that counts is that of the last outcome.
+    orders = (AddToTicket(extra.ticket, "", extra.pile.id), *turn.orders) if extra.pile.files else turn.orders
     return replace(turn, session=with_extra(turn.session, None), orders=orders)
 
 

@@ -13,13 +13,14 @@ from imbot.dialog.draft import Addition, Pile, Said, files_values, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import Row, button, row
 from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowTicket, Withdraw
-from imbot.dialog.screen import Button, Screen
+from imbot.dialog.screen import MAX_BUTTONS, MAX_ROWS, Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, set_aside, with_addition
 from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
+MOST = 8  # tickets on a page: with the buttons to turn it, as many as a screen holds
 
 
 def ask_list(session: Session, page: int) -> Turn:
@@ -33,21 +34,22 @@ def ask_details(session: Session, ticket: str, state: str = "ticket") -> Turn:
 
 def list_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
     """`page` counts from 0."""
-    tickets = list(values.get("tickets", ()))[:5]
+    tickets = list(values.get("tickets", ()))[:MOST]
     page, pages = int(values.get("page", 0)), int(values.get("pages", 1))
     first = page * facts.settings.page_size + 1
-    items = tuple(
-        (Button("ticket_line", f"t:{each['id']}", values={"number": number, "title": each["title"]}),)
+    items = [
+        Button("ticket_line", f"t:{each['id']}", values={"number": number, "title": each["title"]})
         for number, each in enumerate(tickets, first)
-    )
+    ]
     turn = row(
         Button("page_back", f"my:{page - 1}") if page > 0 else None,
-        Button("page_on", f"my:{page + 1}", values={"page": page + 1, "pages": pages}) if page + 1 < pages else None,
+        Button("page_on", f"my:{page + 1}") if page + 1 < pages else None,
     )
-    # Six rows at most: with five tickets the way home shares the row of the pages.
-    last = row(*turn, *menu.home_row(session))
+    last = (*turn, *menu.home_row(session))[: MAX_BUTTONS - len(items)]
+    columns = 1 if len(items) < MAX_ROWS else 2
+    rows = [tuple(items[start : start + columns]) for start in range(0, len(items), columns)]
     shown = {"page": page, "pages": pages, "first": first, "tickets": tickets, "late": facts.late_news}
-    return Screen("tickets", shown | {"now": facts.now.isoformat()}, (*items, last))
+    return Screen("tickets", shown | {"now": facts.now.isoformat()}, (*rows, last))
 
 
 def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
@@ -228,6 +230,7 @@ _DETAILS: dict[str, Any] = {
     "description": "",
     "location": "",
     "stars": None,
+    "asked": "",
 }
 _NOTICE: dict[str, Any] = {
     "ticket": "",
@@ -263,4 +266,5 @@ _RECEIPT: dict[str, Any] = {
     "max_bytes": None,
     "can_add": True,
     "can_withdraw": True,
+    "asked": "",
 }

@@ -15,9 +15,9 @@ from dataclasses import replace
 from imbot.dialog import edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
 from imbot.dialog.orders import RedeemToken
-from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
+from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
+from imbot.dialog.standing import again, screen_of
 from imbot.dialog.words import command_in, politeness_in
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
@@ -65,46 +65,6 @@ def _advance(session: Session, event: _Said | Happened, facts: Facts) -> Turn:
     return _given(session, event, facts)
 
 
-def again(session: Session, facts: Facts) -> Turn:
-    """The current screen once more: the answer to a button that it does not offer."""
-    if session.state == "tickets":
-        page = session.data.get("page")
-        return tickets.ask_list(session, page if isinstance(page, int) else 0)
-    if session.state == "ticket":
-        return tickets.ask_details(session, str(about_of(session)["ticket"]))
-    return Turn(session, _screen(session, facts))
-
-
-def _screen(session: Session, facts: Facts) -> Screen:
-    match session.state:
-        case "form" if draft_of(session) is not None:
-            return intake.current(session, facts)
-        case "stray" if stray_of(session):
-            return stray.stray_screen(session, facts)
-        case "adding" if addition_of(session):
-            return tickets.adding_screen(session, facts)
-        case "withdraw":
-            return tickets.withdraw_screen(session, facts)
-        case "complain" | "not_solved":
-            return rating.asking_screen(session, facts)
-        case "me":
-            return menu.me_screen(session, facts)
-        case "unlink":
-            return menu.unlink_screen(session, facts)
-        case "help":
-            return menu.help_screen(session, facts)
-        case "offer" if open_draft(session):
-            return menu.offer_screen(session, facts)
-        case "welcome" if open_draft(session):
-            return menu.welcome_screen(session, facts)
-        case "cancelled":
-            return menu.cancelled_screen(session, facts)
-        case "one_open" if facts.open_tickets:
-            return menu.one_open_screen(session, facts)
-        case _:
-            return menu.menu_screen(session, facts)
-
-
 def _command(session: Session, name: str, facts: Facts) -> Turn:
     match name:
         case "start":
@@ -123,7 +83,7 @@ def _command(session: Session, name: str, facts: Facts) -> Turn:
             return _cancel(session, facts)
         case _:
             if session.state in _BUSY:
-                return Turn(session, _screen(session, facts))
+                return Turn(session, screen_of(session, facts))
             return menu.rest(session, facts, "unknown")
 
 
@@ -229,7 +189,7 @@ def _restore(session: Session, facts: Facts) -> Turn:
         return replace(turn, orders=(*orders, *turn.orders))
     if kind:
         session = session.go("adding" if kind == "addition" else "stray")
-    return Turn(session, _screen(session, facts), orders)
+    return Turn(session, screen_of(session, facts), orders)
 
 
 def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> Turn:
@@ -262,7 +222,7 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
 def _nod(session: Session, greeting: str, facts: Facts) -> Turn:
     """A greeting, thanks or a sticker: the menu, or the question that waits. Never part of a request."""
     if session.state in _BUSY | {"welcome", "offer"}:
-        return Turn(session, _screen(session, facts))
+        return Turn(session, screen_of(session, facts))
     return menu.rest(session, facts, greeting)
 
 

@@ -13,7 +13,7 @@ import pytest
 from imbot.dialog import menu
 from imbot.dialog.render import MAX_UNITS, render, units
 from imbot.dialog.screen import MAX_LABEL, Screen, screen_from_json, screen_to_json
-from imbot.dialog.tickets import details_screen, notice_screen, receipt_screen
+from imbot.dialog.tickets import details_screen, list_screen, notice_screen, receipt_screen
 from imbot.domain.notices import Notice
 from imbot.templates import Templates
 from tests.dialog.world import START, World
@@ -232,47 +232,75 @@ def test_the_resolved_screen_is_the_one_of_the_model() -> None:
     ]
 
 
-def test_the_ledger_is_told_in_words_and_what_has_none_is_left_out() -> None:
+LEDGER: list[tuple[str, dict[str, Any], str]] = [
+    ("filed", {"by": "ivanova@company.ru"}, "заявка подана"),
+    ("accepted", {"letter": "ticket"}, "заявка отправлена поддержке"),
+    ("accepted", {"letter": "addition"}, "дополнение отправлено поддержке"),
+    ("accepted", {}, "письмо отправлено поддержке"),
+    ("failed", {"letter": "ticket", "reason": "550"}, "отправить не удалось"),
+    ("bounced", {}, "письмо вернулось"),
+    ("resent", {}, "отправляем ещё раз"),
+    ("status", {"what": "status", "new": "in_progress"}, "в работе"),
+    ("status", {"what": "status", "new": "resolved", "solution": "Заменён картридж"}, "выполнена: «Заменён картридж»"),
+    ("status", {"what": "status", "new": "waiting", "question": "Какой этаж?"}, "ждёт вашего ответа: «Какой этаж?»"),
+    ("status", {"what": "number", "number": "IM-CL-7"}, "получен номер IM-CL-7"),
+    ("status", {"what": "promised", "promised": "2026-11-24T15:00:00+00:00"}, "новый срок: 18:00 завтра"),
+    ("status", {"what": "promised", "promised": "к вечеру"}, "новый срок"),
+    ("status", {"what": "question", "question": "Какой этаж?"}, "поддержка спрашивает: «Какой этаж?»"),
+    ("status", {}, "принята"),
+    ("comment", {"text": "Едем"}, "поддержка пишет: «Едем»"),
+    ("added", {"text": "И шумит"}, "вы дополнили: «И шумит»"),
+    ("added", {}, "вы дополнили"),
+    ("complained", {"text": "Долго"}, "вы написали, что не так: «Долго»"),
+    ("withdraw_asked", {}, "вы попросили снять заявку"),
+    ("reopen_asked", {"reason": "полосы"}, "вы попросили вернуть в работу: «полосы»"),
+    ("reopen_silence", {}, "поддержка пока не ответила на просьбу"),
+    ("rated", {"stars": 4}, "ваша оценка: 4"),
+    ("rated", {"stars": None}, "оставлено без оценки"),
+    ("refused_file", {"file": "a.exe"}, "файл не вошёл: a.exe"),
+    ("inferred", {"number": "IM-CL-7"}, ""),
+    ("notice", {"name": "registered"}, ""),
+]
+
+
+@pytest.mark.parametrize(("what", "values", "words"), LEDGER)
+def test_the_ledger_is_told_in_words_and_what_has_none_is_left_out(
+    what: str, values: dict[str, Any], words: str
+) -> None:
     world = World()
-    names = [
-        "filed",
-        "accepted",
-        "failed",
-        "resent",
-        "status",
-        "reopened",
-        "registered",
-        "number",
-        "promised",
-        "comment",
-        "question",
-        "added",
-        "complained",
+    shown: dict[str, Any] = {"id": "x", "title": "Принтер", "description": "Мигает", "location": "каб. 1", "stars": 4}
+    shown |= {"ledger": [{"at": START.isoformat(), "what": what, "values": values}]}
+    screen = details_screen(world.session, world.facts(), shown)
+    lines = [line for line in check(screen, "ru").split("\n") if line.startswith("09:00: ")]
+    assert lines == ([f"09:00: {words}"] if words else [])
+    assert ("09:00: " in check(screen, "en")) == bool(words)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_what_is_said_without_the_data_base_needs_no_values(lang: str) -> None:
+    for name in ("private_only", "store_down"):
+        assert render(Screen(name), lang, TEMPLATES).text
+
+
+def test_what_was_only_asked_for_is_never_said_to_have_happened() -> None:
+    for asked, words in (("withdraw", "Просим поддержку снять"), ("reopen", "Просим поддержку вернуть")):
+        text = render(receipt_screen({"title": "Принтер", "asked": asked}), "ru", TEMPLATES).text
+        assert words in text
+        assert "подтверждения пока нет" in text
+
+
+@pytest.mark.parametrize(("count", "page", "pages"), [(1, 0, 1), (5, 1, 3), (6, 1, 3), (8, 1, 3), (8, 0, 2)])
+def test_a_page_of_tickets_keeps_the_limits_whatever_its_size(count: int, page: int, pages: int) -> None:
+    world = World()
+    tickets = [
+        {"id": f"x{number}", "title": MESSY, "number": "", "status": "new", "created_at": START.isoformat()}
+        for number in range(count)
     ]
-    names += ["withdraw_asked", "reopen_asked", "rated", "refused_file", "by_inference"]
-    full: dict[str, Any] = {
-        "new": "resolved",
-        "solution": "да",
-        "number": "IM-CL-1",
-        "promised_at": START.isoformat(),
-        "text": "слова",
-    }
-    full |= {"promised_at": START.isoformat(), "reason": "полосы", "stars": 4, "file": "a.exe"}
-    for values in ({}, full):
-        ledger = [{"at": START.isoformat(), "what": name, "values": values} for name in names]
-        for start in range(0, len(ledger), 6):
-            shown: dict[str, Any] = {
-                "id": "x",
-                "title": "Принтер",
-                "number": "",
-                "status": "new",
-                "created_at": START.isoformat(),
-            }
-            shown |= {"promised_at": None, "description": "Мигает", "location": "каб. 1", "stars": 4}
-            screen = details_screen(world.session, world.facts(), shown | {"ledger": ledger[start : start + 6]})
-            for lang in LANGS:
-                text = check(screen, lang)
-                assert "by_inference" not in text
+    screen = list_screen(world.session, world.facts(), {"page": page, "pages": pages, "tickets": tickets})
+    for lang in LANGS:
+        check(screen, lang)
+    assert all(screen.offers(f"t:x{number}") for number in range(count))
+    assert screen.offers(f"my:{page + 1}") == (page + 1 < pages)
 
 
 def test_a_long_ledger_shows_its_newest_lines() -> None:
