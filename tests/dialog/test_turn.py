@@ -347,3 +347,24 @@ def test_what_is_being_gathered_stands_through_small_talk_and_is_cancelled_by_co
     assert screen(world) == "adding"
     world.take(Commanded("cancel"))
     assert screen(world) == "cancelled"
+
+
+def test_thanks_answer_no_question_of_ours() -> None:
+    world = world_with_ticket()
+    world.take(Pressed("wd:x1"))
+    world.take(Typed("спасибо"))
+    assert screen(world) == "withdraw"
+    assert world.orders == []
+
+
+def test_consent_that_a_company_asks_for_later_stands_before_everything() -> None:
+    world = World()
+    world.take(Typed("Беда"))
+    world.settings = replace(world.settings, consent=True)
+    press(world, "c:advice")
+    assert screen(world) == "consent"
+    press(world, "agree")
+    assert screen(world) == "welcome"
+    press(world, "draft")
+    assert world.screen is not None
+    assert world.screen.values["text"] == "Беда"
