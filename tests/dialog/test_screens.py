@@ -317,3 +317,30 @@ def test_a_long_ledger_shows_its_newest_lines() -> None:
     screen = details_screen(world.session, world.facts(), shown)
     assert screen.values["earlier"] == 18
     assert screen.values["ledger"][-1]["values"]["text"] == "29"
+
+
+def test_the_receipt_names_each_file_and_its_fate() -> None:
+    files = [
+        PHOTO,
+        PHOTO | {"fate": "wanted"},
+        PHOTO | {"fate": "wanted"},
+        FILE | {"fate": "stored", "reason": "", "name": "счёт.pdf"},
+        FILE | {"fate": "wanted", "reason": "", "name": "акт.pdf"},
+        FILE,
+        FILE | {"name": "setup.exe", "reason": "type"},
+        FILE | {"name": "", "reason": "unavailable", "fate": "failed"},
+        FILE | {"name": "ещё.pdf", "reason": "quota"},
+    ]
+    text = render(
+        receipt_screen({"title": "Принтер", "files": files, "max_bytes": 20 * 1024 * 1024}), "ru", TEMPLATES
+    ).text
+    assert text.split("\n")[2:] == [
+        "Фото приложено.",
+        "Ещё загружается 2 фото.",
+        "счёт.pdf: приложено.",
+        "акт.pdf: ещё загружается.",
+        "видео.mp4: не вошло, 38 МБ, можно до 20 МБ.",
+        "setup.exe: не вошло, файлы этого типа поддержка не принимает.",
+        "Видео: не вошло, не удалось получить.",
+        "ещё.pdf: не вошло, на сегодня предел по файлам исчерпан.",
+    ]
