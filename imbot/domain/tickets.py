@@ -163,6 +163,10 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
     """The name of a ticket everywhere: subcategory and the first words, on one line, <= `limit` characters."""
     words = " ".join(description.split())
     head = " ".join(subcategory.split())
+    if words.lower().startswith(head.lower()):
+        head = ""  # «Принтер мигает» needs no «Принтер:» before it
+    elif len(words) > 1 and words[1].islower():
+        words = words[0].lower() + words[1:]  # behind the colon; an abbreviation keeps its capitals
     text = f"{head}: {words}" if head and words else head or words
     if len(text) <= limit:
         return text

@@ -184,6 +184,10 @@ def test_what_may_be_asked_of_a_ticket() -> None:
 
 def test_a_title_is_one_line_of_at_most_eighty_characters() -> None:
     assert title_of("Принтер", "мигает\nкрасным") == "Принтер: мигает красным"
+    assert title_of("Принтер", "Принтер мигает") == "Принтер мигает"
+    assert title_of("Принтер", "Мигает") == "Принтер: мигает"
+    assert title_of("Принтер", "МФУ мигает") == "Принтер: МФУ мигает"
+    assert title_of("", "Мигает") == "Мигает"
     assert title_of("", "") == ""
     assert title_of("Принтер", "") == "Принтер"
     long = title_of("Принтер", "не печатает " * 20)
