@@ -62,7 +62,7 @@ def receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], st
 def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: datetime, env: Env) -> None:
     """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter."""
     person = people.person(c, ticket.person_id)
-    if person is None:
+    if person is None or person.gone:  # who has left is told nothing any more (threats.md A4)
         return
     screen = notice_screen(notice, env.dialog.support_contact)
     if is_night(now, env.zone, *env.night):

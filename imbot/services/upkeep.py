@@ -19,6 +19,7 @@ from imbot.store.views import ReportRow, report_rows
 
 _AT_ONCE = 1000
 _DRAFT_DAYS = 14  # a draft nobody came back to, with its files
+_STRANGER_DAYS = 1  # what was written before a sign-in that never came
 _CODE_DAYS = 2  # the longest window of the sign-in limits is a day
 
 
@@ -71,7 +72,8 @@ def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dic
         "drafts": len(gone.drafts),
         "letters": inbox.prune_raw(c, raw_before, [id for id, _ in gone.letters]),
         "codes": signin.prune(c, now - timedelta(days=_CODE_DAYS)),
-        "sessions": sessions.prune(c, now - timedelta(days=_DRAFT_DAYS)),
+        "sessions": sessions.prune(c, now - timedelta(days=_DRAFT_DAYS))
+        + sessions.prune_strangers(c, now - timedelta(days=_STRANGER_DAYS)),
         "parcels": lanes.prune(c, raw_before),
         "updates": admin.prune_updates(c, raw_before),
         "history": admin.prune_ledger(c, now - timedelta(days=retention.audit_days)),

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, delete, false, func, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
-from imbot.store.schema import sessions, slots
+from imbot.store.schema import chats, files, sessions, slots
 from imbot.store.sql import dialect, insert
 
 
@@ -177,6 +177,16 @@ def prune(c: Connection, before: datetime) -> int:
     idle = select(sessions.c.chat_key).where(sessions.c.saved_at < before)
     c.execute(delete(slots).where(slots.c.chat_key.in_(idle), slots.c.due_at.is_(None)))
     return c.execute(delete(sessions).where(sessions.c.saved_at < before)).rowcount
+
+
+def prune_strangers(c: Connection, before: datetime) -> int:
+    """Forgets what nobody signed in for: sessions of chats that are linked to no one and were silent since `before`, with
+    the files that were only named there (their bytes were never fetched)."""
+    linked = select(chats.c.key).where(chats.c.person_id.is_not(None))
+    silent = select(sessions.c.chat_key).where(sessions.c.saved_at < before, sessions.c.chat_key.not_in(linked))
+    c.execute(delete(files).where(files.c.chat_key.in_(silent), files.c.fate == "wanted", files.c.letter_id == ""))
+    c.execute(delete(slots).where(slots.c.chat_key.in_(silent), slots.c.due_at.is_(None)))
+    return c.execute(delete(sessions).where(sessions.c.chat_key.in_(silent))).rowcount
 
 
 def _still_owed(chat_key: str, seq: int) -> Any:

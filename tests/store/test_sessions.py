@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from imbot.store import sessions
+from imbot.store import files, sessions
+from imbot.store.files import FileRow
 from imbot.store.sessions import OwedScreen, Slot
-from tests.store.conftest import NOW
+from tests.store.conftest import NOW, link_anna
 
 ANNA, EVE = "telegram:1001", "telegram:666"
 LATER = NOW + timedelta(seconds=5)
@@ -131,3 +132,37 @@ def test_idle_sessions_are_forgotten_but_no_screen_that_is_owed(c: Connection) -
     assert sessions.load(c, ANNA) is None
     assert sessions.slot(c, EVE) is None
     assert len(owed(c)) == 1
+
+
+def test_what_strangers_wrote_is_forgotten_and_what_signed_in_people_wrote_is_not(c: Connection) -> None:
+    person = link_anna(c)
+    for chat in (ANNA, EVE):
+        sessions.save(c, chat, {"state": "address"}, NOW)
+        row = FileRow(
+            f"f-{chat}",
+            f"draft-{chat}",
+            chat,
+            "v",
+            "u",
+            "a.jpg",
+            1,
+            "",
+            "photo",
+            "",
+            "1",
+            "",
+            "wanted",
+            "",
+            "",
+            "",
+            "",
+            NOW,
+        )
+        files.add(c, row)
+    assert sessions.prune_strangers(c, NOW) == 0
+    assert sessions.prune_strangers(c, LATER) == 1
+    assert sessions.load(c, EVE) is None
+    assert files.of_ticket(c, f"draft-{EVE}") == []
+    assert sessions.load(c, ANNA) is not None
+    assert len(files.of_ticket(c, f"draft-{ANNA}")) == 1
+    assert person.id
