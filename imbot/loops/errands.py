@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, assert_never
 
 from imbot.backends import mail as habits
-from imbot.dialog.render import Rendered
+from imbot.dialog.render import Rendered, render
 from imbot.dialog.screen import screen_from_json
 from imbot.dialog.tickets import receipt_screen
 from imbot.domain.chats import Chat
@@ -21,7 +21,6 @@ from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.people import Absence, Entry
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
-from imbot.loops.screens import render_at
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
 from imbot.services import checks, delivery, signin, telling
@@ -148,7 +147,7 @@ class Errands:
         values = {"name": "", "account": "", **(payload.get("values") or {})}
         if "screen" in payload:
             screen = screen_from_json(payload["screen"])
-            rendered = render_at(screen, self._lang(payload), self._templates, self._clock())
+            rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
             title = screen.values.get("title") or rendered.text.split("\n", 1)[0][:120]
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
         answer = await self._send(self._our_letter(payload["template"], payload, values))
@@ -243,6 +242,6 @@ class Errands:
         chat_key = parcel.lane.removeprefix("chat:")
         channel, _, chat_id = chat_key.partition(":")
         lang = await self._db.read(signin.chat_language, chat_key, self._env)
-        rendered = render_at(screen, lang, self._templates, self._clock())
+        rendered = render(screen, lang, self._templates, now=self._clock())
         message_id = await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
         await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())

@@ -8,7 +8,6 @@ A turn never waits for this; a throttled chat holds up nobody but itself. After 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -106,9 +105,4 @@ class Screens:
         await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
 
     def _render(self, screen: Screen, lang: str) -> Rendered:
-        return render_at(screen, lang, self._templates, self._clock())
-
-
-def render_at(screen: Screen, lang: str, templates: Templates, now: datetime) -> Rendered:
-    """The screen in words, with `now` among its values: "today" is the day on which it is shown."""
-    return render(replace(screen, values={"now": now.isoformat(), **screen.values}), lang, templates)
+        return render(screen, lang, self._templates, now=self._clock())

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from imbot.dialog import orders as o
 from imbot.dialog.facts import Facts, TicketBrief, Turn
+from imbot.dialog.menu import private_only_screen
 from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
 from imbot.dialog.session import Session, session_from_json, session_to_json
 from imbot.dialog.turn import advance
@@ -46,7 +47,7 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     row = people.see_chat(c, chat, incoming.language, now)
     lang = row.lang or env.chat_language(row.language)
     if not incoming.private:
-        return _refuse_group(c, chat, now)
+        return _refuse_group(c, chat, now, env)
     if isinstance(incoming.event, Blocked):
         people.set_blocked(c, chat.key, incoming.event.blocked, now)
         return Taken()
@@ -83,7 +84,7 @@ def _converse(
     for _ in range(_ROUNDS):
         facts = _facts(c, incoming, slot, lang, now, env, fresh)
         turn: Turn = advance(session, event, facts)
-        session, screen = turn.session, turn.screen or screen
+        session, screen = turn.session, turn.screen or screen  # an answer without a screen keeps the turn's own
         for order in turn.orders:
             answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
             if answer is not None:
@@ -91,7 +92,6 @@ def _converse(
         if not answers:
             return session, screen
         event = answers.pop(0)
-        screen = None
     raise RuntimeError(f"a turn does not come to an end: {type(event).__name__}")
 
 
@@ -244,11 +244,11 @@ def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, n
     return Taken(show_after)
 
 
-def _refuse_group(c: Connection, chat: Chat, now: datetime) -> Taken:
+def _refuse_group(c: Connection, chat: Chat, now: datetime, env: Env) -> Taken:
     """Groups get one refusal, ever, and no more (threats.md A6)."""
     if not inbox.first_time(c, f"group:{chat.key}", now):
         return Taken()
-    sessions.owe(c, chat.key, screen_to_json(Screen("private_only")), now, False, now)
+    sessions.owe(c, chat.key, screen_to_json(private_only_screen(env.dialog.support_contact)), now, False, now)
     return Taken(now)
 
 

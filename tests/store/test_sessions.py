@@ -138,31 +138,12 @@ def test_what_strangers_wrote_is_forgotten_and_what_signed_in_people_wrote_is_no
     person = link_anna(c)
     for chat in (ANNA, EVE):
         sessions.save(c, chat, {"state": "address"}, NOW)
-        row = FileRow(
-            f"f-{chat}",
-            f"draft-{chat}",
-            chat,
-            "v",
-            "u",
-            "a.jpg",
-            1,
-            "",
-            "photo",
-            "",
-            "1",
-            "",
-            "wanted",
-            "",
-            "",
-            "",
-            "",
-            NOW,
-        )
+        row = FileRow(f"f-{chat}", f"d-{chat}", chat, "v", "u", "a.jpg", 1, "", "photo", "", "1", "", "wanted", NOW)
         files.add(c, row)
     assert sessions.prune_strangers(c, NOW) == 0
     assert sessions.prune_strangers(c, LATER) == 1
     assert sessions.load(c, EVE) is None
-    assert files.of_ticket(c, f"draft-{EVE}") == []
+    assert files.of_ticket(c, f"d-{EVE}") == []
     assert sessions.load(c, ANNA) is not None
-    assert len(files.of_ticket(c, f"draft-{ANNA}")) == 1
+    assert len(files.of_ticket(c, f"d-{ANNA}")) == 1
     assert person.id
