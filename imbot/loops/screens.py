@@ -66,8 +66,9 @@ class Screens:
 
     async def say_without_store(self, chat: Chat, language: str, name: str) -> None:
         """An honest word that needs no data base; if even that fails it is only logged."""
+        screen = Screen(name, {"support_contact": self._env.dialog.support_contact})
         try:
-            await self._channel.show(chat.id, self._render(Screen(name), self._env.chat_language(language)))
+            await self._channel.show(chat.id, self._render(screen, self._env.chat_language(language)))
         except DeliveryError as error:
             log.warning("not_told", chat=chat.key, screen=name, error=str(error))
 
