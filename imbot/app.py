@@ -173,6 +173,7 @@ async def build(settings: Settings) -> App:
     lock.acquire()
     try:
         env = wiring.env(settings, secret_key(folders.root))
+        wiring.check_templates(settings)
         applied = await asyncio.to_thread(migrate, folders.database)
         if applied:
             log.info("migrated", revisions=applied)

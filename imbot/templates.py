@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from babel.dates import format_date
 from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, pass_context
+from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from imbot.domain.errors import ConfigError
+
+log = structlog.get_logger(__name__)
 
 LANGUAGES = ("ru", "en")
 _UNITS = {"ru": ("байт", "КБ", "МБ", "ГБ"), "en": ("bytes", "KB", "MB", "GB")}
@@ -28,11 +32,14 @@ _ZONES_RU = {"MSK": "МСК", "UTC": "UTC"}
 
 
 class Templates:
-    """Templates of `folders`, the first folder first. Moments are shown in `timezone`."""
+    """Templates of `folders`, the first folder first. Moments are shown in `timezone`. `forgiving`: where a template fails,
+    that of the last folder, which is packed, is taken instead, and the mistake is logged: nobody is left without an answer.
+    """
 
-    def __init__(self, folders: Sequence[Path], timezone: ZoneInfo) -> None:
+    def __init__(self, folders: Sequence[Path], timezone: ZoneInfo, *, forgiving: bool = False) -> None:
         self.folders = tuple(Path(folder) for folder in folders)
         self.timezone = timezone
+        self._packed = Templates(folders[-1:], timezone) if forgiving and len(folders) > 1 else None
         self._environment = _environment(FileSystemLoader([str(folder) for folder in self.folders]), timezone)
         self._words: dict[str, Mapping[str, str]] = {}
 
@@ -42,10 +49,23 @@ class Templates:
         Raises `ConfigError` where the template is missing, wrong, or asks for a value that is not there.
         """
         try:
+            return self._rendered(name, values, lang)
+        except ConfigError as error:
+            if self._packed is None or not self._packed.exists(name):
+                raise
+            log.error("template_failed", template=name, problems=error.problems)
+            return self._packed.render(name, values, lang)
+
+    def _rendered(self, name: str, values: Mapping[str, Any], lang: str) -> str:
+        try:
             template = self._environment.select_template(_in_other_languages(name))
             return template.render({"lang": lang, **values})
-        except TemplateNotFound:
-            raise ConfigError([f"template {name} is missing in {', '.join(map(str, self.folders))}"]) from None
+        except TemplateNotFound as error:
+            missing = error.name if error.name and error.name not in _in_other_languages(name) else name
+            asked = f", which {name} asks for," if missing != name else ""
+            raise ConfigError(
+                [f"template {missing}{asked} is missing in {', '.join(map(str, self.folders))}"]
+            ) from None
         except TemplateSyntaxError as error:
             raise ConfigError([_syntax_problem(error)]) from error
         except Exception as error:  # a template can fail in as many ways as a program: always the template's fault
@@ -70,12 +90,13 @@ class Templates:
         return any((folder / each).is_file() for each in _in_other_languages(name) for folder in self.folders)
 
     def problems(self) -> list[str]:
-        """Every template of every folder that does not compile, each with its own path and line; broken word lists too."""
+        """Every template of every folder that does not compile or asks for one that is not there, each with its own path;
+        broken word lists too."""
         found: list[str] = []
         for folder in self.folders:
             for path in sorted(folder.rglob("*.j2")):
                 try:
-                    self._environment.compile(path.read_text(encoding="utf-8"), filename=str(path))
+                    found += self._problems_of(path)
                 except TemplateSyntaxError as error:
                     found.append(_syntax_problem(error, path))
                 except (OSError, UnicodeDecodeError) as error:
@@ -87,6 +108,13 @@ class Templates:
                     except ConfigError as error:
                         found.extend(error.problems)
         return found
+
+    def _problems_of(self, path: Path) -> list[str]:
+        source = path.read_text(encoding="utf-8")
+        self._environment.compile(source, filename=str(path))
+        wanted = find_referenced_templates(self._environment.parse(source))
+        missing = [name for name in wanted if name and not any((folder / name).is_file() for folder in self.folders)]
+        return [f"{path}: asks for the template {name}, which is in no folder" for name in missing]
 
     def overridden(self) -> list[str]:
         """Names that a folder takes from a later one: what a company has changed."""

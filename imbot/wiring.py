@@ -41,7 +41,14 @@ def template_folders(settings: Settings) -> tuple[Path, ...]:
 
 
 def templates(settings: Settings) -> Templates:
-    return Templates(template_folders(settings), settings.general.zone)
+    """What imbot writes with. A template of the company's own that fails is passed over for ours."""
+    return Templates(template_folders(settings), settings.general.zone, forgiving=True)
+
+
+def check_templates(settings: Settings) -> None:
+    """Raises ConfigError naming every template of the company's own that cannot work. Ours are known to."""
+    if settings.general.templates_dir and (problems := templates(settings).problems()):
+        raise ConfigError(problems)
 
 
 def commands(words: Templates, languages: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

@@ -11,6 +11,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket, may_add, may_see
+from imbot.mime.names import clean_file_name
 from imbot.services import telling
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, outbox, people, sessions, tickets
@@ -42,7 +43,7 @@ def keep_file(c: Connection, chat: Chat, order: KeepFile, signed_in: bool, now: 
         chat_key=chat.key,
         vendor_id=order.file.vendor_id,
         unique_id=order.file.unique_id,
-        name=order.file.name or _name(c, order, env.language),
+        name=clean_file_name(order.file.name, "") or _name(c, order, env.language),
         size=order.file.size,
         content_type=order.file.content_type,
         kind=order.file.kind,

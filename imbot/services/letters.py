@@ -11,14 +11,36 @@ from typing import Any
 from sqlalchemy import Connection
 
 from imbot.backends.base import LetterKind, TicketView
+from imbot.dialog.render import clean
 from imbot.domain.letters import Attachment, Letter
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services.env import Backend, Env
 from imbot.store import files, people, tickets
 from imbot.store.files import FileRow
+from imbot.templates import size_words
 
 _ENCODED = 1.37  # base64 with its line ends (RFC 2045, 6.8)
+_REFUSED = {
+    "ru": {
+        "more": "ещё файлов: {count}",
+        "too_many": "с одной заявкой принимаем до {most}",
+        "too_large": "{size} при пределе {limit}",
+        "type": "файлы этого типа не передаём",
+        "quota": "дневной предел по файлам исчерпан",
+        "unavailable": "не удалось получить",
+        "unknown": "размер неизвестен",
+    },
+    "en": {
+        "more": "{count} more files",
+        "too_many": "a request takes up to {most}",
+        "too_large": "{size}, the limit is {limit}",
+        "type": "files of this type are not passed on",
+        "quota": "the day's limit for files is used up",
+        "unavailable": "could not be fetched",
+        "unknown": "size unknown",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +116,45 @@ def _view(
         category=ticket.category,
         subcategory=ticket.subcategory,
         description=ticket.description,
-        person_name=person.name or person.address,
-        person_department=person.department,
+        person_name=_line(person.name) or person.address,
+        person_department=_line(person.department),
         location=ticket.location,
         contacts=ticket.contacts,
         channel=ticket.chat_key.partition(":")[0].capitalize(),
         fields=ticket.fields,
         files=tuple((row.name, row.caption) for row in chosen),
-        refused_files=tuple((row.name, row.reason) for row in refused),
+        refused_files=_refusals(refused, env.backend(ticket.backend).profile.language, env),
         number=ticket.number,
         thread=(ticket.thread or ticket.message_id) if ours else "",
         references=tuple(dict.fromkeys([*ours, *([ticket.thread] if ticket.thread and ours else [])])),
         text=payload.get("text", ""),
-        attributes=person.attributes,
+        attributes={name: _line(value) for name, value in person.attributes.items()},
         unverified_since=verified if env.can_recheck and _long_ago(verified, ticket, env) else None,
     )
+
+
+def _line(text: str) -> str:
+    """What a directory says, on one line and without characters that hide or reorder what stands beside it."""
+    return " ".join(clean(text).split())
+
+
+def _refusals(rows: Sequence[FileRow], lang: str, env: Env) -> tuple[tuple[str, str], ...]:
+    """(name, why) of what a letter does not bear. Files that were simply too many are told as a number."""
+    words = _REFUSED.get(lang, _REFUSED["en"])
+    many = [row for row in rows if row.reason == "too_many"]
+    found = [(row.name, _why(row, lang, env)) for row in rows if row not in many]
+    if many:
+        found.append((words["more"].format(count=len(many)), words["too_many"].format(most=env.dialog.max_files)))
+    return tuple(found)
+
+
+def _why(row: FileRow, lang: str, env: Env) -> str:
+    words = _REFUSED.get(lang, _REFUSED["en"])
+    limit = env.max_letter_bytes / _ENCODED if row.reason == "too_large_letter" else env.dialog.max_file_bytes
+    if row.reason.startswith("too_large"):
+        shown = {"size": size_words(row.size, lang) if row.size else words["unknown"]}
+        return words["too_large"].format(limit=size_words(int(limit), lang), **shown)
+    return words.get(row.reason, words["unavailable"])
 
 
 def _long_ago(verified: datetime | None, ticket: Ticket, env: Env) -> bool:
