@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "mailbox": {"domain", "config", "log", "failpoints", "mime"},
     "directory": {"domain", "config", "log", "failpoints"},
     "services": {"domain", "dialog", "backends", "store", *LEAVES},
-    "loops": {"domain", "dialog", "backends", "store", "services", "mailbox.inbox", *LEAVES},
+    "loops": {"domain", "dialog", "backends", "store", "services", *LEAVES},
     "web": {"domain", "dialog", "backends", "store", "services", *LEAVES},
     "wiring": EVERYBODY,
     "app": {*EVERYBODY, "wiring"},

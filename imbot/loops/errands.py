@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, assert_never
 
 from imbot.backends import mail as habits
+from imbot.backends.base import LetterKind
 from imbot.dialog.render import Rendered, render
 from imbot.dialog.screen import screen_from_json
 from imbot.dialog.tickets import receipt_screen
@@ -155,8 +156,8 @@ class Errands:
 
     async def _pack(self, parcel: Parcel) -> None:
         packing = await self._db.read(ticket_letters.packing, parcel.payload, self._env)
-        if packing is None:
-            await self._db.run(outbox.settle, parcel, "nobody", self._clock())
+        if packing is None or (packing.kind is LetterKind.FILES and not packing.files):
+            await self._db.run(outbox.settle, parcel, "nothing to send", self._clock())
             return
         now, message_id = self._clock(), parcel.payload["message_id"]
         parts = tuple(ticket_letters.attachment(row, self._sender.files) for row in packing.files)
@@ -221,8 +222,10 @@ class Errands:
             sink.unlink(missing_ok=True)
             await self._db.run(delivery.file_refused, parcel, reason, self._clock())
             return
-        content_type = row.content_type or got.content_type
-        await self._db.run(delivery.file_stored, parcel, name, got.size, got.sha256, content_type, self._clock())
+        content_type, fresh = row.content_type or got.content_type, Fresh.mint(self._domain)
+        await self._db.run(
+            delivery.file_stored, parcel, name, got.size, got.sha256, content_type, self._clock(), self._env, fresh
+        )
 
     async def _notice(self, parcel: Parcel) -> None:
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")

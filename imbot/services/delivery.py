@@ -118,7 +118,7 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
         case Kind.LETTER:
             _letter_failed(c, parcel, str(error), now, env)
         case Kind.DOWNLOAD:
-            _file_failed(c, parcel, error, now, env)
+            _file_failed(c, parcel, error, now)
         case Kind.PACK:
             outbox.again(c, parcel, now + timedelta(hours=1), str(error))
             outbox.suspend(c, parcel.lane, str(error), now)
@@ -166,11 +166,29 @@ def _tell_failure(
 
 
 def file_stored(
-    c: Connection, parcel: Parcel, path: str, size: int, sha256: str, content_type: str, now: datetime
+    c: Connection,
+    parcel: Parcel,
+    path: str,
+    size: int,
+    sha256: str,
+    content_type: str,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
 ) -> None:
-    """A file is on our disk. If its request went out without it, it follows in a letter of its own."""
-    if outbox.settle(c, parcel, "stored", now):
-        files.stored(c, parcel.payload["file"], path, size, sha256, content_type)
+    """A file is on our disk. If its letter went out without it, it follows in one of its own."""
+    file_id = parcel.payload["file"]
+    if not outbox.settle(c, parcel, "stored", now) or not files.stored(c, file_id, path, size, sha256, content_type):
+        return
+    row = files.get(c, file_id)
+    ticket = tickets.get(c, row.ticket_id) if row else None
+    if row is None or ticket is None:
+        return
+    if letters.letter(c, row.letter_id or ticket.message_id) is not None:
+        files.assign(c, [row.id], "")
+        waits = env.backend(ticket.backend).waits_for_number and not ticket.number
+        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits)
+    telling.put_receipt(c, ticket, now)
 
 
 def file_refused(c: Connection, parcel: Parcel, reason: str, now: datetime) -> None:
@@ -181,7 +199,7 @@ def file_refused(c: Connection, parcel: Parcel, reason: str, now: datetime) -> N
     _correct_receipt(c, parcel, now)
 
 
-def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env) -> None:
+def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime) -> None:
     """Not to be had within ten minutes: the text goes alone and the file is tried for a day more, behind it."""
     outbox.settle(c, parcel, "failed", now)
     row = files.get(c, parcel.payload["file"])
@@ -193,11 +211,6 @@ def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datet
         return
     key, lane = f"file:{row.id}:late", f"late:{row.ticket_id}"
     outbox.put(c, NewParcel(lane, parcel.target, key, Kind.DOWNLOAD, {"file": row.id, "late": True}), now)
-    ticket = tickets.get(c, row.ticket_id)
-    if ticket is not None:
-        fresh = Fresh.mint(ticket.message_id.rpartition("@")[2].rstrip(">"))
-        waits = env.backend(ticket.backend).waits_for_number and not ticket.number
-        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits, lane=lane)
 
 
 def _correct_receipt(c: Connection, parcel: Parcel, now: datetime) -> None:

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from imbot.domain.errors import DeliveryError
+from imbot.domain.letters import Letter
+from imbot.domain.parcels import Kind, NewParcel, Parcel
+from imbot.domain.people import Absence, Entry
+from imbot.domain.tickets import Handover, Status, Ticket
+from imbot.mime.content import refusal
+from imbot.services import checks, delivery, telling
+from imbot.services import letters as ticket_letters
+from imbot.services import tickets as ticket_services
+from imbot.services.env import Fresh
+from imbot.store import files, ledger, letters, outbox, people, tickets
+from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, Office
+
+GONE = DeliveryError("it is not there any more", permanent=True, kind="gone")
+SLOW = DeliveryError("no answer", kind="refused")
+
+
+def file_a_request(office: Office, *photos: str) -> Ticket:
+    office.link()
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    office.say("Мигает красным")
+    for photo in photos:
+        office.attach(photo)
+    office.show(message_id="review")
+    office.press("send")
+    return tickets.open_of_person(office.c, 1, 1)[0]
+
+
+def claim(office: Office, kind: Kind) -> Parcel:
+    """The next parcel of this kind that may go."""
+    for target in ("smtp", "telegram", "directory", "recheck", "self"):
+        for parcel in outbox.claim(office.c, office.now, 50, only=target):
+            if parcel.kind is kind:
+                return parcel
+            outbox.uncount(office.c, parcel, office.now, "")
+    raise AssertionError(f"no {kind} may go: {[one.parcel.kind for one in outbox.open_parcels(office.c, 50)]}")
+
+
+def open_kinds(office: Office) -> list[Kind]:
+    return [one.parcel.kind for one in outbox.open_parcels(office.c, 100)]
+
+
+def pack(office: Office, parcel: Parcel) -> ticket_letters.Packing:
+    """As the courier does, with a letter that needs no template."""
+    packing = ticket_letters.packing(office.c, parcel.payload, office.env)
+    assert packing is not None
+    letter = Letter(parcel.payload["message_id"], "bot@demo.local", "help@demo.local", "s", "t", office.now)
+    delivery.letter_packed(office.c, parcel, packing, letter, office.now, office.env, Fresh.mint("demo.local"))
+    return packing
+
+
+def store(office: Office, parcel: Parcel, size: int = 1000) -> None:
+    fresh = Fresh.mint("demo.local")
+    delivery.file_stored(office.c, parcel, f"p{parcel.id}", size, "00", "image/jpeg", office.now, office.env, fresh)
+
+
+def now_is(office: Office, ticket: Ticket) -> Ticket:
+    after = tickets.get(office.c, ticket.id)
+    assert after is not None
+    return after
+
+
+def test_the_letter_waits_for_the_files_and_carries_them(office: Office) -> None:
+    ticket = file_a_request(office, "a.jpg")
+    store(office, claim(office, Kind.DOWNLOAD))
+    packing = pack(office, claim(office, Kind.PACK))
+    assert [row.name for row in packing.files] == ["a.jpg"]
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now)
+    after = now_is(office, ticket)
+    assert after.handover is Handover.ACCEPTED
+    assert after.accepted_at == office.now
+    assert "accepted" in [row.what for row in ledger.ledger(office.c, ticket.id)]
+
+
+def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own(office: Office) -> None:
+    ticket = file_a_request(office, "a.jpg")
+    office.later(minutes=11)
+    delivery.failed(office.c, claim(office, Kind.DOWNLOAD), SLOW, office.now, office.env)
+    assert pack(office, claim(office, Kind.PACK)).files == ()
+    late = claim(office, Kind.DOWNLOAD)
+    assert late.payload["late"]
+    store(office, late)
+    waiting = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.PACK]
+    assert [parcel.waits_for for parcel in waiting] == [f"number:{ticket.id}"]
+    outbox.release(office.c, f"number:{ticket.id}")
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now)
+    assert [row.name for row in pack(office, claim(office, Kind.PACK)).files] == ["a.jpg"]
+
+
+def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:
+    ticket = file_a_request(office, "a.jpg")
+    before = open_kinds(office).count(Kind.RECEIPT)
+    office.later(seconds=1)
+    delivery.failed(office.c, claim(office, Kind.DOWNLOAD), GONE, office.now, office.env)
+    assert open_kinds(office).count(Kind.RECEIPT) == before + 1
+    told = telling.receipt_values(office.c, ticket, office.env)["files"]
+    assert [(one["fate"], one["reason"]) for one in told] == [("failed", "unavailable")]
+
+
+def test_files_over_the_limit_wait_for_the_number_and_one_too_large_is_refused(office: Office) -> None:
+    office.env = replace(office.env, max_letter_bytes=3000)
+    ticket = file_a_request(office, "a.jpg", "b.jpg", "c.jpg")
+    for size in (2000, 9000, 2000):
+        store(office, claim(office, Kind.DOWNLOAD), size)
+    packing = pack(office, claim(office, Kind.PACK))
+    assert ([row.name for row in packing.files], packing.left) == (["a.jpg"], 1)
+    assert [row.name for row in packing.too_large] == ["b.jpg"]
+    fates = {row.name: (row.fate, row.reason) for row in files.of_ticket(office.c, ticket.id)}
+    assert fates["b.jpg"] == ("refused", "too_large_letter")
+    assert Kind.PACK in open_kinds(office)
+
+
+def test_a_temporary_failure_is_tried_again_and_a_target_that_is_down_costs_no_attempt(office: Office) -> None:
+    file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    first = claim(office, Kind.LETTER)
+    delivery.failed(office.c, first, DeliveryError("421", kind="throttled", retry_after=60), office.now, office.env)
+    office.later(seconds=61)
+    second = claim(office, Kind.LETTER)
+    assert second.attempt == 2
+    delivery.failed(office.c, second, DeliveryError("refused"), office.now, office.env)
+    office.later(minutes=1)
+    assert claim(office, Kind.LETTER).attempt == 2
+
+
+def test_a_refusal_for_good_suspends_the_lane_and_sending_again_keeps_the_message_id(office: Office) -> None:
+    ticket = file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    parcel = claim(office, Kind.LETTER)
+    refused = DeliveryError("550 no such user", permanent=True, kind="refused")
+    delivery.failed(office.c, parcel, refused, office.now, office.env)
+    assert now_is(office, ticket).handover is Handover.FAILED
+    assert outbox.is_suspended(office.c, f"ticket:{ticket.id}")
+    office.later(hours=1)
+    assert ticket_services.send_again(office.c, now_is(office, ticket), office.now)
+    again = claim(office, Kind.LETTER)
+    assert again.payload["message_id"] == ticket.message_id
+    row = letters.letter(office.c, ticket.message_id)
+    assert row is not None
+    assert row.letter["date"] == office.now.isoformat()
+    assert not ticket_services.send_again(office.c, now_is(office, ticket), office.now) or row.outcome == "failed"
+
+
+def test_giving_up_is_by_age(office: Office) -> None:
+    ticket = file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    office.later(days=6)
+    delivery.failed(office.c, claim(office, Kind.LETTER), DeliveryError("refused"), office.now, office.env)
+    assert now_is(office, ticket).handover is Handover.FAILED
+
+
+def test_who_blocked_the_bot_gets_notices_by_letter_in_order_and_no_receipts(office: Office) -> None:
+    ticket = file_a_request(office)
+    people.set_blocked(office.c, ANNA.key, False, office.now)
+    for number in (1, 2):
+        key, payload = f"n{number}", {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
+        outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", key, Kind.NOTICE, payload), office.now)
+    receipt = claim(office, Kind.RECEIPT)
+    delivery.failed(office.c, receipt, DeliveryError("blocked", permanent=True, kind="blocked"), office.now, office.env)
+    chat = people.chat(office.c, ANNA.key)
+    assert chat is not None
+    assert chat.blocked
+    notes = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.lane == f"mail:{ticket.person_id}"]
+    assert [parcel.key for parcel in notes if parcel.kind is Kind.NOTE] == ["n1", "n2"]
+    assert Kind.RECEIPT not in open_kinds(office)
+
+
+def test_notices_of_a_blocked_chat_go_to_the_persons_other_chat_first(office: Office) -> None:
+    ticket = file_a_request(office)
+    office.link(EVE, ANNA_ENTRY)  # a second chat of the same person
+    receipt = claim(office, Kind.RECEIPT)
+    key, payload = "n1", {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
+    outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", key, Kind.NOTICE, payload), office.now)
+    delivery.failed(office.c, receipt, DeliveryError("blocked", permanent=True, kind="blocked"), office.now, office.env)
+    moved = outbox.by_key(office.c, "n1")
+    assert moved is not None
+    assert (moved.parcel.lane, moved.parcel.kind) == (f"chat:{EVE.key}", Kind.NOTICE)
+
+
+def test_who_has_left_is_told_and_what_was_not_sent_ends_as_withdrawn(office: Office) -> None:
+    office.link()
+    office.later(hours=1)  # the directory was asked too long ago
+    ticket = file_a_request_of_the_linked(office)
+    checks.rechecked(office.c, claim(office, Kind.RECHECK), Absence.DISABLED, office.now, office.env)
+    assert now_is(office, ticket).status is Status.WITHDRAWN
+    assert people.person_of_chat(office.c, ANNA.key) is None
+    assert Kind.PACK not in open_kinds(office)
+    notices = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.NOTICE]
+    assert [parcel.payload["screen"]["name"] for parcel in notices] == ["notice_withdrawn"]
+
+
+def file_a_request_of_the_linked(office: Office) -> Ticket:
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    office.say("Мигает красным")
+    office.show(message_id="review")
+    office.press("send")
+    return tickets.open_of_person(office.c, 1, 1)[0]
+
+
+def test_a_directory_that_is_down_is_grace_and_after_a_day_the_letter_says_so(office: Office) -> None:
+    office.link()
+    office.later(hours=30)
+    file_a_request_of_the_linked(office)
+    checks.rechecked(office.c, claim(office, Kind.RECHECK), None, office.now, office.env)
+    packing = ticket_letters.packing(office.c, claim(office, Kind.PACK).payload, office.env)
+    assert packing is not None
+    assert packing.view.unverified_since is not None
+
+
+def test_where_the_settings_say_so_an_unverified_request_waits(office: Office) -> None:
+    office.env = replace(office.env, unverified_waits=True)
+    office.link()
+    office.later(hours=30)
+    file_a_request_of_the_linked(office)
+    checks.rechecked(office.c, claim(office, Kind.RECHECK), None, office.now, office.env)
+    assert Kind.RECHECK in open_kinds(office)
+    office.later(minutes=6)
+    checks.rechecked(office.c, claim(office, Kind.RECHECK), ANNA_ENTRY, office.now, office.env)
+    claim(office, Kind.PACK)
+
+
+def test_a_sweep_that_would_remove_too_many_stops_and_tells_the_admins(office: Office) -> None:
+    persons = [office.link(type(ANNA)("telegram", str(n)), Entry(f"p{n}@demo.local")) for n in range(20)]
+    answers = [(person, Absence.ABSENT if n < 6 else Entry(person.address)) for n, person in enumerate(persons)]
+    assert checks.swept(office.c, answers, office.now, office.env) == -1
+    assert people.count_linked(office.c) == 20
+    assert Kind.ALERT in open_kinds(office)
+    assert checks.swept(office.c, answers[1:6], office.now, office.env) == 5
+    assert people.count_linked(office.c) == 15
+
+
+def test_a_silence_after_not_solved_is_told_once_and_offers_a_new_request(office: Office) -> None:
+    ticket = file_a_request(office)
+    asked = replace(ticket, status=Status.RESOLVED, asked="reopen", asked_until=office.now + timedelta(hours=8))
+    tickets.save(office.c, asked)
+    assert ticket_services.note_silence(office.c, office.now, office.env) == 0
+    office.later(hours=9)
+    assert ticket_services.note_silence(office.c, office.now, office.env) == 1
+    assert ticket_services.note_silence(office.c, office.now, office.env) == 0
+    notices = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.NOTICE]
+    assert [parcel.payload["screen"]["name"] for parcel in notices] == ["notice_reopen_silence"]
+    assert Kind.ALERT in open_kinds(office)
+
+
+def test_a_program_is_refused_whatever_its_name_says(tmp_path: Path) -> None:
+    refused = frozenset({"exe", "js"})
+    path = tmp_path / "file"
+    path.write_bytes(b"MZ\x90\x00rest")
+    assert refusal(path, "photo.jpg", refused) == "type"
+    path.write_bytes(b"#!/bin/sh\n")
+    assert refusal(path, "notes.txt", refused) == "type"
+    path.write_bytes(b"plain words")
+    assert refusal(path, "notes.txt", refused) == ""
+    assert refusal(path, "run.JS", refused) == "type"
+    assert refusal(path, "exe", refused) == ""
