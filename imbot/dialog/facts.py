@@ -34,6 +34,11 @@ class DialogSettings:
     language: str = ""
     languages: tuple[str, ...] = ("ru", "en")
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """What words about a refused file or text may name: values of every screen that bears a `problem`."""
+        return {"max_bytes": self.max_file_bytes, "max_files": self.max_files, "max_text": self.max_text}
+
 
 @dataclass(frozen=True, slots=True)
 class TicketBrief:

@@ -45,9 +45,7 @@ def _values(draft: Draft, facts: Facts, problem: str) -> dict[str, Any]:
         "photos": sum(held.file.kind == "photo" for held in wanted),
         "files": len(wanted),
         "category": category_text(draft, facts, facts.lang) if draft.category is not None else "",
-        "max_bytes": facts.settings.max_file_bytes,
-        "max_files": facts.settings.max_files,
-        "max_text": facts.settings.max_text,
+        **facts.settings.limits,
         "now": facts.now.isoformat(),
     }
 

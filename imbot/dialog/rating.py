@@ -51,7 +51,7 @@ def asking_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     """The question for words, after few stars or "not solved"."""
     extra = extra_of(session)
     files = len(extra.pile.files) if extra is not None else 0
-    values = about_of(session) | {"files": files, "problem": problem} | _contact(facts)
+    values = about_of(session) | {"files": files, "problem": problem} | facts.settings.limits | _contact(facts)
     return Screen(session.state, values | {"stars": about_of(session).get("stars")}, _ways(session))
 
 

@@ -63,9 +63,7 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         "draft": draft,
         "may_file": may_file,
         "problem": problem,
-        "max_bytes": facts.settings.max_file_bytes,
-        "max_files": facts.settings.max_files,
-        "max_text": facts.settings.max_text,
+        **facts.settings.limits,
     }
     return Screen("stray", values, tuple(filter(None, rows)))
 

@@ -135,9 +135,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         "text": addition.pile.words,
         "held": files_values(addition.pile),
         "problem": problem,
-        "max_bytes": facts.settings.max_file_bytes,
-        "max_files": facts.settings.max_files,
-        "max_text": facts.settings.max_text,
+        **facts.settings.limits,
     }
     send = row(button(session, "send", "send_addition") if addition.pile else None)
     return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))))

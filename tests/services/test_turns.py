@@ -106,3 +106,23 @@ def test_an_old_link_asks_for_a_new_sign_in_where_the_settings_say_so(office: Of
     assert office.command("me") == "me"
     office.later(days=31)
     assert office.command("me") == "ask_address"
+
+
+def test_a_file_too_large_for_a_complaint_is_told_with_its_limit(office: Office) -> None:
+    from dataclasses import replace
+
+    from imbot.config import packed
+    from imbot.dialog.render import render
+    from imbot.dialog.screen import screen_from_json
+    from imbot.domain.tickets import Status
+    from imbot.templates import Templates
+
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    tickets.save(office.c, replace(ticket, status=Status.RESOLVED))
+    office.take(ANNA, Pressed(f"rate:{ticket.id}:1", "notice"))
+    office.attach("video.mp4", size=99_000_000)
+    words = Templates([packed("templates")], office.env.zone)
+    for lang in ("ru", "en"):
+        assert "20" in render(screen_from_json(office.screen()), lang, words).text
