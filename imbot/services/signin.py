@@ -106,8 +106,7 @@ def check_code(c: Connection, chat: Chat, text: str, now: datetime, env: Env, fr
     left = env.limits.tries - signin.count_try(c, row.id)
     if left <= 0:
         signin.use_code(c, row.id, now)
-        return _checked("expired")
-    return _checked("wrong", left=left)
+    return _checked("wrong", left=max(left, 0))
 
 
 def redeem(c: Connection, chat: Chat, token: str, now: datetime, env: Env, fresh: Fresh) -> Happened:
