@@ -35,12 +35,10 @@ class Counter:
         return Caller(self.office, self.newest)
 
     async def anna(self, name: str = "Иванова Анна Сергеевна", first_name: str = "Анна") -> Caller:
-        """Somebody who is signed in and stands at the menu."""
+        """Somebody who is signed in and has said nothing yet."""
         caller = self.stranger(first_name)
         entry = Entry(caller.address, name, "12-34", "Офис 2", "Бухгалтерия")
         await self.app.db.run(people.link_chat, Chat("telegram", str(caller.chat)), entry, datetime.now(UTC))
-        caller.say("/menu")
-        await caller.said("Выберите, что нужно")
         return caller
 
 

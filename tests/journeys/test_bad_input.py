@@ -206,7 +206,7 @@ async def test_commands_in_mid_dialog_are_answered_and_the_draft_stays(counter: 
 async def test_double_taps_file_one_request_and_skip_no_question(counter: Counter) -> None:
     anna = await counter.anna()
     api = anna.office.api
-    await anna.press("Новая заявка")
+    anna.say("/newticket")
     tapped = await anna.press("Оборудование")
     api.press(anna.chat, *tapped)
     await anna.press("ринтер")
