@@ -56,9 +56,9 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    from imbot.log import mask
+    from imbot.log import mask_secrets
 
-    typer.echo(f"imbot: {mask(' '.join(text.split()))}", err=True)
+    typer.echo(f"imbot: {mask_secrets(' '.join(text.split()))}", err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -164,7 +164,7 @@ def report(
 
     count = write_report(settings_of(config), csv, since, until, bom)
     if csv != "-":
-        say(f"{csv}: {count} tickets")
+        say(f"{csv}: {count} {'ticket' if count == 1 else 'tickets'}")
 
 
 @app.command()

@@ -53,11 +53,21 @@ def list_outbox(
     say_table(table)
 
 
+_ARRIVED = ("accepted", "shown", "stored", "packed", "found", "told", "still there")
+
+
 @outbox.command("retry")
-def retry(id: Id, config: Config = None) -> None:
+def retry(
+    id: Id,
+    config: Config = None,
+    again: Annotated[bool, typer.Option("--again", help="Even what has arrived: it goes out a second time.")] = False,
+) -> None:
     """Send a parcel again, now; one that was given up is opened again."""
     from imbot.store import lanes
 
+    stored = in_store(settings_of(config), lanes.get, id)
+    if stored is not None and stored.outcome.startswith(_ARRIVED) and not again:
+        raise ImbotError(f"{id} has arrived ({stored.outcome}): --again sends it a second time")
     if not in_store(settings_of(config), lanes.retry, id, now()):
         raise ImbotError(f"there is nothing to send again under {id}: see `imbot outbox list --settled`")
     say(f"{id}: goes out now, if `imbot run` is running")

@@ -179,6 +179,8 @@ def _read_toml(file: Path) -> Tree:
 
 
 def _missing(file: Path) -> Tree:
+    if file.exists():
+        raise ConfigError([f"{file} is not a file"])
     raise ConfigError([f"{file} does not exist: `imbot init` writes one, or name yours by --config"])
 
 
@@ -289,6 +291,10 @@ def _in_words(detail: ErrorDetails) -> str:
         "dict_type": "is not a table",
         "model_type": "is not a section",
         "too_short": "must not be empty",
+        "path_type": "is not a path: write it in quotes",
+        "greater_than_equal": f"must be at least {context.get('ge', '')}",
+        "less_than_equal": f"must be at most {context.get('le', '')}",
+        "greater_than": f"must be more than {context.get('gt', '')}",
         "literal_error": f"must be one of {context.get('expected', '')}",
         "value_error": str(context.get("error", "")),
     }.get(kind, detail["msg"].removeprefix("Value error, "))

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from imbot.domain.people import canonical_address
 
+LANGUAGES = ("ru", "en")
+
 
 class Section(BaseModel):
     """A table of the config: an unknown key is a mistake, and nothing changes after loading."""
@@ -142,8 +144,8 @@ def _extension(value: str) -> str:
 
 
 def _language(value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2}", value):
-        raise ValueError(f"{value!r} is not a language such as ru")
+    if value not in LANGUAGES:
+        raise ValueError(f"{value!r} is none of the languages that imbot speaks: {', '.join(LANGUAGES)}")
     return value
 
 

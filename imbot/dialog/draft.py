@@ -58,6 +58,11 @@ class Pile:
         """What was written; where nothing was, what stands under the photos."""
         return self.text or "\n".join(dict.fromkeys(held.caption for held in self.files if held.caption))
 
+    @property
+    def count(self) -> int:
+        """Files that will go along; refused ones do not count."""
+        return sum(held.fate == "wanted" for held in self.files)
+
     def __bool__(self) -> bool:
         return bool(self.parts or self.files)
 

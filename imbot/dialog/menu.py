@@ -153,7 +153,7 @@ def welcome_screen(session: Session, facts: Facts) -> Screen:
     values = {
         "name": given_name(facts.person.name) if facts.person else "",
         "text": draft.pile.words if draft else "",
-        "files": len(draft.pile.files) if draft else 0,
+        "files": draft.pile.count if draft else 0,
     }
     return Screen("welcome", values, (row(button(session, "draft")), row(button(session, "cancel", "not_needed"))))
 
@@ -169,7 +169,7 @@ def offer_screen(session: Session, facts: Facts) -> Screen:
     values = {
         "draft": draft_title(session, facts),
         "text": draft.pile.words if draft else "",
-        "files": len(draft.pile.files) if draft else 0,
+        "files": draft.pile.count if draft else 0,
         "started_at": draft.started_at if draft else None,
         "now": facts.now.isoformat(),
     }

@@ -91,7 +91,7 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
         "title": values.get("title", about["title"]),
         "number": values.get("number", about["number"]),
         "waits": bool(values.get("waits")),
-        "files": len(pile.files) if pile is not None else 0,
+        "files": pile.count if pile is not None else 0,
         "late": facts.late_news,
     }
     return Turn(session, Screen("added", shown, (_ticket_row(session, values),)))

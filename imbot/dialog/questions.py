@@ -138,7 +138,7 @@ def _change(session: Session, draft: Draft, facts: Facts, problem: str) -> Scree
     items += [literal(session, f"ch:f:{each.key}", text_of(each.label, facts.lang)) for each in fields_of(draft, facts)]
     items.append(button(session, "ch:description", "change_description"))
     if draft.pile.files:
-        items.append(button(session, "ch:files", "change_files", count=len(draft.pile.files)))
+        items.append(button(session, "ch:files", "change_files", count=draft.pile.count))
     items += [button(session, "ch:phone", "change_phone"), button(session, "ch:mail", "change_mail")]
     rows = paged(session, items, draft.page, [row(button(session, "review", "to_review"))], columns=2)
     return Screen("change", _values(draft, facts, problem), rows)

@@ -56,7 +56,7 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "left": 0,
         "address": _address(session),
         "kept": draft is not None,
-        "files": len(draft.pile.files) if draft else 0,
+        "files": draft.pile.count if draft else 0,
         "support_contact": facts.settings.support_contact,
         "domains_hint": facts.settings.domains_hint,
         "now": facts.now.isoformat(),
@@ -146,7 +146,7 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     address = canonical_address(text)
     if address:
         return _look_up(session, address)
-    if session.state == "code" and normal_code(text):
+    if normal_code(text) and (session.state == "code" or _like_a_code(text)):  # also after "another address"
         return Turn(session, None, (CheckCode(text),))
     if not text or politeness_in(text):
         return current(session, facts)

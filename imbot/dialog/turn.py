@@ -97,6 +97,8 @@ def _cancel(session: Session, facts: Facts) -> Turn:
             return rating.leave(session, facts)
         case "form" | "offer" | "welcome" | "rest" if draft_of(session) is not None:
             return intake.cancel(session, facts)
+        case _ if stray_of(session):
+            return stray.cancel(session, facts)
         case _:
             return menu.rest(session, facts)
 

@@ -114,7 +114,7 @@ class Fresh:
             ticket_id=_base32(10),
             session_token=_base32(3)[:4],
             ticket_token="imb:" + _base32(7)[:10].upper(),
-            message_ids=tuple(mint_message_id(mail_domain) for _ in range(4)),
+            message_ids=tuple(mint_message_id(mail_domain) for _ in range(8)),
             code=mint_code(),
             link=mint_token(),
         )

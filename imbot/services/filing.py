@@ -158,7 +158,7 @@ def pack(
     lane: str = "",
 ) -> None:
     """Order a letter of the ticket: composed by the courier, outside of any transaction, once its files are there."""
-    outbox.put(
+    put = outbox.put(
         c,
         NewParcel(
             lane=lane or f"ticket:{ticket.id}",
@@ -170,6 +170,8 @@ def pack(
         ),
         now,
     )
+    if not put:
+        raise RuntimeError(f"two letters with one Message-ID: {letter} of {ticket.id}")  # never to be lost in silence
 
 
 def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket | None:

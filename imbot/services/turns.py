@@ -6,7 +6,7 @@ Nothing here waits for anybody: what needs the world becomes a parcel, what is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -26,6 +26,7 @@ from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import Slot
 
+_WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
 _ALBUM_PAUSE = timedelta(seconds=1)
 _BURST, _PER_SECOND = 120.0, 1.0  # a person's events (threats.md R3): a full album dump passes, a machine does not
@@ -87,6 +88,8 @@ def _converse(
         session, screen = turn.session, turn.screen or screen  # an answer without a screen keeps the turn's own
         for order in turn.orders:
             answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
+            if isinstance(order, _WRITES):
+                fresh = replace(fresh, message_ids=fresh.message_ids[1:])  # each letter of a turn bears its own
             if answer is not None:
                 answers.append(answer)
         if not answers:
