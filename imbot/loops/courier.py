@@ -86,7 +86,10 @@ class Courier:
         wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
-        claimed = await self._db.run(delivery.claim, now, {target: n for target, n in wanted.items() if n > 0})
+        wanted = {target: n for target, n in wanted.items() if n > 0}
+        if not await self._db.read(outbox.any_ready, now, list(wanted)):
+            return 0  # what is due waits for a hand or a probe; claiming nothing would wake us at once, for ever
+        claimed = await self._db.run(delivery.claim, now, wanted)
         for parcel in claimed:
             hit("parcel_claimed")
             task = asyncio.create_task(self._carry(parcel))

@@ -13,6 +13,7 @@ from imbot.domain.chats import Happened
 from imbot.domain.notices import notices_for, silence_notice, ticket_values
 from imbot.domain.people import Person
 from imbot.domain.tickets import (
+    ENDED,
     Change,
     Handover,
     Status,
@@ -34,12 +35,21 @@ def record_change(c: Connection, change: Change, key: str, now: datetime, env: E
     ticket = change.ticket
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "status", _status_values(change))
+    if change.new in ENDED:
+        _forget_withdrawal(c, ticket, now)
     if ticket.number:
         outbox.release(c, f"number:{ticket.id}")
     for notice in notices_for(change):
         if notice.name not in QUIET or (notice.name == "closed" and change.old is not Status.RESOLVED):
             telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env)
     telling.put_receipt(c, ticket, now)
+
+
+def _forget_withdrawal(c: Connection, ticket: Ticket, now: datetime) -> None:
+    """A wish to take it back that never went out is pointless now; many desks reopen a call for any letter."""
+    for parcel in outbox.of_lane(c, f"ticket:{ticket.id}"):
+        if parcel.waits_for and parcel.payload.get("letter") == "withdrawal":
+            outbox.drop(c, parcel.id, now)
 
 
 def _status_values(change: Change) -> dict[str, str]:

@@ -182,6 +182,12 @@ def next_due(c: Connection) -> datetime | None:
     return moment
 
 
+def any_ready(c: Connection, now: datetime, targets: Collection[str]) -> bool:
+    """Whether a parcel for one of these far ends may go now. Reads only: a claim of nothing would be a commit all the same."""
+    found = select(_P.id).where(_READY, _P.target.in_(targets), _P.ready_at <= now).limit(1)
+    return not held(c) and c.execute(found).first() is not None
+
+
 def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:
     values = {"this": parcel.id, "attempt": parcel.attempt, "due": due_at, "error": error, "back": back}
     return _wake_after(c, c.execute(_AGAIN, values).scalar())
