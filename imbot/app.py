@@ -213,16 +213,17 @@ def make_folders(root: Path) -> Folders:
 def secret_key(root: Path) -> bytes:
     """The key that codes and links are hashed with: beside the data base, not in it; 0600, minted once."""
     path = root / "secret.key"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(32))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+    if not path.exists():
+        fresh = root / f".secret-{secrets.token_hex(8)}"  # appears whole or not at all
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    key = path.read_bytes()
+    if len(key) < 32:
+        raise ImbotError(f"{path} is damaged: put it back from a backup, or remove it (open codes and links then die)")
+    return key
 
 
 async def _begin_epoch(db: Db, path: Path) -> None:

@@ -25,9 +25,15 @@ _ABSENT = {
 
 def environment(settings: Settings) -> Env:
     from imbot import wiring
-    from imbot.app import secret_key
 
-    return wiring.env(settings, secret_key(settings.general.data_dir))
+    path = settings.general.data_dir / "secret.key"
+    try:  # read, never minted here: a command run as root would leave a key that the service cannot read
+        key = path.read_bytes()
+    except FileNotFoundError:
+        raise ImbotError(f"{path} is missing: start `imbot run` once first") from None
+    except OSError as error:
+        raise ImbotError(f"{path}: {error.strerror}; run this as the user of the service") from None
+    return wiring.env(settings, key)
 
 
 def entry_of(settings: Settings, address: str) -> Entry:

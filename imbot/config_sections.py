@@ -299,7 +299,7 @@ class Itsm(Section):
     from_mode: Literal["bot", "plus", "employee"] = "bot"
     bot_address: Address
     bot_name: str = "Заявки из чата"
-    max_letter_bytes: Annotated[int, Field(ge=100_000)] = 20_000_000
+    max_letter_bytes: Annotated[int, Field(ge=100_000)] = 30_000_000
     complaints_to: OptionalAddress = ""
     reopen_wait_hours: Positive = 8
     evidence: Evidence

@@ -26,6 +26,7 @@ from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from imbot.mailbox.smtp import SmtpSettings
 from imbot.services.env import Backend, Env
+from imbot.services.letters import ENCODED
 from imbot.templates import Templates
 
 LANGUAGES = ("ru", "en")
@@ -235,7 +236,7 @@ def _dialog(settings: Settings) -> DialogSettings:
         one_open_ticket=general.one_open_ticket,
         consent=general.consent,
         consent_version=general.consent_version,
-        max_file_bytes=files.max_bytes,
+        max_file_bytes=min(files.max_bytes, int(settings.itsm.max_letter_bytes / ENCODED)),
         refused_types=frozenset(files.refused_types),
         domains_hint=settings.itsm.bot_address.rpartition("@")[2],
         language=general.language,

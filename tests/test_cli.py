@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbot import cli
+from imbot.app import secret_key
 from imbot.cli_report import safe
 from imbot.config import load
 from imbot.domain.chats import Chat
@@ -132,6 +133,7 @@ def company(empty: Company) -> Company:
     """Anna has filed two tickets, one of them with a photo; Tom is an admin."""
     (empty.folder / "var" / "files").mkdir(parents=True)
     migrate(empty.url)
+    secret_key(empty.folder / "var")
     once(empty.url, _settle_in)
     (empty.folder / "var" / "files" / "photo").write_bytes(b"jpeg")
     return empty

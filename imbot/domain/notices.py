@@ -58,9 +58,9 @@ def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:
     return Notice("comment", ticket.id, ticket_values(ticket) | {"comment": text, "author": author})
 
 
-def failure_notice(ticket: Ticket, reason: str) -> Notice:
+def failure_notice(ticket: Ticket, reason: str, letter: str = "ticket") -> Notice:
     """The letter failed for good; text and files are kept."""
-    return Notice("failed", ticket.id, ticket_values(ticket) | {"reason": reason})
+    return Notice("failed", ticket.id, ticket_values(ticket) | {"reason": reason, "letter": letter})
 
 
 def silence_notice(ticket: Ticket) -> Notice:

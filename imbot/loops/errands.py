@@ -228,6 +228,9 @@ class Errands:
         )
 
     async def _notice(self, parcel: Parcel) -> None:
+        if not await self._db.read(telling.may_show, parcel):
+            await self._db.run(delivery.reroute, parcel, self._clock())
+            return
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
         hit("notice_sent")
 

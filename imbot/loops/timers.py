@@ -26,7 +26,7 @@ from imbot.store.db import Db
 log = structlog.get_logger(__name__)
 
 Job = Callable[[], Awaitable[None]]
-_SWEEP_AT_ONCE = 500
+_SWEEP_AT_ONCE = 100_000  # the whole company: "too many are gone" is judged over all of it
 
 
 class Directory(Protocol):

@@ -30,8 +30,12 @@ def looked_up(
 ) -> None:
     """The directory has answered a sign-in. Only exactly one active entry gets a code; nobody is told which it was."""
     outcome = "found" if isinstance(answer, Entry) else str(answer)
-    if outbox.settle(c, parcel, outcome, now) and isinstance(answer, Entry):
+    if not outbox.settle(c, parcel, outcome, now):
+        return
+    if isinstance(answer, Entry):
         signin.found(c, chat, answer, signin.chat_language(c, chat.key, env), now, env, fresh)
+    else:
+        signin.decoy(c, chat, now, env)
 
 
 def code_sent(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:

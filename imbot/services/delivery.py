@@ -84,6 +84,7 @@ def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime) -
     if message_id == ticket.message_id:
         ticket = replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
         tickets.save(c, ticket)
+    if parcel.payload["letter"] in ("ticket", "files"):
         telling.put_receipt(c, ticket, now)
 
 
@@ -156,11 +157,13 @@ def _letter_failed(c: Connection, parcel: Parcel, words: str, now: datetime, env
 def _tell_failure(
     c: Connection, ticket: Ticket, message_id: str, words: str, key: str, now: datetime, env: Env
 ) -> None:
+    row = letters.letter(c, message_id)
+    kind = row.kind if row else str(LetterKind.TICKET)
     if message_id == ticket.message_id:
         ticket = replace(ticket, handover=Handover.FAILED, failure=words)
         tickets.save(c, ticket)
         telling.put_receipt(c, ticket, now)
-    telling.put_notice(c, failure_notice(ticket, words), ticket, f"notice:failed:{key}", now, env)
+    telling.put_notice(c, failure_notice(ticket, words, kind), ticket, f"notice:failed:{key}", now, env)
     values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id}
     telling.alert(c, "letter_failed", f"failed:{key}", values, now)
 
@@ -259,6 +262,23 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime) -> None:
         return Kind.NOTE, {**one.payload, "to": person.address, "template": "notice"}
 
     outbox.readdress(c, parcel.lane, f"mail:{person.id}", "smtp", now, as_letter)
+
+
+def reroute(c: Connection, parcel: Parcel, now: datetime) -> None:
+    """The chat is no longer the requester's: the notice goes to another chat of theirs, or by letter; who has left the firm
+    is told nothing any more."""
+    if not outbox.settle(c, parcel, "not theirs any more", now):
+        return
+    ticket = tickets.get(c, parcel.payload["ticket"])
+    person = people.person(c, ticket.person_id) if ticket else None
+    if person is None or person.gone:
+        return
+    key, chat_key = f"{parcel.key}:moved", telling.open_chat(c, person, "")
+    if chat_key:
+        channel = chat_key.partition(":")[0]
+        outbox.put(c, NewParcel(f"chat:{chat_key}", channel, key, Kind.NOTICE, parcel.payload), now)
+    else:
+        outbox.put(c, telling.by_letter(person, key, parcel.payload), now)
 
 
 def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:

@@ -75,7 +75,7 @@ class Env:
     grace: timedelta = timedelta(hours=24)
     unverified_waits: bool = False
     reopen_wait: timedelta = timedelta(hours=8)  # working time
-    max_letter_bytes: int = 20_000_000
+    max_letter_bytes: int = 30_000_000
     quota_bytes: int = 500_000_000
     night: tuple[time, time] = (time(22), time(7))
     late_after: timedelta = timedelta(minutes=15)

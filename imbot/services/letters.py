@@ -20,7 +20,7 @@ from imbot.store import files, people, tickets
 from imbot.store.files import FileRow
 from imbot.templates import size_words
 
-_ENCODED = 1.37  # base64 with its line ends (RFC 2045, 6.8)
+ENCODED = 1.37  # base64 with its line ends (RFC 2045, 6.8)
 _REFUSED = {
     "ru": {
         "more": "ещё файлов: {count}",
@@ -84,10 +84,10 @@ def _candidates(rows: Sequence[FileRow], kind: LetterKind, message_id: str) -> l
 def _fit(rows: Sequence[FileRow], most: int) -> tuple[list[FileRow], list[FileRow]]:
     """In order, as many files as one letter may carry; and those that no letter may carry at all."""
     chosen: list[FileRow] = []
-    too_large = [row for row in rows if (row.size or 0) * _ENCODED > most]
+    too_large = [row for row in rows if (row.size or 0) * ENCODED > most]
     room = float(most)
     for row in rows:
-        need = (row.size or 0) * _ENCODED
+        need = (row.size or 0) * ENCODED
         if row in too_large:
             continue
         if need > room:
@@ -150,7 +150,7 @@ def _refusals(rows: Sequence[FileRow], lang: str, env: Env) -> tuple[tuple[str, 
 
 def _why(row: FileRow, lang: str, env: Env) -> str:
     words = _REFUSED.get(lang, _REFUSED["en"])
-    limit = env.max_letter_bytes / _ENCODED if row.reason == "too_large_letter" else env.dialog.max_file_bytes
+    limit = env.max_letter_bytes / ENCODED if row.reason == "too_large_letter" else env.dialog.max_file_bytes
     if row.reason.startswith("too_large"):
         shown = {"size": size_words(row.size, lang) if row.size else words["unknown"]}
         return words["too_large"].format(limit=size_words(int(limit), lang), **shown)

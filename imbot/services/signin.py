@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from imbot.domain.chats import Chat, Happened
-from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.parcels import GIVE_UP_AGE, Kind, NewParcel
 from imbot.domain.people import Entry, Person, Role, given_name
 from imbot.domain.signin import keyed_hash, may_ask, may_try, mint_token, normal_code, same
 from imbot.services.env import Env, Fresh
@@ -82,6 +82,21 @@ def found(c: Connection, chat: Chat, entry: Entry, lang: str, now: datetime, env
     )
 
 
+def decoy(c: Connection, chat: Chat, now: datetime, env: Env) -> None:
+    """Nobody has this address: a code that nothing opens, so that tries are counted and answered as for somebody known
+    (threats.md A2)."""
+    row = CodeRow(
+        chat_key=chat.key,
+        address="",
+        entry={},
+        code_hash=mint_token(),
+        token_hash=mint_token(),
+        minted_at=now,
+        expires_at=now + env.limits.code_life,
+    )
+    signin.save_code(c, row)
+
+
 def code_accepted(c: Connection, code_id: int, now: datetime, env: Env) -> None:
     """The mail server took the letter: the code's ten minutes begin."""
     signin.accepted_code(c, code_id, now + env.limits.code_life)
@@ -97,7 +112,7 @@ def check_code(c: Connection, chat: Chat, text: str, now: datetime, env: Env, fr
     row = signin.open_code(c, chat.key)
     if row is None:
         return _checked("none")
-    if row.expires_at is not None and row.expires_at <= now:
+    if _over(row, now, env):
         return _checked("expired")
     if code is not None and same(row.code_hash, keyed_hash(env.key, "code", f"{chat.key}\0{code}")):
         signin.use_code(c, row.id, now)
@@ -119,11 +134,10 @@ def redeem(c: Connection, chat: Chat, token: str, now: datetime, env: Env, fresh
         return _token("ok", given_name(_link(c, chat, entry_from_json(invite.entry), now, env, fresh).name))
     row = signin.code_by_token(c, digest)
     if row is None:
-        signin.note_failure(c, chat.key, now)
-        return _token("unknown")
+        return _token("unknown")  # 160 bits need no budget, and junk must not spend that of the codes
     if row.chat_key != chat.key:
         return _token("other_chat")
-    if row.used_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    if row.used_at is not None or _over(row, now, env):
         return _token("expired")
     signin.use_code(c, row.id, now)
     return _token("ok", given_name(_link(c, chat, entry_from_json(row.entry), now, env, fresh).name))
@@ -166,6 +180,12 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
     return Entry(**{**data, "role": Role(data.get("role", "user"))})
 
 
+def _over(row: CodeRow, now: datetime, env: Env) -> bool:
+    """Whether a code's time has passed. A letter that nobody saw accepted may have come all the same: its code lives no
+    longer than its parcel, and the usual life after that."""
+    return (row.expires_at or row.minted_at + GIVE_UP_AGE[Kind.CODE] + env.limits.code_life) <= now
+
+
 def _linked_before(c: Connection, chat: Chat) -> bool:
     row = people.chat(c, chat.key)
     return row is not None and row.linked_before
@@ -173,6 +193,13 @@ def _linked_before(c: Connection, chat: Chat) -> bool:
 
 def _link(c: Connection, chat: Chat, entry: Entry, now: datetime, env: Env, fresh: Fresh) -> Person:
     person = people.link_chat(c, chat, entry, now)
+    # What the directory said may be days old (an invitation): it is asked again at once, and who has left is unlinked.
+    recheck = {"person": person.id, "ticket": ""}
+    outbox.put(
+        c,
+        NewParcel(f"person:{person.id}", "recheck", f"recheck:{chat.key}:{now.isoformat()}", Kind.RECHECK, recheck),
+        now,
+    )
     payload: Mapping[str, Any] = {
         "to": person.address,
         "template": "linked",

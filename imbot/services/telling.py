@@ -13,11 +13,12 @@ from imbot.dialog.screen import Screen, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Notice, ticket_values
-from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Handover, Status, Ticket, may_rate, may_withdraw
 from imbot.services.env import Env
 from imbot.store import files, ledger, letters, outbox, people, ratings, tickets
+from imbot.store.files import FileRow
 
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
@@ -27,6 +28,8 @@ note_message = letters.note_message
 
 def put_receipt(c: Connection, ticket: Ticket, now: datetime) -> None:
     """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth."""
+    if not still_theirs(c, ticket, ticket.chat_key):
+        return
     key = f"receipt:{ticket.id}:{now.isoformat()}"
     lane, channel = f"chat:{ticket.chat_key}", ticket.chat_key.partition(":")[0]
     outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, {"ticket": ticket.id}), now)
@@ -47,16 +50,53 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "failure": ticket.failure,
         "asked": ticket.asked,
         "files": [
-            {"name": row.name, "kind": row.kind, "fate": row.fate, "reason": row.reason, "size": row.size}
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "fate": _fate(c, ticket, row),
+                "reason": row.reason,
+                "size": row.size,
+            }
             for row in rows
         ],
     }
 
 
+def _fate(c: Connection, ticket: Ticket, row: FileRow) -> str:
+    """What became of a file, as the receipt may say it: `attached` only once the mail server has taken its letter;
+    `follows` where the request went without it and a further letter waits for the number."""
+    if row.fate != "stored":
+        return row.fate
+    letter = letters.letter(c, row.letter_id) if row.letter_id else None
+    if letter is not None:
+        return "attached" if letter.outcome == "accepted" else "stored"
+    return "follows" if letters.letter(c, ticket.message_id) is not None else "stored"
+
+
 def receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], str, str] | None:
     """The receipt's values, the chat it stands in and its message ("" before it was shown); None: no such ticket."""
     ticket = tickets.get(c, ticket_id)
-    return (receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id) if ticket else None
+    if ticket is None or not still_theirs(c, ticket, ticket.chat_key):
+        return None
+    return receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id
+
+
+def still_theirs(c: Connection, ticket: Ticket, chat_key: str) -> bool:
+    """Whether this chat is the requester's own now: not unlinked, erased or somebody else's (threats.md A4, A6)."""
+    chat = people.chat(c, chat_key)
+    return chat is not None and chat.person_id == ticket.person_id
+
+
+def may_show(c: Connection, parcel: Parcel) -> bool:
+    """Whether a notice may still be shown in its chat. Who has just left the firm is told there that their request ends,
+    as long as nobody else has taken the chat."""
+    ticket = tickets.get(c, parcel.payload.get("ticket") or "")
+    chat_key = parcel.lane.removeprefix("chat:")
+    if ticket is None or still_theirs(c, ticket, chat_key):
+        return True
+    chat = people.chat(c, chat_key)
+    farewell = parcel.payload["screen"]["name"] == "notice_withdrawn"
+    return farewell and chat is not None and chat.person_id is None
 
 
 def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: datetime, env: Env) -> None:

@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
+from imbot.config import packed
+from imbot.dialog.render import render
+from imbot.dialog.screen import screen_from_json
 from imbot.domain.chats import Attached, Commanded, FileRef, Pressed, Typed
-from imbot.domain.parcels import Kind
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.people import Absence
+from imbot.domain.tickets import Status, StatusReport, apply
+from imbot.services import checks, telling
+from imbot.services import tickets as ticket_services
 from imbot.store import outbox, people, sessions, tickets
-from tests.services.conftest import ANNA, EVE, EVE_ENTRY, Office
+from imbot.store import signin as signin_rows
+from imbot.templates import Templates
+from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
 
 
 def parcels(office: Office) -> list[Kind]:
@@ -98,9 +110,6 @@ def test_what_was_written_before_sign_in_waits_for_its_download_until_we_know_wh
 
 
 def test_an_old_link_asks_for_a_new_sign_in_where_the_settings_say_so(office: Office) -> None:
-    from dataclasses import replace
-    from datetime import timedelta
-
     office.env = replace(office.env, reverify_after=timedelta(days=30))
     office.link()
     assert office.command("me") == "me"
@@ -109,14 +118,6 @@ def test_an_old_link_asks_for_a_new_sign_in_where_the_settings_say_so(office: Of
 
 
 def test_a_file_too_large_for_a_complaint_is_told_with_its_limit(office: Office) -> None:
-    from dataclasses import replace
-
-    from imbot.config import packed
-    from imbot.dialog.render import render
-    from imbot.dialog.screen import screen_from_json
-    from imbot.domain.tickets import Status
-    from imbot.templates import Templates
-
     office.link()
     ticket = tickets.get(office.c, file_a_request(office))
     assert ticket is not None
@@ -126,3 +127,84 @@ def test_a_file_too_large_for_a_complaint_is_told_with_its_limit(office: Office)
     words = Templates([packed("templates")], office.env.zone)
     for lang in ("ru", "en"):
         assert "20" in render(screen_from_json(office.screen()), lang, words).text
+
+
+def test_wrong_codes_are_answered_alike_for_known_and_unknown_addresses(office: Office) -> None:
+    answers = {}
+    for chat, entry in ((ANNA, ANNA_ENTRY), (EVE, Absence.ABSENT)):
+        office.command("start", chat=chat)
+        office.say("anna@demo.local" if chat == ANNA else "nobody@demo.local", chat)
+        (parcel,) = outbox.claim(office.c, office.now, 1, only="directory")
+        checks.looked_up(office.c, parcel, chat, entry, office.now, office.env, office.fresh)
+        said = []
+        for _ in range(6):
+            office.say("AAAA BBBB", chat)
+            values = office.screen(chat)["values"]
+            said.append((values["problem"], values["left"]))
+        answers[chat] = said
+    assert answers[ANNA] == answers[EVE]
+    assert answers[EVE][0] == ("wrong", 4)
+
+
+def test_junk_links_do_not_spend_the_budget_of_codes(office: Office) -> None:
+    for number in range(60):
+        office.command("start", f"junktoken{number:024}")
+    assert signin_rows.failures_since(office.c, office.now - timedelta(hours=1)) == 0
+
+
+def test_a_code_whose_letter_was_never_seen_accepted_does_not_live_for_ever(office: Office) -> None:
+    office.command("start")
+    office.say("anna@demo.local")
+    (parcel,) = outbox.claim(office.c, office.now, 1, only="directory")
+    checks.looked_up(office.c, parcel, ANNA, ANNA_ENTRY, office.now, office.env, office.fresh)
+    code = office.fresh.code
+    office.later(hours=2)
+    office.say(code)
+    assert office.screen()["values"]["problem"] == "expired"
+    assert people.person_of_chat(office.c, ANNA.key) is None
+
+
+def test_a_chat_that_is_somebody_elses_now_is_told_nothing_of_the_tickets_filed_there(office: Office) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    screen = {"name": "notice_resolved", "values": {}, "rows": []}
+    notice = NewParcel(f"chat:{ANNA.key}", "telegram", "n1", Kind.NOTICE, {"screen": screen, "ticket": ticket.id})
+    outbox.put(office.c, notice, office.now)
+    before = len(parcels(office))
+    office.link(ANNA, EVE_ENTRY)  # Anna's phone is Eve's now
+    telling.put_receipt(office.c, ticket, office.now + timedelta(seconds=1))
+    assert len(parcels(office)) == before
+    assert telling.receipt(office.c, ticket.id, office.env) is None
+    stored = outbox.by_key(office.c, "n1")
+    assert stored is not None
+    assert not telling.may_show(office.c, stored.parcel)
+
+
+def test_a_withdrawal_that_never_went_out_is_forgotten_when_the_request_ends(office: Office) -> None:
+    office.link()
+    ticket_id = file_a_request(office)
+    office.take(ANNA, Pressed(f"wd:{ticket_id}", "receipt"))
+    office.press("withdraw_yes")
+    waiting = [one for one in outbox.open_parcels(office.c, 50) if one.parcel.payload.get("letter") == "withdrawal"]
+    assert len(waiting) == 1
+    ticket = tickets.get(office.c, ticket_id)
+    assert ticket is not None
+    change = apply(ticket, StatusReport("inframanager", Status.REJECTED, "IM-CL-1"), office.now)
+    assert change is not None
+    ticket_services.record_change(office.c, change, "x", office.now, office.env)
+    left = [one for one in outbox.open_parcels(office.c, 50) if one.parcel.payload.get("letter") == "withdrawal"]
+    assert left == []
+
+
+def test_a_photo_before_the_words_of_a_complaint_loses_neither(office: Office) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    tickets.save(office.c, replace(ticket, status=Status.RESOLVED, number="IM-CL-1"))
+    office.take(ANNA, Pressed(f"rate:{ticket.id}:1", "notice"))
+    office.attach("proof.jpg")
+    office.say("Никто не пришёл")
+    packs = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
+    assert sorted(parcel.payload["letter"] for parcel in packs) == ["addition", "complaint", "ticket"]
+    assert len({parcel.payload["message_id"] for parcel in packs}) == 3
