@@ -44,10 +44,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class AuthResults:
-    """One field. `authserv_id` in lower case, "" where the field has none."""
+    """One field. `authserv_id` in lower case, "" where the field has none. Not `sound`: what stands before the first
+    semicolon is no id and version (RFC 8601, 2.2); such a field proves nothing and has no verdicts."""
 
     authserv_id: str
     verdicts: tuple[Verdict, ...]
+    sound: bool = True
 
 
 def sender_matches(patterns: tuple[str, ...], address: str) -> bool:
@@ -96,7 +98,8 @@ def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     kind = "auth-results"
     if not evidence.authserv_id.strip():
         return Belief(False, kind, "no authserv_id is configured")
-    ours = [field for field in own_results(mail, evidence) if _is_ours(field.authserv_id, evidence.authserv_id)]
+    found = [field for field in own_results(mail, evidence) if field.sound]
+    ours = [field for field in found if _is_ours(field.authserv_id, evidence.authserv_id)]
     verdicts = [verdict for field in ours for verdict in field.verdicts]
     if not ours:
         return Belief(
@@ -181,15 +184,20 @@ def _aligned(signer: str, domain: str) -> bool:
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+./:<>@^_`{|}~\[\]-]+")
 
+_HEAD = re.compile(rf'(?:"(?P<quoted>{_TOKEN.pattern})"|(?P<plain>{_TOKEN.pattern}))(?:[ \t]+[0-9]+)?')  # id, version
+
 
 def parse_auth_results(value: str) -> AuthResults:
     """Reads any form seen in the wild: without an authserv-id, with a version behind it, comments anywhere (nested too),
     quoted values, missing semicolons' kin. What is not understood is left out. Linear in its length."""
-    clauses = [clause for clause in (part.strip() for part in _clauses(value)) if clause]
+    clauses = [clause.strip() for clause in _clauses(value)]
     authserv_id = ""
-    if clauses and "=" not in clauses[0]:
-        authserv_id = clauses.pop(0).split()[0].strip('"').lower()
-    verdicts = (_verdict(clause) for clause in clauses)
+    if not clauses or "=" not in clauses[0]:
+        head = _HEAD.fullmatch(clauses.pop(0)) if clauses else None
+        if head is None:
+            return AuthResults("", (), sound=False)
+        authserv_id = (head["quoted"] or head["plain"]).lower()
+    verdicts = (_verdict(clause) for clause in clauses if clause)
     return AuthResults(authserv_id, tuple(verdict for verdict in verdicts if verdict is not None))
 
 
@@ -257,22 +265,31 @@ class Hop:
 _BY = re.compile(r"(?:^|\s)by\s+([A-Za-z0-9.:_\[\]-]+)", re.I)
 _FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_IDENT = re.compile(r"^\s*ident:.*@|\S+@", re.I | re.S)  # Sendmail's and qmail's `ident@peer`
+_OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
+# Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
+_ADDRESS_FIRST = re.compile(r"^\s*(?:(?:port|helo|ident)=|account\s)", re.I)
 
 
 def read_received(value: str) -> Hop:
-    """The parts that matter. The peer's own words (HELO) are kept apart from what the writer found out."""
+    """The parts that matter. The peer's own words (HELO, ident) are kept apart from what the writer found out."""
     text = value[:4096]
     start = _FROM.match(text)
-    helo, rest, comment = "", text, ""
+    helo, rest = "", text
+    comments: list[str] = []
     if start:
         helo, rest = start.group(1), text[start.end() :]
-        if rest.startswith("("):
+        while rest.startswith("("):
             comment, rest = _comment(rest)
-    by = _BY.search(rest)
-    addresses = _addresses(comment) or ([] if _addresses_only_names(comment) else _addresses(helo))
-    told = re.sub(r"(?i)\b(?:helo|ehlo)[= ]\S+|\S+@", " ", comment)  # HELO and ident are the peer's own words
+            rest = rest.lstrip()
+            comments.append(comment)
+    by = _BY.search(" " + rest)
+    told = " ".join(_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments)
+    addresses = _addresses(told)
     names = [name.lower() for name in _NAME.findall(told) if not _is_address(name)]
-    if "may be forged" in comment:
+    if not addresses and not names and any(_ADDRESS_FIRST.search(comment) for comment in comments):
+        addresses = _addresses(helo)
+    if any("may be forged" in comment for comment in comments):
         names = []
     return Hop(
         by=by.group(1).lower().strip("[]").rstrip(".") if by else "",
@@ -300,11 +317,6 @@ def _addresses(text: str) -> list[str]:
         if _is_address(candidate):
             found.append(candidate)
     return found
-
-
-def _addresses_only_names(comment: str) -> bool:
-    """A comment that names the peer without an address: the peer's own `[1.2.3.4]` in HELO must not stand in for it."""
-    return bool(_NAME.search(re.sub(r"(?i)\b(?:helo|ehlo)[= ]\S+", " ", comment)))
 
 
 def _is_address(text: str) -> bool:
@@ -355,7 +367,8 @@ def _by_relay(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     hop = read_received(received[0])
     if evidence.own_hosts and not _is_own_host(hop.by, evidence.own_hosts):
         return Belief(False, kind, f"the topmost Received was written by {hop.by or 'nobody'}, no server of ours")
-    for peer in (*hop.addresses, *hop.names):
+    known = all(_is_own_host(address, evidence.relays) for address in hop.addresses)  # two of them: one may be claimed
+    for peer in (*(hop.addresses if known else ()), *hop.names):
         if _is_own_host(peer, evidence.relays):
             return Belief(True, kind, f"our server took the letter from {peer}")
     peers = ", ".join((*hop.addresses, *hop.names)) or "an unnamed host"

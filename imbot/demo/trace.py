@@ -6,7 +6,9 @@ import re
 from datetime import datetime
 from email.utils import format_datetime
 
+from imbot.backends.evidence import parse_auth_results
 from imbot.demo.cast import AUTHSERV_ID, MX_HOST
+from imbot.mime.headers import trace_text
 
 _ADDRESS = re.compile(rb"[A-Za-z0-9.+=_-]{1,64}@[A-Za-z0-9.-]{1,200}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@+=_\-\[\]:]")
@@ -27,32 +29,37 @@ def stamp(raw: bytes, *, sender: str, recipient: str, helo: str, vouched: bool, 
 
 
 def strip_forged(raw: bytes) -> bytes:
-    """The letter without the Authentication-Results fields that bear our id. All else stays byte for byte."""
+    """The letter without the Authentication-Results fields that bear our id, or that cannot be told: they are read as a
+    believer reads them. All else stays byte for byte."""
     kept: list[bytes] = []
-    dropping = False
-    rest = raw
-    while rest:
-        line, end, tail = rest.partition(b"\n")
-        if not line.strip(b"\r"):
+    position = 0
+    while position < len(raw):
+        end = _end_of_field(raw, position)
+        field = raw[position:end]
+        if not field.strip(b"\r\n"):
             break  # the header ends here
-        if not line[:1].isspace():
-            name = line.partition(b":")[0].strip().lower()
-            dropping = name == b"authentication-results" and AUTHSERV_ID.encode() in _unfolded(rest).lower()
-        if not dropping:
-            kept.append(line + end)
-        rest = tail
-    return b"".join(kept) + rest
+        name, _, value = field.partition(b":")
+        if name.strip().lower() != b"authentication-results" or _is_anothers(value):
+            kept.append(field)
+        position = end
+    return b"".join(kept) + raw[position:]
 
 
-def _unfolded(block: bytes) -> bytes:
-    """The first field of a header block, its folded lines included (at most 4 KB of it)."""
-    lines = block[:4096].split(b"\n")
-    field = [lines[0]]
-    for line in lines[1:]:
-        if line[:1] not in (b" ", b"\t"):
-            break
-        field.append(line)
-    return b"".join(field)
+def _end_of_field(raw: bytes, start: int) -> int:
+    """Behind the line that begins at `start` and the folded lines that follow it."""
+    position = start
+    while True:
+        stop = raw.find(b"\n", position)
+        if stop < 0:
+            return len(raw)
+        position = stop + 1
+        if raw[position : position + 1] not in (b" ", b"\t") or not raw[start:position].strip(b"\r\n"):
+            return position
+
+
+def _is_anothers(value: bytes) -> bool:
+    found = parse_auth_results(trace_text(value.rstrip(b"\r\n")))
+    return found.sound and found.authserv_id not in ("", AUTHSERV_ID.lower())
 
 
 def header_from(raw: bytes) -> str:

@@ -20,10 +20,12 @@ _CONTROLS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The headers of a part, as (name, raw value) in order, and where its body begins."""
+    """The headers of a part, as (name, raw value) in order, and where its body begins. `odd`: the places of fields that a
+    server may not have seen as such: a blank before the colon, or behind a line that is no header."""
 
     fields: tuple[tuple[str, bytes], ...]
     body: int
+    odd: frozenset[int] = frozenset()
 
     def raw(self, name: str) -> bytes | None:
         """The first value of `name` (lower case), or None."""
@@ -43,11 +45,15 @@ class _Collector:
         self.name = ""
         self.pieces: list[bytes] = []
         self.length = 0
+        self.broken = False  # a line that is no header stood among them
+        self.odd: set[int] = set()
 
-    def open(self, name: str, value: bytes) -> None:
+    def open(self, name: str, value: bytes, *, odd: bool = False) -> None:
         self.close()
         if len(self.fields) >= self.most:
             raise LetterRefused(f"more than {self.most} headers")
+        if odd or self.broken:
+            self.odd.add(len(self.fields))
         self.name, self.pieces, self.length = name, [], 0
         self.add(value)
 
@@ -84,14 +90,16 @@ def split_headers(raw: bytes, start: int, end: int, *, most: int, longest: int) 
         elif line[:1] in b" \t":
             found.add(b"\r\n" + line)
         elif match is not None:
-            found.open(match.group().rstrip(b": \t").decode("ascii"), line[match.end() :])
+            name = match.group()[:-1]
+            found.open(name.rstrip(b" \t").decode("ascii"), line[match.end() :], odd=name[-1:] in b" \t")
         elif found.name or not line.startswith((b"From ", b">From ")):
             if not _goes_on(raw, following, end):
                 break  # a body without the empty line before it
+            found.broken = bool(found.name)
             found.add(b"\r\n " + line)  # a line that lost its indent
         position = following
     found.close()
-    return Block(tuple(found.fields), position)
+    return Block(tuple(found.fields), position, frozenset(found.odd))
 
 
 _WELL_KNOWN = re.compile(
@@ -124,6 +132,24 @@ def unfold(raw: bytes) -> bytes:
 def to_text(raw: bytes, hint: str = "") -> str:
     """A raw value as text: unfolded, 8-bit bytes read as well as can be, encoded words left as they are."""
     return _CONTROLS.sub(" ", decode(unfold(raw), "", hint))
+
+
+_TRACE = frozenset({"authentication-results", "received", "return-path"})
+_TRACE_PREFIX = "x-ms-exchange-organization-"
+_TRACE_UNWANTED = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def is_trace(name: str) -> bool:
+    """Whether servers write this field as evidence of where a letter came from."""
+    lowered = name.lower()
+    return lowered in _TRACE or lowered.startswith(_TRACE_PREFIX)
+
+
+def trace_text(raw: bytes) -> str:
+    """A trace field as our servers compare it: only unfolded. Encoded words stay encoded (RFC 2047, 5 has none here), and
+    what is no text is shown as such: were it left out, a letter could spell there what its server did not see."""
+    unfolded = raw.replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
+    return _TRACE_UNWANTED.sub("\ufffd", unfolded.decode("utf-8", "replace")).strip(" \t")
 
 
 def decode_header(raw: bytes, hint: str = "") -> str:

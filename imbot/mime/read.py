@@ -16,7 +16,16 @@ from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail, MailPart
 from imbot.mime.addresses import parse_addresses
 from imbot.mime.charsets import decode
-from imbot.mime.headers import Block, Parameters, decode_header, read_parameters, split_headers, to_text
+from imbot.mime.headers import (
+    Block,
+    Parameters,
+    decode_header,
+    is_trace,
+    read_parameters,
+    split_headers,
+    to_text,
+    trace_text,
+)
 from imbot.mime.html import html_to_text
 from imbot.mime.names import clean_file_name
 from imbot.mime.transfer import decode_transfer, take_uuencoded
@@ -89,7 +98,6 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
     body.charset = top.kind.get("charset")
     _walk(top, body)
     hint = body.charset
-    headers = tuple((name, decode_header(value, hint)) for name, value in block.fields)
     fields = _Fields(block, hint)
     senders = fields.addresses("from") or fields.addresses("sender") or fields.addresses("reply-to")
     html = "\n".join(body.htmls)[:LONGEST_TEXT]
@@ -109,12 +117,22 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
         references=fields.ids("references"),
         text=_newlines("\n\n".join(part for part in body.texts if part.strip()))[:LONGEST_TEXT],
         html=html,
-        headers=headers,
+        headers=_headers(block, hint),
         attachments=tuple(body.files),
         automatic=_is_automatic(fields, top.kind),
         report_type=top.kind.get("report-type").lower() if top.kind.value == "multipart/report" else "",
         original_message_ids=_original_ids(body, fields, top.kind),
         problems=tuple(body.problems),
+    )
+
+
+def _headers(block: Block, hint: str) -> tuple[tuple[str, str], ...]:
+    """Every field for people, and trace fields as they are. A trace field that a server may have taken for something else,
+    and so has not stripped, is left out: nothing may be believed for its sake (threats.md M1)."""
+    return tuple(
+        (name, trace_text(value) if is_trace(name) else decode_header(value, hint))
+        for place, (name, value) in enumerate(block.fields)
+        if not (is_trace(name) and place in block.odd)
     )
 
 

@@ -165,6 +165,9 @@ def test_a_field_is_read_in_every_form() -> None:
     ]
     assert field.verdicts[0].properties["header.d"] == "a.example"
     assert parse_auth_results("spf=pass; dmarc=pass").authserv_id == ""
+    quoted = parse_auth_results('(v (x)) "mx\\.example" (y) 1; none')
+    assert (quoted.authserv_id, quoted.sound) == ("mx.example", True)
+    assert not parse_auth_results("mx.example evil; dmarc=pass").sound
 
 
 # The relay and Exchange
@@ -177,6 +180,8 @@ def test_a_field_is_read_in_every_form() -> None:
         "Received: from whatever (unknown [10.1.2.77]) by mx.company.example",
         "Received: from x ([10.1.2.3] helo=y) by mx.company.example",
         "Received: from [10.1.2.3] (helo=x) by mx.company.example",
+        "Received: from [10.1.2.3] (port=4321 helo=x ident=y) by mx.company.example",
+        "Received: from unknown (HELO x) (ident@10.1.2.3) by mx.company.example",
         "Received: from mail (10.1.2.3) by mx.company.example (10.0.0.1) with Microsoft SMTP Server",
         "Received: from x (itsm.company.example. [203.0.113.1]) by mx.company.example",
     ],
@@ -195,6 +200,18 @@ def test_a_letter_from_a_listed_relay_is_believed(received: str) -> None:
         "Received: from x (itsm.company.example [203.0.113.9] (may be forged)) by mx.company.example",
         "Received: from x (itsm.company.example@evil.test [203.0.113.9]) by mx.company.example",
         "Received: from x (y [10.1.2.3]) by mx.evil.test",
+        "Received: from [203.0.113.5] (helo=[10.1.2.3]) by mx.company.example with esmtp (Exim 4.96)",
+        "Received: from [203.0.113.5] (port=25 helo=[10.1.2.3]) by mx.company.example",
+        "Received: from evil.test ([203.0.113.5] helo=[10.1.2.3]) by mx.company.example",
+        "Received: from evil.test ([203.0.113.5] helo=a itsm.company.example) by mx.company.example",
+        "Received: from evil.test ([203.0.113.5] ident=10.1.2.3) by mx.company.example",
+        "Received: from evil.test ([203.0.113.5] ident=itsm.company.example) by mx.company.example",
+        "Received: from unknown (HELO 10.1.2.3) (203.0.113.5) by mx.company.example",
+        "Received: from unknown (HELO 10.1.2.3) (10.1.2.3@203.0.113.5) by mx.company.example",
+        "Received: from unknown (HELO [10.1.2.3]) by mx.company.example",
+        "Received: from [10.1.2.3] (IDENT:10.1.2.3 itsm.company.example@evil.test [203.0.113.5]) by mx.company.example",
+        "Received: from [10.1.2.3] by mx.company.example",
+        "Received: from x (y [10.1.2.3]) (evil.test [203.0.113.5]) by mx.company.example",
         "Received: by mx.company.example",
         "Received: junk",
     ],
@@ -214,6 +231,60 @@ def test_the_mark_of_exchange_must_stand_there_once() -> None:
     assert not ok(EXCHANGE, mark + "Anonymous", FROM)
     assert not ok(EXCHANGE, FROM)
     assert not ok(EXCHANGE, mark + "Internal", mark + "Anonymous", FROM)
+
+
+# A forger's spelling: what our server does not see as its own field, and so does not strip, is not read as such
+
+
+def raw_ok(evidence: EvidenceSettings, field: bytes) -> bool:
+    return believes(
+        ITSM, bytes_to_mail(EVIL.encode() + b"\r\n" + field + b"\r\n" + FROM.encode() + b"\r\n\r\nx"), evidence
+    ).ok
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Authentication-Results: =?utf-8?q?mx.company.example=3B?= dmarc=pass",
+        b"Authentication-Results: =?utf-8?q?mx.company.example?=; dmarc=pass",
+        b"Authentication-Results: mx.comp\x00any.example; dmarc=pass",
+        b"Authentication-Results: mx.comp\xe2\x80\x8bany.example; dmarc=pass",
+        b"Authentication-Results: mx.comp\xc2\xadany.example; dmarc=pass",
+        b"Authentication-Results: mx.comp\rany.example; dmarc=pass",
+        b"Authentication-Results: mx.company.example evil; dmarc=pass",
+        b"Authentication-Results: mx.company.example 1 evil; dmarc=pass",
+        b"Authentication-Results: mx.company.example 1x; dmarc=pass",
+        b"Authentication-Results: mx.(x)company.example; dmarc=pass",
+        b"Authentication-Results: ; mx.company.example; dmarc=pass",
+        b'Authentication-Results: mx."company".example; dmarc=pass',
+        b"Authentication-Results : mx.company.example; dmarc=pass",
+        b"no header at all\r\nAuthentication-Results: mx.company.example; dmarc=pass",
+        b"Content-Type: text/plain; charset=utf-7\r\nAuthentication-Results: +AG0-x.company.example; dmarc=pass\xff",
+    ],
+)
+def test_a_result_in_disguise_is_not_believed(field: bytes) -> None:
+    assert raw_ok(RESULTS, b"Authentication-Results: mx.company.example 1; dmarc=pass")
+    assert not raw_ok(RESULTS, field)
+
+
+def test_a_letter_of_another_alphabet_is_not_taken_for_ours() -> None:
+    kelvin = EvidenceSettings("auth-results", authserv_id="mx.kompany.example")
+    assert ok(kelvin, "Authentication-Results: mx.Kompany.example; dmarc=pass", FROM)
+    assert not ok(kelvin, "Authentication-Results: mx.\u212aompany.example; dmarc=pass", FROM)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"X-MS-Exchange-Organization-AuthAs: Inter\x00nal",
+        b"X-MS-Exchange-Organization-AuthAs: =?utf-8?q?Internal?=",
+        b"X-MS-Exchange-Organization-AuthAs : Internal",
+        b"X-MS-Exchange-Organization-AuthAs: Internal\x0b",
+    ],
+)
+def test_a_mark_of_exchange_in_disguise_is_not_believed(field: bytes) -> None:
+    assert raw_ok(EXCHANGE, b"X-MS-Exchange-Organization-AuthAs: Internal")
+    assert not raw_ok(EXCHANGE, field)
 
 
 # Real providers

@@ -10,6 +10,7 @@ import pytest
 
 from imbot.demo.cast import AUTHSERV_ID, BOT_ADDRESS, ITSM_ADDRESS
 from imbot.demo.post import PostOffice
+from imbot.demo.trace import strip_forged
 
 LETTER = b"From: itsm@demo.local\r\nTo: bot@demo.local\r\nSubject: hello\r\nMessage-ID: <1@x>\r\n\r\nBody\r\n"
 
@@ -68,6 +69,32 @@ async def test_a_forged_word_of_ours_is_taken_out_and_a_foreign_one_stays(post: 
     assert letters is not None
     assert b"dmarc=pass" not in letters[0].raw
     assert letters[0].raw.endswith(foreign + LETTER)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"demo\\.imbot.local"; dmarc=pass',
+        b"(" + b"x" * 5000 + b") demo.imbot.local; dmarc=pass",
+        b"\r\n (a)\r\n\tdemo.imbot.local (b) 1; dmarc=pass",
+        b"demo.imbot.local evil; dmarc=pass",
+        b"=?utf-8?q?demo.imbot.local?=; dmarc=pass",
+        b"demo.im\x00bot.local; dmarc=pass",
+        b"; demo.imbot.local; dmarc=pass",
+        b"dmarc=pass",
+        b"",
+    ],
+)
+def test_whatever_might_be_read_as_our_word_is_taken_out(value: bytes) -> None:
+    for name in (b"Authentication-Results", b"AUTHENTICATION-RESULTS "):
+        raw = b"X: 1\r\n" + name + b": " + value + b"\r\n" + LETTER
+        assert strip_forged(raw) == b"X: 1\r\n" + LETTER
+
+
+def test_a_body_is_nobodys_word() -> None:
+    body = LETTER + b"Authentication-Results: demo.imbot.local; dmarc=pass\r\n"
+    assert strip_forged(body) == body
+    assert strip_forged(b"\r\n " + body) == b"\r\n " + body
 
 
 async def test_a_wrong_password_is_answered_and_an_unknown_mailbox_refused(post: PostOffice) -> None:
