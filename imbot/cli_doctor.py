@@ -80,17 +80,25 @@ def _catalogue(settings: Settings) -> list[Leg]:
 
 
 def _templates(settings: Settings) -> list[Leg]:
-    from imbot import wiring
+    from imbot import cli_samples, wiring
+    from imbot.templates import Templates
 
     try:
         templates = wiring.templates(settings)
         problems, own = templates.problems(), templates.overridden()
+        if settings.general.templates_dir and not problems:
+            strict = Templates(wiring.template_folders(settings), settings.general.zone)
+            problems = cli_samples.problems(strict, Path(settings.general.templates_dir))
     except ConfigError as error:
         problems, own = list(error.problems), []
     if problems:
         return [Leg("templates", "wrong", problem, "mend it, or remove it to have imbot's own") for problem in problems]
     return [
-        Leg("templates", "well", f"all compile; yours: {', '.join(own)}" if own else "all compile; none of your own")
+        Leg(
+            "templates",
+            "well",
+            f"all can be shown; yours: {', '.join(own)}" if own else "all compile; none of your own",
+        )
     ]
 
 
