@@ -31,6 +31,8 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
     """Ask, try, write. Raises ImbotError where the file is there already or cannot be written."""
     if path.exists() and not force:
         raise ImbotError(f"{path} is there already: --force replaces it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ImbotError(f"{path} cannot be written: there is no folder {path.parent} that you may write to")
     tree = _placeholders()
     say("A dozen questions; Enter takes what stands in brackets. Each answer is tried at once.\n")
     for ask, legs in (
@@ -81,13 +83,16 @@ def _ask_company(tree: Tree) -> None:
     general = tree["general"]
     _ask(general, "support_contact", "How do people reach a human (phone, room)")
     general["admins"] = [_prompt("Who hears of trouble (your mail address)", general["admins"][0])]
-    _ask(general, "timezone", "Time zone")
 
 
 def _ask_telegram(tree: Tree) -> None:
     section = tree["telegram"]
+    again = section["token"] != _placeholders()["telegram"]["token"]
     section["token"] = _secret("Bot token from @BotFather")
-    _ask(section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)")
+    if again:  # it did not work without one
+        _ask(
+            section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)"
+        )
 
 
 def _ask_directory(tree: Tree) -> None:
@@ -118,13 +123,9 @@ def _ask_mail(tree: Tree) -> None:
     smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
     itsm["bot_address"] = _prompt("The bot's own mailbox", itsm["bot_address"])
     password = _secret("Its password")
-    smtp["host"] = _prompt("SMTP server", smtp["host"])
-    smtp["tls"] = _choice("  Encryption", ("starttls", "tls", "none"), smtp["tls"])
-    smtp["port"] = _number("  Port", {"starttls": 587, "tls": 465, "none": 25}[smtp["tls"]])
+    _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587)
     smtp["username"], smtp["password"] = itsm["bot_address"], password
-    mailbox["host"] = _prompt("IMAP server", smtp["host"])
-    mailbox["tls"] = _choice("  Encryption", ("tls", "starttls", "none"), mailbox["tls"])
-    mailbox["port"] = _number("  Port", {"tls": 993, "starttls": 143, "none": 143}[mailbox["tls"]])
+    _server(mailbox, "IMAP server (host, or host:port)", smtp["host"], {993: "tls"}, 993)
     mailbox["username"], mailbox["password"] = itsm["bot_address"], password
 
 
@@ -177,8 +178,11 @@ def _secret(question: str) -> str:
     return str(typer.prompt(question, hide_input=sys.stdin.isatty())).strip()
 
 
-def _number(question: str, default: int) -> int:
-    return int(typer.prompt(question, default=default, type=int))
+def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int) -> None:
+    """A host, perhaps with a port; the port says how it is encrypted, STARTTLS unless it is known otherwise."""
+    host, _, given = _prompt(question, default).partition(":")
+    table["host"], table["port"] = host, int(given) if given.isdigit() else port
+    table["tls"] = tls.get(table["port"], "starttls")
 
 
 def _choice(question: str, choices: tuple[str, ...], default: str) -> str:

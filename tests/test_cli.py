@@ -450,11 +450,11 @@ def test_init_writes_a_short_config_that_loads(
     imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [
-        *("12-34", "tom@company.ru", ""),  # human, admin, time zone
-        *("not a token", ""),  # refused: the group is asked again
+        *("12-34", "tom@company.ru"),  # human, admin
+        "not a token",  # refused: the group is asked again, and for a proxy
         *("123456789:AAEhBOweik6ad9r_QXMENQ", ""),
         *("domain", "company.ru"),
-        *("bot@company.ru", 's"ecret', "mail.company.ru", "", "", "", "", ""),
+        *("bot@company.ru", 's"ecret', "mail.company.ru:465", ""),
         *("support@company.ru", "", "", "", ""),
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
@@ -465,6 +465,7 @@ def test_init_writes_a_short_config_that_loads(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     settings = load(path, {})
     assert settings.smtp.password.get_secret_value() == 's"ecret'
+    assert (settings.smtp.port, settings.smtp.tls) == (465, "tls")
     assert (settings.mailbox.host, settings.itsm.senders) == ("mail.company.ru", ("support@company.ru",))
     assert imbot("init", str(path)).code == 1
 
