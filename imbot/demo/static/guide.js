@@ -71,7 +71,7 @@ export function progress(person, state, letters, chats) {
   const mine = chats.get(person.chat).messages;
   const followed = mine.some((message) => message.from === "user" && /^\/start \S/.test(message.text));
   const linked = followed || letters.length > 1 || state.tickets.length > 0; // the second letter says that a chat was linked
-  const ended = state.tickets.some((ticket) => ["resolved", "closed"].includes(ticket.status));
+  const ended = state.tickets.some((ticket) => ["resolved", "closed"].includes(ticket.status)) || rated(state);
   return [mine.length > 0, letters.length > 0, linked, state.tickets.length > 0, ended, ended && rated(state)];
 }
 
