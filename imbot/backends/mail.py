@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,13 +17,14 @@ from imbot.backends.base import Bounce
 from imbot.backends.composing import compose, safe_subject_words
 from imbot.backends.evidence import EvidenceSettings, believes, sender_matches
 from imbot.backends.profiles import Anchor, Lift, Profile
-from imbot.backends.trimming import readable, unquoted, without_ours
+from imbot.backends.trimming import our_words, readable, unquoted, without_ours
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, StatusReport
 from imbot.mime import parse_addresses
 
 __all__ = [
     "EvidenceSettings",
+    "Words",
     "believes",
     "bounced_message_ids",
     "choose",
@@ -31,28 +33,71 @@ __all__ = [
     "find_tokens",
     "mail_summary",
     "numbers",
+    "numbers_in",
     "read",
     "read_bounce",
     "safe_subject_words",
+    "words",
 ]
 
 MAX_NUMBERS = 20
 MAX_VALUE = 4000
 
 
-def read(profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = ()) -> StatusReport | None:
-    """What `mail` says by `profile`'s habits; `sent`: subjects and texts of our own letters for this ticket. Moments that
-    bear no zone are in `tz`. None: it holds no status, no number and no value that the profile knows. A status of None:
-    it is one of the ITSM's letters, but moves nothing. Linear in the letter; never raises."""
-    subject = readable(mail.subject)
-    body = unquoted(readable(mail.text), profile.separators)
-    anchor = _anchor(profile, without_ours(subject, sent), without_ours(body, sent))
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What one profile looks at: the letter's subject and what is new in its text, tidied; the numbers in them as they are
+    shown (`IM-CL-1042`), those of the subject first, each once, at most twenty."""
+
+    subject: str
+    body: str
+    in_subject: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def words(profile: Profile, mail: InboundMail) -> Words:
+    """The slow part of reading, which needs nothing but the letter: to be done before a transaction begins."""
+    subject, body = readable(mail.subject), unquoted(readable(mail.text), profile.separators)
+    in_subject = numbers_in(profile, subject) if "subject" in profile.numbers_in else ()
+    in_body = numbers_in(profile, body) if "body" in profile.numbers_in else ()
+    first, second = (in_subject, in_body) if profile.numbers_in[:1] != ("body",) else (in_body, in_subject)
+    return Words(subject, body, in_subject, tuple(dict.fromkeys((*first, *second)))[:MAX_NUMBERS])
+
+
+def numbers_in(profile: Profile, text: str) -> tuple[str, ...]:
+    """Every number of this ITSM in `text` as it is shown, each once, at most twenty."""
+    found: dict[str, None] = {}
+    for pattern in profile.numbers:
+        for match in pattern.finds(text):
+            group = next((group for group in match.groups if group), "")
+            if group:
+                found.setdefault(profile.show_number(group))
+            if len(found) >= MAX_NUMBERS:
+                return tuple(found)
+    return tuple(found)
+
+
+def numbers(profile: Profile, mail: InboundMail) -> tuple[str, ...]:
+    """Every number of this ITSM in the letter, as `Words` has them."""
+    return words(profile, mail).numbers
+
+
+def read(
+    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = (), looked: Words | None = None
+) -> StatusReport | None:
+    """What `mail` says by `profile`'s habits; `sent`: subjects and texts of our own letters for this ticket; `looked`: its
+    `words`, where they are known already. Moments that bear no zone are in `tz`. None: it holds no status, no number and
+    no value that the profile knows. A status of None: it is one of the ITSM's letters, but moves nothing. Linear in the
+    letter; never raises."""
+    looked = looked or words(profile, mail)
+    ours = our_words(sent)
+    masked = replace(looked, subject=without_ours(looked.subject, ours), body=without_ours(looked.body, ours))
+    anchor = _anchor(profile, masked.subject, masked.body)
     status = anchor.status if anchor else None
-    fields = _lifted(profile, subject, body, sent, status, tz)
-    found = numbers(profile, mail)
-    if anchor is None and not found and not fields:
+    fields = _lifted(profile, looked, masked, status, tz)
+    if anchor is None and not looked.numbers and not fields:
         return None
-    return StatusReport(profile.name, status, found[0] if found else "", fields, mail.date)
+    return StatusReport(profile.name, status, looked.numbers[0] if looked.numbers else "", fields, mail.date)
 
 
 def _anchor(profile: Profile, subject: str, body: str) -> Anchor | None:
@@ -70,17 +115,15 @@ def _holds(anchor: Anchor, text: str) -> bool:
     )
 
 
-def _lifted(
-    profile: Profile, subject: str, body: str, sent: Sequence[str], status: Status | None, tz: ZoneInfo
-) -> dict[str, str]:
+def _lifted(profile: Profile, whole: Words, masked: Words, status: Status | None, tz: ZoneInfo) -> dict[str, str]:
     """A label must stand in what is not ours; its value is taken as it was written."""
     fields: dict[str, str] = {}
-    masked = {"subject": without_ours(subject, sent), "body": without_ours(body, sent)}
-    whole = {"subject": subject, "body": body}
     for lift in profile.lifts:
         if lift.name in fields or (lift.statuses and status not in lift.statuses):
             continue
-        value = _value(lift, masked[lift.where], whole[lift.where])
+        in_subject = lift.where == "subject"
+        texts = (masked.subject, whole.subject) if in_subject else (masked.body, whole.body)
+        value = _value(lift, *texts)
         if lift.kind == "datetime":
             value = _moment(value, lift.formats, tz)
         if value:
@@ -129,7 +172,7 @@ def comment_text(profile: Profile, mail: InboundMail, sent: Sequence[str] = ()) 
     whole = readable(mail.text)
     text = unquoted(whole, profile.separators, signature=True)
     if sent:
-        masked = without_ours(text, sent).split("\n")
+        masked = without_ours(text, our_words(sent)).split("\n")
         lines = text.split("\n")
         text = "\n".join(
             line for line, rest in zip(lines, masked, strict=True) if rest.strip(" .,:;!?«»\"'()—-") or not line.strip()
@@ -167,23 +210,6 @@ def _without_tags(html: str) -> str:
         return ""
     pieces = html.split("<")
     return pieces[0] + "".join(piece.partition(">")[2] for piece in pieces[1:])
-
-
-def numbers(profile: Profile, mail: InboundMail) -> tuple[str, ...]:
-    """Every number of this ITSM in the letter as it is shown (`IM-CL-1042`), subject first, each once, at most twenty."""
-    texts = {"subject": readable(mail.subject), "body": ""}
-    if "body" in profile.numbers_in:
-        texts["body"] = unquoted(readable(mail.text), profile.separators)
-    found: dict[str, None] = {}
-    for place in profile.numbers_in:
-        for pattern in profile.numbers:
-            for match in pattern.finds(texts[place]):
-                group = next((group for group in match.groups if group), "")
-                if group:
-                    found.setdefault(profile.show_number(group))
-                if len(found) >= MAX_NUMBERS:
-                    return tuple(found)
-    return tuple(found)
 
 
 def choose(profiles: Sequence[Profile], mail: InboundMail) -> tuple[Profile | None, list[str]]:
@@ -254,7 +280,7 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     actions = [action.lower() for action in _ACTION.findall(report)]
     action = "failed" if not actions or any(each in _FAILED for each in actions) else actions[0]
     code, words = _STATUS.search(report), _DIAGNOSTIC.search(report)
-    told = " ".join(words.group(1).split()) if words else " ".join(mail.text.split())[:500]
+    told = " ".join(words.group(1).split()) if words else " ".join(mail.text[:5_000].split())
     ids = [*mail.original_message_ids, *(mail.in_reply_to if mail.report_type == "delivery-status" else ())]
     return Bounce(tuple(dict.fromkeys(ids)), action, code.group(1) if code else "", told[:500])
 

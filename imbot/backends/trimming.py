@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import unescape
 
 from imbot.backends.patterns import Pattern, compile_pattern
 
-LONGEST = 200_000
+LONGEST = 64_000  # what is new stands on top; read inside a transaction, so it must not take long
 MIN_RUN_WORDS = 3
 MAX_SENT_WORDS = 20_000
 
@@ -46,7 +47,7 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 def readable(text: str) -> str:
     """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
-    no-break blanks as blanks, at most 200,000 characters."""
+    no-break blanks as blanks, at most 64,000 characters."""
     text = unicodedata.normalize("NFC", text[:LONGEST])
     if "<" in text:
         text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
@@ -60,14 +61,9 @@ def readable(text: str) -> str:
 def unquoted(text: str, separators: Sequence[Pattern] = (), *, signature: bool = False) -> str:
     """What stands above the first quoted letter, without lines that quote by `>`. A mark that stands on top ("reply above
     this line" in a letter that comes from the desk) hides nothing. With `signature`, what follows `-- ` goes too.
-    Inline answers stay."""
-    cuts = [*separators, *_SEPARATORS]
-    for pattern in cuts:
-        for found in pattern.finds(text):
-            if _has_words(text[: found.start]):
-                text = text[: found.start]
-                break
-            text = text[: found.start] + " " * (found.end - found.start) + text[found.end :]
+    Inline answers stay. Linear, whatever the marks."""
+    for pattern in (*separators, *_SEPARATORS):
+        text = _above(text, pattern)
     if signature:
         found_signature = _SIGNATURE.first(text)
         if found_signature is not None and _has_words(text[: found_signature.start]):
@@ -76,35 +72,57 @@ def unquoted(text: str, separators: Sequence[Pattern] = (), *, signature: bool =
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
 
 
+def _above(text: str, pattern: Pattern) -> str:
+    """What stands above the first mark that has words above it; marks before it are blanked out. Each stretch between two
+    marks is looked at once: a letter of nothing but marks must not cost its square."""
+    pieces: list[str] = []
+    position = 0
+    for found in pattern.finds(text):
+        pieces.append(text[position : found.start])
+        if _has_words(pieces[-1]):
+            return "".join(pieces)
+        pieces.append(" " * (found.end - found.start))
+        position = found.end
+    return "".join(pieces) + text[position:] if pieces else text
+
+
 def _has_words(text: str) -> bool:
     return any(_WORD.search(line) for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
-def without_ours(text: str, sent: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What our own letters said: runs of three words, and whole lines."""
+
+    runs: frozenset[tuple[str, ...]] = frozenset()
+    lines: frozenset[str] = frozenset()
+
+
+def without_ours(text: str, ours: Ours) -> str:
     """`text` with every stretch that we sent blanked out, offsets kept: runs of three words and more that stand in one of
-    `sent` in this order, and whole lines of it however short. An employee's own words must never act as a status. Words
-    with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
-    if not sent or not text:
+    our letters in this order, and whole lines of them however short. An employee's own words must never act as a status.
+    Words with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
+    if not text or not (ours.runs or ours.lines):
         return text
-    runs, lines = _known(sent)
     words = [(match.start(), match.end(), match.group().casefold()) for match in _WORD.finditer(text)]
-    ours = bytearray(len(words))
+    known = bytearray(len(words))
     for index in range(len(words) - MIN_RUN_WORDS + 1):
-        if tuple(word for _, _, word in words[index : index + MIN_RUN_WORDS]) in runs:
-            ours[index : index + MIN_RUN_WORDS] = b"\x01" * MIN_RUN_WORDS
+        if tuple(word for _, _, word in words[index : index + MIN_RUN_WORDS]) in ours.runs:
+            known[index : index + MIN_RUN_WORDS] = b"\x01" * MIN_RUN_WORDS
     out = list(text)
-    for (start, end, word), known in zip(words, ours, strict=True):
-        if known and not any(char.isdigit() for char in word):
+    for (start, end, word), is_ours in zip(words, known, strict=True):
+        if is_ours and not any(char.isdigit() for char in word):
             out[start:end] = " " * (end - start)
     position = 0
     for line in text.split("\n"):
-        if _folded(line) in lines:
+        if _folded(line) in ours.lines:
             out[position : position + len(line)] = " " * len(line)
         position += len(line) + 1
     return "".join(out)
 
 
-def _known(sent: Sequence[str]) -> tuple[set[tuple[str, ...]], set[str]]:
+def our_words(sent: Sequence[str]) -> Ours:
+    """Of the subjects and texts of our letters, to be looked up in an answer."""
     runs: set[tuple[str, ...]] = set()
     lines: set[str] = set()
     for text in sent:
@@ -112,7 +130,7 @@ def _known(sent: Sequence[str]) -> tuple[set[tuple[str, ...]], set[str]]:
         words = [word.casefold() for word in _WORD.findall(cleaned)[:MAX_SENT_WORDS]]
         runs.update(tuple(words[index : index + MIN_RUN_WORDS]) for index in range(len(words) - MIN_RUN_WORDS + 1))
         lines.update(folded for line in cleaned.split("\n")[:5000] if (folded := _folded(line)))
-    return runs, lines
+    return Ours(frozenset(runs), frozenset(lines))
 
 
 def _folded(line: str) -> str:

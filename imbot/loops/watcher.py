@@ -149,7 +149,8 @@ class Watcher:
             return
         try:
             mail = await self._reader.read(await self._raw(letter))
-            outcome = await self._db.run(reports.receive, letter.id, mail, self._clock(), self._env)
+            looked = await asyncio.to_thread(reports.look, mail, self._env)
+            outcome = await self._db.run(reports.receive, letter.id, mail, self._clock(), self._env, looked)
             hit("report_applied")
             log.info("letter_received", mail=letter.id, outcome=outcome)
         except LetterRefused as error:

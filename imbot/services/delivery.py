@@ -21,6 +21,7 @@ from imbot.services.letters import Packing, letter_to_json
 from imbot.store import files, ledger, letters, outbox, people, tickets
 from imbot.store.letters import LetterRow
 
+_BOUNCES = timedelta(days=14)  # mail systems give up within days; a later report is a mistake or a forgery
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
 
 
@@ -89,14 +90,14 @@ def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime) -
 
 
 def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, env: Env) -> Ticket | None:
-    """A bounce that bears the Message-ID of one of our letters: that delivery failed, unless the ITSM has registered the
-    request, which is only noted. Returns the ticket, None where the letter is not ours."""
+    """A bounce that bears the Message-ID of one of our letters: that delivery failed. Where the ITSM has registered the
+    request, or the letter went long ago, it is only noted. Returns the ticket, None where the letter is not ours."""
     row = letters.letter(c, message_id)
     ticket = tickets.get(c, row.ticket_id) if row else None
     if row is None or ticket is None:
         return None
     ledger.log(c, ticket.id, now, "bounced", {"letter": row.kind, "reason": words})
-    if not ticket.number and row.outcome != "failed":
+    if not ticket.number and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
         letters.letter_settled(c, message_id, now, "failed", words)
         outbox.suspend(c, f"ticket:{ticket.id}", words, now)
         _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env)

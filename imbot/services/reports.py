@@ -9,11 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
+from imbot.backends.base import Bounce
 from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import comment_notice
@@ -21,8 +23,8 @@ from imbot.domain.people import canonical_address
 from imbot.domain.tickets import Status, StatusReport, Ticket, apply
 from imbot.services import delivery, telling
 from imbot.services.env import Backend, Env
-from imbot.services.tickets import record_change
-from imbot.store import inbox, ledger, letters, outbox, tickets
+from imbot.services.tickets import record_change, registered_after_all
+from imbot.store import inbox, ledger, letters, outbox, people, tickets
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
 _UTC = ZoneInfo("UTC")
@@ -38,30 +40,56 @@ class Binding:
     reason: str = ""
 
 
-def receive(c: Connection, mail_id: int, mail: InboundMail, now: datetime, env: Env) -> str:
-    """Carry one letter out; returns its outcome: applied, comment, noted, bounce, own, duplicate, quarantined."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a letter says by itself, before anything is asked of the data base. `backend` None: it is not believed, and
+    `disbelief` says why. `addresses`: those that its text names."""
+
+    backend: Backend | None
+    disbelief: str
+    words: habits.Words | None
+    tokens: tuple[str, ...]
+    addresses: tuple[str, ...]
+    bounce: Bounce | None
+
+
+def look(mail: InboundMail, env: Env) -> Looked:
+    """The slow part of `receive`, pure: to be done in a thread, so that no letter holds up the one writer."""
+    backend, disbelief = _believed(mail, env)
+    words = habits.words(backend.profile, mail) if backend else None
+    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), habits.read_bounce(mail))
+
+
+def receive(
+    c: Connection, mail_id: int, mail: InboundMail, now: datetime, env: Env, looked: Looked | None = None
+) -> str:
+    """Carry one letter out; returns its outcome: applied, comment, noted, bounce, own, duplicate, quarantined.
+    `looked`: what `look` has found, where that is done already."""
     if not inbox.first_time(c, f"mail:{mail.identity}", now):
         return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
     own = _own(c, mail)
     if own:
         return _settle(c, mail_id, mail, "own", own, "", now)
-    bounced = _bounced(c, mail, now, env)
+    looked = looked or look(mail, env)
+    bounced = _bounced(c, looked.bounce, now, env)
     if bounced is not None:
         return _settle(c, mail_id, mail, "bounce", "", bounced.id, now)
-    backend, belief = _believed(mail, env)
-    if backend is None:
-        return quarantine(c, mail_id, mail, belief, now)
-    binding = bind(c, mail, backend)
+    backend, words = looked.backend, looked.words
+    if backend is None or words is None:
+        return quarantine(c, mail_id, mail, looked.disbelief, now)
+    binding = bind(c, mail, backend, looked)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, binding.reason, now)
     ticket = binding.ticket
     sent = _sent(c, ticket)
-    report = habits.read(backend.profile, mail, tz=env.zone, sent=sent)
-    numbers = habits.numbers(backend.profile, mail)
-    stranger = _number_of_another(c, ticket, backend, numbers)
+    words = replace(words, numbers=_given(c, ticket, backend, words, sent))
+    stranger = _number_of_another(c, ticket, backend, words.numbers)
     if stranger:
         return quarantine(c, mail_id, mail, f"it bears {stranger}, the number of another ticket", now)
-    ticket = _heard(c, ticket, mail, backend, report, numbers, now)
+    report = habits.read(backend.profile, mail, tz=env.zone, sent=sent, looked=words)
+    if _erased(c, ticket):
+        return _note_only(c, ticket, mail_id, report, now)
+    ticket = _heard(c, ticket, mail, backend, report, words, now)
     if report is not None and report.status is not None:
         outcome = _apply(c, ticket, replace(report, at=report.at or mail.date), mail_id, binding, now, env)
     else:
@@ -85,11 +113,11 @@ def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now:
     return _settle(c, mail_id, mail, "quarantined", reason, "", now)
 
 
-def bind(c: Connection, mail: InboundMail, backend: Backend) -> Binding:
+def bind(c: Connection, mail: InboundMail, backend: Backend, looked: Looked) -> Binding:
     """The ticket by the strongest evidence there is: our Message-ID, a plus-address, our token, a number that this ITSM
     gave; last, for a registration letter, the only ticket that waits for one. Evidence that disagrees binds nothing."""
     by_id = [t for t in letters.by_message_ids(c, [*mail.in_reply_to, *mail.references]) if t.backend == backend.name]
-    by_token = [t for token in habits.find_tokens(mail) if (t := tickets.by_token(c, token)) is not None]
+    by_token = [t for token in looked.tokens if (t := tickets.by_token(c, token)) is not None]
     found = {t.id: t for t in [*by_id, *by_token]}
     if len(found) > 1:
         return Binding(None, reason="it points to several tickets at once")
@@ -98,23 +126,26 @@ def bind(c: Connection, mail: InboundMail, backend: Backend) -> Binding:
         if ticket.backend != backend.name:
             return Binding(None, reason=f"its ticket was sent to {ticket.backend}, not to {backend.name}")
         return Binding(ticket, "our Message-ID" if by_id else f"our token {ticket.token}")
-    return _bind_by_number(c, mail, backend)
+    return _bind_by_number(c, mail, backend, looked)
 
 
-def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Binding:
-    numbers = habits.numbers(backend.profile, mail)
+def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend, looked: Looked) -> Binding:
+    """The subject's numbers are the far end's own; those of a text may be an echo of what somebody once told us, and count
+    only where the subject bears none."""
+    words = looked.words or habits.words(backend.profile, mail)
+    numbers = words.in_subject or words.numbers
     known = {t.id: t for number in numbers if (t := tickets.by_number(c, backend.name, number)) is not None}
     if len(known) > 1:
         return Binding(None, reason="it bears numbers of several tickets")
     if known:
         ticket = next(iter(known.values()))
         return Binding(ticket, f"number {ticket.number}, given by {backend.name}")
-    report = habits.read(backend.profile, mail, tz=_UTC)
+    report = habits.read(backend.profile, mail, tz=_UTC, looked=words)
     if report is None or report.status is not Status.REGISTERED or not report.number:
         what = f"number {numbers[0]} is not known here" if numbers else "no Message-ID, token or number of ours"
         return Binding(None, reason=what)
     waiting = {
-        t.id: t for address in _addresses(mail) for t in tickets.unregistered_of_address(c, backend.name, address)
+        t.id: t for address in looked.addresses for t in tickets.unregistered_of_address(c, backend.name, address)
     }
     if len(waiting) == 1:
         return Binding(
@@ -123,10 +154,11 @@ def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend) -> Bindi
     return Binding(None, reason=f"number {report.number} is new, and nothing says whose request it is")
 
 
-def _addresses(mail: InboundMail) -> list[str]:
+def _addresses(mail: InboundMail) -> tuple[str, ...]:
     """Addresses that the letter's text names, each once: a registration may say whose request it is."""
-    found = (canonical_address(match) for match in _ADDRESS.findall(mail.text[:100_000]))
-    return list(dict.fromkeys(address for address in found if address))[:50]
+    found = islice((match.group() for match in _ADDRESS.finditer(mail.text[:50_000])), 500)
+    known = (canonical_address(match) for match in found)
+    return tuple(dict.fromkeys(address for address in known if address))[:50]
 
 
 def _believed(mail: InboundMail, env: Env) -> tuple[Backend | None, str]:
@@ -145,8 +177,7 @@ def _own(c: Connection, mail: InboundMail) -> str:
     return ""
 
 
-def _bounced(c: Connection, mail: InboundMail, now: datetime, env: Env) -> Ticket | None:
-    bounce = habits.read_bounce(mail)
+def _bounced(c: Connection, bounce: Bounce | None, now: datetime, env: Env) -> Ticket | None:
     if bounce is None or bounce.action != "failed":
         return None
     for message_id in bounce.message_ids:
@@ -160,6 +191,29 @@ def _sent(c: Connection, ticket: Ticket) -> list[str]:
     """Everything we ever wrote about the ticket: taken out of an answer before it is interpreted."""
     rows = letters.letters_of(c, ticket.id)
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
+
+
+def _given(
+    c: Connection, ticket: Ticket, backend: Backend, words: habits.Words, sent: Sequence[str]
+) -> tuple[str, ...]:
+    """Numbers that the far end wrote: those of the subject, and of the text what no letter of ours had brought up. An
+    employee's "it was so in IM-CL-7" comes back in every answer, and makes no number of this ticket."""
+    theirs = {*words.in_subject, *tickets.numbers_of(c, ticket.id)}
+    echoed = {number for text in sent for number in habits.numbers_in(backend.profile, text)} - theirs
+    return tuple(number for number in words.numbers if number not in echoed)
+
+
+def _erased(c: Connection, ticket: Ticket) -> bool:
+    person = people.person(c, ticket.person_id)
+    return person is None or not person.address
+
+
+def _note_only(c: Connection, ticket: Ticket, mail_id: int, report: StatusReport | None, now: datetime) -> str:
+    """Somebody who was erased: that there was a report is noted, nothing that it says about or to them."""
+    values = {"status": str(report.status)} if report and report.status else {}
+    ledger.log(c, ticket.id, now, "noted", values)
+    inbox.settle_mail(c, mail_id, "noted", reason="its requester was erased", ticket_id=ticket.id, now=now)
+    return "noted"
 
 
 def _number_of_another(c: Connection, ticket: Ticket, backend: Backend, numbers: Sequence[str]) -> str:
@@ -176,14 +230,16 @@ def _heard(
     mail: InboundMail,
     backend: Backend,
     report: StatusReport | None,
-    numbers: Sequence[str],
+    words: habits.Words,
     now: datetime,
 ) -> Ticket:
-    """Note what every bound letter teaches: the thread to answer in, and the number the ITSM gave."""
-    number = report.number if report and report.number else (numbers[0] if numbers else "")
+    """Note what every bound letter teaches: the thread to answer in, and the number the ITSM gave. In a letter without a
+    status somebody may have written about another request: only its subject names this one."""
+    status = report.status if report else None
+    number = next(iter(words.numbers if status else words.in_subject), "")
     known = bool(number) and tickets.add_number(c, backend.name, number, ticket.id, now)
-    if known and not ticket.number and (report is None or report.status is None):
-        ticket = replace(ticket, number=number)
+    if known and not ticket.number and status is None:
+        ticket = registered_after_all(c, replace(ticket, number=number), now)
         outbox.release(c, f"number:{ticket.id}")
         telling.put_receipt(c, ticket, now)
     if mail.message_id:

@@ -32,7 +32,7 @@ QUIET = frozenset({"in_progress", "promised", "closed"})  # told by the receipt 
 
 def record_change(c: Connection, change: Change, key: str, now: datetime, env: Env) -> None:
     """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once."""
-    ticket = change.ticket
+    ticket = registered_after_all(c, change.ticket, now) if change.ticket.number else change.ticket
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "status", _status_values(change))
     if change.new in ENDED:
@@ -50,6 +50,26 @@ def _forget_withdrawal(c: Connection, ticket: Ticket, now: datetime) -> None:
     for parcel in outbox.of_lane(c, f"ticket:{ticket.id}"):
         if parcel.waits_for and parcel.payload.get("letter") == "withdrawal":
             outbox.drop(c, parcel.id, now)
+
+
+def registered_after_all(c: Connection, ticket: Ticket, now: datetime) -> Ticket:
+    """A number proves that the request has arrived, whatever the post had told us of its letter: there is nothing to send
+    again, and what waits behind it goes its way. The caller saves what this returns."""
+    if ticket.handover is Handover.ACCEPTED:
+        return ticket
+    letters.letter_settled(c, ticket.message_id, now, "accepted", "registered after all")
+    parcel = outbox.by_key(c, f"letter:{ticket.message_id}")
+    if parcel is not None and parcel.settled_at is None:
+        outbox.drop(c, parcel.parcel.id, now)
+    outbox.resume(c, f"ticket:{ticket.id}")
+    ledger.log(
+        c,
+        ticket.id,
+        now,
+        "accepted",
+        {"letter": "ticket", "message_id": ticket.message_id, "answer": "registered after all"},
+    )
+    return replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
 
 
 def _status_values(change: Change) -> dict[str, str]:

@@ -22,7 +22,7 @@ from imbot.backends.mail import (
     read_bounce,
 )
 from imbot.backends.profiles import load_profiles, parse_profile
-from imbot.backends.trimming import readable, unquoted, without_ours
+from imbot.backends.trimming import our_words, readable, unquoted, without_ours
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
 from imbot.mime import bytes_to_mail
@@ -129,7 +129,7 @@ def test_what_we_sent_never_acts_as_a_status_or_a_value(echo: str) -> None:
 @settings(max_examples=200, deadline=None)
 def test_taking_out_our_words_keeps_every_offset(text: str, sent: str) -> None:
     text = readable(text)
-    masked = without_ours(text, [sent])
+    masked = without_ours(text, our_words([sent]))
     assert len(masked) == len(text)
     assert all(new in (old, " ") for new, old in zip(masked, text, strict=True))
 
