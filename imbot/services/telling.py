@@ -42,6 +42,7 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "can_withdraw": may_withdraw(ticket),
         "support_contact": env.dialog.support_contact,
         "max_bytes": env.dialog.max_file_bytes,
+        "max_files": env.dialog.max_files,
         "handover": str(ticket.handover),
         "created_at": ticket.created_at.isoformat(),
         "accepted_at": _iso(ticket.accepted_at),
