@@ -158,6 +158,8 @@ class App:
             poll_seconds=self.settings.mailbox.poll_seconds,
             clean_up=self._clean_up,
             sweep_every=timedelta(minutes=self.settings.directory.sweep_minutes),
+            folder=self.folders.root,
+            reserve=self.settings.files.reserve_bytes,
         )
 
     async def _clean_up(self) -> None:

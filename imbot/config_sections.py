@@ -79,6 +79,7 @@ class General(Section):
     consent_version: str = "1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
+    alarm_minutes: Positive = 10
     working_hours: WorkingHours = WorkingHours()
     night: Night = Night()
 

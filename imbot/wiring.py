@@ -223,6 +223,7 @@ def env(settings: Settings, key: bytes) -> Env:
         max_letter_bytes=settings.itsm.max_letter_bytes,
         quota_bytes=files.quota_bytes,
         night=(general.night.start, general.night.end),
+        late_after=timedelta(minutes=general.alarm_minutes),
         consent_version=general.consent_version if general.consent else "",
         reverify_after=timedelta(days=days) if (days := settings.signin.reverify_days) else None,
     )

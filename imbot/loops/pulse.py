@@ -5,18 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(slots=True)
 class Leg:
-    """One thing that imbot leans on. `since`: when it went wrong, None while it works."""
+    """One thing that imbot leans on. `since`: when it went wrong, None while it works. `told`: since when admins know."""
 
     ok_at: datetime | None = None
     since: datetime | None = None
     error: str = ""
+    told: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What admins should hear: `name` is wrong since `since` (`up` False), or works again after having been announced."""
+
+    name: str
+    since: datetime
+    error: str
+    up: bool
 
 
 @dataclass(slots=True)
@@ -38,6 +49,22 @@ class Pulse:
         leg = self.legs.setdefault(name, Leg())
         leg.since = leg.since or self.clock()
         leg.error = error
+
+    def alarms(self, after: timedelta) -> list[Alarm]:
+        """What is to be told now, each thing once: legs that have been wrong for `after`, and those that were announced and
+        work again. The mailbox is wrong as well where nobody has looked into it for so long without an error."""
+        now, found = self.clock(), []
+        mailbox = self.legs.get("mailbox")
+        if mailbox and mailbox.since is None and mailbox.ok_at and now - mailbox.ok_at > after:
+            mailbox.since, mailbox.error = mailbox.ok_at, "no answer"
+        for name, leg in self.legs.items():
+            if leg.since is not None and leg.told is None and now - leg.since >= after:
+                leg.told = leg.since
+                found.append(Alarm(name, leg.since, leg.error, up=False))
+            elif leg.since is None and leg.told is not None:
+                found.append(Alarm(name, leg.told, "", up=True))
+                leg.told = None
+        return found
 
 
 async def first_of(stop: asyncio.Event, *others: asyncio.Event, seconds: float | None = None) -> None:

@@ -6,8 +6,10 @@ Every job catches its own errors at its border, notes them in the pulse and is r
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -18,7 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
 from imbot.loops.pulse import Clock, Pulse
-from imbot.services import checks, tickets
+from imbot.services import checks, telling, tickets
 from imbot.services.env import Env
 from imbot.store import people
 from imbot.store.db import Db
@@ -36,7 +38,7 @@ class Directory(Protocol):
 
 
 class Timers:
-    """`poll` is called every `poll_seconds` (the mailbox's net), `clean_up` once a night."""
+    """`folder` is where state lies, `reserve` the bytes of its disk that should stay free. `poll` is called every `poll_seconds` (the mailbox's net), `clean_up` once a night."""
 
     def __init__(
         self,
@@ -50,10 +52,13 @@ class Timers:
         poll_seconds: int,
         clean_up: Job,
         sweep_every: timedelta,
+        folder: Path,
+        reserve: int,
     ) -> None:
         self._db, self._directory, self._env, self._pulse, self._clock = db, directory, env, pulse, clock
         self._poll, self._poll_seconds = poll, poll_seconds
         self._clean_up, self._sweep_every = clean_up, sweep_every
+        self._folder, self._reserve = folder, reserve
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
@@ -62,6 +67,7 @@ class Timers:
         scheduler.add_job(self._guarded, poll, args=["poll", self._poke], max_instances=1, coalesce=True)
         minute = IntervalTrigger(minutes=1, timezone=self._env.zone)
         scheduler.add_job(self._guarded, minute, args=["silence", self._silence], max_instances=1, coalesce=True)
+        scheduler.add_job(self._guarded, minute, args=["heartbeat", self.heartbeat], max_instances=1, coalesce=True)
         sweep = IntervalTrigger(seconds=int(self._sweep_every.total_seconds()), timezone=self._env.zone)
         scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
         night = CronTrigger(hour=3, minute=17, timezone=self._env.zone)
@@ -88,6 +94,17 @@ class Timers:
 
     async def _silence(self) -> None:
         await self._db.run(tickets.note_silence, self._clock(), self._env)
+
+    async def heartbeat(self) -> None:
+        """Tell the admins, in their chats first, what has not worked for too long, and when it works again."""
+        free = shutil.disk_usage(self._folder).free
+        if free < self._reserve:
+            self._pulse.wrong("disk", f"{free // 1_000_000} MB are free")
+        else:
+            self._pulse.ok("disk")
+        for alarm in self._pulse.alarms(self._env.late_after):
+            await self._db.run(telling.leg_changed, alarm.name, alarm.since, alarm.error, alarm.up, self._clock())
+            log.warning("alarm", leg=alarm.name, up=alarm.up, since=alarm.since.isoformat(), error=alarm.error)
 
     async def sweep(self) -> None:
         """Ask the directory for everybody who is linked and was not asked of late (threats.md A4). A directory that is

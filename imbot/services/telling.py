@@ -137,6 +137,13 @@ def alert(c: Connection, name: str, key: str, values: Mapping[str, Any], now: da
     outbox.put(c, NewParcel("admins", "self", f"alert:{key}", Kind.ALERT, payload, due_at=now + _GROUPED), now)
 
 
+def leg_changed(c: Connection, leg: str, since: datetime, error: str, up: bool, now: datetime) -> None:
+    """Something that imbot leans on has not worked since `since`, or works again."""
+    name = "leg_up" if up else "leg_down"
+    values = {"leg": leg, "since": since.isoformat(), "until": now.isoformat(), "error": error}
+    alert(c, name, f"{name}:{leg}:{since.isoformat()}", values, now)
+
+
 def tell_admins(c: Connection, now: datetime, env: Env) -> int:
     """Everything in the lane of alerts becomes one message to each admin; returns how many admins there are to tell."""
     waiting = outbox.of_lane(c, "admins")

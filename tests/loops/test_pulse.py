@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from imbot.loops.pulse import Pulse
+
+START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+TEN = timedelta(minutes=10)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def test_a_leg_that_stays_wrong_is_told_once_and_so_is_its_recovery() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.wrong("smtp", "refused")
+    assert pulse.alarms(TEN) == []
+    clock.now += TEN
+    pulse.wrong("smtp", "refused again")
+    (down,) = pulse.alarms(TEN)
+    assert (down.name, down.since, down.error, down.up) == ("smtp", START, "refused again", False)
+    assert pulse.alarms(TEN) == []
+    pulse.ok("smtp")
+    (up,) = pulse.alarms(TEN)
+    assert (up.name, up.since, up.up) == ("smtp", START, True)
+    assert pulse.alarms(TEN) == []
+
+
+def test_a_short_trouble_is_nobodys_business() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.wrong("directory", "slow")
+    clock.now += timedelta(minutes=3)
+    pulse.ok("directory")
+    clock.now += TEN
+    assert pulse.alarms(TEN) == []
+
+
+def test_a_mailbox_that_nobody_could_look_into_is_wrong_without_any_error() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.ok("mailbox")
+    clock.now += TEN + timedelta(seconds=1)
+    (down,) = pulse.alarms(TEN)
+    assert (down.name, down.since, down.up) == ("mailbox", START, False)
