@@ -38,7 +38,8 @@ class FromMode(StrEnum):
 class TicketView:
     """What a letter may say about a ticket. Plain text throughout; `number` is as the ITSM shows it ("" before it registers).
 
-    `token` is `imb:` and ten characters. `contacts`: `phone`, `mail`. `files`: (name, caption) of this letter's files;
+    `token` is `imb:` and ten characters. `person_address` is the verified one; `contacts` (`phone`, `mail`) are what the
+    person gave for this ticket. `stars`: their rating, where there is one. `files`: (name, caption) of this letter's files;
     `refused_files`: (name, reason in words). `thread`: the Message-ID to answer, `references` the chain before it, oldest
     first. `text`: the words of a follow-up. `attributes`: every attribute that the directory gave, by name.
     """
@@ -52,6 +53,7 @@ class TicketView:
     description: str = ""
     person_name: str = ""
     person_department: str = ""
+    person_address: str = ""
     location: str = ""
     contacts: Mapping[str, str] = field(default_factory=dict)
     channel: str = "Telegram"
@@ -62,6 +64,7 @@ class TicketView:
     thread: str = ""
     references: tuple[str, ...] = ()
     text: str = ""
+    stars: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     unverified_since: datetime | None = None  # the directory could not be asked since then
 

@@ -30,11 +30,11 @@ def compose(profile: Profile, templates: Templates, kind: LetterKind, view: Tick
 
     Raises `ConfigError` where a template is missing or wrong, or renders an empty subject or text.
     """
-    values = _values(profile, kind, view)
+    complaint = kind is LetterKind.COMPLAINT and bool(sending.complaints_to)
+    values = _values(profile, kind, view) | {"answers_seen": not complaint}
     subject = _subject(profile, templates, values, view)
     text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
     first = kind is LetterKind.TICKET
-    complaint = kind is LetterKind.COMPLAINT and bool(sending.complaints_to)
     thread = "" if first else view.thread
     return Letter(
         message_id=sending.message_id,
@@ -61,11 +61,12 @@ def _template(profile: Profile, templates: Templates, name: str) -> str:
 def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, Any]:
     values = {name: getattr(view, name) for name in TicketView.__slots__}
     contacts = _Blanks({"phone": "", "mail": ""} | dict(view.contacts))
+    address = view.person_address or contacts["mail"]
     person = {
         "name": view.person_name,
         "department": view.person_department,
         "phone": contacts["phone"],
-        "mail": contacts["mail"],
+        "mail": address,
         "attributes": _Blanks(view.attributes),
     }
     bare = view.token.partition(":")[2] or view.token
@@ -73,6 +74,7 @@ def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, A
         "kind": kind.value,
         "person": person,
         "contacts": contacts,
+        "other_mail": contacts["mail"] if contacts["mail"].lower() != address.lower() else "",
         "token": f"imb:{bare}",
         "number_token": profile.number_subject.replace("{number}", view.number) if view.number else "",
         "in_subject": profile.token_place in ("subject", "both"),
@@ -123,7 +125,8 @@ def _plus(address: str, token: str) -> str:
 
 
 def _employee(view: TicketView, sending: Sending) -> str:
-    return view.contacts.get("mail") or sending.sender
+    """The verified address: what somebody typed for a ticket must not make them the sender of another's letter."""
+    return view.person_address or sending.sender
 
 
 def short_name(full_name: str) -> str:

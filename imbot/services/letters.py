@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from imbot.domain.letters import Attachment, Letter
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services.env import Backend, Env
-from imbot.store import files, people, tickets
+from imbot.store import files, people, ratings, tickets
 from imbot.store.files import FileRow
 from imbot.templates import size_words
 
@@ -68,6 +68,7 @@ def packing(c: Connection, payload: Mapping[str, Any], env: Env) -> Packing | No
     mine = _candidates(rows, kind, payload["message_id"])
     chosen, too_large = _fit(mine, env.max_letter_bytes)
     refused = [row for row in rows if row.fate in ("refused", "failed")] if kind is LetterKind.TICKET else []
+    refused += [replace(row, reason="too_large_letter") for row in too_large]
     view = _view(c, ticket, person, chosen, refused, payload, env)
     left = len(mine) - len(chosen) - len(too_large)
     return Packing(backend, kind, view, ticket, tuple(chosen), tuple(too_large), left)
@@ -106,7 +107,7 @@ def _view(
     payload: Mapping[str, Any],
     env: Env,
 ) -> TicketView:
-    verified = people.checked_at(c, person.id)
+    verified, rating = people.checked_at(c, person.id), ratings.rating(c, ticket.id)
     ours = [] if payload["letter"] == "ticket" else [ticket.message_id]
     return TicketView(
         ticket_id=ticket.id,
@@ -118,6 +119,7 @@ def _view(
         description=ticket.description,
         person_name=_line(person.name) or person.address,
         person_department=_line(person.department),
+        person_address=person.address,
         location=ticket.location,
         contacts=ticket.contacts,
         channel=ticket.chat_key.partition(":")[0].capitalize(),
@@ -128,6 +130,7 @@ def _view(
         thread=(ticket.thread or ticket.message_id) if ours else "",
         references=tuple(dict.fromkeys([*ours, *([ticket.thread] if ticket.thread and ours else [])])),
         text=payload.get("text", ""),
+        stars=rating.stars if rating else None,
         attributes={name: _line(value) for name, value in person.attributes.items()},
         unverified_since=verified if env.can_recheck and _long_ago(verified, ticket, env) else None,
     )

@@ -34,6 +34,7 @@ VIEW = TicketView(
     description="Принтер на 3-м этаже с утра мигает красным и не печатает. Бумага есть.",
     person_name="Иванова Анна Сергеевна",
     person_department="бухгалтерия",
+    person_address="ivanova@company.example",
     location="Москва, Ленинская Слобода, 19, каб. 315",
     contacts={"phone": "12-34", "mail": "ivanova@company.example"},
     files=(("фото-1.jpg", "экран ошибки"),),
@@ -128,6 +129,27 @@ def test_from_modes_set_sender_and_reply_to() -> None:
     assert plus.reply_to == "bot+7kq2mxpa4t@company.example"
     assert (employee.sender, employee.sender_name) == ("ivanova@company.example", "Иванова Анна Сергеевна")
     assert employee.envelope_sender == "bot@company.example"
+
+
+def test_a_contact_typed_for_one_ticket_never_becomes_the_sender_and_stands_apart() -> None:
+    view = replace(FOLLOW_UP, contacts={"phone": "99-00", "mail": "boss@company.example"})
+    assert written(view=view, mode=FromMode.EMPLOYEE).sender == "ivanova@company.example"
+    assert written(view=replace(view, person_address=""), mode=FromMode.EMPLOYEE).sender == "bot@company.example"
+    lines = written(view=view).text.split("\n")
+    assert "Связь: ivanova@company.example" in lines
+    assert "Связь для этой заявки: 99-00, boss@company.example" in lines
+    who = "Кто: Иванова Анна Сергеевна, 99-00, ivanova@company.example; для этой заявки: boss@company.example"
+    for kind in (LetterKind.ADDITION, LetterKind.COMPLAINT, LetterKind.NOT_SOLVED, LetterKind.WITHDRAWAL):
+        assert who in written(kind, view).text.split("\n")
+
+
+def test_a_complaint_tells_the_stars_and_promises_no_answer_where_none_would_be_seen() -> None:
+    view = replace(FOLLOW_UP, stars=2)
+    assert "Оценка: 2 из 5" in written(LetterKind.COMPLAINT, view).text.split("\n")
+    assert "Оценка" not in written(LetterKind.COMPLAINT, FOLLOW_UP).text
+    assert "увидит в чате" in written(LetterKind.COMPLAINT, view).text
+    assert "увидит в чате" not in written(LetterKind.COMPLAINT, view, complaints_to="boss@company.example").text
+    assert "увидит в чате" in written(LetterKind.ADDITION, view, complaints_to="boss@company.example").text
 
 
 def test_a_complaint_goes_where_the_settings_say() -> None:
