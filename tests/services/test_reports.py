@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from imbot.domain.letters import InboundMail
-from imbot.domain.parcels import Kind
+from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services import reports, telling
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox, ledger, letters, outbox, tickets
+from imbot.store.erase import erase
 from imbot.store.letters import LetterRow
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
 
@@ -171,6 +175,159 @@ def test_a_bounce_of_our_letter_fails_the_handover_and_tells_the_person(office: 
     assert after is not None
     assert after.handover is Handover.FAILED
     assert "notice_failed" in notices(office)
+
+
+BOUNCE = {
+    "sender": "mailer-daemon@demo.local",
+    "report_type": "delivery-status",
+    "text": "550 no such user",
+    "believed": False,
+}
+
+
+def a_bounce(ticket: Ticket) -> InboundMail:
+    return a_mail("Undelivered Mail Returned to Sender", original_message_ids=(ticket.message_id,), **BOUNCE)  # type: ignore[arg-type]
+
+
+def now_of(office: Office, ticket: Ticket) -> Ticket:
+    found = tickets.get(office.c, ticket.id)
+    assert found is not None
+    return found
+
+
+def says(office: Office, ticket: Ticket, text: str, letter_id: str = "<2@demo.local>") -> None:
+    """A letter of ours for the ticket bears these words."""
+    letters.save_letter(office.c, LetterRow(letter_id, ticket.id, "addition", {"subject": "", "text": text}, NOW))
+
+
+def test_a_number_in_an_employees_own_words_keeps_no_registration_out(office: Office) -> None:
+    eve = office.link(EVE, EVE_ENTRY)
+    old = a_ticket(office, "t0", person_id=eve.id, chat_key=EVE.key)
+    office.link(ANNA)
+    receive(office, a_mail(REGISTERED, old.token))
+    ticket = a_ticket(office)
+    words = "Печатает полосами, было уже в IM-CL-1042"
+    says(office, ticket, words)
+    mail = a_mail("Заявка № IM-CL-1050 получена и рассмотрена", f"Описание: {words}\n{ticket.token}")
+    assert receive(office, mail) == "applied"
+    assert tickets.numbers_of(office.c, ticket.id) == ["IM-CL-1050"]
+    assert receive(office, a_mail("Заявка № IM-CL-1050 выполнена", f"Описание: {words}")) == "applied"
+    assert (now_of(office, ticket).status, now_of(office, old).status) == (Status.RESOLVED, Status.REGISTERED)
+
+
+def test_an_echoed_number_is_not_taken_from_the_ticket_that_is_given_it_later(office: Office) -> None:
+    ticket = a_ticket(office)
+    says(office, ticket, "Похоже на IM-CL-1044")
+    reply = a_mail("Re: Принтер", f"Да, это как IM-CL-1044, зайдём.\n{ticket.token}")
+    assert receive(office, reply) == "comment"
+    other = a_mail("Re: Принтер", f"Связано с IM-CL-1045, посмотрим.\n{ticket.token}")
+    assert receive(office, other) == "comment"
+    assert tickets.numbers_of(office.c, ticket.id) == []
+    eve = office.link(EVE, EVE_ENTRY)
+    hers = a_ticket(office, "t2", person_id=eve.id, chat_key=EVE.key)
+    for number in ("1044", "1045"):
+        mail = a_mail(f"Заявка № IM-CL-{number} получена и рассмотрена", hers.token)
+        assert receive(office, mail) in ("applied", "noted")
+    assert tickets.numbers_of(office.c, hers.id) == ["IM-CL-1044", "IM-CL-1045"]
+
+
+def test_an_echoed_number_binds_no_letter_whose_subject_bears_another(office: Office) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail(REGISTERED, ticket.token))
+    assert receive(office, a_mail("Заявка № IM-CL-1099 выполнена", "Описание: было в IM-CL-1042")) == "quarantined"
+    assert now_of(office, ticket).status is Status.REGISTERED
+
+
+@pytest.mark.parametrize("subject", [REGISTERED, "Вопрос по заявке № IM-CL-1042"])
+def test_a_number_after_a_failure_report_says_that_the_request_arrived(office: Office, subject: str) -> None:
+    ticket = a_ticket(office)
+    assert receive(office, a_bounce(ticket)) == "bounce"
+    assert now_of(office, ticket).handover is Handover.FAILED
+    assert receive(office, a_mail(subject, f"Посмотрим.\n{ticket.token}")) in ("applied", "comment")
+    after, letter = now_of(office, ticket), letters.letter(office.c, ticket.message_id)
+    assert (after.handover, after.failure, after.number) == (Handover.ACCEPTED, "", "IM-CL-1042")
+    assert letter is not None
+    assert (letter.outcome, letter.answer) == ("accepted", "registered after all")
+    assert not outbox.is_suspended(office.c, f"ticket:{ticket.id}")
+    assert receive(office, a_bounce(ticket)) == "bounce"  # registered by now: only noted
+    assert now_of(office, ticket).handover is Handover.ACCEPTED
+
+
+def test_a_refused_letter_that_arrived_all_the_same_is_not_sent_again(office: Office) -> None:
+    ticket = a_ticket(office, handover=Handover.FAILED, failure="554 no")
+    lane, key = f"ticket:{ticket.id}", f"letter:{ticket.message_id}"
+    payload = {"message_id": ticket.message_id, "ticket": ticket.id, "letter": "ticket"}
+    outbox.put(office.c, NewParcel(lane, "smtp", key, Kind.LETTER, payload), NOW)
+    outbox.suspend(office.c, lane, "554 no", NOW)
+    assert receive(office, a_mail(REGISTERED, ticket.token)) == "applied"
+    stored = outbox.by_key(office.c, key)
+    assert stored is not None
+    assert stored.settled_at is not None
+    assert outbox.claim(office.c, NOW, 10, only="smtp") == []
+
+
+def test_a_failure_report_of_long_ago_is_only_noted(office: Office) -> None:
+    ticket = a_ticket(office)
+    office.later(days=15)
+    assert receive(office, a_bounce(ticket)) == "bounce"
+    assert now_of(office, ticket).handover is Handover.ACCEPTED
+    assert "notice_failed" not in notices(office)
+    assert "bounced" in [row.what for row in ledger.ledger(office.c, ticket.id)]
+
+
+def test_of_an_erased_requester_nothing_is_kept_but_the_status(office: Office) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail(REGISTERED, ticket.token))
+    erase(office.c, ticket.person_id, NOW)
+    before = outbox.counts(office.c)
+    office.later(hours=1)
+    done = a_mail(DONE, "Решение:\n23.11.2026 - Анне заменён картридж", date=office.now)
+    assert receive(office, done) == "noted"
+    assert receive(office, a_mail("О заявке № IM-CL-1042", "Анна, зайдём после обеда", date=office.now)) == "noted"
+    after = now_of(office, ticket)
+    assert after.solution == ""
+    assert outbox.counts(office.c) == before
+    noted = [row.values for row in ledger.ledger(office.c, ticket.id) if row.what == "noted"]
+    assert noted == [{"status": "resolved"}, {}]
+
+
+WORST = {
+    "lines": "_" * 20 + "\n",
+    "marks": "---Original Message---\n",
+    "answers": "----- Ответ выше\n",
+    "heads": "From: .\nSent: \n",
+    "writes": "1.1.11 wrote:\n",
+    "quotes": ">\n",
+    "numbers": "IM-CL-1 ",
+    "tokens": "imb:a\n",
+    "labels": "Решение:\n",
+    "words": "a ",
+    "echo": "Заявка № IM-CL-1042 принята ",
+    "tags": "<a " + "b" * 498,
+    "angles": "<",
+    "addresses": "a@b.ru ",
+    "signatures": "-- \n",
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_no_letter_holds_the_writer_up(office: Office, name: str) -> None:
+    """Half a megabyte of the worst of each kind; the clock is the processor's, so that a busy machine decides nothing."""
+    ticket = a_ticket(office)
+    says(office, ticket, "Принтер мигает красным. " * 400)
+    piece = WORST[name]
+    text = ticket.token + "\n" + piece * (500_000 // len(piece))
+    for sender in ("itsm@demo.local", "eve@example.test"):
+        mail = a_mail("Заявка", text, sender=sender, html=text)
+        begin = time.process_time()
+        looked = reports.look(mail, office.env)
+        mail_id = inbox.keep_raw(
+            office.c, "replies", "1", mail.sha256, raw=b"x", size=1, sha256=mail.sha256, now=office.now
+        )
+        middle = time.process_time()
+        reports.receive(office.c, mail_id, mail, office.now, office.env, looked)
+        assert middle - begin < 1
+        assert time.process_time() - middle < 0.3
 
 
 def test_nobody_elses_person_is_told_in_a_thousand_crossed_letters(office: Office) -> None:
