@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from imbot.dialog.facts import DialogSettings, Facts
-from imbot.dialog.orders import EditCaption, KeepFile, Order
+from imbot.dialog.orders import DropDraft, DropFile, EditCaption, KeepFile, Order
 from imbot.dialog.words import told
 from imbot.domain.chats import Attached, FileRef, Shared, Typed
 
 Said = Typed | Attached | Shared
 KEPT = timedelta(hours=24)  # what came before sign-in, and what was cancelled
+LISTED = 10  # so many times the files that may go along are listed; what comes beyond is only counted
+_MISSED = 20  # messages that did not fit are remembered one by one up to here
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,23 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """A message that did not fit, and how many characters it has."""
+
+    message_id: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pile:
+    """`missed`: words that did not fit, remembered so that nobody takes the rest for the whole. `beyond`: files that are not
+    even listed."""
+
     id: str
     parts: tuple[Part, ...] = ()
     files: tuple[Held, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    beyond: int = 0
 
     @property
     def text(self) -> str:
@@ -62,6 +77,19 @@ class Pile:
     def count(self) -> int:
         """Files that will go along; refused ones do not count."""
         return sum(held.fate == "wanted" for held in self.files)
+
+    @property
+    def listed(self) -> tuple[Held, ...]:
+        """The files that screens name one by one. Those that were simply too many are told as a number."""
+        return tuple(held for held in self.files if held.reason != "too_many")
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How many characters and how many files have no room: values of every screen that shows the pile."""
+        return {
+            "left_text": sum(each.length for each in self.missed),
+            "left_files": len(self.files) - len(self.listed) + self.beyond,
+        }
 
     def __bool__(self) -> bool:
         return bool(self.parts or self.files)
@@ -139,18 +167,24 @@ def is_stale(moment: Any, facts: Facts) -> bool:
 
 
 def add_text(pile: Pile, text: str, message_id: str, settings: DialogSettings) -> tuple[Pile, str]:
-    """The pile with these words, and a problem: "too_long" where they do not fit, and then nothing is taken."""
+    """The pile with these words, and a problem: "too_long" where they do not fit. Then none of them is taken, and that they
+    are missing is remembered."""
     if not text:
         return pile, ""
     parts = tuple(part for part in pile.parts if not message_id or part.message_id != message_id)
-    after = replace(pile, parts=(*parts, Part(text, message_id)))
-    return (pile, "too_long") if len(after.text) > settings.max_text else (after, "")
+    missed = tuple(each for each in pile.missed if not message_id or each.message_id != message_id)
+    after = replace(pile, parts=(*parts, Part(text, message_id)), missed=missed)
+    if len(after.text) <= settings.max_text:
+        return after, ""
+    if len(missed) >= _MISSED:
+        missed = (Missed("", sum(each.length for each in missed)),)
+    return replace(pile, missed=(*missed, Missed(message_id, len(text)))), "too_long"
 
 
 def add_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...]]:
-    """The pile with this file and its fate. Far too many are not even listed."""
-    if len(pile.files) >= 2 * settings.max_files:
-        return pile, ()
+    """The pile with this file and its fate. Far too many are counted, and no more."""
+    if len(pile.files) >= LISTED * settings.max_files:
+        return replace(pile, beyond=pile.beyond + 1), ()
     fate, reason = _fate(pile, event.file, settings)
     held = Held(event.file, told(event.caption)[:1024], event.message_id, event.album, fate, reason)
     return replace(pile, files=(*pile.files, held)), (keep_order(pile.id, held),)
@@ -161,21 +195,50 @@ def gather(pile: Pile, event: Said, settings: DialogSettings) -> tuple[Pile, tup
     if isinstance(event, Attached):
         return _gather_file(pile, event, settings)
     text = told(event.text)
+    if not text:
+        return pile, (), "not_text" if isinstance(event, Shared) else "empty"
     after, problem = add_text(pile, text, event.message_id, settings)
-    return after, (), "not_text" if isinstance(event, Shared) and not text else problem
+    return after, (), problem
 
 
 def _gather_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
-    if any(held.file.unique_id == event.file.unique_id for held in pile.files):
-        return pile, (), ""
-    after, orders = add_file(pile, event, settings)
-    if not orders:
-        return pile, (), "too_many"
+    orders: tuple[Order, ...] = ()
+    known = next((held for held in pile.files if held.file.unique_id == event.file.unique_id), None)
+    if known is not None:
+        if known.reason != "too_many" or pile.count >= settings.max_files:
+            return pile, (), ""
+        pile = replace(pile, files=tuple(held for held in pile.files if held is not known))  # there is room now
+        orders = (DropFile(pile.id, event.file.unique_id),)
+    after, kept = add_file(pile, event, settings)
+    if not kept:
+        return after, (), "too_many"
     held = after.files[-1]
     if held.fate == "wanted":
-        return after, orders, ""
+        # The missing words were asked for as a file: this is it.
+        missed = () if held.file.kind == "document" else after.missed
+        return replace(after, missed=missed), (*orders, *kept), ""
     after, problem = add_text(after, held.caption, held.message_id, settings)
-    return after, orders, problem or held.reason
+    return after, (*orders, *kept), problem or held.reason
+
+
+def merge(into: Pile, pile: Pile, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
+    """Both in one, under the id of `into`; what has no room there is refused. Where the words do not fit: `into` as it was,
+    and "too_long"."""
+    after = into
+    for part in pile.parts:
+        after, problem = add_text(after, part.text, part.message_id, settings)
+        if problem:
+            return into, (), problem
+    orders: list[Order] = []
+    known = {held.file.unique_id for held in into.files}
+    for held in pile.files:
+        if held.file.unique_id not in known:
+            fate, reason = _fate(after, held.file, settings)
+            moved = replace(held, fate=fate, reason=reason)
+            after = replace(after, files=(*after.files, moved))
+            orders.append(keep_order(after.id, moved))
+    after = replace(after, missed=(*after.missed, *pile.missed), beyond=after.beyond + pile.beyond)
+    return after, (*orders, DropDraft(pile.id)) if pile.files else (), ""
 
 
 def keep_order(pile_id: str, held: Held) -> KeepFile:
@@ -183,20 +246,32 @@ def keep_order(pile_id: str, held: Held) -> KeepFile:
 
 
 def edit(pile: Pile, message_id: str, text: str, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
-    """An earlier message reads otherwise now: the pile, orders, a problem. The same pile where the message is not of it."""
+    """An earlier message reads otherwise now: the pile, orders, a problem. The same pile where the message is not of it. Words
+    that did not fit may fit now."""
     parts = tuple(replace(part, text=text) if part.message_id == message_id else part for part in pile.parts)
+    missed = tuple(each for each in pile.missed if each.message_id != message_id)
+    if missed != pile.missed:
+        parts = (*parts, Part(text, message_id))
     parts = tuple(part for part in parts if part.text)
     files = tuple(replace(held, caption=text[:1024]) if held.message_id == message_id else held for held in pile.files)
-    after = replace(pile, parts=parts, files=files)
+    after = replace(pile, parts=parts, files=files, missed=missed)
     if len(after.text) > settings.max_text:
-        return pile, (), "too_long"
+        if missed == pile.missed:
+            return pile, (), "edit_too_long"
+        return replace(pile, missed=(*missed, Missed(message_id, len(text)))), (), "too_long"
     orders = (EditCaption(pile.id, message_id, text[:1024]),) if files != pile.files else ()
     return after, orders, ""
 
 
 def holds(pile: Pile, message_id: str) -> bool:
-    """Whether that message gave something to the pile."""
-    return message_id in {part.message_id for part in pile.parts} | {held.message_id for held in pile.files}
+    """Whether that message gave something to the pile, or would have."""
+    return message_id in messages_of(pile)
+
+
+def messages_of(pile: Pile) -> list[str]:
+    """The messages that it came from."""
+    ids = [part.message_id for part in pile.parts] + [held.message_id for held in pile.files]
+    return [each for each in ids + [missed.message_id for missed in pile.missed] if each]
 
 
 def files_values(pile: Pile) -> list[dict[str, Any]]:
@@ -210,7 +285,7 @@ def files_values(pile: Pile) -> list[dict[str, Any]]:
             "fate": held.fate,
             "reason": held.reason,
         }
-        for held in pile.files
+        for held in pile.listed
     ]
 
 
@@ -255,6 +330,8 @@ def _pile(data: Any) -> Pile:
         str(data["id"]),
         tuple(Part(**part) for part in data["parts"]),
         tuple(Held(**{**held, "file": FileRef(**held["file"])}) for held in data["files"]),
+        tuple(Missed(**each) for each in data.get("missed", ())),  # what an older version kept has neither
+        int(data.get("beyond", 0)),
     )
 
 
@@ -264,6 +341,6 @@ def _fate(pile: Pile, file: FileRef, settings: DialogSettings) -> tuple[str, str
         return "refused", "type"
     if file.size is not None and file.size > settings.max_file_bytes:
         return "refused", "too_large"
-    if sum(held.fate == "wanted" for held in pile.files) >= settings.max_files:
+    if pile.count >= settings.max_files:
         return "refused", "too_many"
     return "wanted", ""

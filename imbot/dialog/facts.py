@@ -52,7 +52,8 @@ class TicketBrief:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that a turn may know. `person`: linked and not gone, else None. `open_tickets`: newest first, at most 10.
-    `last_location`: (key, text) of the last ticket. `fresh_id`, `fresh_token`: random, used if this turn needs one.
+    `recent_tickets`: resolved within a day, newest first. `last_location`: (key, text) of the last ticket. `fresh_id`,
+    `fresh_token`: random, used if this turn needs one.
     `screen`: what is owed or shown in this chat, `screen_id`: its message if shown. `replied_ticket`: the ticket whose
     notice or receipt the person replied to. `late_news`: the mailbox has not been read for long."""
 
@@ -64,6 +65,7 @@ class Facts:
     locations: Locations = field(default_factory=Locations)
     settings: DialogSettings = field(default_factory=DialogSettings)
     open_tickets: tuple[TicketBrief, ...] = ()
+    recent_tickets: tuple[TicketBrief, ...] = ()
     last_location: tuple[str, str] | None = None
     consented: bool = False
     fresh_id: str = ""

@@ -25,6 +25,7 @@ from imbot.dialog.form import (
     subcategory_text,
     title_for,
 )
+from imbot.dialog.layout import OLD
 from imbot.dialog.orders import DropFile, FetchFiles, OpenTicket, Order
 from imbot.dialog.questions import form_screen
 from imbot.dialog.screen import Screen
@@ -82,7 +83,7 @@ def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     match event:
         case Pressed():
             if not screen.offers(event.value):
-                return show(session, draft, facts)
+                return show(session, draft, facts, OLD)
             return _press(session, draft, event.value.partition(":")[2], facts)
         case Typed():
             return _typed(session, draft, screen, event, facts)
@@ -215,7 +216,8 @@ def _ask_again(draft: Draft, what: str) -> Draft:
 def _drop_file(session: Session, draft: Draft, mark: str, facts: Facts) -> Turn:
     gone = next(held for held in draft.pile.files if held.mark == mark)
     kept = tuple(held for held in draft.pile.files if held.mark != mark)
-    draft = replace(draft, pile=replace(draft.pile, files=kept), step="files" if kept else "review")
+    pile = replace(draft.pile, files=kept)
+    draft = replace(draft, pile=pile, step="files" if pile.listed else "review")
     return show(session, mend(draft, facts), facts, orders=(DropFile(draft.pile.id, gone.file.unique_id),))
 
 
@@ -258,7 +260,7 @@ def _said(session: Session, draft: Draft, text: str, message_id: str, facts: Fac
             return show(session, _with_contact(draft, answer), facts)
         return show(session, draft, facts, f"not_a_{draft.step}")
     if draft.step == "description" and draft.returning and len(text) <= facts.settings.max_text:
-        pile = replace(draft.pile, parts=(Part(text, message_id),))
+        pile = replace(draft.pile, parts=(Part(text, message_id),), missed=())
         return _answered(session, replace(draft, pile=pile), facts)
     return _joined(session, draft, Typed(text, message_id), facts)
 

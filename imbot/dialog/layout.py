@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from imbot.dialog.screen import MAX_BUTTONS, MAX_ROWS, Button
+from imbot.dialog.screen import MAX_BUTTONS, MAX_ROWS, Button, Screen
 from imbot.dialog.session import Session
 
 Row = tuple[Button, ...]
 MENU = Button("menu", "menu")
+OLD = "old_button"  # the problem of a screen that is shown again because it does not offer what was pressed
 
 
 def button(session: Session, name: str, label: str = "", /, **figures: Any) -> Button:
@@ -44,6 +46,11 @@ def paged(
 def row(*buttons: Button | None) -> Row:
     """The buttons that are there."""
     return tuple(each for each in buttons if each is not None)
+
+
+def old(screen: Screen) -> Screen:
+    """The screen shown again, saying why, unless it has something else to say."""
+    return screen if screen.values.get("problem") else replace(screen, values={**screen.values, "problem": OLD})
 
 
 def _rows(items: Sequence[Button], columns: int) -> list[Row]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from imbot.dialog.draft import Pile
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.form import title_for
 from imbot.dialog.layout import MENU, Row, button, literal, row
@@ -154,6 +155,8 @@ def welcome_screen(session: Session, facts: Facts) -> Screen:
         "name": given_name(facts.person.name) if facts.person else "",
         "text": draft.pile.words if draft else "",
         "files": draft.pile.count if draft else 0,
+        **facts.settings.limits,
+        **(draft.pile if draft else Pile("")).left,
     }
     return Screen("welcome", values, (row(button(session, "draft")), row(button(session, "cancel", "not_needed"))))
 
@@ -207,5 +210,5 @@ def private_only_screen(support_contact: str = "") -> Screen:
 
 
 def store_down_screen(support_contact: str = "") -> Screen:
-    """Needs no data base: shown when it cannot be reached. Nothing was kept, and that is said."""
+    """Needs no data base: shown when it cannot be reached. What was sent is taken later, by itself."""
     return Screen("store_down", {"support_contact": support_contact})

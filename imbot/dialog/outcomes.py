@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from imbot.dialog import menu, rating, requests, signin, stray, tickets
-from imbot.dialog.draft import Pile
+from imbot.dialog.draft import Pile, messages_of
 from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.layout import row
+from imbot.dialog.layout import OLD, old, row
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft
@@ -30,7 +30,8 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
         case "added":
             return _added(session, values, facts)
         case "tickets":
-            return Turn(session.go("tickets"), tickets.list_screen(session, facts, values))
+            screen = tickets.list_screen(session, facts, values)
+            return _looked_at(session.go("tickets"), screen)
         case "ticket":
             return _ticket(session, values, facts)
         case "not_found":
@@ -60,7 +61,7 @@ def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> 
 def _opened(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     """The receipt is put by whoever opened the ticket. An edit of these messages that comes later is noticed."""
     draft = draft_of(session)
-    sent = {"ticket": values.get("ticket", ""), "messages": _messages(draft.pile) if draft else []}
+    sent = {"ticket": values.get("ticket", ""), "messages": messages_of(draft.pile) if draft else []}
     session = with_draft(session.put(sent=sent, previous=None), None)
     return Turn(anew(session.go("rest"), facts), None)
 
@@ -84,7 +85,9 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     pile = thing if isinstance(thing, Pile) else thing.pile if thing is not None else None
     session = session.put(sending=None, **{str(kind): None})
     ticket = values.get("ticket", about["ticket"])
-    session = session.put(sent={"ticket": ticket, "messages": _messages(pile) if pile is not None else []}, about=None)
+    session = session.put(
+        sent={"ticket": ticket, "messages": messages_of(pile) if pile is not None else []}, about=None
+    )
     session = anew(session.go("rest"), facts)
     shown = {
         "ticket": ticket,
@@ -92,6 +95,8 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
         "number": values.get("number", about["number"]),
         "waits": bool(values.get("waits")),
         "files": pile.count if pile is not None else 0,
+        **facts.settings.limits,
+        **(pile or Pile("")).left,
         "late": facts.late_news,
     }
     return Turn(session, Screen("added", shown, (_ticket_row(session, values),)))
@@ -110,7 +115,13 @@ def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
     if session.state == "not_solved":
         return rating.ask_reason(session, facts, values)
     session = session.go("ticket").put(about=about)
-    return Turn(session, tickets.details_screen(session, facts, values))
+    return _looked_at(session, tickets.details_screen(session, facts, values))
+
+
+def _looked_at(session: Session, screen: Screen) -> Turn:
+    """A list or a ticket; perhaps shown again because an old button was pressed."""
+    again = session.data.get("problem") == OLD
+    return Turn(session.put(problem=None), old(screen) if again else screen)
 
 
 def _ticket_for_addition(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
@@ -144,8 +155,3 @@ def _ticket_row(session: Session, values: Mapping[str, Any]) -> tuple[Button, ..
     ticket = values.get("ticket") or about_of(session)["ticket"]
     details = Button("details", f"t:{ticket}") if ticket else None
     return row(details, *menu.home_row(session))
-
-
-def _messages(pile: Pile) -> list[str]:
-    ids = [part.message_id for part in pile.parts] + [held.message_id for held in pile.files]
-    return [each for each in ids if each]

@@ -46,6 +46,7 @@ def _values(draft: Draft, facts: Facts, problem: str) -> dict[str, Any]:
         "files": len(wanted),
         "category": category_text(draft, facts, facts.lang) if draft.category is not None else "",
         **facts.settings.limits,
+        **draft.pile.left,
         "now": facts.now.isoformat(),
     }
 
@@ -137,7 +138,7 @@ def _change(session: Session, draft: Draft, facts: Facts, problem: str) -> Scree
     items = [button(session, "ch:category", "change_category"), button(session, "ch:location", "change_location")]
     items += [literal(session, f"ch:f:{each.key}", text_of(each.label, facts.lang)) for each in fields_of(draft, facts)]
     items.append(button(session, "ch:description", "change_description"))
-    if draft.pile.files:
+    if draft.pile.listed:
         items.append(button(session, "ch:files", "change_files", count=draft.pile.count))
     items += [button(session, "ch:phone", "change_phone"), button(session, "ch:mail", "change_mail")]
     rows = paged(session, items, draft.page, [row(button(session, "review", "to_review"))], columns=2)
@@ -167,7 +168,7 @@ def _files(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen
             number=number,
             name=held.file.name,
         )
-        for number, held in enumerate(draft.pile.files, 1)
+        for number, held in enumerate(draft.pile.listed, 1)
     ]
     rows = paged(session, items, draft.page, [row(button(session, "review", "to_review"))])
     return Screen("files", _values(draft, facts, problem) | {"held": files_values(draft.pile)}, rows)

@@ -10,7 +10,7 @@ from typing import Any
 from imbot.dialog import menu
 from imbot.dialog.draft import Addition, Pile, Said, gather
 from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.layout import button, row
+from imbot.dialog.layout import button, old, row
 from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Rate
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
@@ -50,9 +50,9 @@ def ask_reason(session: Session, facts: Facts, values: dict[str, Any]) -> Turn:
 def asking_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     """The question for words, after few stars or "not solved"."""
     extra = extra_of(session)
-    files = len(extra.pile.files) if extra is not None else 0
-    values = about_of(session) | {"files": files, "problem": problem} | facts.settings.limits | _contact(facts)
-    return Screen(session.state, values | {"stars": about_of(session).get("stars")}, _ways(session))
+    pile = extra.pile if extra is not None else Pile("")
+    values = about_of(session) | {"files": pile.count, "problem": problem} | facts.settings.limits | pile.left
+    return Screen(session.state, values | _contact(facts) | {"stars": about_of(session).get("stars")}, _ways(session))
 
 
 def asking(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
@@ -62,7 +62,7 @@ def asking(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
         name = event.value.partition(":")[2] if screen.offers(event.value) else ""
         if name == "skip":
             return _told(session.put(done=event.value), "", facts)
-        return leave(session, facts) if name == "cancel" else Turn(session, screen)
+        return leave(session, facts) if name == "cancel" else Turn(session, old(screen))
     extra = extra_of(session) or Addition(Pile(facts.fresh_id), str(about_of(session)["ticket"]))
     pile, orders, problem = gather(extra.pile, event, facts.settings)
     session = with_extra(session, replace(extra, pile=pile) if pile else None)

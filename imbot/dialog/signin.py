@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import menu
-from imbot.dialog.draft import Said, begin, edit, gather
+from imbot.dialog.draft import Pile, Said, begin, edit, gather
 from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.layout import Row, button, row
+from imbot.dialog.layout import OLD, Row, button, row
 from imbot.dialog.orders import CheckCode, LookUp, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import anew, draft_of, open_draft, with_draft
+from imbot.dialog.slots import DURABLE, anew, draft_of, open_draft, with_draft
 from imbot.dialog.words import command_in, politeness_in, told
 from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 from imbot.domain.people import canonical_address
@@ -60,6 +60,8 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "support_contact": facts.settings.support_contact,
         "domains_hint": facts.settings.domains_hint,
         "now": facts.now.isoformat(),
+        **facts.settings.limits,
+        **(draft.pile if draft else Pile("")).left,
         **values,
     }
     rows: tuple[Row, ...]
@@ -129,7 +131,7 @@ def _command(session: Session, name: str, facts: Facts) -> Turn:
 
 def _press(session: Session, value: str, facts: Facts) -> Turn:
     if not screen_of(session, facts).offers(value):
-        return current(session, facts)
+        return current(session, facts, "sign_in_first" if value.partition(":")[0] in DURABLE else OLD)
     match value.partition(":")[2]:
         case "again":
             return _look_up(session, _address(session))

@@ -4,15 +4,26 @@ offered and everything else that changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imbot.dialog import intake, menu, rating, stray, tickets
 from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.layout import OLD, old
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, draft_of, open_draft, stray_of
 
 
+def outdated(session: Session, facts: Facts) -> Turn:
+    """The answer to a button that the current screen does not offer: that screen once more, saying why."""
+    turn = again(session, facts)
+    return (
+        replace(turn, screen=old(turn.screen)) if turn.screen else replace(turn, session=turn.session.put(problem=OLD))
+    )
+
+
 def again(session: Session, facts: Facts) -> Turn:
-    """The current screen once more: the answer to a button that it does not offer."""
+    """The current screen once more."""
     if session.state == "tickets":
         page = session.data.get("page")
         return tickets.ask_list(session, page if isinstance(page, int) else 0)

@@ -7,23 +7,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from imbot.dialog import intake, menu
-from imbot.dialog.draft import Pile, Said, add_text, begin, files_values, gather, keep_order
-from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.layout import button, literal, row
-from imbot.dialog.orders import AddToTicket, DropDraft, KeepFile, Order
+from imbot.dialog.draft import Pile, Said, begin, files_values, gather, merge
+from imbot.dialog.facts import Facts, TicketBrief, Turn
+from imbot.dialog.layout import OLD, button, literal, row
+from imbot.dialog.orders import AddToTicket, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, open_draft, set_aside, stray_of, with_draft, with_stray
 from imbot.domain.chats import Pressed
 
 OFFERED = 3  # open tickets to choose from; the others are found in "my tickets"
+CHOICES = 4  # with those that were resolved just now: as many rows as a screen has left
 
 
 def take(session: Session, event: Said, facts: Facts) -> Turn:
     """Something came while nothing was asked."""
     pile, orders, problem = gather(stray_of(session) or Pile(facts.fresh_id), event, facts.settings)
     if not pile:
-        turn = menu.rest(session, facts, "not_text" if problem == "not_text" else "")
+        turn = menu.rest(session, facts, "not_text" if problem in ("not_text", "empty") else "")
         return replace(turn, orders=orders)
     turn = place(session, pile, facts, problem)
     return replace(turn, orders=(*orders, *turn.orders))
@@ -39,13 +40,19 @@ def place(session: Session, pile: Pile, facts: Facts, problem: str = "") -> Turn
     return Turn(session, stray_screen(session, facts, problem))
 
 
+def choices(facts: Facts) -> tuple[TicketBrief, ...]:
+    """The tickets that the words may be about: open ones, and what was resolved just now, where the work may not be done."""
+    return (*facts.open_tickets[:OFFERED], *facts.recent_tickets)[:CHOICES] if facts.open_tickets else ()
+
+
 def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     pile = stray_of(session) or Pile("")
     draft = menu.draft_title(session, facts)
-    one = len(facts.open_tickets) == 1
+    offered = choices(facts)
+    one = len(offered) == 1
     items = [
         (button(session, f"to:{each.id}", "add_here") if one else literal(session, f"to:{each.id}", each.title),)
-        for each in facts.open_tickets[:OFFERED]
+        for each in offered
     ]
     may_file = not (facts.settings.one_open_ticket and facts.open_tickets)
     rows = (
@@ -56,14 +63,15 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     values = {
         "text": pile.words,
         "held": files_values(pile),
-        "files": len(pile.files),
+        "files": pile.count,
         "tickets": [
-            {"id": each.id, "title": each.title, "number": each.number} for each in facts.open_tickets[:OFFERED]
+            {"id": each.id, "title": each.title, "number": each.number, "status": each.status} for each in offered
         ],
         "draft": draft,
         "may_file": may_file,
         "problem": problem,
         **facts.settings.limits,
+        **pile.left,
     }
     return Screen("stray", values, tuple(filter(None, rows)))
 
@@ -79,11 +87,11 @@ def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
         return Turn(session, stray_screen(session, facts, problem), orders)
     screen = stray_screen(session, facts)
     if not screen.offers(event.value):
-        return Turn(session, screen)
+        return Turn(session, stray_screen(session, facts, OLD))
     head, _, rest = event.value.partition(":")[2].partition(":")
     match head:
         case "to":
-            title = next((each.title for each in facts.open_tickets if each.id == rest), "")
+            title = next((each.title for each in choices(facts) if each.id == rest), "")
             session = session.put(about={"ticket": rest, "title": title}, done=event.value, sending="stray")
             return Turn(session, None, (AddToTicket(rest, pile.words, pile.id),))
         case "todraft":
@@ -112,17 +120,9 @@ def afresh(session: Session, pile: Pile, facts: Facts) -> Turn:
 def _join(session: Session, pile: Pile, facts: Facts) -> Turn:
     """More of the draft: its files are kept under the draft's id from now on."""
     draft = open_draft(session) or begin(facts)
-    into, problem = draft.pile, ""
-    for part in pile.parts:
-        into, trouble = add_text(into, part.text, part.message_id, facts.settings)
-        problem = problem or trouble
+    into, orders, problem = merge(draft.pile, pile, facts.settings)
     if problem:  # too long for one request: both stay as they are
         session = with_stray(session, pile)
-        return Turn(session, stray_screen(session, facts, problem))
-    known = {held.file.unique_id for held in into.files}
-    files = tuple(held for held in pile.files if held.file.unique_id not in known)
-    into = replace(into, files=(*into.files, *files))
-    moved: list[KeepFile] = [keep_order(into.id, held) for held in files]
-    orders: tuple[Order, ...] = (*moved, DropDraft(pile.id)) if pile.files else ()
+        return Turn(session, stray_screen(session, facts, "not_together"))
     turn = intake.resume(with_draft(session, replace(draft, pile=into)), facts)
     return replace(turn, orders=(*orders, *turn.orders))

@@ -11,7 +11,7 @@ from typing import Any
 from imbot.dialog import menu
 from imbot.dialog.draft import Addition, Pile, Said, files_values, gather
 from imbot.dialog.facts import Facts, Turn
-from imbot.dialog.layout import Row, button, row
+from imbot.dialog.layout import Row, button, old, row
 from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowTicket, Withdraw
 from imbot.dialog.screen import MAX_BUTTONS, MAX_ROWS, Button, Screen
 from imbot.dialog.session import Session
@@ -116,7 +116,7 @@ def adding(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
         name = event.value.partition(":")[2] if screen.offers(event.value) else ""
         if name == "send":
             return _send(session, addition)
-        return cancel_adding(session, facts) if name == "cancel" else Turn(session, screen)
+        return cancel_adding(session, facts) if name == "cancel" else Turn(session, old(screen))
     pile, orders, problem = gather(addition.pile, event, facts.settings)
     session = with_addition(session, replace(addition, pile=pile))
     return Turn(session, adding_screen(session, facts, problem), orders)
@@ -136,6 +136,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         "held": files_values(addition.pile),
         "problem": problem,
         **facts.settings.limits,
+        **addition.pile.left,
     }
     send = row(button(session, "send", "send_addition") if addition.pile else None)
     return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))))
@@ -164,7 +165,7 @@ def withdraw_screen(session: Session, facts: Facts) -> Screen:
 def withdrawing(session: Session, event: Pressed, facts: Facts) -> Turn:
     screen, ticket = withdraw_screen(session, facts), str(about_of(session)["ticket"])
     if not screen.offers(event.value):
-        return Turn(session, screen)
+        return Turn(session, old(screen))
     if event.value == session.value("yes"):
         return Turn(session.go("rest").put(done=event.value), None, (Withdraw(ticket),))
     return ask_details(session, ticket)
@@ -177,7 +178,8 @@ def resend(session: Session, ticket: str) -> Turn:
 def receipt_screen(values: Mapping[str, Any]) -> Screen:
     """The one receipt of a ticket, edited as the truth changes. Values: `ticket, title, number, status, handover` (queued,
     accepted, failed), `created_at, accepted_at, promised_at` (ISO 8601 or None), `failure, support_contact`, `files`
-    [{name, kind, size, caption, fate (wanted, stored, refused, failed), reason}], `max_bytes`, `can_add, can_withdraw`."""
+    [{name, kind, size, fate (wanted, stored, attached, follows, refused, failed), reason}], `max_bytes, max_files, can_add,
+    can_withdraw`."""
     shown = _RECEIPT | dict(values)
     ticket = shown["ticket"]
     if shown["handover"] == "failed":
@@ -248,6 +250,7 @@ _NOTICE: dict[str, Any] = {
     "max_bytes": None,
     "until": None,
     "can_add": False,
+    "letter": "ticket",
 }
 _RECEIPT: dict[str, Any] = {
     "ticket": "",
@@ -262,6 +265,7 @@ _RECEIPT: dict[str, Any] = {
     "support_contact": "",
     "files": [],
     "max_bytes": None,
+    "max_files": None,
     "can_add": True,
     "can_withdraw": True,
     "asked": "",

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from imbot.dialog import edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
+from imbot.dialog.layout import OLD, old
 from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
-from imbot.dialog.standing import again, screen_of
+from imbot.dialog.standing import outdated, screen_of
 from imbot.dialog.words import command_in, politeness_in
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
@@ -36,11 +38,25 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
         session = anew(session, facts)
     if isinstance(event, Pressed) and event.value == session.data.get("done"):
         return Turn(session, None, expired)  # the second tap of a double tap
+    tapped = session.data.get("tapped")
     if not isinstance(event, Happened):
-        session = session.put(done=None)
+        session = session.put(done=None, tapped=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
+    if isinstance(event, Pressed):
+        turn = _noted(turn, event.value, tapped)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
+
+
+def _noted(turn: Turn, value: str, tapped: Any) -> Turn:
+    """The press is remembered, if it did something: a second tap of the same button is no old button, and nothing is said."""
+    screen = turn.screen
+    if screen is None or screen.values.get("problem") != OLD:
+        return replace(turn, session=turn.session.put(tapped=value))
+    if value != tapped:
+        return turn
+    plain = {**screen.values, "problem": ""}
+    return replace(turn, session=turn.session.put(tapped=value), screen=replace(screen, values=plain))
 
 
 def _advance(session: Session, event: _Said | Happened, facts: Facts) -> Turn:
@@ -120,7 +136,7 @@ def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
             return rating.asking(session, event, facts)
         case _:
             token, _, name = event.value.partition(":")
-            return _plain(session, name, facts) if token == session.token else again(session, facts)
+            return _plain(session, name, facts) if token == session.token else outdated(session, facts)
 
 
 def _durable(session: Session, name: str, what: str, figure: str | None, facts: Facts) -> Turn:
@@ -180,7 +196,7 @@ def _plain(session: Session, name: str, facts: Facts) -> Turn:
         case _, "me" if name.removeprefix("lang:") in facts.settings.languages:
             return menu.set_language(session, facts, name.removeprefix("lang:"))
         case _:
-            return again(session, facts)
+            return outdated(session, facts)
 
 
 def _restore(session: Session, facts: Facts) -> Turn:
@@ -248,6 +264,8 @@ def _gate(session: Session, event: Event, facts: Facts) -> Turn:
     match event:
         case Pressed() if screen.offers(event.value):
             return _consent_pressed(session, event.value.partition(":")[2], facts)
+        case Pressed() if not _DURABLE.fullmatch(event.value):
+            return Turn(session, old(screen))
         case Commanded(name="help"):
             return Turn(session, menu.help_screen(session, facts))
         case Typed() | Attached() | Shared() if not _is_small_talk(event):

@@ -81,6 +81,7 @@ _THANKS = frozenset(
         "got it",
     }
 )
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
 _PHONE = re.compile(r"\+?[\d\s()./-]{2,24}(?:\s*(?:доб|вн|ext|x|#)[.:]?\s*\d{1,8})?", re.IGNORECASE)
 _PHONE_INSIDE = re.compile(r"\+?\d[\d\s()-]{3,20}\d")
 _DAY_WORDS: Mapping[str, int] = {
@@ -99,8 +100,15 @@ _PLACE = re.compile(
 
 
 def told(text: str) -> str:
-    """What a person wrote, fit to be kept: cleaned, NFC, without blanks around it."""
-    return unicodedata.normalize("NFC", clean(text)).strip()
+    """What a person wrote, fit to be kept: cleaned, NFC, without blanks around it. "" where nothing of it can be seen."""
+    plain = unicodedata.normalize("NFC", clean(text)).strip()
+    return plain if any(_is_seen(char) for char in plain) else ""
+
+
+def _is_seen(char: str) -> bool:
+    """Not a blank, a control or format mark (zero width, joiners, tags), nor a mark that only changes another character."""
+    kind = unicodedata.category(char)
+    return not (kind[0] in "ZM" or kind in ("Cc", "Cf") or char in _BLANKS)
 
 
 def command_in(text: str) -> str:
@@ -116,7 +124,7 @@ def politeness_in(text: str) -> str:
         return "hello"
     if plain in _THANKS:
         return "thanks"
-    return "nod" if not plain and text.strip() else ""
+    return "nod" if not plain and told(text) else ""
 
 
 def names_a_place(text: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,9 +16,12 @@ from imbot.dialog import menu
 from imbot.dialog.render import MAX_UNITS, render, units
 from imbot.dialog.screen import MAX_LABEL, Screen, screen_from_json, screen_to_json
 from imbot.dialog.tickets import details_screen, list_screen, notice_screen, receipt_screen
-from imbot.domain.notices import Notice
+from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
+from imbot.domain.notices import Notice, failure_notice
+from imbot.domain.tickets import Ticket
 from imbot.templates import Templates
 from tests.dialog.world import START, World
+from tests.dialog.world import Ticket as Stored
 from tests.transcripts.test_transcripts import FILES, Play, check_limits
 
 FOLDER = Path(__file__).parents[2] / "templates"
@@ -90,6 +95,10 @@ def unasked_screens() -> dict[str, Screen]:
                 FILE | {"reason": "type"},
                 PHOTO | {"fate": "failed", "reason": ""},
                 FILE | {"fate": "wanted"},
+                FILE | {"fate": "attached"},
+                FILE | {"fate": "follows"},
+                *[PHOTO | {"fate": fate} for fate in ("attached", "follows", "wanted", "wanted")],
+                *[PHOTO | {"fate": "refused", "reason": "too_many"}] * 3,
             ],
             "max_bytes": 20 * 1024 * 1024,
             "support_contact": "12-00",
@@ -319,28 +328,141 @@ def test_a_long_ledger_shows_its_newest_lines() -> None:
     assert screen.values["ledger"][-1]["values"]["text"] == "29"
 
 
+def receipt(files: list[dict[str, Any]], lang: str = "ru", **values: Any) -> list[str]:
+    """What the receipt says of files."""
+    shown = {"title": "Принтер", "files": files, "max_bytes": 20 * 1024 * 1024, "max_files": 30, **values}
+    return check(receipt_screen(shown), lang).split("\n")[2:]
+
+
 def test_the_receipt_names_each_file_and_its_fate() -> None:
     files = [
-        PHOTO,
+        PHOTO | {"fate": "attached"},
         PHOTO | {"fate": "wanted"},
         PHOTO | {"fate": "wanted"},
-        FILE | {"fate": "stored", "reason": "", "name": "счёт.pdf"},
+        *[PHOTO | {"fate": "follows"}] * 2,
+        FILE | {"fate": "attached", "reason": "", "name": "счёт.pdf"},
+        FILE | {"fate": "stored", "reason": "", "name": "смета.pdf"},
         FILE | {"fate": "wanted", "reason": "", "name": "акт.pdf"},
+        FILE | {"fate": "follows", "reason": "", "name": "план.pdf"},
         FILE,
         FILE | {"name": "setup.exe", "reason": "type"},
         FILE | {"name": "", "reason": "unavailable", "fate": "failed"},
         FILE | {"name": "ещё.pdf", "reason": "quota"},
     ]
-    text = render(
-        receipt_screen({"title": "Принтер", "files": files, "max_bytes": 20 * 1024 * 1024}), "ru", TEMPLATES
-    ).text
-    assert text.split("\n")[2:] == [
+    assert receipt(files, handover="accepted") == [
         "Фото приложено.",
-        "Ещё загружается 2 фото.",
+        "Ещё загружаются 2 фото.",
+        "2 фото уйдут следующим письмом, когда поддержка даст номер.",
         "счёт.pdf: приложено.",
+        "смета.pdf: прикладываем.",
         "акт.pdf: ещё загружается.",
+        "план.pdf: уйдёт следующим письмом, когда поддержка даст номер.",
         "видео.mp4: не вошло, 38 МБ, можно до 20 МБ.",
         "setup.exe: не вошло, файлы этого типа поддержка не принимает.",
         "Видео: не вошло, не удалось получить.",
         "ещё.pdf: не вошло, на сегодня предел по файлам исчерпан.",
     ]
+
+
+def test_no_file_is_called_attached_before_its_letter_was_taken() -> None:
+    files = [PHOTO, PHOTO | {"fate": "wanted"}, FILE | {"fate": "stored", "reason": "", "name": "счёт.pdf"}]
+    assert receipt(files) == ["Прикладываем 2 фото.", "счёт.pdf: прикладываем."]
+    assert receipt(files[:1]) == ["Фото прикладываем."]
+    assert receipt([PHOTO | {"fate": "attached"}] * 3, handover="accepted") == ["Приложено 3 фото."]
+    assert receipt(files, handover="failed") == []  # text and files are kept: that is said of all of them
+    once = receipt([PHOTO | {"fate": "follows"}], handover="accepted", status="registered", number="IM-CL-1")
+    assert once == ["Фото уйдёт следующим письмом."]
+
+
+def test_files_that_were_simply_too_many_are_one_line() -> None:
+    many = [PHOTO | {"fate": "refused", "reason": "too_many"}] * 70
+    assert receipt(many) == ["Не вошло ещё 70: с одной заявкой принимаем до 30 файлов."]
+    assert receipt(many, "en") == ["70 more left out: a request takes up to 30 files."]
+    assert receipt(many, max_files=None) == ["Не вошло ещё 70: столько файлов с одной заявкой не принимаем."]
+
+
+@pytest.mark.parametrize(
+    ("letter", "words"),
+    [
+        (
+            "ticket",
+            "Не смогли передать заявку IM-CL-1 «Принтер»: почта поддержки её не приняла. Текст и файлы сохранены.",
+        ),
+        (
+            "files",
+            "Не смогли передать файлы к заявке IM-CL-1 «Принтер»: почта поддержки их не приняла. Файлы сохранены.",
+        ),
+        ("addition", "Не смогли передать дополнение к заявке IM-CL-1 «Принтер»: почта поддержки его не приняла."),
+        ("complaint", "Не смогли передать ваш отзыв о заявке IM-CL-1 «Принтер»: почта поддержки его не приняла."),
+        (
+            "not_solved",
+            "Не смогли передать просьбу вернуть заявку IM-CL-1 «Принтер» в работу: почта поддержки её не при",
+        ),
+        ("withdrawal", "Не смогли передать просьбу снять заявку IM-CL-1 «Принтер»: почта поддержки её не приняла."),
+    ],
+)
+def test_what_could_not_be_handed_over_is_named(letter: str, words: str) -> None:
+    ticket = Ticket("x", 1, "telegram:1", "Принтер", "itsm", "7KQ2MXPA4T", "<m@x>", START, number="IM-CL-1")
+    screen = notice_screen(failure_notice(ticket, "550", letter), "12-00")
+    told = check(screen, "ru")
+    assert told.startswith(words)
+    assert told.endswith(" Администратор уже знает.\nЕсли срочно: 12-00.")
+    assert check(screen, "en").endswith(" The administrator knows.\nIf it is urgent: 12-00.")
+    assert failure_notice(ticket, "550").values["letter"] == "ticket"
+
+
+ENDINGS = [
+    ("Печать проверена.", "«Печать проверена»."),
+    ("Печать проверена", "«Печать проверена»."),
+    ("Проверили?", "«Проверили?»"),
+    ("Ждём…", "«Ждём…»"),
+    ("Ждём...", "«Ждём...»"),
+]
+
+
+@pytest.mark.parametrize(("words", "quoted"), ENDINGS)
+@pytest.mark.parametrize("name", ["resolved", "closed", "rejected", "question"])
+def test_quoted_words_end_with_one_full_stop(name: str, words: str, quoted: str) -> None:
+    values = dict.fromkeys(("solution", "reason", "question"), words) | {"title": "Принтер", "new": name, "old": "new"}
+    assert quoted in check(notice_screen(Notice(name, "x", values)), "ru").split("\n")[1]
+    assert ".”." not in check(notice_screen(Notice(name, "x", values)), "en")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_no_screen_doubles_a_full_stop(lang: str) -> None:
+    world = World(person=replace(World().directory, name="Анна."))
+    world.settings = replace(world.settings, support_contact="тел. 12-34, с 9 до 18 ч.")
+    world.tickets["x1"] = Stored("x1", "Мышь не едет.", "IM-CL-1", "resolved")
+    told: list[Event] = [Commanded("start"), Typed("Беда пришла.", "m1"), Commanded("me"), Commanded("start")]
+    told += [Commanded("help"), Commanded("cancel"), Pressed("wd:x1"), Pressed("ns:x1"), Typed("Не едет.", "m2")]
+    for event in told:
+        world.take(event)
+        assert world.screen is not None
+        text = check(world.screen, lang)
+        assert not re.search(r"\.[»”]?\.(?!\.)", text), text
+    for name in ("failed", "rejected", "reopen_silence"):
+        screen = notice_screen(Notice(name, "x", {"title": "Мышь.", "new": "rejected"}), "с 9 до 18 ч.")
+        assert ".." not in check(screen, lang)
+        assert ".»" not in check(screen, lang)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_words_before_sign_in_that_do_not_fit_may_come_as_a_file(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    world.settings = replace(world.settings, max_text=20, max_files=1)
+    hint = {"ru": "Пришлите её файлом: файл приложим.", "en": "Send it as a file and it will be attached."}[lang]
+    over = {"ru": "с одной заявкой принимаем до 1 файла", "en": "a request takes up to 1 file"}[lang]
+    for _ in range(2):  # at the address, and while the code is waited for
+        world.take(Typed("Принтер мигает красным и шумит"))
+        assert world.screen is not None
+        assert hint in check(world.screen, lang)
+        for number in (1, 2):
+            world.take(Attached(FileRef(f"v{number}", f"u{number}{_}", kind="photo")))
+        assert over in check(world.screen, lang)
+        world.take(Typed("ivanova@company.ru"))
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_while_nothing_can_be_saved_nobody_is_asked_to_repeat(lang: str) -> None:
+    text = check(menu.store_down_screen("12-00"), lang)
+    assert {"ru": "повторять не нужно", "en": "no need to send it again"}[lang] in text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imbot.dialog import orders as o
-from imbot.dialog.draft import begin, is_stale, to_json
+from imbot.dialog.draft import begin, draft_from_json, is_stale, to_json
 from imbot.dialog.facts import Facts
 from imbot.dialog.form import walk
 from imbot.dialog.session import Session
@@ -61,6 +61,42 @@ def test_an_old_button_shows_those_screens_too_while_they_make_sense(state: str)
     world.session = Session(state, {}, "tttt")
     world.tickets = {}
     assert world.take(Pressed("old1:x")).screen.name == "menu"  # type: ignore[union-attr]
+
+
+def test_an_old_button_is_said_to_be_one_wherever_somebody_stands() -> None:
+    world = World(person=None)
+    for text in ("/start", "ivanova@company.ru"):
+        world.take(Typed(text))
+        world.take(Pressed("old1:send"))
+        assert world.screen is not None
+        assert world.screen.values["problem"] == "old_button"
+    world.take(Pressed("t:x1"))  # it works again after sign-in
+    assert world.screen is not None
+    assert world.screen.values["problem"] == "sign_in_first"
+    world = World(settings=replace(World().settings, consent=True))
+    world.take(Pressed("old1:send"))
+    assert (screen(world), problem(world)) == ("consent", "old_button")
+    world.take(Pressed("rate:x1:5"))
+    assert (screen(world), problem(world)) == ("consent", "")
+
+
+def test_the_second_tap_of_a_double_tap_is_no_old_button() -> None:
+    world = world_with_ticket()
+    world.take(Commanded("newticket"))
+    first = world.session.value("c:hardware")
+    world.take(Pressed(first))
+    for _ in range(2):
+        world.take(Pressed(first))
+        assert (screen(world), problem(world)) == ("subcategory", "")
+    world.take(Pressed("old1:send"))
+    assert problem(world) == "old_button"
+    world.take(Pressed(first))
+    assert problem(world) == "old_button"
+
+
+def problem(world: World) -> str:
+    assert world.screen is not None
+    return str(world.screen.values.get("problem", ""))
 
 
 def test_a_press_may_replace_the_screen_and_words_may_not() -> None:
@@ -313,7 +349,9 @@ def test_a_reply_moves_an_unsent_addition_aside() -> None:
 def test_json_of_a_draft_is_plain() -> None:
     facts = Facts(now=datetime(2026, 11, 23, tzinfo=UTC), fresh_id="x")
     data = to_json(begin(facts))
-    assert data["pile"] == {"id": "x", "parts": [], "files": []}
+    assert data["pile"] == {"id": "x", "parts": [], "files": [], "missed": [], "beyond": 0}
+    older = {**data, "pile": {"id": "x", "parts": [], "files": []}}
+    assert draft_from_json(older) == begin(facts)
 
 
 def test_an_edit_of_a_message_that_gave_nothing_shows_nothing() -> None:

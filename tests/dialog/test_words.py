@@ -36,6 +36,8 @@ def test_only_a_whole_text_is_a_command(text: str, command: str) -> None:
         ("Спасибо большое", "thanks"),
         ("ок", "thanks"),
         ("👍", "nod"),
+        ("\u200b\u2060", ""),
+        ("\ufe0f \u2800", ""),
         ("?", "nod"),
         ("", ""),
         ("спасибо, но не работает", ""),
@@ -100,3 +102,16 @@ def test_what_hides_or_reorders_is_taken_out_of_words() -> None:
     assert told("  a\u202eb\x00c\u2028d\r\ne\ue000\ud800 ") == "abc\nd\ne"
     assert told("и\u0306") == "й"
     assert told("👩\u200d💻 ok") == "👩\u200d💻 ok"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b", "\u2060 \ufeff", "\ufe0f", "\U000e0100", "\u3164\u00a0", "\u2800", "\u00ad\u034f", " \n\t"]
+)
+def test_what_nobody_can_see_is_nothing(text: str) -> None:
+    assert told(text) == ""
+    assert told(f"{text}а{text}").strip() != ""
+
+
+@pytest.mark.parametrize("text", ["❤\ufe0f", "👩\u200d💻", "1\ufe0f\u20e3", "?", "й", "\U0001fae8"])
+def test_what_can_be_seen_is_kept_whole(text: str) -> None:
+    assert told(text) == text

@@ -37,6 +37,7 @@ class Ticket:
     mine: bool = True
     created_at: datetime = START
     stars: int | None = None
+    resolved_at: datetime | None = None
     order: o.OpenTicket | None = None
     said: list[tuple[str, str]] = field(default_factory=list)  # (what, words)
     files: list[str] = field(default_factory=list)
@@ -71,6 +72,12 @@ class World:
         opened = [
             t for t in self.tickets.values() if t.mine and t.status in ("new", "registered", "in_progress", "waiting")
         ]
+        day = timedelta(days=1)
+        recent = [
+            t
+            for t in self.tickets.values()
+            if t.mine and t.status == "resolved" and t.resolved_at and self.now - t.resolved_at < day
+        ]
         return Facts(
             now=self.now,
             timezone=ZoneInfo("Europe/Moscow"),
@@ -83,6 +90,7 @@ class World:
                 TicketBrief(t.id, t.title, t.number, t.status, t.created_at)
                 for t in sorted(opened, key=lambda t: t.created_at, reverse=True)[:10]
             ),
+            recent_tickets=tuple(TicketBrief(t.id, t.title, t.number, t.status, t.created_at) for t in recent),
             last_location=self.last_location,
             consented=self.consented,
             fresh_id=f"id{self.turns:014}",

@@ -3,7 +3,7 @@
 # words              a comment
 set KEY VALUE        before the talk: unlinked, consent, one_open, lang, page_size, max_files, nophone, nooffice, last
 ticket ID STATUS [NUMBER] TITLE      a ticket that exists (`!ID`: somebody else's)
-> words              typed; message ids count 1, 2, 3 ... over all that is sent
+> words              typed (`\\u200b`: that character); message ids count 1, 2, 3 ... over all that is sent
 > /command [arg]     a command
 > [name]             a button of this dialog; `[t:ID]`, `[menu]` ... a durable one; `[old:name]` one of an older dialog
 > photo|file|voice ID [SIZE] [caption ...]       `file a.pdf`; a size such as 38MB; `album=7` puts it into an album
@@ -55,6 +55,7 @@ class Play:
             case "status":
                 name, status = rest.split()
                 self.world.tickets[name].status = status
+                self.world.tickets[name].resolved_at = self.world.now if status == "resolved" else None
             case "@":
                 self.world.now += timedelta(hours=float(rest.strip("+h")))
             case ">":
@@ -128,7 +129,7 @@ class Play:
             return Shared(head, rest, message_id=message)
         if head == "reply":
             self.world.replied, _, text = rest.partition(": ")
-        return Typed(text.encode().decode("unicode_escape") if text.startswith("\\") else text, message)
+        return Typed(re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text), message)
 
     def attached(self, kind: str, rest: str, message: str) -> Attached:
         unique, *words = rest.split(" ")
