@@ -243,7 +243,7 @@ async def test_a_folder_of_files_that_cannot_be_written_to_keeps_the_photo_wante
         files.write_bytes(b"")
         anna.attach(("экран.png", "image/png", PNG))
         await anna.press("Отправить", "Фото: 1")
-        await anna.said("отправляется", "Фото ещё загружается")
+        await anna.said("отправляется", "Фото прикладываем")
         parcel = await failed_download(app)
         files.unlink()
         files.with_name("away").rename(files)
