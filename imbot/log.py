@@ -17,13 +17,21 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 Format = Literal["auto", "console", "json"]
 
 _TOKEN = re.compile(r"(?<!\d)\d{5,}:[A-Za-z0-9_-]{10,}")  # a Telegram bot token, also inside URLs
-_ADDRESS = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]*@([A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])")
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]*://[^\s/:@]*):[^\s/@]+@")
+_ADDRESS = re.compile(r"([^\W_])[\w.%+'-]{0,100}?(@|%40)([^\W_][\w.-]{0,252}[^\W_])")  # of any alphabet, also in URLs
+_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]{0,20}://[^\s/:@]{0,256}):[^\s/@]{1,256}@")
 _NAMED = re.compile(
-    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization)[\"']?\s*[=:]\s*)(?:bearer\s+)?"
-    r"(?:[\"'][^\"']*[\"']|[^\s,;&\"']+)"
+    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization|пароль)\\{0,3}[\"']?\s*[=:]\s*)(?:bearer\s+)?"
+    r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|(\\+[\"']).*?(?:\2|$)"
+    r"|(?!(?:is|are|was|must|may|can|cannot|should|has|no|not|missing|empty|unknown|wrong|refused)\b)[^\s,;&\"'\\]+)"
 )
-_CODE = re.compile(r"(?i)(\bcode[\"']?\s*[=:]\s*[\"']?)[a-z2-7]{8}\b")  # of sign-in; an SMTP code stays readable
+# In a sentence; "password is missing" is none. A password has a figure in it, or is not worth the name.
+_TOLD = re.compile(r"(?i)(\b(?:password|passwd|secret|token|пароль)\s+(?:is|was|-|—)\s+)(?=\S*\d)[^\s,;]{6,}")
+# Of sign-in, in capitals or with a figure in it; an SMTP code and a word of eight letters stay readable.
+_CODE = re.compile(
+    r"((?i:\b(?:code|код[а-я]{0,2}))(?:[\"']?|[^\n:=]{1,60}?)(?:\s*[=:]\s*|\s+)[\"'«(]?)"
+    r"(?:[A-Z2-7]{4}[ -]?[A-Z2-7]{4}|(?=[a-zA-Z -]{0,8}[2-7])[a-zA-Z2-7]{4}[ -]?[a-zA-Z2-7]{4})\b"
+)
+_CODE_VALUE = re.compile(r"(?i)[a-z2-7]{4}[ -]?[a-z2-7]{4}")
 _START_LINK = re.compile(r"(?i)(\?start=|/start\s+)[A-Za-z0-9_-]{16,}")
 _SECRET_KEYS = frozenset(
     {"password", "passwd", "pass", "secret", "token", "link", "authorization", "bind_password", "proxy"}
@@ -52,8 +60,8 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     text = _TOKEN.sub(_DOTS, text)
     text = _START_LINK.sub(rf"\1{_DOTS}", text)
     text = _CODE.sub(rf"\1{_DOTS}", text)
-    text = _NAMED.sub(rf"\1{_DOTS}", text)
-    return _ADDRESS.sub(rf"\1{_DOTS}@\2", text)
+    text = _TOLD.sub(rf"\1{_DOTS}", _NAMED.sub(rf"\1{_DOTS}", text))
+    return _ADDRESS.sub(rf"\1{_DOTS}\2\3", text)
 
 
 def mask_secrets(text: str) -> str:
@@ -77,7 +85,7 @@ class Masking:
             case None | bool() | int() | float():
                 return value
             case str():
-                return _DOTS if _CODE.fullmatch(f"{key}={value}") else mask(value, self._secrets)
+                return _DOTS if key == "code" and _CODE_VALUE.fullmatch(value) else mask(value, self._secrets)
             case dict():
                 return {str(inner): self._clean(str(inner), item) for inner, item in value.items()}
             case list() | tuple() | set() | frozenset():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -43,11 +44,39 @@ def lines(form: log.Format, level: str = "info", secrets: tuple[str, ...] = ()) 
         ("code=ABCD2345 sent", "code=*** sent"),
         ("code=550 refused", "code=550 refused"),
         ("https://t.me/bot?start=abcdefghijklmnopqrst", "https://t.me/bot?start=***"),
+        ("Ваш код: K7QW 2MXP.", "Ваш код: ***."),
+        ("Код для входа в чат поддержки imbot: K7QW2MXP", "Код для входа в чат поддержки imbot: ***"),
+        ("Авторизация кода ABCDEFGH", "Авторизация кода ***"),
+        ("code: ABCD EFGH", "code: ***"),
+        ("your code: abcd-e7gh", "your code: ***"),
+        ("error code: received too late", "error code: received too late"),
+        ("code: this word and others", "code: this word and others"),
+        ("exit code 1 of the reading child", "exit code 1 of the reading child"),
+        ("GET /user/anna%40demo.local", "GET /user/a***%40demo.local"),
+        ("user <иванов@пример.рф>", "user <и***@пример.рф>"),
+        ("b'anna@demo.local'", "b***@demo.local'"),
+        ("password is hunter2222", "password is ***"),
+        ("пароль: тайна", "пароль: ***"),
+        ('{"password": "hun\\"ter22", "n": 1}', '{"password": ***, "n": 1}'),
+        ('"{\\"password\\": \\"hunter22\\", \\"n\\": 1}"', '"{\\"password\\": ***, \\"n\\": 1}"'),
+        ('{"password": "cut sho', '{"password": ***'),
+        ("smtp.password: is missing; set IMBOT_SMTP__PASSWORD", "smtp.password: is missing; set IMBOT_SMTP__PASSWORD"),
+        ("telegram.token: must be a text", "telegram.token: must be a text"),
+        ("the password is wrong or the account is locked", "the password is wrong or the account is locked"),
+        ("login refused: the secret is empty", "login refused: the secret is empty"),
         ("at 2026-11-21 09:14:03 three letters", "at 2026-11-21 09:14:03 three letters"),
     ],
 )
 def test_a_line_keeps_its_sense_and_loses_its_secrets(text: str, kept: str) -> None:
     assert log.mask(text) == kept
+
+
+@pytest.mark.parametrize("piece", ["a", "code ", "password ", "a@", 'password="', '\\\\"', "код-", "a." * 8, "x:1" * 3])
+def test_a_long_line_is_masked_in_no_time(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    begin = time.process_time()
+    log.mask(text)
+    assert time.process_time() - begin < 2
 
 
 def test_a_known_secret_is_blotted_out_wherever_it_stands_but_a_tiny_one_would_blot_out_everything() -> None:
