@@ -9,6 +9,7 @@ from dataclasses import replace
 from imbot.dialog import intake, menu
 from imbot.dialog.draft import Pile, Said, begin, files_values, gather, merge
 from imbot.dialog.facts import Facts, TicketBrief, Turn
+from imbot.dialog.form import settle
 from imbot.dialog.layout import OLD, button, literal, row
 from imbot.dialog.orders import AddToTicket, Order
 from imbot.dialog.screen import Screen
@@ -124,5 +125,8 @@ def _join(session: Session, pile: Pile, facts: Facts) -> Turn:
     if problem:  # too long for one request: both stay as they are
         session = with_stray(session, pile)
         return Turn(session, stray_screen(session, facts, "not_together"))
-    turn = intake.resume(with_draft(session, replace(draft, pile=into)), facts)
+    draft = replace(draft, pile=into)
+    if draft.step == "description" and not draft.returning:
+        draft = settle(draft, facts)  # what was asked for has come
+    turn = intake.resume(with_draft(session, draft), facts)
     return replace(turn, orders=(*orders, *turn.orders))
