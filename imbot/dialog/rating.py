@@ -18,7 +18,6 @@ from imbot.dialog.slots import about_of, anew, extra_of, with_extra
 from imbot.domain.chats import Pressed
 
 STATES = frozenset({"complain", "not_solved"})
-MAX_WORDS = 4000
 
 
 def rate(session: Session, ticket: str, stars: int) -> Turn:
@@ -68,7 +67,7 @@ def asking(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     session = with_extra(session, replace(extra, pile=pile) if pile else None)
     turn = Turn(session, asking_screen(session, facts, problem))
     if pile.words and not problem:
-        turn = _told(session, pile.words[:MAX_WORDS], facts)
+        turn = _told(session, pile.words, facts)
     return replace(turn, orders=(*orders, *turn.orders))
 
 

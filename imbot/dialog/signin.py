@@ -168,8 +168,9 @@ def _edited(session: Session, event: Edited, facts: Facts) -> Turn:
     draft = draft_of(session)
     if draft is None:
         return Turn(session)
-    pile, orders, _ = edit(draft.pile, event.message_id, told(event.text), facts.settings)
-    return Turn(with_draft(session, replace(draft, pile=pile)), None, orders)
+    pile, orders, problem = edit(draft.pile, event.message_id, told(event.text), facts.settings)
+    session = with_draft(session, replace(draft, pile=pile))
+    return Turn(session, screen_of(session, facts, problem) if problem else None, orders)
 
 
 def _keep(session: Session, event: Said, facts: Facts) -> Turn:

@@ -238,6 +238,23 @@ def test_an_early_draft_of_which_nothing_came_is_none() -> None:
     assert draft_of(world.session) is None
 
 
+def test_an_edit_before_sign_in_that_does_not_fit_is_told() -> None:
+    world = World(person=None, settings=replace(World().settings, max_text=20))
+    world.take(Typed("Принтер мигает", "m1"))
+    world.take(Edited("Принтер мигает и ещё не печатает", "m1"))
+    assert problem(world) == "edit_too_long"
+    draft = draft_of(world.session)
+    assert draft is not None
+    assert draft.pile.words == "Принтер мигает"
+
+
+def test_a_long_complaint_is_passed_on_whole() -> None:
+    world = world_with_ticket("resolved")
+    world.take(Pressed("rate:x1:1"))
+    world.take(Typed("ж" * 4096))
+    assert world.tickets["x1"].said == [("complaint", "ж" * 4096)]
+
+
 def test_photos_of_a_complaint_go_on_whichever_way_the_question_is_left() -> None:
     for leave in (Commanded("newticket"), Pressed("menu"), Pressed("rate:x1:5"), Pressed("add:x1"), Commanded("me")):
         world = world_with_ticket("resolved")
