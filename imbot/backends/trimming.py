@@ -104,14 +104,16 @@ def without_ours(text: str, ours: Ours) -> str:
     Words with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
     if not text or not (ours.runs or ours.lines):
         return text
-    words = [(match.start(), match.end(), match.group().casefold()) for match in _WORD.finditer(text)]
-    known = bytearray(len(words))
-    for index in range(len(words) - MIN_RUN_WORDS + 1):
-        if tuple(word for _, _, word in words[index : index + MIN_RUN_WORDS]) in ours.runs:
-            known[index : index + MIN_RUN_WORDS] = b"\x01" * MIN_RUN_WORDS
+    found = list(_WORD.finditer(text))
+    words = [match.group().casefold() for match in found]
+    known: set[int] = set()
+    for index, run in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        if run in ours.runs:
+            known.update(range(index, index + MIN_RUN_WORDS))
     out = list(text)
-    for (start, end, word), is_ours in zip(words, known, strict=True):
-        if is_ours and not any(char.isdigit() for char in word):
+    for index in known:
+        if not any(char.isdigit() for char in words[index]):
+            start, end = found[index].span()
             out[start:end] = " " * (end - start)
     position = 0
     for line in text.split("\n"):

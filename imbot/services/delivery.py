@@ -100,7 +100,7 @@ def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, en
     if not ticket.number and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
         letters.letter_settled(c, message_id, now, "failed", words)
         outbox.suspend(c, f"ticket:{ticket.id}", words, now)
-        _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env)
+        _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env, returned=True)
     return ticket
 
 
@@ -156,15 +156,26 @@ def _letter_failed(c: Connection, parcel: Parcel, words: str, now: datetime, env
 
 
 def _tell_failure(
-    c: Connection, ticket: Ticket, message_id: str, words: str, key: str, now: datetime, env: Env
+    c: Connection,
+    ticket: Ticket,
+    message_id: str,
+    words: str,
+    key: str,
+    now: datetime,
+    env: Env,
+    *,
+    returned: bool = False,
 ) -> None:
+    """`returned`: a report came back that says so; the mail server had taken the letter."""
     row = letters.letter(c, message_id)
     kind = row.kind if row else str(LetterKind.TICKET)
     if message_id == ticket.message_id:
         ticket = replace(ticket, handover=Handover.FAILED, failure=words)
         tickets.save(c, ticket)
         telling.put_receipt(c, ticket, now)
-    telling.put_notice(c, failure_notice(ticket, words, kind), ticket, f"notice:failed:{key}", now, env)
+    notice = failure_notice(ticket, words, kind)
+    notice = replace(notice, values={**notice.values, "returned": returned})
+    telling.put_notice(c, notice, ticket, f"notice:failed:{key}", now, env)
     values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id}
     telling.alert(c, "letter_failed", f"failed:{key}", values, now)
 

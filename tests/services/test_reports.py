@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import random
 import time
 from dataclasses import replace
@@ -174,7 +175,10 @@ def test_a_bounce_of_our_letter_fails_the_handover_and_tells_the_person(office: 
     after = tickets.get(office.c, ticket.id)
     assert after is not None
     assert after.handover is Handover.FAILED
-    assert "notice_failed" in notices(office)
+    told = [one.parcel.payload for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.NOTICE]
+    assert [(each["screen"]["name"], each["screen"]["values"]["returned"]) for each in told] == [
+        ("notice_failed", True)
+    ]
 
 
 BOUNCE = {
@@ -312,22 +316,28 @@ WORST = {
 
 @pytest.mark.parametrize("name", WORST)
 def test_no_letter_holds_the_writer_up(office: Office, name: str) -> None:
-    """Half a megabyte of the worst of each kind; the clock is the processor's, so that a busy machine decides nothing."""
+    """Half a megabyte of the worst of each kind. The clock is the processor's and no garbage of other tests is collected
+    meanwhile, so that nothing else decides."""
     ticket = a_ticket(office)
     says(office, ticket, "Принтер мигает красным. " * 400)
     piece = WORST[name]
     text = ticket.token + "\n" + piece * (500_000 // len(piece))
     for sender in ("itsm@demo.local", "eve@example.test"):
         mail = a_mail("Заявка", text, sender=sender, html=text)
-        begin = time.process_time()
-        looked = reports.look(mail, office.env)
         mail_id = inbox.keep_raw(
             office.c, "replies", "1", mail.sha256, raw=b"x", size=1, sha256=mail.sha256, now=office.now
         )
-        middle = time.process_time()
-        reports.receive(office.c, mail_id, mail, office.now, office.env, looked)
+        gc.disable()
+        try:
+            begin = time.process_time()
+            looked = reports.look(mail, office.env)
+            middle = time.process_time()
+            reports.receive(office.c, mail_id, mail, office.now, office.env, looked)
+            end = time.process_time()
+        finally:
+            gc.enable()
         assert middle - begin < 1
-        assert time.process_time() - middle < 0.3
+        assert end - middle < 0.3
 
 
 def test_nobody_elses_person_is_told_in_a_thousand_crossed_letters(office: Office) -> None:
