@@ -45,7 +45,7 @@ async def test_a_wrong_code_is_told_with_the_tries_left_and_a_new_one_signs_in(c
         anna.say(wrong)
         await anna.said("Код не подошёл", left, "00-11", "сохранено")
     anna.say(wrong)
-    await anna.said("Код не подошёл, и попытки закончились. Попросите новый", "00-11")
+    await anna.said("Код не подошёл, и попытки закончились", "00-11")
     anna.say(code)  # the right one, but its tries are used up
     await anna.said("Действующего кода сейчас нет", "Нажмите «Ещё раз»")
     await anna.press("Ещё раз", "Действующего кода сейчас нет")
