@@ -97,7 +97,8 @@ def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, en
     if row is None or ticket is None:
         return None
     ledger.log(c, ticket.id, now, "bounced", {"letter": row.kind, "reason": words})
-    if not ticket.number and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
+    heard_of = bool(ticket.number) or ticket.registered_at is not None
+    if not heard_of and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
         letters.letter_settled(c, message_id, now, "failed", words)
         outbox.suspend(c, f"ticket:{ticket.id}", words, now)
         _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env, returned=True)

@@ -32,7 +32,9 @@ QUIET = frozenset({"in_progress", "promised", "closed"})  # told by the receipt 
 
 def record_change(c: Connection, change: Change, key: str, now: datetime, env: Env) -> None:
     """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once."""
-    ticket = registered_after_all(c, change.ticket, now) if change.ticket.number else change.ticket
+    ticket = change.ticket
+    if ticket.number or ticket.registered_at:
+        ticket = registered_after_all(c, ticket, now)
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "status", _status_values(change))
     if change.new in ENDED:
@@ -53,8 +55,8 @@ def _forget_withdrawal(c: Connection, ticket: Ticket, now: datetime) -> None:
 
 
 def registered_after_all(c: Connection, ticket: Ticket, now: datetime) -> Ticket:
-    """A number proves that the request has arrived, whatever the post had told us of its letter: there is nothing to send
-    again, and what waits behind it goes its way. The caller saves what this returns."""
+    """A number, or a status of theirs, proves that the request has arrived, whatever the post had told us of its letter:
+    there is nothing to send again, and what waits behind it goes its way. The caller saves what this returns."""
     if ticket.handover is Handover.ACCEPTED:
         return ticket
     letters.letter_settled(c, ticket.message_id, now, "accepted", "registered after all")

@@ -12,6 +12,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services import reports, telling
+from imbot.services.tickets import send_again
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox, ledger, letters, outbox, tickets
 from imbot.store.erase import erase
@@ -242,6 +243,12 @@ def test_an_echoed_number_binds_no_letter_whose_subject_bears_another(office: Of
     assert now_of(office, ticket).status is Status.REGISTERED
 
 
+def test_after_a_status_without_a_number_a_failure_report_is_only_noted(office: Office) -> None:
+    ticket = a_ticket(office, status=Status.IN_PROGRESS, registered_at=NOW, reported_at=NOW)
+    assert receive(office, a_bounce(ticket)) == "bounce"
+    assert now_of(office, ticket).handover is Handover.ACCEPTED
+
+
 @pytest.mark.parametrize("subject", [REGISTERED, "Вопрос по заявке № IM-CL-1042"])
 def test_a_number_after_a_failure_report_says_that_the_request_arrived(office: Office, subject: str) -> None:
     ticket = a_ticket(office)
@@ -252,7 +259,7 @@ def test_a_number_after_a_failure_report_says_that_the_request_arrived(office: O
     assert (after.handover, after.failure, after.number) == (Handover.ACCEPTED, "", "IM-CL-1042")
     assert letter is not None
     assert (letter.outcome, letter.answer) == ("accepted", "registered after all")
-    assert not outbox.is_suspended(office.c, f"ticket:{ticket.id}")
+    assert not send_again(office.c, after, office.now)
     assert receive(office, a_bounce(ticket)) == "bounce"  # registered by now: only noted
     assert now_of(office, ticket).handover is Handover.ACCEPTED
 
