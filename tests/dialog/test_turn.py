@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from imbot.dialog import orders as o
 from imbot.dialog.draft import begin, draft_from_json, is_stale, to_json
 from imbot.dialog.facts import Facts
@@ -37,61 +35,6 @@ def screen(world: World) -> str:
 
 def photo(unique: str = "u1", **more: Any) -> Attached:
     return Attached(FileRef(f"v-{unique}", unique, kind="photo"), message_id=f"p-{unique}", **more)
-
-
-@pytest.mark.parametrize("state", ["me", "unlink", "help", "withdraw", "cancelled", "rest"])
-def test_an_old_button_shows_the_current_screen_again(state: str) -> None:
-    world = world_with_ticket()
-    world.take(Commanded("start"))
-    world.session = world.session.go(state)
-    turn = world.take(Pressed("old1:send"))
-    assert turn.screen is not None
-    assert turn.screen.name == {"rest": "menu"}.get(state, state)
-    assert turn.session.state == state
-    assert turn.orders == ()
-
-
-@pytest.mark.parametrize("state", ["offer", "welcome", "one_open"])
-def test_an_old_button_shows_those_screens_too_while_they_make_sense(state: str) -> None:
-    world = world_with_ticket()
-    world.take(Typed("Беда"))
-    press(world, "tonew")
-    world.session = world.session.go(state)
-    assert world.take(Pressed("old1:x")).screen.name == state  # type: ignore[union-attr]
-    world.session = Session(state, {}, "tttt")
-    world.tickets = {}
-    assert world.take(Pressed("old1:x")).screen.name == "menu"  # type: ignore[union-attr]
-
-
-def test_an_old_button_is_said_to_be_one_wherever_somebody_stands() -> None:
-    world = World(person=None)
-    for text in ("/start", "ivanova@company.ru"):
-        world.take(Typed(text))
-        world.take(Pressed("old1:send"))
-        assert world.screen is not None
-        assert world.screen.values["problem"] == "old_button"
-    world.take(Pressed("t:x1"))  # it works again after sign-in
-    assert world.screen is not None
-    assert world.screen.values["problem"] == "sign_in_first"
-    world = World(settings=replace(World().settings, consent=True))
-    world.take(Pressed("old1:send"))
-    assert (screen(world), problem(world)) == ("consent", "old_button")
-    world.take(Pressed("rate:x1:5"))
-    assert (screen(world), problem(world)) == ("consent", "")
-
-
-def test_the_second_tap_of_a_double_tap_is_no_old_button() -> None:
-    world = world_with_ticket()
-    world.take(Commanded("newticket"))
-    first = world.session.value("c:hardware")
-    world.take(Pressed(first))
-    for _ in range(2):
-        world.take(Pressed(first))
-        assert (screen(world), problem(world)) == ("subcategory", "")
-    world.take(Pressed("old1:send"))
-    assert problem(world) == "old_button"
-    world.take(Pressed(first))
-    assert problem(world) == "old_button"
 
 
 def problem(world: World) -> str:
