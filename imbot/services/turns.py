@@ -20,6 +20,7 @@ from imbot.dialog.session import Session, session_from_json, session_to_json
 from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
 from imbot.domain.people import Person
+from imbot.domain.tickets import Ticket
 from imbot.services import filing, signin, tickets
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, letters, people, sessions
@@ -28,6 +29,7 @@ from imbot.store.sessions import Slot
 
 _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
+_RECENT = timedelta(days=1)  # how long work that is done may still be added to without being asked for
 _ALBUM_PAUSE = timedelta(seconds=1)
 _BURST, _PER_SECOND = 120.0, 1.0  # a person's events (threats.md R3): a full album dump passes, a machine does not
 
@@ -104,6 +106,7 @@ def _facts(
     chat, event = incoming.chat, incoming.event
     person = people.person_of_chat(c, chat.key)
     found = ticket_rows.open_of_person(c, person.id, 10) if person else []
+    done = ticket_rows.resolved_of_person(c, person.id, now - _RECENT, 3) if person else []
     reply_to = event.reply_to if isinstance(event, Typed | Attached) else ""
     return Facts(
         now=now,
@@ -113,7 +116,8 @@ def _facts(
         catalogue=env.catalogue,
         locations=env.locations,
         settings=env.dialog,
-        open_tickets=tuple(TicketBrief(t.id, t.title, t.number, str(t.status), t.created_at) for t in found),
+        open_tickets=tuple(_brief(ticket) for ticket in found),
+        recent_tickets=tuple(_brief(ticket) for ticket in done),
         last_location=ticket_rows.last_location(c, person.id) if person else None,
         consented=not env.consent_version or bool(person and people.consented(c, person.id) == env.consent_version),
         fresh_id=fresh.ticket_id,
@@ -123,6 +127,10 @@ def _facts(
         replied_ticket=letters.ticket_of_message(c, chat.key, reply_to) if reply_to else "",
         late_news=_late(c, now, env),
     )
+
+
+def _brief(ticket: Ticket) -> TicketBrief:
+    return TicketBrief(ticket.id, ticket.title, ticket.number, str(ticket.status), ticket.created_at)
 
 
 def _late(c: Connection, now: datetime, env: Env) -> bool:

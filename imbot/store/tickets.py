@@ -70,6 +70,13 @@ def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list
     return [ticket_of(row) for row in rows], c.execute(_COUNT, {"person": person_id}).scalar_one()
 
 
+def resolved_of_person(c: Connection, person_id: int, since: datetime, limit: int) -> list[Ticket]:
+    """Tickets of the person that were resolved since then and are so still, the newest first."""
+    t = tickets.c
+    found = select(tickets).where(t.person_id == person_id, t.status == str(Status.RESOLVED), t.resolved_at >= since)
+    return [ticket_of(row) for row in c.execute(found.order_by(t.resolved_at.desc()).limit(limit))]
+
+
 def open_of_person(c: Connection, person_id: int, limit: int) -> list[Ticket]:
     """Their open tickets, the newest first."""
     return [ticket_of(row) for row in c.execute(_OPEN_OF_PERSON, {"person": person_id, "most": limit})]

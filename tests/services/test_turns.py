@@ -208,3 +208,16 @@ def test_a_photo_before_the_words_of_a_complaint_loses_neither(office: Office) -
     packs = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
     assert sorted(parcel.payload["letter"] for parcel in packs) == ["addition", "complaint", "ticket"]
     assert len({parcel.payload["message_id"] for parcel in packs}) == 3
+
+
+def test_words_after_the_work_may_go_to_the_ticket_that_was_just_done(office: Office) -> None:
+    office.link()
+    done = tickets.get(office.c, file_a_request(office))
+    assert done is not None
+    tickets.save(office.c, replace(done, status=Status.RESOLVED, resolved_at=office.now, number="IM-CL-1"))
+    file_a_request(office)
+    office.later(minutes=1)
+    assert office.say("Ничего не сделали") == "stray"
+    assert done.id in {one["id"] for one in office.screen()["values"]["tickets"]}
+    office.later(days=2)
+    assert done.id not in {one.id for one in tickets.resolved_of_person(office.c, 1, office.now - timedelta(days=1), 3)}
