@@ -80,6 +80,8 @@ _COMMON: Mapping[str, Any] = {
 }
 _OF_SCREEN: Mapping[str, Mapping[str, Any]] = {"receipt": {"files": [_FILE]}, "ticket": {"files": [_FILE]}}
 _MAIL: Mapping[str, Any] = {
+    "other_mail": "",
+    "answers_seen": True,
     "bot": "imbot",
     "support": "12-00",
     "code": "ABCD2345",
