@@ -38,7 +38,8 @@ class Directory(Protocol):
 
 
 class Timers:
-    """`folder` is where state lies, `reserve` the bytes of its disk that should stay free. `poll` is called every `poll_seconds` (the mailbox's net), `clean_up` once a night."""
+    """`folder` is where state lies, `reserve` the bytes of its disk that should stay free. `poll` is called every
+    `poll_seconds` (the mailbox's net), `clean_up` once a night."""
 
     def __init__(
         self,
