@@ -133,7 +133,7 @@ def _ask_itsm(tree: Tree) -> None:
     itsm = tree["itsm"]
     itsm["address"] = _prompt("The helpdesk's intake mailbox", itsm["address"])
     itsm["senders"] = [_prompt("The address its status letters come from", itsm["address"])]
-    itsm["profile"] = _prompt("Its kind (inframanager, generic-ru)", itsm["profile"])
+    itsm["profile"] = _prompt(f"Its kind ({', '.join(_profiles())})", itsm["profile"])
     evidence = itsm["evidence"]
     kinds = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
     evidence.clear()
@@ -145,6 +145,12 @@ def _ask_itsm(tree: Tree) -> None:
     if evidence["kind"] == "trusted-relay":
         evidence["relays"] = [_prompt("  Host or address the ITSM sends from")]
         evidence["own_hosts"] = [_prompt("  Your mail server's own name", tree["mailbox"]["host"])]
+
+
+def _profiles() -> list[str]:
+    from imbot.config import packed
+
+    return sorted(path.parent.name for path in packed("templates").glob("mail/*/profile.toml"))
 
 
 def _placeholders() -> Tree:

@@ -61,6 +61,7 @@ class TicketView:
     files: tuple[tuple[str, str], ...] = ()
     refused_files: tuple[tuple[str, str], ...] = ()
     number: str = ""
+    previous: str = ""  # number or title of the ticket that this one goes on from
     thread: str = ""
     references: tuple[str, ...] = ()
     text: str = ""

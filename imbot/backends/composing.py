@@ -108,8 +108,15 @@ def _short_place(location: str) -> str:
 def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
     """Whether none of `words` looks like a number of this ITSM, or like one of its status letters. Our own token in a
     person's words would bind their letters to a foreign ticket: refused as well."""
-    patterns = [*profile.numbers, *(pattern for anchor in profile.anchors for pattern in anchor.any)]
-    return not any("imb:" in text.lower() or any(pattern.matches(text) for pattern in patterns) for text in words)
+    anchors = [pattern for anchor in profile.anchors for pattern in anchor.any]
+    number = profile.show_number("1042")  # an answer puts its number before or behind our words
+    return not any(
+        "imb:" in text.lower()
+        or any(pattern.matches(text) for pattern in profile.numbers)
+        or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
+        for text in words
+        if text
+    )
 
 
 def _references(thread: str, earlier: Sequence[str]) -> tuple[str, ...]:

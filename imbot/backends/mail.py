@@ -216,6 +216,7 @@ def choose(profiles: Sequence[Profile], mail: InboundMail) -> tuple[Profile | No
     """The profile that `mail` is read by: its sender first, then the headers' fingerprint, its number or words last. The
     list says of each profile why it was passed over or taken."""
     why: list[str] = []
+    profiles = sorted(profiles, key=lambda profile: profile.name.startswith("generic-"))  # they fit nearly everything
     by_sender = [profile for profile in profiles if sender_matches(profile.senders, mail.sender)]
     candidates = by_sender or list(profiles)
     marked = [profile for profile in candidates if _fingerprint(profile, mail)]
@@ -224,7 +225,8 @@ def choose(profiles: Sequence[Profile], mail: InboundMail) -> tuple[Profile | No
     elif marked:
         chosen, reason = marked[0], f"the header {_fingerprint(marked[0], mail)} is its fingerprint"
     else:
-        known = [profile for profile in candidates if _speaks(profile, mail)]
+        known = [profile for profile in candidates if _numbered(profile, mail)]
+        known = known or [profile for profile in candidates if _speaks(profile, mail)]
         if not known and not by_sender:
             return None, [
                 f"{profile.name}: no sender, no fingerprint, no number or words of it" for profile in profiles
@@ -248,10 +250,14 @@ def _fingerprint(profile: Profile, mail: InboundMail) -> str:
     return ""
 
 
+def _numbered(profile: Profile, mail: InboundMail) -> bool:
+    subject = readable(mail.subject)
+    return any(pattern.matches(subject) for pattern in profile.numbers)
+
+
 def _speaks(profile: Profile, mail: InboundMail) -> bool:
     subject = readable(mail.subject)
-    in_subject = any(pattern.matches(subject) for pattern in profile.numbers)
-    return in_subject or _anchor(profile, subject, unquoted(readable(mail.text), profile.separators)) is not None
+    return _anchor(profile, subject, unquoted(readable(mail.text), profile.separators)) is not None
 
 
 # Bounces (RFC 3464 and the loose ones)

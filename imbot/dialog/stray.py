@@ -33,7 +33,7 @@ def take(session: Session, event: Said, facts: Facts) -> Turn:
 
 def place(session: Session, pile: Pile, facts: Facts, problem: str = "") -> Turn:
     """Ask where the pile belongs, if there is a choice."""
-    if not facts.open_tickets and open_draft(session) is None:
+    if not choices(facts) and open_draft(session) is None:
         turn = intake.start(with_stray(session, None), facts, pile)
         screen = intake.current(turn.session, facts, problem) if problem else turn.screen
         return replace(turn, screen=screen)
@@ -43,7 +43,7 @@ def place(session: Session, pile: Pile, facts: Facts, problem: str = "") -> Turn
 
 def choices(facts: Facts) -> tuple[TicketBrief, ...]:
     """The tickets that the words may be about: open ones, and what was resolved just now, where the work may not be done."""
-    return (*facts.open_tickets[:OFFERED], *facts.recent_tickets)[:CHOICES] if facts.open_tickets else ()
+    return (*facts.open_tickets[:OFFERED], *facts.recent_tickets)[:CHOICES]
 
 
 def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:

@@ -34,6 +34,7 @@ Errand = Callable[[Parcel], Awaitable[None]]
 HANDS: Mapping[str, int] = {"smtp": 2, "telegram": 8, "directory": 4, "recheck": 4, "self": 4}  # at once, a target
 _IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
 _NET = 1.0
+_BACK = timedelta(minutes=1)
 _LONGEST_PROBE = timedelta(seconds=60)
 
 
@@ -51,6 +52,7 @@ class Courier:
     def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
         self._wake = asyncio.Event()
+        self._last = clock()
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._breakers: dict[str, Breaker] = {}
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
@@ -79,6 +81,11 @@ class Courier:
     async def _claim(self) -> int:
         """Hand out what may go now, each target as many as it has hands; a target that is down gets one probe."""
         now = self._clock()
+        if now < self._last - _BACK:  # the clock was put back: what it had put off would wait for as long
+            for breaker in self._breakers.values():
+                breaker.probe_at = now
+            await self._db.run(outbox.clock_went_back, now, self._last)
+        self._last = now
         due = await self._db.read(outbox.next_due)
         if due is None or due > now:
             return 0
@@ -87,9 +94,9 @@ class Courier:
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
         wanted = {target: n for target, n in wanted.items() if n > 0}
-        if not await self._db.read(outbox.any_ready, now, list(wanted)):
+        if not await self._db.read(outbox.any_ready, now, list(wanted), list(self._running)):
             return 0  # what is due waits for a hand or a probe; claiming nothing would wake us at once, for ever
-        claimed = await self._db.run(delivery.claim, now, wanted)
+        claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
         for parcel in claimed:
             hit("parcel_claimed")
             task = asyncio.create_task(self._carry(parcel))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,9 +25,13 @@ _BOUNCES = timedelta(days=14)  # mail systems give up within days; a later repor
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
 
 
-def claim(c: Connection, now: datetime, wanted: Mapping[str, int]) -> list[Parcel]:
+def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
     """Parcels that may go now, at most so many a target."""
-    return [parcel for target, most in wanted.items() for parcel in outbox.claim(c, now, most, only=target)]
+    return [
+        parcel
+        for target, most in wanted.items()
+        for parcel in outbox.claim(c, now, most, only=target, under_way=under_way)
+    ]
 
 
 def letter_packed(

@@ -127,6 +127,7 @@ def _view(
         files=tuple((row.name, row.caption) for row in chosen),
         refused_files=_refusals(refused, env.backend(ticket.backend).profile.language, env),
         number=ticket.number,
+        previous=_previous(c, ticket),
         thread=(ticket.thread or ticket.message_id) if ours else "",
         references=tuple(dict.fromkeys([*ours, *([ticket.thread] if ticket.thread and ours else [])])),
         text=payload.get("text", ""),
@@ -134,6 +135,12 @@ def _view(
         attributes={name: _line(value) for name, value in person.attributes.items()},
         unverified_since=verified if env.can_recheck and _long_ago(verified, ticket, env) else None,
     )
+
+
+def _previous(c: Connection, ticket: Ticket) -> str:
+    """The ticket of the same person that this one goes on from, as the helpdesk can find it; "" where there is none."""
+    earlier = tickets.get(c, ticket.previous) if ticket.previous else None
+    return (earlier.number or earlier.title) if earlier and earlier.person_id == ticket.person_id else ""
 
 
 def _line(text: str) -> str:

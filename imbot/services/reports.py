@@ -76,7 +76,7 @@ def receive(
         return _settle(c, mail_id, mail, "bounce", "", bounced.id, now)
     backend, words = looked.backend, looked.words
     if backend is None or words is None:
-        return quarantine(c, mail_id, mail, looked.disbelief, now)
+        return quarantine(c, mail_id, mail, looked.disbelief, now, "unproven")
     binding = bind(c, mail, backend, looked)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, binding.reason, now)
@@ -100,15 +100,14 @@ def receive(
 def refuse(c: Connection, mail_id: int, reason: str, now: datetime) -> str:
     """A letter that cannot be read: kept whole, in quarantine."""
     inbox.settle_mail(c, mail_id, "quarantined", reason=reason, now=now)
-    telling.alert(
-        c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, "sender": "", "subject": "", "reason": reason}, now
-    )
+    values = {"mail": mail_id, "sender": "", "subject": "", "reason": reason, "why": "unreadable"}
+    telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
     return "quarantined"
 
 
-def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now: datetime) -> str:
-    """Not believed or not bound: kept for a person, and admins hear of it within minutes."""
-    values = {"mail": mail_id, "sender": mail.sender, "subject": mail.subject[:200], "reason": reason}
+def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now: datetime, why: str = "unbound") -> str:
+    """Not believed (`why`: unproven) or not bound (unbound): kept for a person, and admins hear of it within minutes."""
+    values = {"mail": mail_id, "sender": mail.sender, "subject": mail.subject[:200], "reason": reason, "why": why}
     telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
     return _settle(c, mail_id, mail, "quarantined", reason, "", now)
 
@@ -139,6 +138,10 @@ def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend, looked: 
         return Binding(None, reason="it bears numbers of several tickets")
     if known:
         ticket = next(iter(known.values()))
+        if not words.in_subject:
+            others = [n for n in numbers if tickets.by_number(c, backend.name, n) is None]
+            if others or any(letters.told_elsewhere(c, ticket.id, n) for n in numbers):
+                return Binding(None, reason=f"number {ticket.number} stands in its text only, and may be an echo")
         return Binding(ticket, f"number {ticket.number}, given by {backend.name}")
     report = habits.read(backend.profile, mail, tz=_UTC, looked=words)
     if report is None or report.status is not Status.REGISTERED or not report.number:
@@ -252,6 +255,12 @@ def _apply(
     c: Connection, ticket: Ticket, report: StatusReport, mail_id: int, binding: Binding, now: datetime, env: Env
 ) -> str:
     change = apply(ticket, report, now)
+    words, author = report.fields.get("comment", ""), report.fields.get("assignee", "")
+    late = ticket.reported_at is not None and min(report.at or now, now) < ticket.reported_at
+    if words and not late and (change is None or change.what == "promised" or change.new is Status.IN_PROGRESS):
+        _support_writes(
+            c, change.ticket if change else ticket, words, author, mail_id, now, env
+        )  # else nobody tells it
     if change is None:
         values = {"status": str(report.status), "number": report.number, **report.fields}
         ledger.log(c, ticket.id, now, "noted", values)
@@ -279,10 +288,15 @@ def _pass_on(
     if not text.strip():
         ledger.log(c, ticket.id, now, "noted", {"subject": mail.subject[:200]})
         return "noted"
-    ledger.log(c, ticket.id, now, "comment", {"text": text, "author": fields.get("author", "")})
-    notice = comment_notice(ticket, text, fields.get("author", ""))
-    telling.put_notice(c, notice, ticket, f"notice:mail:{mail_id}:comment", now, env)
+    _support_writes(c, ticket, text, fields.get("author", ""), mail_id, now, env)
     return "comment"
+
+
+def _support_writes(
+    c: Connection, ticket: Ticket, text: str, author: str, mail_id: int, now: datetime, env: Env
+) -> None:
+    ledger.log(c, ticket.id, now, "comment", {"text": text, "author": author})
+    telling.put_notice(c, comment_notice(ticket, text, author), ticket, f"notice:mail:{mail_id}:comment", now, env)
 
 
 def _settle(

@@ -63,7 +63,7 @@ def found(c: Connection, chat: Chat, entry: Entry, lang: str, now: datetime, env
     outbox.put(
         c,
         NewParcel(
-            lane=f"signin:{chat.key}",
+            lane=f"code:{chat.key}",  # of its own: a slow mail server must not hold up the next look-up, it would tell
             target="smtp",
             key=f"code:{code_id}",
             kind=Kind.CODE,
@@ -112,15 +112,16 @@ def check_code(c: Connection, chat: Chat, text: str, now: datetime, env: Env, fr
     row = signin.open_code(c, chat.key)
     if row is None:
         return _checked("none")
-    if _over(row, now, env):
-        return _checked("expired")
-    if code is not None and same(row.code_hash, keyed_hash(env.key, "code", f"{chat.key}\0{code}")):
+    over = _over(row, now, env)
+    if not over and code is not None and same(row.code_hash, keyed_hash(env.key, "code", f"{chat.key}\0{code}")):
         signin.use_code(c, row.id, now)
         return _checked("ok", name=given_name(_link(c, chat, entry_from_json(row.entry), now, env, fresh).name))
     signin.note_failure(c, chat.key, now)
     left = env.limits.tries - signin.count_try(c, row.id)
     if left <= 0:
         signin.use_code(c, row.id, now)
+    if now >= row.minted_at + env.limits.code_life:  # not `over`: whether the mail server took a letter would tell
+        return _checked("expired")
     return _checked("wrong", left=max(left, 0))
 
 

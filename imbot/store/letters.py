@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.tickets import Ticket
@@ -64,6 +64,13 @@ def letter_settled(c: Connection, message_id: str, at: datetime, outcome: str, a
     """`outcome`: sent, failed, bounced ... A later word (a bounce) replaces an earlier one. False: no such letter."""
     found = update(letters).where(letters.c.message_id == message_id)
     return c.execute(found.values(settled_at=at, outcome=outcome, answer=answer)).rowcount > 0
+
+
+def told_elsewhere(c: Connection, ticket_id: str, words: str) -> bool:
+    """Whether a letter of ours about another ticket bears these words: their return proves nothing."""
+    body = cast(letters.c.letter, Text)
+    found = select(letters.c.message_id).where(letters.c.ticket_id != ticket_id, body.contains(words, autoescape=True))
+    return c.execute(found.limit(1)).first() is not None
 
 
 def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:

@@ -120,7 +120,12 @@ def put(c: Connection, parcel: NewParcel, now: datetime) -> bool:
 
 
 def claim(
-    c: Connection, now: datetime, limit: int, targets_down: Collection[str] = frozenset(), only: str = ""
+    c: Connection,
+    now: datetime,
+    limit: int,
+    targets_down: Collection[str] = frozenset(),
+    only: str = "",
+    under_way: Collection[int] = (),
 ) -> list[Parcel]:
     """Takes up to `limit` parcels that may go now: urgent ones first, then the longest due, one a lane.
 
@@ -136,7 +141,7 @@ def claim(
         ready: list[Row[Any]] = []
         for target in targets:
             wanted = {"which": target, "first": urgent, "now": now, "most": limit - len(found)}
-            ready.extend(c.execute(_CLAIMABLE, wanted))
+            ready.extend(c.execute(_CLAIMABLE.where(_P.id.not_in(under_way)), wanted))
         ready.sort(key=lambda row: (row.ready_at, row.id))
         found.extend(ready[: limit - len(found)])
         if len(found) >= limit:
@@ -182,10 +187,19 @@ def next_due(c: Connection) -> datetime | None:
     return moment
 
 
-def any_ready(c: Connection, now: datetime, targets: Collection[str]) -> bool:
+def any_ready(c: Connection, now: datetime, targets: Collection[str], under_way: Collection[int] = ()) -> bool:
     """Whether a parcel for one of these far ends may go now. Reads only: a claim of nothing would be a commit all the same."""
-    found = select(_P.id).where(_READY, _P.target.in_(targets), _P.ready_at <= now).limit(1)
+    found = select(_P.id).where(_READY, _P.target.in_(targets), _P.id.not_in(under_way), _P.ready_at <= now).limit(1)
     return not held(c) and c.execute(found).first() is not None
+
+
+def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
+    """What was put off by a clock that ran ahead until `before` is put off by as much less."""
+    late = select(_P.id, _P.lane, _P.due_at).where(text("settled_at IS NULL"), _P.due_at > now)
+    for row in c.execute(late).all():
+        due = max(now, row.due_at - (before - now))
+        c.execute(update(parcels).where(_P.id == row.id).values(due_at=due))
+        wake(c, row.lane)
 
 
 def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:

@@ -263,3 +263,24 @@ def test_a_program_is_refused_whatever_its_name_says(tmp_path: Path) -> None:
     assert refusal(path, "notes.txt", refused) == ""
     assert refusal(path, "run.JS", refused) == "type"
     assert refusal(path, "exe", refused) == ""
+
+
+def test_a_clock_that_was_put_back_makes_nothing_wait_for_a_day(office: Office) -> None:
+    file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    ahead = office.now + timedelta(days=1)
+    letter = claim(office, Kind.LETTER)
+    outbox.again(office.c, letter, ahead + timedelta(seconds=5), "refused")
+    outbox.clock_went_back(office.c, office.now, ahead)
+    office.later(seconds=6)
+    assert claim(office, Kind.LETTER).id == letter.id
+
+
+def test_what_is_under_way_is_not_claimed_again_however_late_it_seems(office: Office) -> None:
+    file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    letter = claim(office, Kind.LETTER)
+    office.later(days=1)
+    assert not outbox.any_ready(office.c, office.now, ["smtp"], [letter.id])
+    assert delivery.claim(office.c, office.now, {"smtp": 2}, [letter.id]) == []
+    assert [one.id for one in delivery.claim(office.c, office.now, {"smtp": 2})] == [letter.id]

@@ -43,3 +43,12 @@ def test_a_file_too_large_for_any_letter_is_named_in_the_first_one(office: Offic
     ((name, why),) = packed.view.refused_files
     assert name == "видео.mp4"
     assert "при пределе" in why
+
+
+def test_a_request_that_goes_on_from_another_names_it(office: Office) -> None:
+    a_ticket(office, "t1", number="IM-CL-7")
+    a_ticket(office, "t2", previous="t1")
+    payload = {"ticket": "t2", "letter": "ticket", "message_id": "<t2@demo.local>", "text": ""}
+    packed = letters.packing(office.c, payload, office.env)
+    assert packed is not None
+    assert packed.view.previous == "IM-CL-7"

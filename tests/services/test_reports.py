@@ -388,3 +388,34 @@ def test_alerts_become_one_message_to_each_admin(office: Office) -> None:
     told = [parcel for parcel in notes if parcel.payload.get("to") == "tom@demo.local"]
     assert len(told) == 1
     assert len(told[0].payload["screen"]["values"]["alerts"]) == 5
+
+
+def test_words_that_come_with_a_status_which_says_nothing_new_are_told_all_the_same(office: Office) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail(REGISTERED, ticket.token))
+    office.later(minutes=1)
+    text = "Комментарий: Зайдём после обеда"
+    work = "Заявка № IM-CL-1042 принята в работу"
+    assert receive(office, a_mail(work, text, date=office.now)) == "applied"
+    assert notices(office) == ["notice_registered", "notice_comment"]
+    office.later(minutes=1)
+    assert receive(office, a_mail(work, "Комментарий: Уже идём", date=office.now)) == "noted"
+    assert notices(office).count("notice_comment") == 2
+    late = a_mail(work, "Комментарий: старое", date=office.now - timedelta(minutes=2))
+    assert receive(office, late) == "noted"
+    assert notices(office).count("notice_comment") == 2
+
+
+def test_a_number_that_we_ourselves_wrote_about_another_request_binds_nothing_from_the_text(office: Office) -> None:
+    toms = a_ticket(office, "t1")
+    receive(office, a_mail(REGISTERED, toms.token))
+    annas = a_ticket(office, "t2")
+    words = {"subject": "Заявка", "text": "Описание:\nто же, что в IM-CL-1042 у Тома"}
+    letters.save_letter(office.c, LetterRow("<t2-more@demo.local>", annas.id, "addition", words, NOW))
+    mail = a_mail("Ваша заявка выполнена", "Номер: IM-CL-9050\nОписание: то же, что в IM-CL-1042 у Тома")
+    assert receive(office, mail) == "quarantined"
+    echo = a_mail("Ваша заявка выполнена", "Описание: то же, что в IM-CL-1042 у Тома")
+    assert receive(office, echo) == "quarantined"
+    after = tickets.get(office.c, toms.id)
+    assert after is not None
+    assert after.status is Status.REGISTERED
