@@ -76,7 +76,7 @@ def test_a_long_line_is_masked_in_no_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     begin = time.process_time()
     log.mask(text)
-    assert time.process_time() - begin < 10
+    assert time.process_time() - begin < 2
 
 
 def test_a_known_secret_is_blotted_out_wherever_it_stands_but_a_tiny_one_would_blot_out_everything() -> None:

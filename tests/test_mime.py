@@ -379,7 +379,7 @@ def test_bombs_are_refused_by_the_bound_that_they_break(raw: bytes, reason: str)
     begun = time.process_time()
     with pytest.raises(LetterRefused, match=reason):
         bytes_to_mail(raw, ReadLimits(size=2_000_000))
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 1
 
 
 NESTED = b"Content-Type: message/rfc822\n\n"
@@ -417,7 +417,7 @@ NESTED = b"Content-Type: message/rfc822\n\n"
 def test_no_bytes_take_long(raw: bytes) -> None:
     begun = time.process_time()
     bytes_to_mail(raw)
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 1
 
 
 @given(st.binary(max_size=600))

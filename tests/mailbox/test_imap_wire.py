@@ -43,7 +43,7 @@ async def test_a_letter_between_fetch_and_wait_is_not_slept_over(dovecot: Doveco
         await imap.mark(batch.letters)
         began = time.monotonic()
         assert await imap.wait(20)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 5
 
 
 async def test_a_letter_that_was_moved_away_unseen_does_not_wake_for_ever(dovecot: Dovecot, mailbox: str) -> None:
@@ -70,7 +70,7 @@ async def test_a_cut_in_idle_is_noticed_at_once_and_the_next_call_connects_again
         proxy.cut()
         with pytest.raises(MailboxError, match="broke") as raised:
             await waiting
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 2
         assert not raised.value.permanent
         dovecot.deliver(mailbox, letter(1))
         assert numbers(await imap.fetch_new(batch.cursor)) == [1]
@@ -172,7 +172,7 @@ async def test_silence_in_mid_literal_is_given_up_in_time(dovecot: Dovecot, mail
         began = time.monotonic()
         with pytest.raises(MailboxError, match="no answer"):
             await imap.fetch_new(None)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_a_server_that_speaks_nonsense_is_an_error_in_time(
         began = time.monotonic()
         with pytest.raises(MailboxError):
             await imap.fetch_new(None)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 3
         await imap.close()
     gc.collect()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
@@ -240,7 +240,7 @@ async def test_an_idle_that_is_refused_or_ignored_is_an_error_in_time(idle: byte
         began = time.monotonic()
         with pytest.raises(MailboxError):
             await imap.wait(30)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 3
         await imap.close()
 
 

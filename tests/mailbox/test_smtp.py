@@ -285,7 +285,7 @@ async def test_a_silent_server_is_given_up_in_time() -> None:
         smtp = Smtp(settings(server.port, timeout=0.3))
         began = time.monotonic()
         error = await refused(smtp)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert (error.kind, error.code) == ("down", "timeout")
 
 
@@ -294,7 +294,7 @@ async def test_a_server_of_one_byte_a_moment_is_given_up_in_time() -> None:
         proxy.byte_pause = 0.02
         began = time.monotonic()
         error = await refused(Smtp(settings(proxy.port, timeout=0.5)))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert (error.kind, error.code) == ("down", "timeout")
 
 
