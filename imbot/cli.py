@@ -173,7 +173,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Try each answer at once.")] = True,
 ) -> None:
-    """Ask a dozen questions, try each answer, write a short config that only you may read."""
+    """Ask some fifteen questions, try the servers, write a short config that only you may read."""
     from imbot.cli_init import interview
 
     interview(path, force=force, check=check)

@@ -1,4 +1,4 @@
-"""`imbot init`: a dozen questions, each answer tried at once, and a short config that only its writer may read.
+"""`imbot init`: some fifteen questions, the servers tried at once, and a short config that only its writer may read.
 
 An answer that does not work may be kept: mail servers are repaired later than configs are written. `imbot doctor` tries again.
 """
@@ -34,7 +34,7 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ImbotError(f"{path} cannot be written: there is no folder {path.parent} that you may write to")
     tree = _placeholders()
-    say("A dozen questions; Enter takes what stands in brackets. Each answer is tried at once.\n")
+    say("Some fifteen questions; Enter takes what stands in brackets. Servers are tried at once.\n")
     for ask, legs in (
         (_ask_company, ()),
         (_ask_telegram, ("telegram",)),
