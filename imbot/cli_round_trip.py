@@ -95,8 +95,9 @@ def judge(
     backend: Backend, settings: Settings, answers: Sequence[Answer], token: str, letter: Letter, seconds: float
 ) -> list[Leg]:
     """What the letters that came mean for the day when they are real."""
+    from imbot.backends.bounces import read_bounce
     from imbot.backends.evidence import believes
-    from imbot.backends.mail import read, read_bounce
+    from imbot.backends.mail import read
 
     for answer in answers:
         bounce = read_bounce(answer.mail)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imbot.backends.mail import bounced_message_ids, find_tokens, mail_summary
+from imbot.backends.bounces import bounced_message_ids
+from imbot.backends.mail import find_tokens, mail_summary
 from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail, mail_from_json, mail_to_json

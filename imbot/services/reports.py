@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
+from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import comment_notice
@@ -57,7 +58,7 @@ def look(mail: InboundMail, env: Env) -> Looked:
     """The slow part of `receive`, pure: to be done in a thread, so that no letter holds up the one writer."""
     backend, disbelief = _believed(mail, env)
     words = habits.words(backend.profile, mail) if backend else None
-    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), habits.read_bounce(mail))
+    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
 
 
 def receive(

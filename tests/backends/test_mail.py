@@ -12,14 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbot.backends.mail import (
-    bounced_message_ids,
     choose,
     comment_text,
     find_tokens,
     mail_summary,
     numbers,
     read,
-    read_bounce,
 )
 from imbot.backends.profiles import load_profiles, parse_profile
 from imbot.backends.trimming import our_words, readable, unquoted, without_ours
@@ -222,40 +220,6 @@ def test_of_two_profiles_with_one_sender_the_one_that_understands_is_taken() -> 
     one, two = replace(GENERIC, senders=senders), replace(IM, senders=senders)
     assert choose([two, one], mail(subject="Обращение № 77 закрыто"))[0] is one
     assert choose([two, one], mail(subject="просто письмо"))[0] is two
-
-
-# Bounces
-
-
-DSN = (
-    b"From: MAILER-DAEMON@mx.example\r\nSubject: Undelivered Mail\r\nReturn-Path: <>\r\n"
-    b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
-    b"--b\r\n\r\nCould not be delivered.\r\n"
-    b"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx\r\n\r\nAction: %s\r\nStatus: 5.1.1\r\n"
-    b"Diagnostic-Code: smtp; 550 5.1.1 no such\r\n user here\r\n"
-    b"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <our@bot.example>\r\nSubject: x\r\n--b--\r\n"
-)
-
-
-def test_a_bounce_names_our_letter_and_gives_the_words_of_the_server() -> None:
-    bounce = read_bounce(bytes_to_mail(DSN % b"failed"))
-    assert bounce is not None
-    assert (bounce.message_ids, bounce.action, bounce.status) == (("<our@bot.example>",), "failed", "5.1.1")
-    assert bounce.words == "smtp; 550 5.1.1 no such user here"
-
-
-def test_a_delay_is_no_failure() -> None:
-    delayed = bytes_to_mail(DSN % b"delayed")
-    assert bounced_message_ids(delayed) == ()
-    assert bounced_message_ids(bytes_to_mail(DSN % b"failed")) == ("<our@bot.example>",)
-    bounce = read_bounce(delayed)
-    assert bounce is not None
-    assert bounce.action == "delayed"
-
-
-def test_an_answer_and_an_absence_note_are_no_bounces() -> None:
-    assert read_bounce(mail("В отпуске до понедельника", "Нет на месте", automatic=True)) is None
-    assert read_bounce(mail("x", "Re: y", in_reply_to=("<our@bot.example>",))) is None
 
 
 # The summary
