@@ -81,10 +81,24 @@ def receive(
     binding = bind(c, mail, backend, looked)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, binding.reason, now)
-    ticket = binding.ticket
-    sent = _sent(c, ticket)
+    return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env)
+
+
+def carry_out(
+    c: Connection,
+    mail_id: int,
+    mail: InboundMail,
+    backend: Backend,
+    ticket: Ticket,
+    evidence: str,
+    words: habits.Words,
+    now: datetime,
+    env: Env,
+) -> str:
+    """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
+    sent = sent_words(c, ticket)
     words = replace(words, numbers=_given(c, ticket, backend, words, sent))
-    stranger = _number_of_another(c, ticket, backend, words.numbers)
+    stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:
         return quarantine(c, mail_id, mail, f"it bears {stranger}, the number of another ticket", now)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=sent, looked=words)
@@ -92,10 +106,10 @@ def receive(
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
     if report is not None and report.status is not None:
-        outcome = _apply(c, ticket, replace(report, at=report.at or mail.date), mail_id, binding, now, env)
+        outcome = _apply(c, ticket, replace(report, at=report.at or mail.date), mail_id, evidence, now, env)
     else:
         outcome = _pass_on(c, ticket, mail, backend, sent, report, mail_id, now, env)
-    return _settle(c, mail_id, mail, outcome, binding.evidence, ticket.id, now)
+    return _settle(c, mail_id, mail, outcome, evidence, ticket.id, now)
 
 
 def refuse(c: Connection, mail_id: int, reason: str, now: datetime) -> str:
@@ -191,7 +205,7 @@ def _bounced(c: Connection, bounce: Bounce | None, now: datetime, env: Env) -> T
     return None
 
 
-def _sent(c: Connection, ticket: Ticket) -> list[str]:
+def sent_words(c: Connection, ticket: Ticket) -> list[str]:
     """Everything we ever wrote about the ticket: taken out of an answer before it is interpreted."""
     rows = letters.letters_of(c, ticket.id)
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
@@ -220,7 +234,7 @@ def _note_only(c: Connection, ticket: Ticket, mail_id: int, report: StatusReport
     return "noted"
 
 
-def _number_of_another(c: Connection, ticket: Ticket, backend: Backend, numbers: Sequence[str]) -> str:
+def number_of_another(c: Connection, ticket: Ticket, backend: Backend, numbers: Sequence[str]) -> str:
     for number in numbers:
         other = tickets.by_number(c, backend.name, number)
         if other is not None and other.id != ticket.id:
@@ -253,7 +267,7 @@ def _heard(
 
 
 def _apply(
-    c: Connection, ticket: Ticket, report: StatusReport, mail_id: int, binding: Binding, now: datetime, env: Env
+    c: Connection, ticket: Ticket, report: StatusReport, mail_id: int, evidence: str, now: datetime, env: Env
 ) -> str:
     change = apply(ticket, report, now)
     words, author = report.fields.get("comment", ""), report.fields.get("assignee", "")
@@ -267,7 +281,7 @@ def _apply(
         ledger.log(c, ticket.id, now, "noted", values)
         return "noted"
     record_change(c, change, f"mail:{mail_id}", now, env)
-    if "inference" in binding.evidence:
+    if "inference" in evidence:
         ledger.log(c, ticket.id, now, "inferred", {"number": report.number})
     return "applied"
 

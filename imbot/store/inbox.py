@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.facts import fact as fact
@@ -158,10 +158,16 @@ def settle_mail(
 
 
 def reopen_mail(c: Connection, id: int) -> bool:
-    """Replay: the letter is unread again, with all its tries. False: there is none, or its bytes were pruned."""
-    found = update(mails).where(mails.c.id == id, or_(mails.c.raw.is_not(None), mails.c.path != ""))
+    """Replay: the letter is unread again, with all its tries, and not known to have come before. False: there is none, or
+    its bytes were pruned."""
+    here = or_(mails.c.raw.is_not(None), mails.c.path != "")
+    row = c.execute(select(mails.c.message_id, mails.c.sha256).where(mails.c.id == id, here)).first()
+    if row is None:
+        return False
+    c.execute(delete(seen_keys).where(seen_keys.c.key == f"mail:{row.message_id}|{row.sha256}"))
     values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0, "announced_at": None}
-    return c.execute(found.values(values)).rowcount > 0
+    c.execute(update(mails).where(mails.c.id == id).values(values))
+    return True
 
 
 def cursor(c: Connection, name: str) -> str:
