@@ -35,7 +35,6 @@ from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
 from imbot.mailbox.imap import Imap
 from imbot.mailbox.pop3 import Pop3
-from imbot.mailbox.reading import Reader
 from imbot.mailbox.smtp import Smtp
 from imbot.services.env import Env
 from imbot.store import epoch, inbox
@@ -75,7 +74,7 @@ class App:
         self._smtp = Smtp(wiring.smtp(settings))
         self._mailbox: Imap | Pop3 = wiring.mailbox(settings)
         self._directory = wiring.directory(settings)
-        self._reader = Reader()
+        self._reader = wiring.reader(settings)
         self.watcher = self._watcher()
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     signin: sections.Signin = sections.Signin()
     files: sections.Files = sections.Files()
     retention: sections.Retention = sections.Retention()
+    reading: sections.Reading = sections.Reading()
     server: sections.Server = sections.Server()
 
     @classmethod

@@ -339,6 +339,19 @@ class Retention(Section):
     audit_days: Positive = 365
 
 
+class Reading(Section):
+    """Bounds of reading one letter, whatever mailbox it came from. What breaks one is kept, in quarantine."""
+
+    max_bytes: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 50 * 1024 * 1024
+    max_parts: Positive = 200
+    max_depth: Positive = 20
+    max_headers: Annotated[int, Field(ge=50)] = 1000
+    max_header_bytes: Annotated[int, Field(ge=1000)] = 64 * 1024
+    cpu_seconds: Positive = 10
+    wall_seconds: Annotated[float, Field(gt=0, le=150)] = 20.0
+    memory_mb: Annotated[int, Field(ge=128)] = 512
+
+
 class Server(Section):
     listen: Listen = ""
 

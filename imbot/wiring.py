@@ -24,7 +24,9 @@ from imbot.domain.people import Role
 from imbot.domain.signin import Limits
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
+from imbot.mailbox.reading import Reader
 from imbot.mailbox.smtp import SmtpSettings
+from imbot.mime import ReadLimits
 from imbot.services.env import Backend, Env
 from imbot.services.letters import ENCODED
 from imbot.templates import Templates
@@ -104,6 +106,7 @@ def mailbox(settings: Settings) -> Imap | Pop3:
                 timeout=section.timeout,
                 delete_after_days=section.delete_after_days,
                 start=section.start,
+                largest=settings.reading.max_bytes,
             )
         )
     return Imap(
@@ -119,7 +122,30 @@ def mailbox(settings: Settings) -> Imap | Pop3:
             timeout=section.timeout,
             idle=section.idle,
             start=section.start,
+            largest=settings.reading.max_bytes,
         )
+    )
+
+
+def read_limits(settings: Settings) -> ReadLimits:
+    section = settings.reading
+    return ReadLimits(
+        size=section.max_bytes,
+        parts=section.max_parts,
+        depth=section.max_depth,
+        headers=section.max_headers,
+        header_bytes=section.max_header_bytes,
+    )
+
+
+def reader(settings: Settings) -> Reader:
+    """The reading child, not started yet."""
+    section = settings.reading
+    return Reader(
+        read_limits(settings),
+        wall_seconds=section.wall_seconds,
+        memory_mb=section.memory_mb,
+        cpu_seconds=section.cpu_seconds,
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbot import config, config_sections
+from imbot import config, config_sections, wiring
 from imbot.config import Settings, load, packed, warnings
 from imbot.domain.errors import ConfigError
+from imbot.mime import ReadLimits
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """
@@ -248,10 +249,32 @@ def test_the_example_loads_and_names_every_key(tmp_path: Path) -> None:
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     """Who copies the whole example must not change anything unawares."""
     example = load(ROOT / "config.example.toml", {})
-    for name in ("signin", "files", "retention", "server"):
+    for name in ("signin", "files", "retention", "reading", "server"):
         assert getattr(example, name) == type(getattr(example, name))()
     assert example.general.working_hours == config_sections.WorkingHours()
     assert example.general.night == config_sections.Night()
+
+
+def test_the_bounds_of_reading_reach_the_reader_and_the_mailbox(write: Write) -> None:
+    assert wiring.read_limits(load(write(), {})) == ReadLimits()  # threats.md M4
+    text = (
+        SMALL
+        + """
+    [reading]
+    max_bytes = 1000000
+    max_parts = 7
+    max_depth = 6
+    max_headers = 500
+    max_header_bytes = 4000
+    """
+    )
+    settings = load(write(text), {})
+    assert wiring.read_limits(settings) == ReadLimits(1_000_000, 7, 6, 500, 4000)
+    assert (settings.reading.cpu_seconds, settings.reading.wall_seconds, settings.reading.memory_mb) == (10, 20.0, 512)
+    assert problems(write(SMALL + "[reading]\nmax_parts = 0\nmemory_mb = 1\n")) == [
+        "[reading] max_parts: 0 is too small: at least 1 is needed",
+        "[reading] memory_mb: must be at least 128",
+    ]
 
 
 def test_what_is_shipped_is_found_in_the_checkout() -> None:
