@@ -61,7 +61,10 @@ class DirectoryUnavailable(ImbotError):
 
 
 class LetterRefused(ImbotError):
-    """A letter breaks a bound of the reader (size, parts, depth, headers, time). The reason is its text."""
+    """A letter breaks a bound of the reader (size, parts, depth, headers, time). The reason is its text. `died`: the reader
+    broke on it, so that trying again may help."""
+
+    died = False
 
 
 class NotFound(ImbotError):
