@@ -47,7 +47,7 @@ class Ticket:
     person_id: int
     chat_key: str  # where it was filed, and where the receipt stands
     title: str
-    backend: str  # the name of the profile that it went to
+    backend: str  # the name of the one that it went to: itsm, or that of [backends.<name>]
     token: str  # "imb:" + 10 characters base32
     message_id: str
     created_at: datetime
@@ -190,6 +190,12 @@ def may_rate(ticket: Ticket, rated_at: datetime | None, now: datetime) -> bool:
 def may_add(ticket: Ticket) -> bool:
     """Whether a letter may still go into the thread: any ticket that the far end has not ended for good."""
     return ticket.status in OPEN or ticket.status is Status.RESOLVED
+
+
+def awaits_confirmation(ticket: Ticket) -> bool:
+    """Whether the far end's mail server has taken the request and the far end itself has not yet shown that it knows it."""
+    silent = ticket.status is Status.NEW and ticket.registered_at is None and not ticket.number
+    return silent and ticket.handover is Handover.ACCEPTED
 
 
 def may_withdraw(ticket: Ticket) -> bool:

@@ -18,10 +18,14 @@ from imbot.domain.forms import Catalogue, Locations
 from imbot.domain.letters import Attachment, mint_message_id
 from imbot.domain.signin import Limits, mint_code, mint_token
 
+DEFAULT_BACKEND = "itsm"  # the one of [itsm]; others are [backends.<name>]
+WATCHER = "replies"  # what watches [mailbox]; that of [backends.<name>.mailbox] is called WATCHER:<name>
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One ITSM reached by mail: its profile, how we write to it, whom we believe."""
+    """One ITSM reached by mail: its profile, how we write to it, whom we believe. `name` is that of its section in the
+    settings, kept with every ticket. `mailbox`: the watcher that its letters come in by, "" = any."""
 
     profile: Profile
     evidence: EvidenceSettings
@@ -30,10 +34,8 @@ class Backend:
     sender_name: str = ""
     mode: FromMode = FromMode.BOT
     complaints_to: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.profile.name
+    name: str = DEFAULT_BACKEND
+    mailbox: str = ""
 
     @property
     def waits_for_number(self) -> bool:

@@ -44,6 +44,7 @@ def make_env(**changes: Any) -> Env:
         to="help@demo.local",
         sender="bot@demo.local",
         sender_name="imbot",
+        name="inframanager",
     )
     values: dict[str, Any] = {
         "key": b"k" * 32,

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from imbot.domain.errors import ConfigError
 from imbot.store import migrate as module
+from imbot.store.engine import connect, create_file, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable
 from imbot.store.migrate import HEAD, REVISIONS, current, migrate
 from imbot.store.schema import metadata
@@ -201,3 +203,62 @@ def test_a_damaged_table_is_no_empty_data_base(tmp_path: Path) -> None:
     odd.close()
     with pytest.raises(StoreError, match="no such column"):
         migrate(f"sqlite:///{tmp_path}/imbot.db")
+
+
+def migrate_to(revision: str, path: Path) -> None:
+    """As a program of that time did."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    c = connect(path)
+    try:
+        c.begin()
+        raw_connection(c).execute("BEGIN IMMEDIATE")
+        config.attributes["connection"] = c
+        command.upgrade(config, revision)
+        raw_connection(c).execute("COMMIT")
+    finally:
+        disconnect(c)
+
+
+def insert_with_blanks(c: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
+    """A row of a table of that time; what must not be NULL and is not said is empty."""
+    columns = [
+        info[1] for info in c.execute(f"PRAGMA table_info({table})") if info[1] in row or (info[3] and not info[4])
+    ]
+    blank = {column: "2026-11-21 09:00:00.000000" if column.endswith("_at") else "" for column in columns}
+    marks = ", ".join("?" * len(columns))
+    c.execute(f"INSERT INTO {table}({', '.join(columns)}) VALUES ({marks})", list((blank | row).values()))
+
+
+def test_requests_of_the_time_of_one_backend_go_on_under_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "imbot.db"
+    create_file(path)
+    migrate_to("0001", path)
+    old = sqlite3.connect(path)
+    insert_with_blanks(old, "people", {"id": 1, "address": "anna@company.ru"})
+    for id, backend in (("a", "inframanager"), ("b", "ours"), ("c", "desk")):
+        insert_with_blanks(old, "tickets", {"id": id, "backend": backend, "token": f"imb:{id}", "person_id": 1})
+    numbers = [
+        ("inframanager", "1", "a", "2026-11-20"),
+        ("ours", "1", "b", "2026-11-21"),
+        ("ours", "2", "b", "2026-11-21"),
+        ("desk", "1", "c", "2026-11-21"),
+    ]
+    old.executemany("INSERT INTO ticket_numbers(backend, number, ticket_id, at) VALUES (?, ?, ?, ?)", numbers)
+    old.commit()
+    old.close()
+    migrate(f"sqlite:///{path}")
+    new = sqlite3.connect(path)
+    assert new.execute("SELECT id, backend FROM tickets ORDER BY id").fetchall() == [
+        ("a", "itsm"),
+        ("b", "itsm"),
+        ("c", "desk"),
+    ]
+    assert new.execute("SELECT backend, number, ticket_id FROM ticket_numbers ORDER BY 1, 2").fetchall() == [
+        ("desk", "1", "c"),
+        ("itsm", "1", "b"),  # the profile was changed on the way: the later request has the number
+        ("itsm", "2", "b"),
+        ("was inframanager", "1", "a"),
+    ]
+    new.close()
