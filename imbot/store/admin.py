@@ -44,6 +44,22 @@ def settled_parcels(c: Connection, limit: int) -> list[StoredParcel]:
     return [parcel for parcel in (get(c, id) for id in c.execute(found).scalars().all()) if parcel is not None]
 
 
+def newest_parcel(c: Connection) -> int:
+    """The id of the parcel put last, 0 where there was none."""
+    return c.execute(select(func.max(_P.id))).scalar() or 0
+
+
+def parcels_since(c: Connection, id: int) -> list[StoredParcel]:
+    """What was put behind that one, in order, settled or not."""
+    found = c.execute(select(_P.id).where(_P.id > id).order_by(_P.id)).scalars().all()
+    return [parcel for parcel in (get(c, each) for each in found) if parcel is not None]
+
+
+def newest_line(c: Connection) -> int:
+    """The id of the line that was written last into any ticket's ledger, 0 where there is none."""
+    return c.execute(select(func.max(ledger.c.id))).scalar() or 0
+
+
 def prune_ledger(c: Connection, before: datetime) -> int:
     """Forgets the history, older than that, of tickets that have ended; the tickets themselves and their ratings stay."""
     ended = select(tickets.c.id).where(tickets.c.status.in_([str(status) for status in ENDED]))

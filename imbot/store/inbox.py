@@ -202,6 +202,19 @@ def quarantined(c: Connection, since: datetime, limit: int) -> list[MailRow]:
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
 
 
+def dropped(c: Connection, since: datetime, limit: int) -> list[MailRow]:
+    """Put aside, and dropped by an admin since then, the newest first."""
+    found = select(*_MAIL).where(mails.c.outcome == "dropped", mails.c.settled_at >= since)
+    return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
+def carried_out(c: Connection, limit: int) -> list[MailRow]:
+    """Letters that were bound to a ticket and whose bytes are still here, the newest first."""
+    here = or_(mails.c.raw.is_not(None), mails.c.path != "")
+    found = select(*_MAIL).where(mails.c.outcome.in_(("applied", "comment", "noted")), mails.c.ticket_id != "", here)
+    return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
 def to_announce(c: Connection, limit: int) -> list[MailRow]:
     """Put aside, and no admin was told yet; the oldest first."""
     found = select(*_MAIL).where(_QUARANTINED, mails.c.announced_at.is_(None))

@@ -1,0 +1,95 @@
+"""What an admin decides about a letter that was set aside: read it again, bind it to a ticket by hand, or drop it.
+
+Each is one transaction and works beside a running service: the letter is never unread in between, so nobody else takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from imbot.backends import mail as habits
+from imbot.domain.errors import ImbotError, NotFound
+from imbot.domain.letters import InboundMail
+from imbot.services import reports
+from imbot.services.env import Env
+from imbot.store import inbox, ledger, tickets
+from imbot.store.inbox import MailRow
+
+SET_ASIDE = ("quarantined", "dropped")
+
+
+def read_again(
+    c: Connection, mail_id: int, mail: InboundMail, looked: reports.Looked, now: datetime, env: Env
+) -> MailRow:
+    """As if the letter had just come, under the profile and the settings of today. Returns its new fate."""
+    _take(c, mail_id)
+    reports.receive(c, mail_id, mail, now, env, looked)
+    return _fate(c, mail_id)
+
+
+def refuse_again(c: Connection, mail_id: int, reason: str, now: datetime) -> MailRow:
+    """It still cannot be read."""
+    _take(c, mail_id)
+    reports.refuse(c, mail_id, reason, now)
+    return _fate(c, mail_id)
+
+
+def bind_by_hand(
+    c: Connection, mail_id: int, mail: InboundMail, ticket_id: str, who: str, now: datetime, env: Env
+) -> MailRow:
+    """An admin says that the letter is genuine and about this ticket: it is carried out as any other, and the ledger says by
+    whose word. Without a status it is a comment. Raises ImbotError where it bears the number of another ticket."""
+    ticket = tickets.get(c, ticket_id)
+    if ticket is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    backend = env.backend(ticket.backend)
+    words = habits.words(backend.profile, mail)
+    other = reports.number_of_another(c, ticket, backend, words.in_subject)
+    if other:
+        raise ImbotError(
+            f"letter {mail_id} bears {other} in its subject, the number of another ticket: bind it to that"
+        )
+    _take(c, mail_id)
+    inbox.first_time(c, f"mail:{mail.identity}", now)
+    ledger.log(c, ticket.id, now, "bound_by_hand", {"mail": mail_id, "who": who})
+    theirs = tuple(n for n in words.numbers if not reports.number_of_another(c, ticket, backend, (n,)))
+    evidence = f"by hand: {who}"
+    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=theirs), now, env)
+    return _fate(c, mail_id)
+
+
+def drop(c: Connection, mail_id: int, who: str, now: datetime) -> MailRow:
+    """Nothing will ever come of it. Its row says who dropped it and why it was set aside; the bytes stay until the nightly
+    clean-up takes raw letters of that age."""
+    row = _fate(c, mail_id)
+    if row.outcome != "quarantined":
+        raise NotFound(f"letter {mail_id} is not in quarantine: {row.outcome or 'it waits to be read'}")
+    inbox.settle_mail(
+        c,
+        mail_id,
+        "dropped",
+        now=now,
+        reason=f"dropped by {who}; it was set aside: {row.reason}",
+        sender=row.sender,
+        subject=row.subject,
+        message_id=row.message_id,
+    )
+    return _fate(c, mail_id)
+
+
+def _take(c: Connection, mail_id: int) -> None:
+    row = _fate(c, mail_id)
+    if row.outcome not in SET_ASIDE:
+        raise NotFound(f"letter {mail_id} is not in quarantine: {row.outcome or 'it waits to be read'}")
+    if not inbox.reopen_mail(c, mail_id):
+        raise NotFound(f"letter {mail_id} has been cleaned up: only its identity is kept")
+
+
+def _fate(c: Connection, mail_id: int) -> MailRow:
+    row = inbox.get_mail(c, mail_id)
+    if row is None:
+        raise NotFound(f"there is no letter {mail_id}")
+    return row
