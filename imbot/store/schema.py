@@ -6,16 +6,12 @@ word in the statements that need them (SQLite uses such an index only then).
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    Boolean,
     Column,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -23,41 +19,17 @@ from sqlalchemy import (
     text,
 )
 
-from imbot.store.columns import Json, Moment
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _text(name: str, *args: Any, **kwargs: Any) -> Column[str]:
-    return Column(name, Text, *args, nullable=False, server_default="", **kwargs)
-
-
-def _json(name: str) -> Column[Any]:
-    return Column(name, Json, nullable=False, server_default="{}")
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default="0")
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=text("0"))
-
-
-def _moment(name: str, *, required: bool = False) -> Column[Any]:
-    return Column(name, Moment, nullable=not required)
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
+from imbot.store.columns import Moment
+from imbot.store.schema_kit import count_column as _count
+from imbot.store.schema_kit import flag_column as _flag
+from imbot.store.schema_kit import json_column as _json
+from imbot.store.schema_kit import metadata as metadata
+from imbot.store.schema_kit import moment_column as _moment
+from imbot.store.schema_kit import partial as _where
+from imbot.store.schema_kit import text_column as _text
+from imbot.store.schema_received import letter_texts as letter_texts
+from imbot.store.schema_received import received_files as received_files
+from imbot.store.schema_received import seen_pictures as seen_pictures
 
 people = Table(
     "people",
