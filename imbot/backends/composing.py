@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
-from imbot.backends.profiles import Profile
+from imbot.backends.profile import Profile
 from imbot.domain.letters import Letter
 from imbot.templates import Templates, cut, squeeze
 
@@ -76,7 +76,7 @@ def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, A
         "contacts": contacts,
         "other_mail": contacts["mail"] if contacts["mail"].lower() != address.lower() else "",
         "token": f"imb:{bare}",
-        "number_token": profile.number_subject.replace("{number}", view.number) if view.number else "",
+        "number_token": profile.subject_number(view.number),
         "in_subject": profile.token_place in ("subject", "both"),
         "in_body": profile.token_place in ("body", "both"),
         "short_name": short_name(view.person_name),
@@ -112,7 +112,7 @@ def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
     number = profile.show_number("1042")  # an answer puts its number before or behind our words
     return not any(
         "imb:" in text.lower()
-        or any(pattern.matches(text) for pattern in profile.numbers)
+        or any(each.pattern.matches(text) for each in profile.numbers)
         or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
         for text in words
         if text

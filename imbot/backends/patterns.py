@@ -8,16 +8,18 @@ Matching ignores case and takes "ё" for "е", in patterns as in letters.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-_YO = str.maketrans({"ё": "е", "Ё": "Е"})
 _ESCAPED = re.compile(r"\\(.)", re.S)
 _EDGES = {"<": "(?:^|[^0-9A-Za-zА-Яа-я])", ">": "(?:$|[^0-9A-Za-zА-Яа-я])"}
 MAX_PATTERN = 2000
+MAX_FINDS = 1000
 
 
 class BadPattern(ValueError):
@@ -45,7 +47,7 @@ class Pattern:
 
     def finds(self, text: str, start: int = 0) -> Iterator[Found]:
         """Every match from `start` on, left to right. The offsets hold in `text` as it was given."""
-        folded = text.translate(_YO)
+        folded = _folded(text)
         for match in self.compiled.finditer(folded, start):
             spans = tuple(match.span(index) for index in range(1, self.groups + 1))
             groups = tuple(text[a:b] if a >= 0 else None for a, b in spans)
@@ -54,8 +56,22 @@ class Pattern:
     def first(self, text: str, start: int = 0) -> Found | None:
         return next(self.finds(text, start), None)
 
+    def last(self, text: str) -> Found | None:
+        """The last of the first thousand matches."""
+        found = deque(islice(self.finds(text), MAX_FINDS), maxlen=1)
+        return found[0] if found else None
+
     def matches(self, text: str) -> bool:
-        return self.compiled.search(text.translate(_YO)) is not None
+        return self.compiled.search(_folded(text)) is not None
+
+    def group_of(self, name: str) -> int:
+        """The index of the group `(?P<name>...)`, 0 where there is none."""
+        return int(self.compiled.groupindex.get(name, 0))
+
+
+def _folded(text: str) -> str:
+    """Of the same length, so that offsets hold."""
+    return text.replace("ё", "е").replace("Ё", "Е")
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -70,7 +86,7 @@ def compile_pattern(source: str) -> Pattern:
     options.log_errors = False
     options.max_mem = 4 << 20
     try:
-        compiled = re2.compile("(?m)" + written.translate(_YO), options)
+        compiled = re2.compile("(?m)" + _folded(written), options)
     except re2.error as error:
         raise BadPattern(_reason(error)) from None
     if compiled.search("") is not None:

@@ -82,13 +82,15 @@ class Ticket:
 @dataclass(frozen=True, slots=True)
 class StatusReport:
     """What a status letter says. `status` None: bound and believed, but no known status (a comment). `fields`: lifted
-    values by name (promised, solution, question, comment, assignee), texts or ISO 8601 moments. `at`: the letter's date."""
+    values by name (promised, solution, question, comment, assignee), texts or ISO 8601 moments. `at`: the letter's date.
+    `silent`: the profile knows the letter and says that nobody is told of it."""
 
     profile: str
     status: Status | None
     number: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     at: datetime | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""Tables of a TOML file that an admin wrote: keys are taken out one by one, and every mistake is kept with its line, its key
+and the reason, so that all are told at once. What the keys mean is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from imbot.backends.patterns import BadPattern, Pattern, compile_pattern
+
+_A_HEADER = re.compile(r"header:[A-Za-z0-9-]{1,76}")
+
+
+class TableReader:
+    """One file's mistakes, gathered while its keys are taken out; what is left over at the end is a typo."""
+
+    def __init__(self, file: str, source: str) -> None:
+        self.file = file
+        self.source = source
+        self.problems: list[str] = []
+
+    def problem(self, key: str, reason: str, quoted: str = "") -> None:
+        line = self._line_of(quoted)
+        place = f"{self.file}:{line}" if line else self.file
+        self.problems.append(f"{place}: {key}: {reason}")
+
+    def _line_of(self, quoted: str) -> int:
+        if not quoted:
+            return 0
+        for number, line in enumerate(self.source.splitlines(), 1):
+            if quoted in line or quoted.replace("\\", "\\\\") in line:
+                return number
+        return 0
+
+    def known(self, table: Mapping[str, Any], key: str, names: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in names:
+                self.problem(f"{key}{name}", f"unknown key; known are {', '.join(names)}", name)
+
+    def text(self, table: Mapping[str, Any], key: str, name: str, default: str = "") -> str:
+        value = table.get(name, default)
+        if not isinstance(value, str):
+            self.problem(f"{key}{name}", "must be a text")
+            return default
+        return value
+
+    def flag(self, table: Mapping[str, Any], key: str, name: str, default: bool) -> bool:
+        value = table.get(name, default)
+        if not isinstance(value, bool):
+            self.problem(f"{key}{name}", "must be true or false")
+            return default
+        return value
+
+    def texts(self, table: Mapping[str, Any], key: str, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        value = table.get(name, list(default))
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.problem(f"{key}{name}", "must be a text or a list of texts")
+            return default
+        return tuple(value)
+
+    def place(self, table: Mapping[str, Any], key: str, name: str, places: tuple[str, ...], default: str) -> str:
+        """One of `places`, or `header:<name of a header>`."""
+        value = self.text(table, key, name, default)
+        return value if self.is_place(f"{key}{name}", value, places) else default
+
+    def places(self, table: Mapping[str, Any], key: str, name: str, places: tuple[str, ...]) -> tuple[str, ...]:
+        values = self.texts(table, key, name)
+        return tuple(value for value in values if self.is_place(f"{key}{name}", value, places))
+
+    def is_place(self, key: str, value: str, places: tuple[str, ...]) -> bool:
+        if value in places or _A_HEADER.fullmatch(value):
+            return True
+        self.problem(key, f"is {value!r}; must be one of {', '.join(places)}, header:<name of a header>", value)
+        return False
+
+    def choice(self, table: Mapping[str, Any], key: str, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(table, key, name, default)
+        if value not in choices:
+            self.problem(f"{key}{name}", f"is {value!r}; must be one of {', '.join(choices)}", value)
+            return default
+        return value
+
+    def pattern(self, key: str, source: str) -> Pattern | None:
+        try:
+            return compile_pattern(source)
+        except BadPattern as error:
+            self.problem(key, f"{error} in {source!r}", source)
+            return None
+
+    def patterns(self, table: Mapping[str, Any], key: str, name: str) -> tuple[Pattern, ...]:
+        found = (self.pattern(f"{key}{name}", source) for source in self.texts(table, key, name))
+        return tuple(pattern for pattern in found if pattern is not None)
+
+    def tables(self, table: Mapping[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+        value = table.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.problem(name, f"must be a list of tables: write [[{name}]]")
+            return []
+        return [(f"{name} {index}: ", item) for index, item in enumerate(value, 1)]
+
+    def table(self, table: Mapping[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+        """The table `[name]`, empty where there is none."""
+        value = table.get(name, {})
+        if not isinstance(value, dict):
+            self.problem(name, f"must be a table: write [{name}]")
+            return {}
+        self.known(value, f"{name}.", keys)
+        return value

@@ -1,0 +1,288 @@
+"""What a letter says by one profile's habits, and how that was found: which anchor decided, which lift gave which value.
+
+What we sent is taken out before a status is looked for, so that an employee's own words never act as one. Headers count
+before the subject, the subject before the text; of the text only what is new in it. Pure; linear in the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from imbot.backends.patterns import Found, Pattern
+from imbot.backends.profile import HEADER, Anchor, Lift, Profile
+from imbot.backends.sentences import around
+from imbot.backends.trimming import Ours, our_words, readable, unquoted, without_ours
+from imbot.domain.letters import InboundMail
+from imbot.domain.tickets import Status, StatusReport
+
+MAX_NUMBERS = 20
+MAX_VALUE = 4000
+MAX_MATCHES = 50  # of one pattern that `unless` is asked about
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What one profile looks at: the letter's subject and what is new in its text, tidied; `whole`: the text with what it
+    quotes; `headers`: the values of those that the profile asks for, by place. `numbers`: as they are shown
+    (`IM-CL-1042`), the surest place first, each once, at most twenty; `in_subject`: those that the far end wrote outside
+    of the text, in its headers or else in the subject. `token`: the first of them as the ITSM wrote it, verbatim."""
+
+    subject: str
+    body: str
+    in_subject: tuple[str, ...]
+    numbers: tuple[str, ...]
+    whole: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """An anchor that fitted, but for the words that its `unless` names. `index`: which [[status]] of the file, from 1."""
+
+    index: int
+    status: str
+    words: str
+    unless: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """The anchor that decided. `index`: which [[status]] of the file, from 1; `pattern`: its source; `words`: what it
+    fitted, in `place` (subject, body, together, `header:<name>`)."""
+
+    index: int
+    status: str
+    place: str
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A value and where it came from. `index`: which [[field]] of the file, from 1; `words`: what its pattern fitted."""
+
+    index: int
+    name: str
+    place: str
+    words: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A letter read. `report` None: it holds no status, no number and no value that the profile knows."""
+
+    report: StatusReport | None
+    words: Words
+    anchor: Anchored | None
+    lifted: tuple[Lifted, ...]
+    stopped: tuple[Stopped, ...]
+
+
+def words(profile: Profile, mail: InboundMail) -> Words:
+    """The slow part of reading, which needs nothing but the letter: to be done before a transaction begins."""
+    subject, whole = readable(mail.subject), readable(mail.text)
+    body, headers = unquoted(whole, profile.separators), _headers(profile, mail)
+    texts = {"subject": subject, "body": body} | headers
+    found: list[tuple[str, str, str]] = []  # place, shown, token
+    for place in profile.places_of_numbers:
+        patterns = [each.pattern for each in profile.numbers if place in each.places]
+        found += [(place, shown, token) for shown, token in _numbers(profile, patterns, texts.get(place, ""))]
+    sure = [each for each in found if each[0].startswith(HEADER)] or [each for each in found if each[0] == "subject"]
+    numbers = tuple(dict.fromkeys(shown for _, shown, _ in found))[:MAX_NUMBERS]
+    token = next((token for _, shown, token in found if token and shown == numbers[0]), "")
+    return Words(subject, body, tuple(dict.fromkeys(shown for _, shown, _ in sure)), numbers, whole, headers, token)
+
+
+def _headers(profile: Profile, mail: InboundMail) -> dict[str, str]:
+    """The values of every header that the profile names, one a line."""
+    places = [*profile.places_of_numbers, *(anchor.where for anchor in profile.anchors)]
+    places += [lift.where for lift in profile.lifts]
+    asked = {place for place in places if place.startswith(HEADER)}
+    return {place: "\n".join(mail.header(place.removeprefix(HEADER))) for place in asked}
+
+
+def _numbers(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterator[tuple[str, str]]:
+    """(as it is shown, as it stands there verbatim), each once, at most twenty."""
+    seen: set[str] = set()
+    for pattern in patterns if text else ():
+        token, own = pattern.group_of("token"), pattern.group_of("n")
+        for found in pattern.finds(text):
+            wanted = [own] if own else [index for index in range(1, pattern.groups + 1) if index != token]
+            number = next((group for index in wanted if (group := found.groups[index - 1])), "")
+            if number and (shown := profile.show_number(number)) not in seen:
+                seen.add(shown)
+                yield shown, (found.groups[token - 1] or "") if token else ""
+            if len(seen) >= MAX_NUMBERS:
+                return
+
+
+def numbers_in(profile: Profile, text: str) -> tuple[str, ...]:
+    """Every number of this ITSM in `text` as it is shown, wherever it would have to stand; each once, at most twenty."""
+    return tuple(shown for shown, _ in _numbers(profile, [each.pattern for each in profile.numbers], text))
+
+
+def numbers(profile: Profile, mail: InboundMail) -> tuple[str, ...]:
+    """Every number of this ITSM in the letter, as `Words` has them."""
+    return words(profile, mail).numbers
+
+
+def read(
+    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = (), looked: Words | None = None
+) -> StatusReport | None:
+    """What `mail` says: the report of `understand`."""
+    return understand(profile, mail, tz=tz, sent=sent, looked=looked).report
+
+
+def understand(
+    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = (), looked: Words | None = None
+) -> Reading:
+    """What `mail` says by `profile`'s habits, and how that was found. `sent`: subjects and texts of our own letters for
+    this ticket; `looked`: its `words`, where they are known already. Moments that bear no zone are in `tz`. A report whose
+    status is None: it is one of the ITSM's letters, but moves nothing. Never raises."""
+    looked = looked or words(profile, mail)
+    masked = _without(looked, our_words(sent))
+    anchor, decided, stopped = _decide(profile, masked)
+    status = anchor.status if anchor else None
+    lifted = tuple(_lifted(profile, looked, masked, status, tz))
+    report = None
+    if anchor is not None or looked.numbers or lifted:
+        number = looked.numbers[0] if looked.numbers else ""
+        fields = {each.name: each.value for each in lifted}
+        report = StatusReport(profile.name, status, number, fields, mail.date, silent=bool(anchor and anchor.silent))
+    return Reading(report, looked, decided, lifted, stopped)
+
+
+def _without(looked: Words, ours: Ours) -> Words:
+    subject, body = without_ours(looked.subject, ours), without_ours(looked.body, ours)
+    return replace(looked, subject=subject, body=body, whole=without_ours(looked.whole, ours))
+
+
+# Which status
+
+
+def speaks(profile: Profile, looked: Words) -> Anchored | None:
+    """The anchor that the letter bears, whoever wrote its words."""
+    return _decide(profile, looked)[1]
+
+
+def _decide(profile: Profile, masked: Words) -> tuple[Anchor | None, Anchored | None, tuple[Stopped, ...]]:
+    """The first anchor, in the profile's order, that a header bears; only then the subject is asked, then the text."""
+    stopped: list[Stopped] = []
+    for place in (HEADER, "subject", "body"):
+        for index, anchor in enumerate(profile.anchors, 1):
+            if _asked_in(anchor, place):
+                text, where = _text_of(anchor, place, masked)
+                pattern, found, unless = _holds(anchor, text)
+                name = anchor.status.value if anchor.status else ("none" if anchor.silent else "comment")
+                if pattern is not None and found is not None:
+                    shown = found.text.strip()
+                    return anchor, Anchored(index, name, where, pattern.source, shown), tuple(stopped)
+                if unless is not None:
+                    stopped.append(Stopped(index, name, *unless))
+    return None, None, tuple(stopped)
+
+
+def _asked_in(anchor: Anchor, place: str) -> bool:
+    match anchor.where:
+        case "any":
+            return place in ("subject", "body")
+        case "together":
+            return place == "body"
+        case "subject" | "body":
+            return place == anchor.where
+    return place == HEADER
+
+
+def _text_of(anchor: Anchor, place: str, masked: Words) -> tuple[str, str]:
+    if anchor.where == "together":
+        return f"{masked.subject}\n{masked.body}", "together"
+    if place == HEADER:
+        return masked.headers.get(anchor.where, ""), anchor.where
+    return (masked.subject if place == "subject" else masked.body), place
+
+
+def _holds(anchor: Anchor, text: str) -> tuple[Pattern | None, Found | None, tuple[str, str] | None]:
+    """(pattern, what it fits), or the first (words, what stopped them)."""
+    stopped: tuple[str, str] | None = None
+    if not text:
+        return None, None, None
+    for pattern in anchor.any:
+        for found in islice(pattern.finds(text), MAX_MATCHES):
+            reach = text if anchor.near == "text" else around(text, found.start, found.end, anchor.near)
+            against = next((hit for each in anchor.unless if (hit := each.first(reach)) is not None), None)
+            if against is None:
+                return pattern, found, None
+            stopped = stopped or (found.text.strip(), against.text.strip())
+            if anchor.near == "text":
+                return None, None, stopped
+    return None, None, stopped
+
+
+# Which values
+
+
+def _lifted(profile: Profile, whole: Words, masked: Words, status: Status | None, tz: ZoneInfo) -> Iterator[Lifted]:
+    """A label must stand in what is not ours; its value is taken as it was written."""
+    known: set[str] = set()
+    for index, lift in enumerate(profile.lifts, 1):
+        if lift.name in known or (lift.statuses and status not in lift.statuses):
+            continue
+        label, value = _value(lift, _place_of(lift, masked), _place_of(lift, whole))
+        if lift.kind == "datetime":
+            value = _moment(value, lift.formats, tz)
+        if value:
+            known.add(lift.name)
+            yield Lifted(index, lift.name, lift.where, label.strip(), value)
+
+
+def _place_of(lift: Lift, looked: Words) -> str:
+    match lift.where:
+        case "subject":
+            return looked.subject
+        case "body":
+            return looked.body
+        case "whole":
+            return looked.whole
+    return looked.headers.get(lift.where, "")
+
+
+def _value(lift: Lift, masked: str, whole: str) -> tuple[str, str]:
+    found = lift.pattern.last(masked) if lift.last else lift.pattern.first(masked)
+    if found is None:
+        return "", ""
+    if lift.pattern.groups and found.spans[0][0] >= 0:
+        start, end = found.spans[0]
+    else:
+        start, end = found.end, _end_of_value(lift, whole, found.end)
+    value = whole[start:end][:MAX_VALUE]
+    for pattern in lift.drop:
+        for match in reversed(list(pattern.finds(value))):
+            value = value[: match.start] + value[match.end :]
+    return found.text, value.strip(" \t\r\n\"'«»") if lift.kind == "datetime" else value.strip()
+
+
+def _end_of_value(lift: Lift, text: str, start: int) -> int:
+    ends = [found.start for pattern in lift.until if (found := pattern.first(text, start)) is not None]
+    if lift.until:
+        return min(ends, default=len(text))
+    line = text.find("\n", start)
+    return len(text) if line < 0 else line
+
+
+def _moment(value: str, formats: Sequence[str], tz: ZoneInfo) -> str:
+    """ISO 8601 with an offset, or "" where no format fits. Words behind the moment ("МСК") are forgiven."""
+    parts = value.split()
+    for length in range(min(len(parts), 5), 0, -1):
+        for form in formats:
+            try:
+                moment = datetime.strptime(" ".join(parts[:length]).rstrip(".,;"), form)
+            except ValueError:
+                continue
+            return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).isoformat()
+    return ""
