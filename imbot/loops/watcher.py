@@ -1,11 +1,12 @@
-"""Watches the reply mailbox: fetch -> keep -> mark the cursor -> read in the child -> receive -> mark on the server.
+"""Watches the reply mailbox: fetch -> keep, with the cursor -> read in the child -> receive -> mark on the server.
 
-    connecting -> fetching -> (letters) keeping -> reading -> receiving -> marking -> fetching ...
-                     | none                                                             ^
-                     +-> waiting (IDLE, or until the poll pokes) ------------------------+
+    connecting -> fetching -> (letters) keeping -> fetching the next window ... -> carrying out -> marking -> fetching ...
+                     | none                                                                            ^
+                     +-> waiting (IDLE, or until the poll pokes) ---------------------------------------+
 
-A letter is durable before anything looks at it, and is marked on the server only when it has been carried out. Whatever a
-crash leaves behind is read again from our own store at the next start.
+A letter is durable before anything looks at it, and is marked on the server only when it has been carried out
+(`loops.carrying`). A backlog is kept window by window first, then carried out. Whatever a crash leaves behind is read again
+from our own store at the next start.
 """
 
 from __future__ import annotations
@@ -13,27 +14,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from imbot.domain.errors import LetterRefused, MailboxError
-from imbot.domain.letters import Batch, Fetched, InboundMail
+from imbot.domain.errors import MailboxError
+from imbot.domain.letters import Batch, Fetched
 from imbot.failpoints import hit
+from imbot.loops.carrying import Carrying, Reads
 from imbot.loops.pulse import Clock, Pulse, first_of
-from imbot.services import reports
+from imbot.services import keeping
 from imbot.services.env import Env
 from imbot.store import inbox
 from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
-from imbot.store.inbox import RawLetter
+from imbot.store.inbox import NewRaw
 
 log = structlog.get_logger(__name__)
 
 _BIG = 256 * 1024
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
+_AHEAD = 20.0  # seconds that a backlog is kept before its first letters are carried out
 _ANNOUNCE = 60.0  # seconds between notes that the mailbox was read
 
 
@@ -42,10 +46,6 @@ class Mailbox(Protocol):
     async def wait(self, seconds: float) -> bool: ...
     async def mark(self, letters: Sequence[Fetched]) -> None: ...
     async def close(self) -> None: ...
-
-
-class Reads(Protocol):
-    async def read(self, raw: bytes) -> InboundMail: ...
 
 
 class Watcher:
@@ -64,8 +64,9 @@ class Watcher:
         name: str = "replies",
         wait_seconds: float = 60.0,
     ) -> None:
-        self._db, self._mailbox, self._reader, self._folder = db, mailbox, reader, folder
-        self._env, self._pulse, self._clock = env, pulse, clock
+        self._db, self._mailbox, self._folder = db, mailbox, folder
+        self._pulse, self._clock = pulse, clock
+        self._carrying = Carrying(db, reader, folder, env, clock, name)
         self._name, self._wait_seconds = name, wait_seconds
         self._poked = asyncio.Event()
         self._noted = 0.0
@@ -78,8 +79,8 @@ class Watcher:
         wait = _FIRST_WAIT
         while not stop.is_set():
             try:
-                await self._carry_out_kept()
-                more = await self._look()
+                await self._carrying.carry_out(stop)
+                more = await self._look(stop)
                 wait = _FIRST_WAIT
                 if not more and not stop.is_set():
                     await self._wait(stop)
@@ -96,85 +97,67 @@ class Watcher:
                 await first_of(stop, seconds=_FIRST_WAIT)
         await self._mailbox.close()
 
-    async def _look(self) -> bool:
-        """One window of new letters; True if there may be more."""
+    async def _look(self, stop: asyncio.Event) -> bool:
+        """All new letters, or as many as come within some seconds, are kept, then carried out; True if there may be more."""
         cursor = await self._db.read(inbox.cursor, self._name)
+        try:
+            more = await self._keep_new(cursor, stop)
+        except MailboxError:
+            await self._carrying.carry_out(stop)
+            raise
+        await self._note_success()
+        await self._carrying.carry_out(stop)
+        await self._mark()
+        return more
+
+    async def _keep_new(self, cursor: str, stop: asyncio.Event) -> bool:
+        """Window by window; the next one is on its way while one is kept."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _AHEAD
         batch = await self._mailbox.fetch_new(cursor or None)
+        while True:
+            on = batch.more and loop.time() < until and not stop.is_set()
+            following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor)) if on else None
+            try:
+                await self._keep(batch, cursor)
+            except BaseException:
+                if following is not None:
+                    following.cancel()
+                    await asyncio.gather(following, return_exceptions=True)
+                raise
+            if following is None:
+                return batch.more
+            cursor, batch = batch.cursor, await following
+
+    async def _keep(self, batch: Batch, before: str) -> None:
+        if not batch.letters and batch.cursor == before:
+            return
         if batch.letters:
             hit("mail_fetched")
-            await self._keep(batch.letters)
-            hit("raw_stored")
-        if batch.cursor != cursor:
-            await self._db.run(inbox.set_cursor, self._name, batch.cursor)
-        await self._note_success()
+        letters = await asyncio.to_thread(self._prepared, batch.letters)
+        await self._db.run(keeping.keep, self._name, letters, batch.cursor, before, self._clock())
         if batch.letters:
-            await self._carry_out_kept()
-        await self._mark()
-        return batch.more
+            hit("raw_stored")
 
-    async def _keep(self, letters: Sequence[Fetched]) -> None:
+    def _prepared(self, letters: Sequence[Fetched]) -> list[tuple[Fetched, NewRaw]]:
+        """In a thread: hashing and writing a large letter takes its time. A large one lies in a file from here on."""
+        prepared = []
         for letter in letters:
-            digest, path, raw = hashlib.sha256(letter.raw).hexdigest(), "", letter.raw
-            if len(raw) > _BIG:
-                kept = await asyncio.to_thread(keep_blob, self._folder, raw, digest)
-                path = kept.name
             validity, _, uid = letter.key.rpartition(":")
-            mail_id = await self._db.run(
-                inbox.keep_raw,
-                self._name,
-                validity,
-                uid,
-                raw=None if path else raw,
-                path=path,
-                size=letter.size or len(raw),
-                sha256=digest,
-                now=self._clock(),
+            digest, path, raw = hashlib.sha256(letter.raw).hexdigest(), "", letter.raw
+            size = letter.size or len(raw)
+            if len(raw) > _BIG:
+                path = keep_blob(self._folder, raw, digest).name
+            prepared.append(
+                (replace(letter, raw=b""), NewRaw(validity, uid, None if path else raw, path, size, digest))
             )
-            if letter.truncated:
-                reason = (
-                    f"it is too large ({letter.size} bytes): only its headers were fetched, the rest is on the server"
-                )
-                await self._db.run(reports.refuse, mail_id, reason, self._clock())
-
-    async def _carry_out_kept(self) -> None:
-        while kept := await self._db.read(inbox.unread, 50):
-            for letter in kept:
-                await self._one(letter)
-
-    async def _one(self, letter: RawLetter) -> None:
-        """The item border: whatever a letter does, it is counted first and set aside at the last try."""
-        attempt = await self._db.run(inbox.count_attempt, letter.id)
-        if attempt > reports.TRIES:
-            await self._db.run(reports.refuse, letter.id, "it could not be read in three tries", self._clock())
-            return
-        try:
-            mail = await self._reader.read(await self._raw(letter))
-            looked = await asyncio.to_thread(reports.look, mail, self._env)
-            outcome = await self._db.run(reports.receive, letter.id, mail, self._clock(), self._env, looked)
-            hit("report_applied")
-            log.info("letter_received", mail=letter.id, outcome=outcome)
-        except LetterRefused as error:
-            if attempt >= reports.TRIES or not getattr(error, "died", False):
-                await self._db.run(reports.refuse, letter.id, str(error), self._clock())
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            log.exception("letter_set_aside", mail=letter.id)
-            if attempt >= reports.TRIES:
-                await self._db.run(reports.refuse, letter.id, f"internal error: {error!r}", self._clock())
-
-    async def _raw(self, letter: RawLetter) -> bytes:
-        if letter.raw is not None:
-            return letter.raw
-        return await asyncio.to_thread((self._folder / letter.path).read_bytes)
+        return prepared
 
     async def _mark(self) -> None:
-        places = await self._db.read(inbox.to_mark, self._name)
-        if not places:
-            return
-        await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
-        hit("mail_marked")
-        await self._db.run(inbox.marked, places, self._clock())
+        while places := await self._db.read(inbox.to_mark, self._name):
+            await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
+            hit("mail_marked")
+            await self._db.run(inbox.marked, places, self._clock())
 
     async def _wait(self, stop: asyncio.Event) -> None:
         self._poked.clear()

@@ -167,7 +167,7 @@ class Reader:
             await self._end()
         if self._child is None:
             self._letters = 0
-            scratch = await asyncio.to_thread(tempfile.TemporaryFile, dir=self._folder, buffering=0)
+            scratch = await asyncio.to_thread(_nameless, self._folder)
             self._scratch = scratch
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -196,6 +196,10 @@ class Reader:
         await child.wait()
         if child.stdout is not None:
             await _drain(child.stdout)
+
+
+def _nameless(folder: Path | None) -> IO[bytes]:
+    return tempfile.TemporaryFile("w+b", buffering=0, dir=folder)
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

@@ -6,13 +6,13 @@ kept -> (attempt counted)* -> applied | comment | ignored | duplicate | quaranti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.facts import fact as fact
@@ -33,6 +33,18 @@ class RawLetter:
     size: int
     sha256: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRaw:
+    """A letter that is to be kept: where it lies on the server, and its bytes, or their file at `path`."""
+
+    validity: str
+    uid: str
+    raw: bytes | None
+    path: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class MailPlace:
     mail_id: int
 
 
+_FATE, _HEADERS = ("outcome", "reason", "ticket_id", "settled_at"), ("sender", "subject", "message_id")
 _RAW = (mails.c.id, mails.c.mailbox, mails.c.raw, mails.c.path, mails.c.size, mails.c.sha256, mails.c.attempts)
 _MAIL = tuple(column for column in mails.c if column.name != "raw")
 _UNREAD = text("settled_at IS NULL")  # word for word as in the index
@@ -77,6 +90,32 @@ _PLACE = select(mail_places.c.mail_id).where(
 )
 _SAME = select(mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256 == bindparam("hash"))
 _KEEP = mails.insert().returning(mails.c.id)
+_KEEP_MANY = mails.insert().returning(mails.c.id, mails.c.sha256)
+_PLACES = select(mail_places.c.uid, mail_places.c.mail_id).where(
+    mail_places.c.mailbox == bindparam("box"),
+    mail_places.c.validity == bindparam("era"),
+    mail_places.c.uid.in_(bindparam("numbers", expanding=True)),
+)
+_SAMES = select(mails.c.sha256, mails.c.id).where(
+    mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(bindparam("hashes", expanding=True))
+)
+_UNREAD_BEHIND = select(*_RAW).where(_UNREAD, mails.c.id > bindparam("behind")).order_by(mails.c.id)
+_UNREAD_BEHIND = _UNREAD_BEHIND.limit(bindparam("most"))
+_COUNT_MANY = update(mails).where(mails.c.id == bindparam("this")).values(attempts=mails.c.attempts + bindparam("by"))
+_MARKED = (
+    update(mail_places)
+    .where(
+        mail_places.c.mailbox == bindparam("box"),
+        mail_places.c.validity == bindparam("era"),
+        mail_places.c.uid == bindparam("number"),
+    )
+    .values(marked_at=bindparam("now"))
+)
+_SETTLE = (
+    update(mails)
+    .where(mails.c.id == bindparam("this"))
+    .values({name: bindparam(f"new_{name}") for name in (*_FATE, *_HEADERS)})
+)
 _CURSOR = select(cursors.c.value).where(cursors.c.name == bindparam("wanted"))
 
 
@@ -122,10 +161,40 @@ def keep_raw(
     return id
 
 
-def unread(c: Connection, limit: int) -> list[RawLetter]:
-    """Letters without a fate, the oldest first."""
-    found = select(*_RAW).where(_UNREAD).order_by(mails.c.id).limit(limit)
-    return [RawLetter(*row) for row in c.execute(found)]
+def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime) -> list[int]:
+    """As `keep_raw`, for letters of one window, in order; returns their ids."""
+    known: dict[tuple[str, str], int] = {}
+    for validity in {letter.validity for letter in letters}:
+        numbers = [letter.uid for letter in letters if letter.validity == validity]
+        rows = c.execute(_PLACES, {"box": mailbox, "era": validity, "numbers": numbers})
+        known |= {(validity, row.uid): row.mail_id for row in rows}
+    fresh = {(letter.validity, letter.uid): letter for letter in letters if (letter.validity, letter.uid) not in known}
+    hashes = list({letter.sha256 for letter in fresh.values()})
+    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})} if hashes else {}
+    new = {letter.sha256: letter for letter in fresh.values() if letter.sha256 not in ids}
+    if new:
+        values = [asdict(letter) | {"mailbox": mailbox, "kept_at": now} for letter in new.values()]
+        values = [{name: value for name, value in each.items() if name not in ("validity", "uid")} for each in values]
+        ids |= {row.sha256: row.id for row in c.execute(_KEEP_MANY, values)}
+    places = {place: ids[letter.sha256] for place, letter in fresh.items()}
+    if places:
+        rows_ = [{"mailbox": mailbox, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
+        c.execute(mail_places.insert(), rows_)
+    return [(known | places)[letter.validity, letter.uid] for letter in letters]
+
+
+def unread(c: Connection, limit: int, mailbox: str = "", behind: int = 0, most_bytes: int = 1 << 30) -> list[RawLetter]:
+    """Letters without a fate behind that id, of one mailbox or of all, the oldest first: as many as weigh `most_bytes`
+    together, and at least one."""
+    found: list[RawLetter] = []
+    weight = 0
+    statement = _UNREAD_BEHIND.where(mails.c.mailbox == mailbox) if mailbox else _UNREAD_BEHIND
+    for row in c.execute(statement, {"behind": behind, "most": limit}):
+        weight += row.size
+        if found and weight > most_bytes:
+            break
+        found.append(RawLetter(*row))
+    return found
 
 
 def raw_letter(c: Connection, id: int) -> RawLetter | None:
@@ -137,6 +206,12 @@ def count_attempt(c: Connection, id: int) -> int:
     """Counts a reading before it begins, since it may be the last; returns how many there were with it."""
     found = update(mails).where(mails.c.id == id).values(attempts=mails.c.attempts + 1)
     return c.execute(found.returning(mails.c.attempts)).scalar() or 0
+
+
+def count_attempts(c: Connection, ids: Sequence[int], by: int = 1) -> None:
+    """The same for many; `by` -1 takes back what was counted and did not come to be."""
+    if ids:
+        c.execute(_COUNT_MANY, [{"this": id, "by": by} for id in ids])
 
 
 def settle_mail(
@@ -152,9 +227,9 @@ def settle_mail(
     message_id: str = "",
 ) -> None:
     """The letter's fate: applied, comment, quarantined, ignored, duplicate."""
-    values = {"outcome": outcome, "reason": reason, "ticket_id": ticket_id, "settled_at": now}
-    headers = {"sender": sender, "subject": subject, "message_id": message_id}
-    c.execute(update(mails).where(mails.c.id == id).values(values | headers))
+    values = (outcome, reason, ticket_id, now, sender, subject, message_id)
+    named = {f"new_{name}": value for name, value in zip((*_FATE, *_HEADERS), values, strict=True)}
+    c.execute(_SETTLE, named | {"this": id})
 
 
 def reopen_mail(c: Connection, id: int) -> bool:
@@ -189,11 +264,9 @@ def to_mark(c: Connection, mailbox: str, limit: int = 500) -> list[MailPlace]:
 
 def marked(c: Connection, places: Iterable[MailPlace], now: datetime) -> None:
     """The server knows, or has no such letter any more."""
-    p = mail_places.c
-    one = and_(p.mailbox == bindparam("box"), p.validity == bindparam("era"), p.uid == bindparam("number"))
-    rows = [{"box": place.mailbox, "era": place.validity, "number": place.uid} for place in places]
+    rows = [{"box": place.mailbox, "era": place.validity, "number": place.uid, "now": now} for place in places]
     if rows:
-        c.execute(update(mail_places).where(one).values(marked_at=now), rows)
+        c.execute(_MARKED, rows)
 
 
 def quarantined(c: Connection, since: datetime, limit: int) -> list[MailRow]:

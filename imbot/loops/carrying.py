@@ -1,0 +1,152 @@
+"""Carries out what the watcher has kept: count -> read in the child -> look (in a thread) -> receive, in batches, in order.
+
+    kept -> counted -> read -> looked -> received
+               |         | refused: quarantine; died: its try is spent, those behind it get theirs back
+               +- its tries are spent: quarantine
+
+A letter's first reading is one of a batch; one that was counted before (its reader died, or we did) is read alone, so that
+it spoils no neighbour's chance. While one batch is received the next one is being read. Letters are handed to the one writer
+in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from imbot.domain.errors import LetterRefused
+from imbot.domain.letters import InboundMail
+from imbot.failpoints import hit
+from imbot.loops.pulse import Clock
+from imbot.services import reports
+from imbot.services.env import Env
+from imbot.services.reports import Looked
+from imbot.store import inbox
+from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
+from imbot.store.inbox import RawLetter
+
+log = structlog.get_logger(__name__)
+
+_LETTERS, _BYTES = 50, 4 * 1024 * 1024  # of a batch; a larger letter is one of its own
+
+
+class Reads(Protocol):
+    async def read_many(self, letters: Sequence[bytes | Path]) -> Sequence[InboundMail | LetterRefused]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A letter that was read, or whose reading ended otherwise: `mail` and `looked`, or the `error`."""
+
+    kept: RawLetter
+    attempt: int
+    mail: InboundMail | None = None
+    looked: Looked | None = None
+    error: Exception | None = None
+
+
+class Carrying:
+    """The letters of the mailbox `name` without a fate. `folder` holds raw letters that are too large for the table."""
+
+    def __init__(self, db: Db, reader: Reads, folder: Path, env: Env, clock: Clock, name: str) -> None:
+        self._db, self._reader, self._folder, self._env, self._clock = db, reader, folder, env, clock
+        self._name = name
+
+    async def carry_out(self, stop: asyncio.Event) -> None:
+        """Everything that is kept and has no fate. Raises StoreUnavailable."""
+        while await self._once(stop):
+            pass
+
+    async def _once(self, stop: asyncio.Event) -> bool:
+        """One pass over the letters; True if there was any. Those that must be tried again are left to the next pass."""
+        behind, receiving = 0, None
+        try:
+            while not stop.is_set():
+                kept = await self._db.read(inbox.unread, _LETTERS, self._name, behind, _BYTES)
+                if not kept:
+                    break
+                batch = _batch(kept)
+                ready = await self._read(batch)
+                if receiving is not None:
+                    await receiving
+                receiving = asyncio.ensure_future(self._receive(ready))
+                behind = ready[-1].kept.id
+        finally:
+            if receiving is not None:
+                await receiving
+        return behind > 0
+
+    async def _read(self, batch: Sequence[RawLetter]) -> list[_Ready]:
+        """Counted first, since it may be the last time; then read and looked at. Ends with the letter that the reader died on."""
+        await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
+        if batch[0].attempts >= reports.TRIES:
+            return [_Ready(batch[0], batch[0].attempts + 1)]
+        answers = await self._reader.read_many([self._raw(letter) for letter in batch])
+        skipped = [letter.id for letter in batch[len(answers) :]]
+        if skipped:
+            await self._db.run(inbox.count_attempts, skipped, -1)
+        return await asyncio.to_thread(self._look, batch[: len(answers)], answers)
+
+    def _raw(self, letter: RawLetter) -> bytes | Path:
+        return letter.raw if letter.raw is not None else self._folder / letter.path
+
+    def _look(self, batch: Sequence[RawLetter], answers: Sequence[InboundMail | LetterRefused]) -> list[_Ready]:
+        """In a thread; pure, and slow for a letter that is made to be."""
+        ready = []
+        for letter, answer in zip(batch, answers, strict=True):
+            attempt = letter.attempts + 1
+            if isinstance(answer, LetterRefused):
+                ready.append(_Ready(letter, attempt, error=answer))
+                continue
+            try:
+                ready.append(_Ready(letter, attempt, answer, reports.look(answer, self._env)))
+            except Exception as error:  # the item border
+                ready.append(_Ready(letter, attempt, error=error))
+        return ready
+
+    async def _receive(self, ready: Sequence[_Ready]) -> None:
+        """All at once to the one writer, which takes them in this order."""
+        done = await asyncio.gather(*(self._one(one) for one in ready), return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _one(self, ready: _Ready) -> None:
+        """The item border: whatever a letter does, it is set aside at the last try."""
+        id = ready.kept.id
+        if ready.attempt > reports.TRIES:
+            await self._db.run(reports.refuse, id, "it could not be read in three tries", self._clock())
+            return
+        try:
+            if ready.error is not None:
+                raise ready.error
+            if ready.mail is None:
+                raise TypeError("a letter without an answer")
+            outcome = await self._db.run(reports.receive, id, ready.mail, self._clock(), self._env, ready.looked)
+            hit("report_applied")
+            log.info("letter_received", mail=id, outcome=outcome)
+        except LetterRefused as error:
+            if ready.attempt >= reports.TRIES or not error.died:
+                await self._db.run(reports.refuse, id, str(error), self._clock())
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("letter_set_aside", mail=id)
+            if ready.attempt >= reports.TRIES:
+                await self._db.run(reports.refuse, id, f"internal error: {error!r}", self._clock())
+
+
+def _batch(kept: Sequence[RawLetter]) -> list[RawLetter]:
+    """The first letters that were never tried; or the first one alone, if it was."""
+    batch = []
+    for letter in kept:
+        if letter.attempts:
+            break
+        batch.append(letter)
+    return batch or [kept[0]]
