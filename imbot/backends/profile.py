@@ -19,7 +19,7 @@ _HOLE = re.compile(r"\{n(?::0([1-9][0-9]?))?\}")  # `{n}`, or `{n:07}` where zer
 
 @dataclass(frozen=True, slots=True)
 class NumberPattern:
-    """How a number is written. Its group `n`, or its first one, is the number; its group `token`, where there is one, is
+    """How a number is written. Its group `n`, or its first one, is the number; its group `tag`, where there is one, is
     what must come back verbatim in the subject of our letters. `places`: subject, body, `header:<name>`."""
 
     pattern: Pattern
@@ -86,7 +86,7 @@ class Profile:
     fingerprints: tuple[Fingerprint, ...] = ()
     numbers: tuple[NumberPattern, ...] = ()
     number_shown: str = "{n}"
-    number_subject: str = "{number}"  # how our follow-up letters bear it; `{token}`: as the ITSM wrote it, verbatim
+    number_subject: str = "{number}"  # how our follow-up letters bear it; `{tag}`: as the ITSM wrote it, verbatim
     anchors: tuple[Anchor, ...] = ()
     lifts: tuple[Lift, ...] = ()
     separators: tuple[Pattern, ...] = ()
@@ -104,11 +104,11 @@ class Profile:
 
         return _HOLE.sub(fill, self.number_shown)
 
-    def subject_number(self, number: str, token: str = "") -> str:
-        """What the subject of a follow-up letter bears. `token`: the number as the ITSM itself wrote it ("": not seen)."""
+    def subject_number(self, number: str, tag: str = "") -> str:
+        """What the subject of a follow-up letter bears. `tag`: the number as the ITSM itself wrote it ("": not seen)."""
         if not number:
             return ""
-        return self.number_subject.replace("{number}", number).replace("{token}", token or number)
+        return self.number_subject.replace("{number}", number).replace("{tag}", tag or number)
 
     @property
     def places_of_numbers(self) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def _numbers(reader: TableReader, number: Mapping[str, Any]) -> tuple[NumberPatt
         reader.known(item, "number.patterns: ", ("pattern", "where"))
         pattern = reader.pattern("number.patterns", reader.text(item, "number.patterns: ", "pattern"))
         places = reader.places(item, "number.patterns: ", "where", NUMBER_PLACES) or usual
-        if pattern is not None and not set(range(1, pattern.groups + 1)) - {pattern.group_of("token")}:
+        if pattern is not None and not set(range(1, pattern.groups + 1)) - {pattern.group_of("tag")}:
             reader.problem(
                 "number.patterns", f"{pattern.source!r} has no group; put the number in (...)", pattern.source
             )
@@ -137,8 +137,8 @@ def _shown(reader: TableReader, number: Mapping[str, Any]) -> str:
 
 def _in_subject(reader: TableReader, number: Mapping[str, Any]) -> str:
     value = reader.text(number, "number.", "subject", "{number}")
-    if "{number}" not in value and "{token}" not in value:
-        reader.problem("number.subject", "must contain {number} or {token}", value)
+    if "{number}" not in value and "{tag}" not in value:
+        reader.problem("number.subject", "must contain {number} or {tag}", value)
     return value
 
 

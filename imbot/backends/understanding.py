@@ -29,7 +29,7 @@ class Words:
     """What one profile looks at: the letter's subject and what is new in its text, tidied; `whole`: the text with what it
     quotes; `headers`: the values of those that the profile asks for, by place. `numbers`: as they are shown
     (`IM-CL-1042`), the surest place first, each once, at most twenty; `in_subject`: those that the far end wrote outside
-    of the text, in its headers or else in the subject. `token`: the first of them as the ITSM wrote it, verbatim."""
+    of the text, in its headers or else in the subject. `tag`: the first of them as the ITSM wrote it, verbatim."""
 
     subject: str
     body: str
@@ -37,7 +37,7 @@ class Words:
     numbers: tuple[str, ...]
     whole: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    token: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ def words(profile: Profile, mail: InboundMail) -> Words:
     subject, whole = readable(mail.subject), readable(mail.text)
     body, headers = unquoted(whole, profile.separators), _headers(profile, mail)
     texts = {"subject": subject, "body": body} | headers
-    found: list[tuple[str, str, str]] = []  # place, shown, token
+    found: list[tuple[str, str, str]] = []  # place, shown, tag
     for place in profile.places_of_numbers:
         patterns = [each.pattern for each in profile.numbers if place in each.places]
-        found += [(place, shown, token) for shown, token in _numbers(profile, patterns, texts.get(place, ""))]
+        found += [(place, shown, tag) for shown, tag in _numbers(profile, patterns, texts.get(place, ""))]
     sure = [each for each in found if each[0].startswith(HEADER)] or [each for each in found if each[0] == "subject"]
     numbers = tuple(dict.fromkeys(shown for _, shown, _ in found))[:MAX_NUMBERS]
-    token = next((token for _, shown, token in found if token and shown == numbers[0]), "")
-    return Words(subject, body, tuple(dict.fromkeys(shown for _, shown, _ in sure)), numbers, whole, headers, token)
+    tag = next((tag for _, shown, tag in found if tag and shown == numbers[0]), "")
+    return Words(subject, body, tuple(dict.fromkeys(shown for _, shown, _ in sure)), numbers, whole, headers, tag)
 
 
 def _headers(profile: Profile, mail: InboundMail) -> dict[str, str]:
@@ -111,13 +111,13 @@ def _numbers(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterat
     """(as it is shown, as it stands there verbatim), each once, at most twenty."""
     seen: set[str] = set()
     for pattern in patterns if text else ():
-        token, own = pattern.group_of("token"), pattern.group_of("n")
+        tag, own = pattern.group_of("tag"), pattern.group_of("n")
         for found in pattern.finds(text):
-            wanted = [own] if own else [index for index in range(1, pattern.groups + 1) if index != token]
+            wanted = [own] if own else [index for index in range(1, pattern.groups + 1) if index != tag]
             number = next((group for index in wanted if (group := found.groups[index - 1])), "")
             if number and (shown := profile.show_number(number)) not in seen:
                 seen.add(shown)
-                yield shown, (found.groups[token - 1] or "") if token else ""
+                yield shown, (found.groups[tag - 1] or "") if tag else ""
             if len(seen) >= MAX_NUMBERS:
                 return
 

@@ -73,6 +73,8 @@ class Ticket:
     thread: str = ""  # Message-ID of the last letter the far end sent for it
     receipt_id: str = ""  # message id of the receipt in `chat_key`
     previous: str = ""  # id of the ticket that this one follows
+    tag: str = ""  # the number as the ITSM itself wrote it, verbatim: `[help.company.ru #1042]`
+    watermark: str = ""  # the last mark by which the ITSM wants its letter answered: `Ref:MSG3846157`
 
     @property
     def is_open(self) -> bool:

@@ -172,6 +172,8 @@ tickets = Table(
     _text("thread"),
     _text("receipt_id"),
     _text("previous"),
+    _text("tag"),
+    _text("watermark"),
     Index("uq_tickets_token", text("lower(token)"), unique=True),
     Index("ix_tickets_person", "person_id", "created_at"),
     Index("ix_tickets_asked", "asked_until", **_where("asked_until IS NOT NULL")),

@@ -18,6 +18,7 @@ _MUTABLE = (
     *("chat_key", "title", "message_id", "category", "subcategory", "location", "description", "contacts", "fields"),
     *("status", "handover", "number", "accepted_at", "registered_at", "promised_at", "resolved_at", "closed_at"),
     *("reported_at", "solution", "asked", "asked_until", "failure", "thread", "receipt_id", "previous"),
+    *("tag", "watermark"),
 )
 _OPEN_FIRST = case((tickets.c.status.in_(sorted(OPEN)), 0), else_=1)
 
