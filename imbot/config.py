@@ -6,14 +6,12 @@ later wins: config.toml, secret files (`*_file` keys, then a folder of secrets),
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,7 +20,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from imbot import config_mail as mail
 from imbot import config_sections as sections
+from imbot.config_types import is_loopback as is_loopback
+from imbot.config_words import in_words, is_table_of, key_of, meant, model_of
 from imbot.domain.errors import ConfigError
 
 DEFAULT_PATH = Path("config.toml")
@@ -31,8 +32,15 @@ SECRETS = (
     ("telegram", "proxy"),
     ("directory", "ldap", "bind_password"),
     ("smtp", "password"),
+    ("smtp", "oauth", "client_secret"),
+    ("smtp", "oauth", "refresh_token"),
     ("mailbox", "password"),
-)
+    ("mailbox", "oauth", "client_secret"),
+    ("mailbox", "oauth", "refresh_token"),
+    ("backends", "*", "mailbox", "password"),
+    ("backends", "*", "mailbox", "oauth", "client_secret"),
+    ("backends", "*", "mailbox", "oauth", "refresh_token"),
+)  # "*": each table there
 _PATHS = (
     ("general", "data_dir"),
     ("general", "templates_dir"),
@@ -41,7 +49,11 @@ _PATHS = (
     ("directory", "ldap", "ca_file"),
     ("directory", "file", "path"),
     ("smtp", "ca_file"),
+    ("smtp", "oauth", "ca_file"),
     ("mailbox", "ca_file"),
+    ("mailbox", "oauth", "ca_file"),
+    ("backends", "*", "mailbox", "ca_file"),
+    ("backends", "*", "mailbox", "oauth", "ca_file"),
 )
 Tree = dict[str, Any]
 
@@ -56,9 +68,10 @@ class Settings(BaseSettings):
     general: sections.General = sections.General()
     telegram: sections.Telegram
     directory: sections.Directory
-    smtp: sections.Smtp
-    mailbox: sections.Mailbox
-    itsm: sections.Itsm
+    smtp: mail.Smtp
+    mailbox: mail.Mailbox
+    itsm: mail.Itsm
+    backends: dict[str, mail.FurtherBackend] = Field(default_factory=dict)
     signin: sections.Signin = sections.Signin()
     files: sections.Files = sections.Files()
     retention: sections.Retention = sections.Retention()
@@ -86,6 +99,16 @@ class Settings(BaseSettings):
             )
         return self
 
+    def helpdesks(self) -> dict[str, mail.Itsm | mail.FurtherBackend]:
+        """All of them by section, `itsm` first; each knows the bot's address."""
+        further = mail.complete(self.itsm, self.backends)
+        return {"itsm": self.itsm, **{f"backends.{name}": desk for name, desk in further.items()}}
+
+    def mailboxes(self) -> dict[str, mail.Mailbox]:
+        """All that are watched, by section, `mailbox` first."""
+        further = {f"backends.{name}.mailbox": desk.mailbox for name, desk in self.backends.items() if desk.mailbox}
+        return {"mailbox": self.mailbox, **further}
+
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `path` (None: IMBOT_CONFIG, else ./config.toml). Raises ConfigError naming every mistake."""
@@ -106,9 +129,10 @@ def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
     try:
         settings = Settings(**tree)
     except ValidationError as error:
-        raise ConfigError([*(_in_words(detail) for detail in error.errors()), *problems]) from None
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*(in_words(detail, Settings) for detail in error.errors()), *problems]) from None
+    found = [*mail.disagreements(settings.itsm, settings.mailbox, settings.backends), *problems]
+    if found:
+        raise ConfigError(found)
     return settings
 
 
@@ -124,50 +148,51 @@ def packed(kind: Literal["templates", "data"]) -> Path:
 def warnings(settings: Settings) -> list[str]:
     """What is allowed but should be known: said by `doctor` and at each start."""
     found: list[str] = []
-    for name, host, tls, user in (
-        ("smtp", settings.smtp.host, settings.smtp.tls, settings.smtp.username),
-        ("mailbox", settings.mailbox.host, settings.mailbox.tls, settings.mailbox.username),
-    ):
-        if tls == "none" and user and not is_loopback(host):
-            found.append(f'[{name}] tls = "none": the password and the letters travel in the clear to {host}')
-    if settings.itsm.evidence.kind == "sender-only":
-        found.append(
-            '[itsm.evidence] kind = "sender-only": whoever forges the ITSM\'s address can tell employees anything; '
-            "choose it only where no other evidence exists"
-        )
+    servers: list[tuple[str, mail.Smtp | mail.Mailbox]] = [("smtp", settings.smtp), *settings.mailboxes().items()]
+    for name, server in servers:
+        if server.tls == "none" and server.username and not is_loopback(server.host):
+            found.append(f'[{name}] tls = "none": the password and the letters travel in the clear to {server.host}')
+    for name, desk in settings.helpdesks().items():
+        found += _of_helpdesk(name, desk)
     if settings.directory.kind == "domain":
         found.append(
             '[directory] kind = "domain": who has left the company cannot be noticed, their chats stay signed in '
             "until `imbot user unlink`"
-        )
-    if settings.itsm.from_mode == "employee":
-        found.append(
-            '[itsm] from_mode = "employee": works only with a rule that copies the ITSM\'s letters to bot_address, and '
-            "where the mail server lets the bot write in the employees' names; prove it by `imbot doctor --round-trip`"
-        )
-    if settings.itsm.from_mode == "plus":
-        found.append(
-            '[itsm] from_mode = "plus": the mail server must deliver bot+anything@domain to the bot\'s mailbox; prove it '
-            "by `imbot doctor --round-trip`"
         )
     if not settings.general.support_contact:
         found.append("[general] support_contact is empty: who cannot sign in is told no way to a human")
     return found
 
 
-def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+def _of_helpdesk(name: str, desk: mail.Itsm | mail.FurtherBackend) -> list[str]:
+    found = []
+    if desk.evidence.kind == "sender-only":
+        found.append(
+            f'[{name}.evidence] kind = "sender-only": whoever forges the ITSM\'s address can tell employees anything; '
+            "choose it only where no other evidence exists"
+        )
+    if desk.from_mode == "employee":
+        found.append(
+            f'[{name}] from_mode = "employee": works only with a rule that copies the ITSM\'s letters to bot_address, and '
+            "where the mail server lets the bot write in the employees' names; prove it by `imbot doctor --round-trip`"
+        )
+    if desk.from_mode == "plus":
+        found.append(
+            f'[{name}] from_mode = "plus": the mail server must deliver bot+anything@domain to the bot\'s mailbox; prove it '
+            "by `imbot doctor --round-trip`"
+        )
+    return found
 
 
 def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
     """Every key a config may have, as `section.key`, in the order of the models."""
     for name, field in model.model_fields.items():
-        spelled = f"{prefix}{_key(name, field)}"
-        inner = _model_of(field.annotation)
+        spelled = f"{prefix}{key_of(name, field)}"
+        inner = model_of(field.annotation)
         if inner is None:
             yield spelled
         else:
-            yield from keys(inner, f"{spelled}.")
+            yield from keys(inner, f"{spelled}.*." if is_table_of(field) else f"{spelled}.")
 
 
 def _read_toml(file: Path) -> Tree:
@@ -193,7 +218,7 @@ def _read_environment(env: Mapping[str, str]) -> Tree:
 
 def _read_secret_files(tree: Tree, folder: Path, problems: list[str]) -> None:
     """`password_file = "..."` stands for the password that is the whole of that file."""
-    for *place, key in SECRETS:
+    for *place, key in _spread(SECRETS, tree):
         table = _table(tree, place)
         name = table.get(f"{key}_file") if table else None
         if table is None or not isinstance(name, str) or not name:
@@ -213,7 +238,7 @@ def _read_secrets_folder(tree: Tree, env: Mapping[str, str], problems: list[str]
     folder = env.get("IMBOT_SECRETS_DIR") or env.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return
-    for *place, key in SECRETS:
+    for *place, key in _spread(SECRETS, tree):
         file = Path(folder) / "__".join((*place, key))
         if not file.is_file():
             continue
@@ -235,7 +260,7 @@ def _unknown_variables(env: Mapping[str, str]) -> list[str]:
     for name in sorted(env):
         head, delimiter, _ = name.upper().partition("__")
         if delimiter and head.startswith("IMBOT_") and head not in known:
-            found.append(f"{name} in the environment: there is no such section{_meant(head, known)}")
+            found.append(f"{name} in the environment: there is no such section{meant(head, known)}")
     return found
 
 
@@ -252,7 +277,7 @@ def _anchor_paths(tree: Tree, folder: Path) -> None:
     tree.setdefault("general", {})
     if isinstance(tree["general"], dict):
         tree["general"].setdefault("data_dir", "data/var")
-    for *place, key in _PATHS:
+    for *place, key in _spread(_PATHS, tree):
         table = _table(tree, place)
         if table and isinstance(table.get(key), str) and table[key]:
             table[key] = str(folder / Path(table[key]).expanduser())
@@ -265,79 +290,12 @@ def _table(tree: Tree, place: list[str]) -> Tree | None:
     return table if isinstance(table, dict) else None
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def _in_words(detail: ErrorDetails) -> str:
-    """One mistake in the words of the config: `[smtp] port: ...`."""
-    place = [str(part) for part in detail["loc"]]
-    kind, context = detail["type"], detail.get("ctx") or {}
-    if kind == "extra_forbidden":
-        return _unknown_key(place)
-    if kind == "missing":
-        return f"[{place[0]}]: the section is missing" if len(place) == 1 else f"{_spelled(place)}: is missing"
-    words = {
-        "int_parsing": "is not a whole number",
-        "int_type": "is not a whole number",
-        "int_from_float": "is not a whole number",
-        "float_parsing": "is not a number",
-        "bool_parsing": "is neither true nor false",
-        "bool_type": "is neither true nor false",
-        "string_type": "is not text: write it in quotes",
-        "tuple_type": "is not a list",
-        "dict_type": "is not a table",
-        "model_type": "is not a section",
-        "too_short": "must not be empty",
-        "path_type": "is not a path: write it in quotes",
-        "greater_than_equal": f"must be at least {context.get('ge', '')}",
-        "less_than_equal": f"must be at most {context.get('le', '')}",
-        "greater_than": f"must be more than {context.get('gt', '')}",
-        "literal_error": f"must be one of {context.get('expected', '')}",
-        "value_error": str(context.get("error", "")),
-    }.get(kind, detail["msg"].removeprefix("Value error, "))
-    return f"{_spelled(place)}: {words}" if place else words
-
-
-def _spelled(place: list[str]) -> str:
-    """`smtp, port` -> `[smtp] port`; `itsm, senders, 1` -> `[itsm] senders, entry 2`; `itsm` -> `[itsm]`."""
-    model: type[BaseModel] | None = Settings
-    tables: list[str] = []
-    rest = list(place)
-    while rest and model is not None:
-        field = _field(model, rest[0])
-        inner = _model_of(field.annotation) if field else None
-        if inner is None:
-            break
-        tables.append(rest.pop(0))
-        model = inner
-    words = [f"entry {int(part) + 1}" if part.isdigit() else part for part in rest]
-    return " ".join(part for part in (f"[{'.'.join(tables)}]" if tables else "", ", ".join(words)) if part)
-
-
-def _key(name: str, field: Any) -> str:
-    """How the config spells a field: `from` is no name in Python."""
-    return field.validation_alias or name
-
-
-def _field(model: type[BaseModel], name: str) -> Any:
-    return next((field for key, field in model.model_fields.items() if name in (key, _key(key, field))), None)
-
-
-def _unknown_key(place: list[str]) -> str:
-    model: type[BaseModel] = Settings
-    for name in place[:-1]:
-        field = _field(model, name)
-        model = (_model_of(field.annotation) if field else None) or model
-    known = {_key(name, field) for name, field in model.model_fields.items()}
-    if len(place) == 1:
-        return f"[{place[0]}]: there is no such section{_meant(place[0], known)}"
-    return f"[{'.'.join(place[:-1])}] {place[-1]}: there is no such key{_meant(place[-1], known)}"
-
-
-def _meant(word: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+def _spread(places: Sequence[tuple[str, ...]], tree: Tree) -> Iterator[tuple[str, ...]]:
+    """The places with "*" replaced by each table that is there."""
+    for place in places:
+        if "*" not in place:
+            yield place
+            continue
+        star = place.index("*")
+        table = _table(tree, list(place[:star])) or {}
+        yield from ((*place[:star], name, *place[star + 1 :]) for name in table)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,18 +22,14 @@ from imbot.config_types import (
     List,
     Listen,
     NotNegative,
-    OptionalAddress,
-    Port,
     Positive,
     Section,
-    Sender,
     Url,
     Weekday,
     Zone,
     check_proxy,
 )
 
-TlsMode = Literal["tls", "starttls", "none"]
 TELEGRAM_LIMIT = 20 * 1024 * 1024  # bytes of a file that Telegram's own server hands to a bot
 REFUSED_TYPES = (
     *("exe", "com", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "scr", "pif", "msi", "msp"),
@@ -206,116 +202,6 @@ class Directory(Section):
         return self
 
 
-def _default_port(data: Any, ports: dict[str, int], tls: str) -> Any:
-    """The usual port of the encryption chosen, where the config names none."""
-    if isinstance(data, dict) and "port" not in data:
-        return {**data, "port": ports.get(str(data.get("tls", tls)), ports[tls])}
-    return data
-
-
-class Smtp(Section):
-    host: str
-    port: Port
-    tls: TlsMode = "starttls"
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    password_file: str = ""
-    ca_file: str = ""
-    timeout: Annotated[float, Field(gt=0, le=150)] = 60.0
-    hello_name: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _port(cls, data: Any) -> Any:
-        return _default_port(data, {"tls": 465, "starttls": 587, "none": 25}, "starttls")
-
-    @model_validator(mode="after")
-    def _pair(self) -> Smtp:
-        _needs_both(self.username, self.password)
-        return self
-
-
-class Mailbox(Section):
-    kind: Literal["imap", "pop3"] = "imap"
-    host: str
-    port: Port
-    tls: TlsMode = "tls"
-    username: str
-    password: SecretStr = SecretStr("")
-    password_file: str = ""
-    folder: str = "INBOX"
-    processed_folder: str = ""
-    ca_file: str = ""
-    timeout: Annotated[float, Field(gt=0, le=150)] = 30.0
-    poll_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    idle: bool = True
-    start: Literal["now", "all"] = "now"
-    delete_after_days: NotNegative | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _port(cls, data: Any) -> Any:
-        pop3 = isinstance(data, dict) and data.get("kind") == "pop3"
-        ports = {"tls": 995, "starttls": 110, "none": 110} if pop3 else {"tls": 993, "starttls": 143, "none": 143}
-        return _default_port(data, ports, "tls")
-
-    @model_validator(mode="after")
-    def _fits_the_protocol(self) -> Mailbox:
-        if self.kind == "pop3" and (self.processed_folder or self.folder != "INBOX"):
-            raise ValueError('POP3 knows no folders: take `folder` and `processed_folder` away, or use kind = "imap"')
-        if self.kind == "imap" and self.delete_after_days is not None:
-            raise ValueError("delete_after_days is for POP3; with IMAP letters are marked or moved to processed_folder")
-        if not self.password.get_secret_value():
-            raise ValueError("password is missing (or password_file)")
-        return self
-
-
-class Evidence(Section):
-    """What must hold, besides the sender's address, before a status letter is believed."""
-
-    kind: Literal["auth-results", "trusted-relay", "exchange-internal", "sender-only"] = "auth-results"
-    authserv_id: str = ""
-    relays: Annotated[tuple[str, ...], List] = ()
-    own_hosts: Annotated[tuple[str, ...], List] = ()
-
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> Evidence:
-        if self.kind == "auth-results" and not self.authserv_id:
-            raise ValueError(
-                'kind = "auth-results" needs authserv_id: the name your own mail server writes first in '
-                "Authentication-Results"
-            )
-        if self.kind == "trusted-relay" and not (self.relays and self.own_hosts):
-            raise ValueError(
-                'kind = "trusted-relay" needs relays (the hosts or addresses the ITSM sends from) and own_hosts (the '
-                "mail servers whose `Received` lines are yours)"
-            )
-        return self
-
-
-class Itsm(Section):
-    address: Address
-    profile: str = "inframanager"
-    senders: Annotated[tuple[Sender, ...], List] = Field(min_length=1)
-    from_mode: Literal["bot", "plus", "employee"] = "bot"
-    bot_address: Address
-    bot_name: str = "Заявки из чата"
-    max_letter_bytes: Annotated[int, Field(ge=100_000)] = 30_000_000
-    complaints_to: OptionalAddress = ""
-    reopen_wait_hours: Positive = 8
-    evidence: Evidence
-
-    @model_validator(mode="after")
-    def _no_loop(self) -> Itsm:
-        if self.address == self.bot_address:
-            raise ValueError("address and bot_address are the same mailbox: imbot would write to itself")
-        if self.bot_address in self.senders:
-            raise ValueError("senders must not name bot_address: imbot would read its own letters as status letters")
-        if self.from_mode == "plus" and "+" in self.bot_address:
-            raise ValueError('from_mode = "plus" adds +token to bot_address, which has a + already')
-        return self
-
-
 class Signin(Section):
     code_minutes: Annotated[int, Field(ge=1, le=60)] = 10
     codes_per_hour: Annotated[int, Field(ge=1, le=20)] = 3
@@ -354,8 +240,3 @@ class Reading(Section):
 
 class Server(Section):
     listen: Listen = ""
-
-
-def _needs_both(username: str, password: SecretStr) -> None:
-    if bool(username) != bool(password.get_secret_value()):
-        raise ValueError("username and password go together: give both, or neither")

@@ -127,6 +127,10 @@ def check_proxy(value: str) -> str:
     return value
 
 
+def is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _listen(value: str) -> str:
     if not value:
         return ""
