@@ -7,18 +7,18 @@ write; whatever stands below the point where the letter entered our servers was 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from imbot.backends.auth_results import AuthResults, Verdict, parse_auth_results
 from imbot.backends.base import Belief
 from imbot.backends.profiles import Profile
+from imbot.backends.received import is_from_own, is_listed, read_received
 from imbot.domain.letters import InboundMail
 from imbot.mime import parse_addresses
 
 KINDS = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
-MAX_FIELD = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,6 @@ class EvidenceSettings:
     authserv_id: str = ""
     relays: tuple[str, ...] = ()
     own_hosts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One result of an `Authentication-Results` field: `dkim` = `pass`, with its properties (`header.d` ...)."""
-
-    method: str
-    result: str
-    properties: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class AuthResults:
-    """One field. `authserv_id` in lower case, "" where the field has none. Not `sound`: what stands before the first
-    semicolon is no id and version (RFC 8601, 2.2); such a field proves nothing and has no verdicts."""
-
-    authserv_id: str
-    verdicts: tuple[Verdict, ...]
-    sound: bool = True
 
 
 def sender_matches(patterns: tuple[str, ...], address: str) -> bool:
@@ -72,7 +53,7 @@ def believes(profile: Profile, mail: InboundMail, evidence: EvidenceSettings) ->
         return Belief(False, evidence.kind, f"{mail.sender or 'nobody'} is no sender of the profile {profile.name}")
     match evidence.kind:
         case "auth-results":
-            return _by_auth_results(mail, evidence)
+            return _odd_envelope(mail) or _by_auth_results(mail, evidence)
         case "trusted-relay":
             return _by_relay(mail, evidence)
         case "exchange-internal":
@@ -94,17 +75,29 @@ def _by_exchange(mail: InboundMail) -> Belief:
 # Authentication-Results (RFC 8601)
 
 
+_ODD = re.compile(r"""[;"()\\\s\x00-\x1f]""")
+
+
+def _odd_envelope(mail: InboundMail) -> Belief | None:
+    """An envelope sender that could be read as a result, where our server writes it into its field as it came."""
+    for value in mail.header("Return-Path"):
+        if _ODD.search(value.strip()):
+            said = value.strip()[:80]
+            return Belief(False, "auth-results", f"its Return-Path {said} could pass for a result of our server")
+    return None
+
+
 def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     kind = "auth-results"
     if not evidence.authserv_id.strip():
         return Belief(False, kind, "no authserv_id is configured")
-    found = [field for field in own_results(mail, evidence) if field.sound]
-    ours = [field for field in found if _is_ours(field.authserv_id, evidence.authserv_id)]
-    verdicts = [verdict for field in ours for verdict in field.verdicts]
+    found = [field for field in own_results(mail, evidence) if _is_ours(field.authserv_id, evidence.authserv_id)]
+    ours = [field for field in found if field.sound]
     if not ours:
-        return Belief(
-            False, kind, f"no Authentication-Results of {evidence.authserv_id} above the first foreign server"
-        )
+        odd = f"; one is there, but {found[0].oddity}" if found else ""
+        wanted = f"no Authentication-Results of {evidence.authserv_id} above the first foreign server"
+        return Belief(False, kind, wanted + odd)
+    verdicts = [verdict for field in ours for verdict in field.verdicts]
     objection = _objection(ours)
     if objection:
         return Belief(False, kind, objection)
@@ -143,10 +136,10 @@ def own_results(mail: InboundMail, evidence: EvidenceSettings) -> list[AuthResul
         lowered = name.lower()
         if lowered == "received":
             hop = read_received(value)
-            if entered or not _is_own_host(hop.by, own):
+            if entered or not is_listed(hop.by, own):
                 break
-            entered = not _is_own_hop(hop, own)
-        elif lowered == "authentication-results" and len(value) <= MAX_FIELD:
+            entered = not is_from_own(hop, own)
+        elif lowered == "authentication-results":
             found.append(parse_auth_results(value))
     return found
 
@@ -182,179 +175,7 @@ def _aligned(signer: str, domain: str) -> bool:
     return domain.endswith("." + signer)
 
 
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+./:<>@^_`{|}~\[\]-]+")
-
-_HEAD = re.compile(rf'(?:"(?P<quoted>{_TOKEN.pattern})"|(?P<plain>{_TOKEN.pattern}))(?:[ \t]+[0-9]+)?')  # id, version
-
-
-def parse_auth_results(value: str) -> AuthResults:
-    """Reads any form seen in the wild: without an authserv-id, with a version behind it, comments anywhere (nested too),
-    quoted values, missing semicolons' kin. What is not understood is left out. Linear in its length."""
-    clauses = [clause.strip() for clause in _clauses(value)]
-    authserv_id = ""
-    if not clauses or "=" not in clauses[0]:
-        head = _HEAD.fullmatch(clauses.pop(0)) if clauses else None
-        if head is None:
-            return AuthResults("", (), sound=False)
-        authserv_id = (head["quoted"] or head["plain"]).lower()
-    verdicts = (_verdict(clause) for clause in clauses if clause)
-    return AuthResults(authserv_id, tuple(verdict for verdict in verdicts if verdict is not None))
-
-
-def _clauses(value: str) -> list[str]:
-    """Split at semicolons outside of quotes and comments; comments become a blank."""
-    clauses: list[str] = []
-    current: list[str] = []
-    depth = 0
-    quoted = escaped = False
-    for char in value:
-        if escaped:
-            escaped = False
-        elif char == "\\" and (quoted or depth):
-            escaped = True
-            continue
-        elif quoted:
-            quoted = char != '"'
-            char = "\ue000" if char in " \t\r\n" else char  # a blank in quotes does not end a value
-        elif char == '"' and not depth:
-            quoted = True
-        elif char == "(":
-            depth += 1
-            char = " "
-        elif char == ")" and depth:
-            depth -= 1
-            char = " "
-        elif char == ";" and not depth:
-            clauses.append("".join(current))
-            current = []
-            continue
-        if not depth:
-            current.append(char)
-    if depth == 0 and not quoted:
-        clauses.append("".join(current))  # a clause cut short by an open quote or comment proves nothing
-    return clauses
-
-
-def _verdict(clause: str) -> Verdict | None:
-    pairs = re.sub(r"\s{0,8}=\s{0,8}", "=", clause).split()
-    method, equals, result = pairs[0].partition("=")
-    if not equals or not result or not _TOKEN.fullmatch(method):
-        return None
-    properties: dict[str, str] = {}
-    for pair in pairs[1:]:
-        name, equals, text = pair.partition("=")
-        if equals:
-            properties.setdefault(name.lower(), text.strip('"').replace("\ue000", " "))
-    return Verdict(method.partition("/")[0].lower(), result.strip('"').lower(), properties)
-
-
-# Received (RFC 5321, 4.4), as Postfix, Exim, Exchange, Sendmail, Dovecot and Gmail write it
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """`by`: who wrote it. `helo`: what the peer called itself. `names`: names of the peer that the writer looked up.
-    `addresses`: the peer's IP addresses."""
-
-    by: str
-    helo: str
-    names: tuple[str, ...]
-    addresses: tuple[str, ...]
-
-
-_BY = re.compile(r"(?:^|\s)by\s+([A-Za-z0-9.:_\[\]-]+)", re.I)
-_FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
-_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_IDENT = re.compile(r"^\s*ident:.*@|\S+@", re.I | re.S)  # Sendmail's and qmail's `ident@peer`
-_OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
-# Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
-_ADDRESS_FIRST = re.compile(r"^\s*(?:(?:port|helo|ident)=|account\s)", re.I)
-
-
-def read_received(value: str) -> Hop:
-    """The parts that matter. The peer's own words (HELO, ident) are kept apart from what the writer found out."""
-    text = value[:4096]
-    start = _FROM.match(text)
-    helo, rest = "", text
-    comments: list[str] = []
-    if start:
-        helo, rest = start.group(1), text[start.end() :]
-        while rest.startswith("("):
-            comment, rest = _comment(rest)
-            rest = rest.lstrip()
-            comments.append(comment)
-    by = _BY.search(" " + rest)
-    told = " ".join(_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments)
-    addresses = _addresses(told)
-    names = [name.lower() for name in _NAME.findall(told) if not _is_address(name)]
-    if not addresses and not names and any(_ADDRESS_FIRST.search(comment) for comment in comments):
-        addresses = _addresses(helo)
-    if any("may be forged" in comment for comment in comments):
-        names = []
-    return Hop(
-        by=by.group(1).lower().strip("[]").rstrip(".") if by else "",
-        helo=helo.lower().strip("[]"),
-        names=tuple(names),
-        addresses=tuple(addresses),
-    )
-
-
-def _comment(text: str) -> tuple[str, str]:
-    """The comment that `text` begins with, and what follows it."""
-    depth = 0
-    for index, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if depth == 0:
-            return text[1:index], text[index + 1 :]
-    return text[1:], ""
-
-
-def _addresses(text: str) -> list[str]:
-    words = re.split(r"[\s()\[\]=,;]+", text)
-    found = []
-    for word in words:
-        candidate = word.lower().removeprefix("ipv6:")
-        if _is_address(candidate):
-            found.append(candidate)
-    return found
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_own_host(name: str, own: tuple[str, ...]) -> bool:
-    for wanted in (item.lower() for item in own):
-        if not wanted or not name:
-            continue
-        if name == wanted or (wanted.startswith(".") and name.endswith(wanted)) or fnmatchcase(name, wanted):
-            return True
-        if _is_address(name) and _in_network(name, wanted):
-            return True
-    return False
-
-
-def _is_own_hop(hop: Hop, own: tuple[str, ...]) -> bool:
-    """Whether the letter came from another of our own servers. HELO counts only where the writer noted nothing else
-    (a hand-over by LMTP or a pipe)."""
-    if hop.addresses:
-        return all(
-            ipaddress.ip_address(address).is_loopback or _is_own_host(address, own) for address in hop.addresses
-        ) or (any(_is_own_host(name, own) for name in hop.names))
-    if hop.names:
-        return any(_is_own_host(name, own) for name in hop.names)
-    return not hop.helo or hop.helo == "localhost" or _is_own_host(hop.helo, own)
-
-
-def _in_network(address: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except (ValueError, TypeError):
-        return False
+# A relay that is trusted
 
 
 def _by_relay(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
@@ -365,11 +186,11 @@ def _by_relay(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     if not received:
         return Belief(False, kind, "the letter bears no Received header")
     hop = read_received(received[0])
-    if evidence.own_hosts and not _is_own_host(hop.by, evidence.own_hosts):
+    if evidence.own_hosts and not is_listed(hop.by, evidence.own_hosts):
         return Belief(False, kind, f"the topmost Received was written by {hop.by or 'nobody'}, no server of ours")
-    known = all(_is_own_host(address, evidence.relays) for address in hop.addresses)  # two of them: one may be claimed
+    known = all(is_listed(address, evidence.relays) for address in hop.addresses)  # two of them: one may be claimed
     for peer in (*(hop.addresses if known else ()), *hop.names):
-        if _is_own_host(peer, evidence.relays):
+        if is_listed(peer, evidence.relays):
             return Belief(True, kind, f"our server took the letter from {peer}")
     peers = ", ".join((*hop.addresses, *hop.names)) or "an unnamed host"
     return Belief(False, kind, f"our server took the letter from {peers}, no trusted relay")

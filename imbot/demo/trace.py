@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from email.utils import format_datetime
 
-from imbot.backends.evidence import parse_auth_results
+from imbot.backends.auth_results import parse_auth_results
 from imbot.demo.cast import AUTHSERV_ID, MX_HOST
 from imbot.mime.headers import trace_text
 

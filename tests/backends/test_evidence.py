@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbot.backends.evidence import EvidenceSettings, believes, parse_auth_results, read_received, sender_matches
+from imbot.backends.auth_results import parse_auth_results
+from imbot.backends.evidence import EvidenceSettings, believes, sender_matches
 from imbot.backends.profiles import Profile
+from imbot.backends.received import read_received
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail
 

@@ -1,0 +1,116 @@
+"""`Received` (RFC 5321, 4.4) as data, as Postfix, Exim, Exchange, Sendmail, qmail, Dovecot and Gmail write it: who took the
+letter from whom. What the peer said of itself is kept apart from what the writer found out."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """`by`: who wrote it. `helo`: what the peer called itself. `names`: names of the peer that the writer looked up.
+    `addresses`: the peer's IP addresses."""
+
+    by: str
+    helo: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+_BY = re.compile(r"(?:^|\s)by\s+([A-Za-z0-9.:_\[\]-]+)", re.I)
+_FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
+_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_IDENT = re.compile(r"^\s*ident:.*@|\S+@", re.I | re.S)  # Sendmail's and qmail's `ident@peer`
+_OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
+# Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
+_ADDRESS_FIRST = re.compile(r"^\s*(?:(?:port|helo|ident)=|account\s)", re.I)
+
+
+def read_received(value: str) -> Hop:
+    """The parts that matter. The peer's own words (HELO, ident) are kept apart from what the writer found out."""
+    text = value[:4096]
+    start = _FROM.match(text)
+    helo, rest = "", text
+    comments: list[str] = []
+    if start:
+        helo, rest = start.group(1), text[start.end() :]
+        while rest.startswith("("):
+            comment, rest = _comment(rest)
+            rest = rest.lstrip()
+            comments.append(comment)
+    by = _BY.search(" " + rest)
+    told = " ".join(_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments)
+    addresses = _addresses(told)
+    names = [name.lower() for name in _NAME.findall(told) if not is_address(name)]
+    if not addresses and not names and any(_ADDRESS_FIRST.search(comment) for comment in comments):
+        addresses = _addresses(helo)
+    if any("may be forged" in comment for comment in comments):
+        names = []
+    return Hop(
+        by=by.group(1).lower().strip("[]").rstrip(".") if by else "",
+        helo=helo.lower().strip("[]"),
+        names=tuple(names),
+        addresses=tuple(addresses),
+    )
+
+
+def _comment(text: str) -> tuple[str, str]:
+    """The comment that `text` begins with, and what follows it."""
+    depth = 0
+    for index, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return text[1:index], text[index + 1 :]
+    return text[1:], ""
+
+
+def _addresses(text: str) -> list[str]:
+    words = re.split(r"[\s()\[\]=,;]+", text)
+    found = []
+    for word in words:
+        candidate = word.lower().removeprefix("ipv6:")
+        if is_address(candidate):
+            found.append(candidate)
+    return found
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_listed(name: str, own: tuple[str, ...]) -> bool:
+    """Whether a host's name or address is one of `own`: names, `.domain` for all below it, wildcards, networks."""
+    for wanted in (item.lower() for item in own):
+        if not wanted or not name:
+            continue
+        if name == wanted or (wanted.startswith(".") and name.endswith(wanted)) or fnmatchcase(name, wanted):
+            return True
+        if is_address(name) and _in_network(name, wanted):
+            return True
+    return False
+
+
+def is_from_own(hop: Hop, own: tuple[str, ...]) -> bool:
+    """Whether the letter came from another of our own servers. HELO counts only where the writer noted nothing else
+    (a hand-over by LMTP or a pipe)."""
+    if hop.addresses:
+        return all(
+            ipaddress.ip_address(address).is_loopback or is_listed(address, own) for address in hop.addresses
+        ) or (any(is_listed(name, own) for name in hop.names))
+    if hop.names:
+        return any(is_listed(name, own) for name in hop.names)
+    return not hop.helo or hop.helo == "localhost" or is_listed(hop.helo, own)
+
+
+def _in_network(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except (ValueError, TypeError):
+        return False
