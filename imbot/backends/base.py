@@ -36,7 +36,8 @@ class FromMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """What a letter may say about a ticket. Plain text throughout; `number` is as the ITSM shows it ("" before it registers).
+    """What a letter may say about a ticket. Plain text throughout; `number` is as the ITSM shows it ("" before it registers),
+    `tag` as it writes it in its subjects, `watermark` the last mark that it wants back at the end of an answer's text.
 
     `token` is `imb:` and ten characters. `person_address` is the verified one; `contacts` (`phone`, `mail`) are what the
     person gave for this ticket. `stars`: their rating, where there is one. `files`: (name, caption) of this letter's files;
@@ -61,6 +62,8 @@ class TicketView:
     files: tuple[tuple[str, str], ...] = ()
     refused_files: tuple[tuple[str, str], ...] = ()
     number: str = ""
+    tag: str = ""
+    watermark: str = ""
     previous: str = ""  # number or title of the ticket that this one goes on from
     thread: str = ""
     references: tuple[str, ...] = ()

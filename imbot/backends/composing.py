@@ -7,6 +7,7 @@ desks drop such mail.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from imbot.domain.letters import Letter
 from imbot.templates import Templates, cut, squeeze
 
 LONGEST_SUBJECT = 200
+_SEAM = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=[:#=])(?=\w)")  # between letters and figures, and behind a colon
 
 
 class _Blanks(dict[str, str]):
@@ -33,15 +35,16 @@ def compose(profile: Profile, templates: Templates, kind: LetterKind, view: Tick
     complaint = kind is LetterKind.COMPLAINT and bool(sending.complaints_to)
     values = _values(profile, kind, view) | {"answers_seen": not complaint}
     subject = _subject(profile, templates, values, view)
-    text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
     first = kind is LetterKind.TICKET
+    text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
+    text = _watermarked(profile, text or subject, "" if first or complaint else view.watermark)
     thread = "" if first else view.thread
     return Letter(
         message_id=sending.message_id,
         sender=_employee(view, sending) if sending.mode is FromMode.EMPLOYEE else sending.sender,
         to=sending.complaints_to if complaint else sending.to,
         subject=subject,
-        text=text or subject,
+        text=text,
         date=sending.date,
         sender_name=view.person_name if sending.mode is FromMode.EMPLOYEE else sending.sender_name,
         envelope_sender=sending.sender,
@@ -53,9 +56,23 @@ def compose(profile: Profile, templates: Templates, kind: LetterKind, view: Tick
 
 
 def _template(profile: Profile, templates: Templates, name: str) -> str:
-    """The profile's own template, else the one that all profiles of its language share."""
-    own = f"mail/{profile.name}/{name}.txt.j2"
-    return own if templates.exists(own) else f"mail/common/{profile.language}/{name}.txt.j2"
+    """The profile's own template, in its language or in any, else the one that all profiles of its language share."""
+    for own in (f"mail/{profile.name}/{profile.language}/{name}.txt.j2", f"mail/{profile.name}/{name}.txt.j2"):
+        if templates.exists(own):
+            return own
+    return f"mail/common/{profile.language}/{name}.txt.j2"
+
+
+def _watermarked(profile: Profile, text: str, watermark: str) -> str:
+    """With the ITSM's watermark as the last words, verbatim. Any other is taken apart: who types one must not file into
+    another's record (threats.md M2)."""
+    for lift in profile.lifts:
+        if lift.name == "watermark":
+            for found in reversed(list(lift.pattern.finds(text))):
+                apart = _SEAM.sub(" ", found.text)
+                safe = "…" if lift.pattern.matches(apart) else apart
+                text = text[: found.start] + safe + text[found.end :]
+    return f"{text}\n\n{watermark}" if watermark else text
 
 
 def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, Any]:
@@ -76,7 +93,7 @@ def _values(profile: Profile, kind: LetterKind, view: TicketView) -> dict[str, A
         "contacts": contacts,
         "other_mail": contacts["mail"] if contacts["mail"].lower() != address.lower() else "",
         "token": f"imb:{bare}",
-        "number_token": profile.subject_number(view.number),
+        "number_token": profile.subject_number(view.number, view.tag),
         "in_subject": profile.token_place in ("subject", "both"),
         "in_body": profile.token_place in ("body", "both"),
         "short_name": short_name(view.person_name),
@@ -110,8 +127,10 @@ def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
     person's words would bind their letters to a foreign ticket: refused as well."""
     anchors = [pattern for anchor in profile.anchors for pattern in anchor.any]
     number = profile.show_number("1042")  # an answer puts its number before or behind our words
+    watermarks = [lift.pattern for lift in profile.lifts if lift.name == "watermark"]
     return not any(
         "imb:" in text.lower()
+        or any(pattern.matches(text) for pattern in watermarks)
         or any(each.pattern.matches(text) for each in profile.numbers)
         or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
         for text in words

@@ -151,7 +151,7 @@ def understand(
     status = anchor.status if anchor else None
     lifted = tuple(_lifted(profile, looked, masked, status, tz))
     report = None
-    if anchor is not None or looked.numbers or lifted:
+    if anchor is not None or looked.numbers or any(each.name != "watermark" for each in lifted):
         number = looked.numbers[0] if looked.numbers else ""
         fields = {each.name: each.value for each in lifted}
         report = StatusReport(profile.name, status, number, fields, mail.date, silent=bool(anchor and anchor.silent))

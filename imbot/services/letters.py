@@ -127,6 +127,8 @@ def _view(
         files=tuple((row.name, row.caption) for row in chosen),
         refused_files=_refusals(refused, env.backend(ticket.backend).profile.language, env),
         number=ticket.number,
+        tag=ticket.tag,
+        watermark=ticket.watermark,
         previous=_previous(c, ticket),
         thread=(ticket.thread or ticket.message_id) if ours else "",
         references=tuple(dict.fromkeys([*ours, *([ticket.thread] if ticket.thread and ours else [])])),
