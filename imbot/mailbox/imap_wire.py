@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import aioimaplib  # type: ignore[import-untyped]
 
 from imbot.domain.errors import MailboxError
+from imbot.mailbox.imap_feed import Answer, Feed
 from imbot.mailbox.inbox import TlsMode, tls_context
 
 _T = TypeVar("_T")
@@ -28,7 +29,6 @@ _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
 _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
-_FETCH = re.compile(rb"\d+ FETCH \(", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
 
@@ -49,6 +49,7 @@ class Wire:
         self._where = where
         self._timeout = timeout
         self._client: aioimaplib.IMAP4 | None = None
+        self._feed: Feed | None = None
         self._fault = ""
         self._background: asyncio.Future[Any] | None = None  # an IDLE under way
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -140,7 +141,8 @@ class Wire:
     def _listen_for_faults(self, protocol: Any) -> None:
         """aioimaplib raises for a bad greeting and for answers it cannot place where nobody listens: here they end the
         connection, and are told to whoever waits for it."""
-        welcome, data_received = protocol.welcome, protocol.data_received
+        feed = self._feed = Feed(protocol)
+        welcome, data_received = protocol.welcome, feed.data_received
 
         def fault(error: Exception) -> None:
             self._fault = self._fault or ": " + (" ".join(str(error).split())[:200] or type(error).__name__)
@@ -234,7 +236,7 @@ class Wire:
         return sorted({int(word) for word in words if word.isdigit() and int(word) >= uid})
 
     async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        lines = await self._fetch(uids, "(UID RFC822.SIZE)")
+        lines = [answer[0] for answer in await self._fetch("the sizes", uids, "(UID RFC822.SIZE)")]
         return {
             uid: size for line in lines if (uid := _number(_UID, line)) and (size := _number(_SIZE, line)) is not None
         }
@@ -244,13 +246,14 @@ class Wire:
         part = "BODY.PEEK[HEADER]" if headers_only else "BODY.PEEK[]"
         if not uids:
             return {}
-        response = await self.bounded("the letters", self._uid("FETCH", _uid_set(uids), f"(UID {part})"))
-        if response.result != "OK":
-            raise MailboxError(f"{self._where}: the letters: {response.result}")
-        return read_literals(response.lines)
+        return read_literals(await self._fetch("the letters", uids, f"(UID {part})"))
 
-    async def _fetch(self, uids: Sequence[int], what: str) -> list[bytes]:
-        return await self.ask("the sizes", self._uid("FETCH", _uid_set(uids), what)) if uids else []
+    async def _fetch(self, what: str, uids: Sequence[int], items: str) -> list[Answer]:
+        if self._feed is None or not uids:
+            return []
+        with self._feed.collecting() as answers:
+            await self.ask(what, self._uid("FETCH", _uid_set(uids), items))
+        return answers
 
     async def command(self, what: str, name: str, *arguments: str) -> list[bytes]:
         """A simple command (STATUS, CREATE, NOOP)."""
@@ -308,22 +311,13 @@ class Wire:
                 pushed.cancel()
 
 
-def read_literals(lines: Sequence[bytes | bytearray]) -> dict[int, bytes]:
-    """UID -> literal of a FETCH answer. aioimaplib gives literals as bytearray between lines of bytes; the UID may stand
-    before or behind the literal, and answers about flags may stand between."""
+def read_literals(answers: Sequence[Answer]) -> dict[int, bytes]:
+    """UID -> literal of FETCH answers. The UID may stand before or behind the literal; answers about flags may stand between."""
     found: dict[int, bytes] = {}
-    uid: int | None = None
-    literal: bytes | None = None
-    for line in (*lines, b"0 FETCH ("):
-        if isinstance(line, bytearray):
-            literal = bytes(line)
-            continue
-        if _FETCH.match(line):
-            if uid is not None and literal is not None:
-                found[uid] = literal
-            uid = literal = None
-        number = _number(_UID, line)
-        uid = number if number is not None and uid is None else uid
+    for answer in answers:
+        uid = _number(_UID, b" ".join(answer[::2]))
+        if uid is not None and len(answer) > 1:
+            found[uid] = answer[1]
     return found
 
 

@@ -266,14 +266,13 @@ async def test_a_letter_that_the_server_will_not_give_stops_there_and_is_named()
 
 
 def test_a_literal_is_bound_to_its_uid_wherever_that_stands() -> None:
-    lines: list[bytes | bytearray] = [
-        b"1 FETCH (UID 5 BODY[] {1}", bytearray(b"a"), b")",
-        b"2 FETCH (FLAGS (\\Seen))",
-        b"3 FETCH (BODY[] {1}", bytearray(b"b"), b" UID 6)",
-        b"4 FETCH (UID 7 FLAGS ())",
-        b"Fetch completed.",
-    ]  # fmt: skip
-    assert read_literals(lines) == {5: b"a", 6: b"b"}
+    answers = [
+        [b"1 FETCH (UID 5 BODY[] {1}", b"a", b")"],
+        [b"2 FETCH (FLAGS (\\Seen))"],
+        [b"3 FETCH (BODY[] {1}", b"b", b" UID 6)"],
+        [b"4 FETCH (UID 7 FLAGS ())"],
+    ]
+    assert read_literals(answers) == {5: b"a", 6: b"b"}
 
 
 @pytest.mark.parametrize(

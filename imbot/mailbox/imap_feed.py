@@ -1,0 +1,129 @@
+"""Takes apart what an IMAP server sends, in one pass: FETCH answers for whoever collects them, all else for aioimaplib.
+
+aioimaplib's own way calls itself once a line, prints every chunk of data and looks at all lines of an answer for each new
+one: fine for a few letters, and most of the time of a backlog. A literal becomes bytes without being copied again.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aioimaplib  # type: ignore[import-untyped]
+
+_CRLF = b"\r\n"
+_LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
+_FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
+_LONGEST_LINE = 16 * 1024 * 1024
+_LARGEST_LITERAL = 512 * 1024 * 1024
+
+Answer = list[bytes]  # of one letter: its lines, and the literals between them at odd places
+
+
+class Feed:
+    """Stands before `protocol` (aioimaplib's). Raises ValueError for what no server sends."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._collected: list[Answer] | None = None
+        self._answer: Answer | None = None  # the FETCH answer under way
+        self._literal: io.BytesIO | None = None
+        self._missing = 0  # bytes of the literal
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[Answer]]:
+        """FETCH answers that come meanwhile are put into the list, whether asked for or not."""
+        self._collected = []
+        try:
+            yield self._collected
+        finally:
+            self._collected = None
+
+    def data_received(self, data: bytes) -> None:
+        protocol = self._protocol
+        if protocol.incomplete_line:
+            data, protocol.incomplete_line = protocol.incomplete_line + data, b""
+        command, protocol.current_command = protocol.current_command, None
+        position = 0
+        while True:
+            position, command, hungry = self._literals(data, position, command)
+            if hungry:
+                break
+            end = data.find(_CRLF, position)
+            if end < 0:
+                self._keep_rest(data, position, command)
+                return
+            command = self._line(data[position:end], command)
+            position = end + 2
+        protocol.current_command = command
+
+    def _literals(self, data: bytes, position: int, command: Any) -> tuple[int, Any, bool]:
+        """What of the literal under way is here; True while some of it is not."""
+        if self._literal is not None:
+            part = data[position : position + self._missing]
+            self._literal.write(part)
+            self._missing -= len(part)
+            if self._missing:
+                return len(data), command, True
+            if self._answer is not None:
+                self._answer.append(self._literal.getvalue())  # no copy: the buffer becomes the bytes
+            self._literal = None
+            return position + len(part), command, False
+        if command is not None and command.wait_literal_data():
+            before = len(command._resp_literal_data)
+            part = data[position : position + command._expected_size - before]
+            command.append_literal_data(part)
+            return position + len(part), command, command.wait_literal_data()
+        return position, command, False
+
+    def _keep_rest(self, data: bytes, position: int, command: Any) -> None:
+        protocol = self._protocol
+        protocol.incomplete_line = data[position:]
+        if len(protocol.incomplete_line) > _LONGEST_LINE:
+            raise ValueError("a line without an end")
+        if not protocol.incomplete_line and protocol.pending_sync_command is not None:
+            protocol.pending_sync_command.flush()
+        protocol.current_command = command if protocol.incomplete_line or _waits(command) else None
+
+    def _line(self, line: bytes, command: Any) -> Any:
+        """The command that the next line belongs to, if any."""
+        size = _size(line)
+        if self._answer is not None:
+            self._answer.append(line)
+        elif self._collected is not None and command is None and _FETCH.match(line):
+            self._answer = [line[2:]]
+        else:
+            return self._theirs(line, command, size)
+        if size is not None:
+            self._literal, self._missing = io.BytesIO(), size
+        else:
+            if self._collected is not None:
+                self._collected.append(self._answer)
+            self._answer = None
+        return None
+
+    def _theirs(self, line: bytes, command: Any, size: int | None) -> Any:
+        command = self._protocol._handle_line(line, command)
+        if size is not None:
+            command = command or aioimaplib.Command("NIL", "unused")
+            command.begin_literal_data(size)
+            return command
+        return command if _waits(command) else None
+
+
+def _waits(command: Any) -> bool:
+    return command is not None and bool(command.wait_data())
+
+
+def _size(line: bytes) -> int | None:
+    """Of the literal that follows the line; None: there is none."""
+    match = _LITERAL.search(line) if line.endswith(b"}") else None
+    if match is None:
+        return None
+    size = int(match[1])
+    if size > _LARGEST_LITERAL:
+        raise ValueError(f"a literal of {size} bytes")
+    return size

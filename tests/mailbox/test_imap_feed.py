@@ -1,0 +1,87 @@
+"""What a server sends is taken apart alike, however the network cuts it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import aioimaplib  # type: ignore[import-untyped]
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbot.mailbox.imap_feed import Feed
+
+STREAM = (
+    b"* 3 EXISTS\r\n"
+    b"* 1 FETCH (UID 5 BODY[] {12}\r\nab\r\n{3}\r\n)c\r)\r\n"
+    b"* 2 FETCH (FLAGS (\\Seen))\r\n"
+    b"* 3 FETCH (BODY[] {0}\r\n UID 6)\r\n"
+    b"* 4 FETCH (UID 7 BODY[HEADER] {2}\r\nxy BODY[TEXT] {1}\r\nz)\r\n"
+    b"A1 OK Fetch completed.\r\n"
+)
+ANSWERS = [
+    [b"1 FETCH (UID 5 BODY[] {12}", b"ab\r\n{3}\r\n)c\r", b")"],
+    [b"2 FETCH (FLAGS (\\Seen))"],
+    [b"3 FETCH (BODY[] {0}", b"", b" UID 6)"],
+    [b"4 FETCH (UID 7 BODY[HEADER] {2}", b"xy", b" BODY[TEXT] {1}", b"z", b")"],
+]
+
+
+class Heard(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
+    """aioimaplib's protocol, with what it is told of."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.state = aioimaplib.SELECTED
+        self.lines: list[bytes] = []
+
+    def _handle_line(self, line: bytes, command: Any) -> Any:
+        self.lines.append(line)
+        return super()._handle_line(line, command) if not line.startswith(b"A1 ") else None
+
+
+def fed(pieces: Sequence[bytes]) -> tuple[list[list[bytes]], list[bytes]]:
+    async def feed() -> tuple[list[list[bytes]], list[bytes]]:
+        protocol = Heard()
+        whole = Feed(protocol)
+        with whole.collecting() as answers:
+            for piece in pieces:
+                whole.data_received(piece)
+        return answers, protocol.lines
+
+    return asyncio.run(feed())
+
+
+@given(st.lists(st.integers(1, len(STREAM) - 1), max_size=40))
+def test_any_cut_gives_the_same_answers(cuts: list[int]) -> None:
+    places = [0, *sorted(cuts), len(STREAM)]
+    pieces = [STREAM[start:end] for start, end in itertools.pairwise(places)]
+    answers, lines = fed(pieces)
+    assert answers == ANSWERS
+    assert lines == [b"* 3 EXISTS", b"A1 OK Fetch completed."]
+
+
+def test_a_thousand_small_letters_in_one_piece_are_no_recursion() -> None:
+    letters = [b"* %d FETCH (UID %d BODY[] {1}\r\nx)\r\n" % (number, number) for number in range(1, 5001)]
+    answers, _ = fed([b"".join(letters)])
+    assert len(answers) == 5000
+    assert answers[-1] == [b"5000 FETCH (UID 5000 BODY[] {1}", b"x", b")"]
+
+
+@pytest.mark.parametrize("said", [b"* 1 FETCH (BODY[] {999999999999}\r\n", b"x" * (17 << 20)])
+def test_what_no_server_sends_is_an_error(said: bytes) -> None:
+    with pytest.raises(ValueError, match=r"a literal of|without an end"):
+        fed([said])
+
+
+async def test_literals_of_other_answers_go_to_the_command_that_asked() -> None:
+    protocol = Heard()
+    command = aioimaplib.Command("LIST", "A2")
+    protocol.pending_async_commands["LIST"] = command
+    whole = Feed(protocol)
+    for piece in (b'* LIST () "/" {6', b"}\r\nab", b"\r\nxy\r\n* LIST () {0}\r\n\r\n"):
+        whole.data_received(piece)
+    assert [bytes(line) for line in command.response.lines] == [b'() "/" {6}', b"ab\r\nxy", b"() {0}", b""]
