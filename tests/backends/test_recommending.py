@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from imbot.backends.evidence import EvidenceSettings, believes
+from imbot.backends.profiles import Profile
+from imbot.backends.recommending import evidence_toml, holds, recommend
+from imbot.domain.letters import InboundMail
+from imbot.mime import bytes_to_mail
+
+FROM = "From: itsm@desk.company.example"
+ENTRY = "Received: from itsm.company.example (itsm.company.example [10.1.2.3]) by mx{n}.company.example with ESMTP"
+STEP = "Received: from mx{n}.company.example ([10.1.0.{n}]) by mail.company.example with ESMTP"
+PASS = "Authentication-Results: mx{n}.company.example; dkim=pass header.d=company.example"
+
+
+def letters(*headers: str, count: int = 2) -> list[InboundMail]:
+    return [
+        bytes_to_mail(("\r\n".join((*headers, FROM)).replace("{n}", str(n)) + "\r\n\r\ntext").encode())
+        for n in range(1, count + 1)
+    ]
+
+
+def test_results_of_our_own_server_are_the_strongest_evidence() -> None:
+    advice = recommend(letters(PASS, ENTRY, "X-MS-Exchange-Organization-AuthAs: Internal", count=1))
+    assert advice.evidence == EvidenceSettings("auth-results", "mx1.company.example", own_hosts=(".company.example",))
+    assert [(each.kind, each.holds) for each in advice.bearings] == [
+        ("auth-results", 1),
+        ("exchange-internal", 1),
+        ("trusted-relay", 1),
+    ]
+    assert "mx1.company.example" in advice.words
+
+
+def test_servers_of_one_domain_are_written_with_a_star() -> None:
+    samples = letters(STEP, PASS, ENTRY)
+    advice = recommend(samples)
+    assert advice.evidence.authserv_id == "*.company.example"
+    profile = Profile("x", senders=("itsm@desk.company.example",))
+    assert all(believes(profile, mail, advice.evidence).ok for mail in samples)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Received: from evil.example.test (evil.example.test [203.0.113.9]) by mx.company.example",
+         "Received: from x by evil.example.test", PASS),
+        ("Received: from evil.example.test ([203.0.113.9]) by mx.company.example",
+         "Received: from y ([198.51.100.7]) by evil.example.test", PASS),
+    ],
+)  # fmt: skip
+def test_results_that_others_wrote_are_no_evidence(headers: tuple[str, ...]) -> None:
+    advice = recommend(letters(*headers))
+    assert advice.bearings[0].holds == 0
+    assert "others wrote it" in advice.bearings[0].words
+
+
+def test_internal_mail_without_a_signature_is_known_by_its_host() -> None:
+    advice = recommend(letters(ENTRY))
+    assert advice.evidence == EvidenceSettings(
+        "trusted-relay", relays=("10.1.2.3",), own_hosts=("mx1.company.example", "mx2.company.example")
+    )
+    assert "only if nobody but the ITSM" in advice.words
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        (("Received: from localhost (localhost [127.0.0.1]) by mx.company.example", ENTRY), "from itself"),
+        (("Received: from mx.company.example ([10.1.2.3]) by mail.company.example",
+          "Received: from a.example.test ([8.8.8.8]) by mx.company.example"), "internet"),
+        (("Received: by mx.company.example",), "not note"),
+        ((), "no Received"),
+    ],
+)  # fmt: skip
+def test_a_relay_that_brings_everything_in_is_not_recommended(headers: tuple[str, ...], why: str) -> None:
+    advice = recommend(letters(*headers))
+    assert advice.evidence.kind == "sender-only"
+    assert why in advice.bearings[2].words
+    assert "could forge" in advice.words
+
+
+def test_the_mark_of_exchange_is_known() -> None:
+    advice = recommend(letters("X-MS-Exchange-Organization-AuthAs: Internal"))
+    assert advice.evidence.kind == "exchange-internal"
+    assert all(holds(advice.evidence, mail) for mail in letters("X-MS-Exchange-Organization-AuthAs: Internal"))
+
+
+def test_evidence_that_some_samples_lack_is_recommended_with_a_word() -> None:
+    advice = recommend([*letters(PASS, ENTRY, count=1), *letters(PASS, ENTRY, count=1), *letters(count=1)])
+    assert advice.evidence.kind == "auth-results"
+    assert "2 of 3" in advice.words
+    assert "quarantine" in advice.words
+
+
+def test_a_server_without_a_name_in_its_field_is_written_as_a_dash() -> None:
+    advice = recommend(letters("Authentication-Results: dkim=pass header.d=company.example;dmarc=pass action=none"))
+    assert advice.evidence.authserv_id == "-"
+
+
+def test_of_no_samples_nothing_is_said() -> None:
+    advice = recommend([])
+    assert (advice.evidence.kind, advice.samples, advice.bearings) == ("sender-only", 0, ())
+
+
+def test_the_advice_can_be_pasted_into_the_settings() -> None:
+    advice = recommend(letters(STEP, PASS, ENTRY))
+    read = tomllib.loads(evidence_toml(advice.evidence))
+    assert read["itsm"]["evidence"] == {
+        "kind": "auth-results",
+        "authserv_id": "*.company.example",
+        "own_hosts": [".company.example"],
+    }
