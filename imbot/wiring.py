@@ -14,12 +14,13 @@ from imbot.backends.evidence import EvidenceSettings
 from imbot.backends.profiles import Profile, load_profile
 from imbot.channels.telegram import TelegramSettings
 from imbot.config import Settings, packed
+from imbot.config_mail import FurtherBackend, Mailbox
 from imbot.dialog.facts import DialogSettings
 from imbot.directory.file import DomainDirectory, FileDirectory
 from imbot.directory.ldap import Ldap, LdapAttributes, LdapSettings
 from imbot.domain.calendar import WorkingHours
 from imbot.domain.errors import ConfigError
-from imbot.domain.forms import parse_catalogue, parse_locations
+from imbot.domain.forms import Catalogue, Category, Subcategory, parse_catalogue, parse_locations
 from imbot.domain.people import Role
 from imbot.domain.signin import Limits
 from imbot.mailbox.imap import Imap, ImapSettings
@@ -27,7 +28,7 @@ from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from imbot.mailbox.reading import Reader
 from imbot.mailbox.smtp import SmtpSettings
 from imbot.mime import ReadLimits
-from imbot.services.env import Backend, Env
+from imbot.services.env import DEFAULT_BACKEND, WATCHER, Backend, Env
 from imbot.services.letters import ENCODED
 from imbot.templates import Templates
 
@@ -91,8 +92,17 @@ def smtp(settings: Settings) -> SmtpSettings:
     )
 
 
-def mailbox(settings: Settings) -> Imap | Pop3:
-    section = settings.mailbox
+def mailboxes(settings: Settings) -> dict[str, Imap | Pop3]:
+    """All that are to be watched, by the name of their watcher; that of [mailbox] first."""
+    found = {WATCHER: mailbox(settings)}
+    return found | {
+        f"{WATCHER}:{name}": mailbox(settings, desk.mailbox) for name, desk in settings.backends.items() if desk.mailbox
+    }
+
+
+def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
+    """One mailbox, that of [mailbox] unless another is given."""
+    section = section or settings.mailbox
     password = section.password.get_secret_value()
     if section.kind == "pop3":
         return Pop3(
@@ -183,32 +193,57 @@ def directory(settings: Settings) -> Ldap | FileDirectory | DomainDirectory:
     )
 
 
-def profile(settings: Settings) -> Profile:
-    """The profile of `[itsm]`, with the addresses that it is believed from."""
+def profile(settings: Settings, section: str = DEFAULT_BACKEND) -> Profile:
+    """The profile of a helpdesk, with the addresses that it is believed from and the language of letters to it."""
+    desk = settings.helpdesks()[section]
     for folder in template_folders(settings):
-        if (folder / "mail" / settings.itsm.profile / "profile.toml").is_file():
-            loaded = load_profile(folder / "mail" / settings.itsm.profile)
-            return replace(loaded, senders=tuple(settings.itsm.senders))
+        if (folder / "mail" / desk.profile / "profile.toml").is_file():
+            loaded = replace(load_profile(folder / "mail" / desk.profile), senders=tuple(desk.senders))
+            own = desk.language if isinstance(desk, FurtherBackend) else ""
+            return replace(loaded, language=own) if own else loaded
     known = sorted({p.parent.name for f in template_folders(settings) for p in f.glob("mail/*/profile.toml")})
-    raise ConfigError([f"[itsm] profile: there is no {settings.itsm.profile!r}; there are {', '.join(known)}"])
+    raise ConfigError([f"[{section}] profile: there is no {desk.profile!r}; there are {', '.join(known)}"])
 
 
-def backend(settings: Settings) -> Backend:
-    itsm = settings.itsm
+def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:
+    """One helpdesk, `itsm` or the name of [backends.<name>]. Raises ConfigError where there is none, or no such profile."""
+    section = name if name == DEFAULT_BACKEND else f"backends.{name}"
+    desk = settings.helpdesks().get(section)
+    if desk is None:
+        raise ConfigError([f"there is no helpdesk {name!r}; there are {', '.join(_names(settings))}"])
+    own_mailbox = isinstance(desk, FurtherBackend) and desk.mailbox is not None
     return Backend(
-        profile=profile(settings),
+        profile=profile(settings, section),
         evidence=EvidenceSettings(
-            kind=itsm.evidence.kind,
-            authserv_id=itsm.evidence.authserv_id,
-            relays=tuple(itsm.evidence.relays),
-            own_hosts=tuple(itsm.evidence.own_hosts),
+            kind=desk.evidence.kind,
+            authserv_id=desk.evidence.authserv_id,
+            relays=tuple(desk.evidence.relays),
+            own_hosts=tuple(desk.evidence.own_hosts),
         ),
-        to=itsm.address,
-        sender=itsm.bot_address,
-        sender_name=itsm.bot_name,
-        mode=FromMode(itsm.from_mode),
-        complaints_to=itsm.complaints_to,
+        to=desk.address,
+        sender=desk.bot_address,
+        sender_name=desk.bot_name,
+        mode=FromMode(desk.from_mode),
+        complaints_to=desk.complaints_to,
+        name=name,
+        mailbox=f"{WATCHER}:{name}" if own_mailbox else WATCHER,
     )
+
+
+def _names(settings: Settings) -> list[str]:
+    return [DEFAULT_BACKEND, *settings.backends]
+
+
+def _unknown_backends(catalogue: Catalogue, settings: Settings) -> list[str]:
+    """Every kind of request that goes to a helpdesk that is not in the settings."""
+    known = _names(settings)
+    named: list[tuple[str, Category | Subcategory]] = [("category", category) for category in catalogue.categories]
+    named += [("kind", sub) for category in catalogue.categories for sub in category.subs]
+    return [
+        f"catalogue: {what} {one.key!r}: there is no helpdesk {one.backend!r}; there are {', '.join(known)}"
+        for what, one in named
+        if one.backend and one.backend not in known
+    ]
 
 
 def env(settings: Settings, key: bytes) -> Env:
@@ -217,8 +252,9 @@ def env(settings: Settings, key: bytes) -> Env:
     general, files = settings.general, settings.files
     catalogue = _tried(lambda: parse_catalogue(_data(general.catalogue, "catalogue.toml")), problems)
     locations = _tried(lambda: parse_locations(_data(general.locations, "locations.toml")), problems)
-    itsm = _tried(lambda: backend(settings), problems)
-    if catalogue is None or locations is None or itsm is None:
+    backends = {name: _tried(lambda name=name: backend(settings, name), problems) for name in _names(settings)}
+    problems += _unknown_backends(catalogue, settings) if catalogue else []
+    if problems:
         raise ConfigError(problems)
     hours = general.working_hours
     return Env(
@@ -229,8 +265,8 @@ def env(settings: Settings, key: bytes) -> Env:
         catalogue=catalogue,
         locations=locations,
         dialog=_dialog(settings),
-        backends={itsm.name: itsm},
-        default_backend=itsm.name,
+        backends=backends,
+        default_backend=DEFAULT_BACKEND,
         working=WorkingHours(general.zone, frozenset(hours.days), hours.start, hours.end, frozenset(hours.holidays)),
         limits=Limits(
             per_hour=settings.signin.codes_per_hour,
@@ -248,6 +284,8 @@ def env(settings: Settings, key: bytes) -> Env:
         reopen_wait=timedelta(hours=settings.itsm.reopen_wait_hours),
         max_letter_bytes=settings.itsm.max_letter_bytes,
         quota_bytes=files.quota_bytes,
+        files=general.data_dir / "files",
+        reserve_bytes=files.reserve_bytes,
         night=(general.night.start, general.night.end),
         late_after=timedelta(minutes=general.alarm_minutes),
         consent_version=general.consent_version if general.consent else "",

@@ -41,7 +41,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Subcategory:
-    """`backend`: the profile that such requests go to, "" = the category's or the only one. `short`: what a ticket's title
+    """`backend`: the one that such requests go to, "" = the category's or the default one. `short`: what a ticket's title
     begins with, where the label is long."""
 
     key: str

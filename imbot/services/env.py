@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from imbot.backends.base import FromMode, Sending
@@ -20,6 +21,11 @@ from imbot.domain.signin import Limits, mint_code, mint_token
 
 DEFAULT_BACKEND = "itsm"  # the one of [itsm]; others are [backends.<name>]
 WATCHER = "replies"  # what watches [mailbox]; that of [backends.<name>.mailbox] is called WATCHER:<name>
+
+
+def leg_of(watcher: str) -> str:
+    """What a watcher's mailbox is called in the pulse, in alarms and in the data base: `mailbox`, `mailbox:<name>`."""
+    return "mailbox" + watcher.removeprefix(WATCHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Backend:
     complaints_to: str = ""
     name: str = DEFAULT_BACKEND
     mailbox: str = ""
+    register_wait: timedelta = timedelta(minutes=60)  # working time until silence after a letter is told; zero: never
 
     @property
     def waits_for_number(self) -> bool:
@@ -79,6 +86,8 @@ class Env:
     reopen_wait: timedelta = timedelta(hours=8)  # working time
     max_letter_bytes: int = 30_000_000
     quota_bytes: int = 500_000_000
+    files: Path | None = None  # where files of letters lie; None: they are told of, and not kept
+    reserve_bytes: int = 0  # of the disk, to leave free
     night: tuple[time, time] = (time(22), time(7))
     late_after: timedelta = timedelta(minutes=15)
     consent_version: str = ""

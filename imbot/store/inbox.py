@@ -183,12 +183,20 @@ def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datet
     return [(known | places)[letter.validity, letter.uid] for letter in letters]
 
 
-def unread(c: Connection, limit: int, mailbox: str = "", behind: int = 0, most_bytes: int = 1 << 30) -> list[RawLetter]:
-    """Letters without a fate behind that id, of one mailbox or of all, the oldest first: as many as weigh `most_bytes`
-    together, and at least one."""
+def unread(
+    c: Connection,
+    limit: int,
+    mailbox: str = "",
+    behind: int = 0,
+    most_bytes: int = 1 << 30,
+    besides: Sequence[str] = (),
+) -> list[RawLetter]:
+    """Letters without a fate behind that id, of one mailbox or of all but `besides`, the oldest first: as many as weigh
+    `most_bytes` together, and at least one."""
     found: list[RawLetter] = []
     weight = 0
     statement = _UNREAD_BEHIND.where(mails.c.mailbox == mailbox) if mailbox else _UNREAD_BEHIND
+    statement = statement.where(mails.c.mailbox.not_in(besides)) if besides else statement
     for row in c.execute(statement, {"behind": behind, "most": limit}):
         weight += row.size
         if found and weight > most_bytes:
