@@ -1,0 +1,62 @@
+"""Values that sample letters bear behind the usual labels: a promised time, the solution, a question, who works on it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from imbot.backends.learning_numbers import Sample
+
+_LABELS: tuple[tuple[str, str], ...] = (
+    ("promised", r"(?:обещанн\w+|планов\w+|крайний) (?:время|срок)(?: \w+)?|срок (?:решения|выполнения|исполнения)|решить до"
+     r"|due (?:date|by)|expected resolution|time to resolve|resolve by|target date"),
+    ("solution", r"решение|причина (?:отказа|отклонения)|solution|resolution(?: notes)?|close notes"),
+    ("question", r"вопрос|требуется уточнить|уточните|question|information (?:needed|requested)"),
+    ("comment", r"комментарий|сообщение|примечание|comments?|message|note"),
+    ("assignee", r"исполнитель|ответственный|назначен(?: на)?|assigned to|assignee|owner|technician"),
+)  # fmt: skip
+_FORMATS = (
+    ("%d.%m.%Y %H:%M:%S", r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}"),
+    ("%d.%m.%Y %H:%M", r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}"),
+    ("%d.%m.%Y", r"\d{1,2}\.\d{1,2}\.\d{4}"),
+    ("%Y-%m-%d %H:%M:%S", r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"),
+    ("%Y-%m-%d %H:%M", r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}"),
+    ("%Y-%m-%d", r"\d{4}-\d{2}-\d{2}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedField:
+    """`label`: as the desk writes it. `formats`: of a moment, () for words. `example`: the value in one sample."""
+
+    name: str
+    label: str
+    formats: tuple[str, ...]
+    example: str
+
+
+def learn_fields(samples: Sequence[Sample]) -> list[LearnedField]:
+    """One for each label that stands at the beginning of a line with a value behind it, or on the next line."""
+    found: dict[tuple[str, str], LearnedField] = {}
+    for sample in samples:
+        for name, labels in _LABELS:
+            pattern = rf"(?im)^[ \t]*((?:{labels}))[ \t]*:[ \t]*\n?[ \t]*(\S[^\n]{{0,300}})"
+            for label, value in re.findall(pattern, sample.body):
+                formats = _formats(value) if name == "promised" else ()
+                if name != "promised" or formats:
+                    found.setdefault((name, label.casefold()), LearnedField(name, label, formats, value.strip()))
+    return list(found.values())
+
+
+def _formats(value: str) -> tuple[str, ...]:
+    for form, shape in _FORMATS:
+        match = re.match(shape, value)
+        if match:
+            try:
+                datetime.strptime(match[0], form)
+            except ValueError:
+                continue
+            return (form,)
+    return ()

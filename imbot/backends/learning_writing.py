@@ -1,0 +1,139 @@
+"""A learned profile as TOML that a person can read and mend, and the reasons for what stands in it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from imbot.backends.learning_fields import LearnedField
+from imbot.backends.learning_marks import Mark
+from imbot.backends.learning_numbers import NumberForm, literal
+from imbot.backends.learning_words import Phrase
+from imbot.domain.tickets import Status
+
+_HEAD = """\
+# Learned from sample letters. Read it, mend it, and try it with `imbot mail explain`: words that no sample has are not in it.
+# Patterns run on RE2: no look-around; \\b, \\w, \\d know only ASCII; \\< and \\> are the edges of a word in any language.
+"""
+ABSENT = (
+    "^(автоматический ответ|автоответ|нет на месте|automatic reply|auto(matic)?[ -]?(reply|response)|out of office)"
+)
+_NOT = {"ru": "(не|будет|не был[аои]?|не будет) ", "en": "(not|not yet|not been|not yet been|will be|to be) "}
+
+
+def write_profile(
+    name: str,
+    language: str,
+    forms: Sequence[NumberForm],
+    chosen: Mapping[Status | None, Phrase],
+    fields: Sequence[LearnedField],
+    marks: Sequence[Mark],
+    *,
+    absent: bool,
+) -> str:
+    """The text of profile.toml. `absent`: what an absent person's machine answers with the old subject is told apart."""
+    lines = [
+        _HEAD + f"name = {_text(name)}",
+        f'language = "{language}"',
+        f"registers = {'true' if forms else 'false'}" + ("" if forms else "               # no sample bears a number"),
+        "threads_by_message_id = false   # true where it finds the request by In-Reply-To alone",
+        'token_place = "both"',
+    ]
+    if forms:
+        patterns = ", ".join(f"{{ pattern = {_text(one.source)}, where = {json.dumps(one.places)} }}" for one in forms)
+        shown, subject = _text(forms[0].shown), _text(forms[0].subject)
+        lines += ["", "[number]", f"patterns = [{patterns}]", f"shown = {shown}", f"subject = {subject}"]
+    if absent:
+        lines += ["", "[[status]]                      # an absent person's machine answers with the old subject"]
+        lines += ['status = "comment"', 'where = "subject"', f"any = [{_text(ABSENT)}]"]
+    for status, phrase in chosen.items():
+        unless = negations(phrase, language)
+        lines += ["", "[[status]]", f"status = {_text(named(status))}", f'where = "{phrase.place}"']
+        lines.append(f"any = [{_text(phrase.source)}]")
+        lines += [f"unless = [{', '.join(map(_text, unless))}]"] if unless else []
+        lines += ['near = "line"'] if unless and phrase.place != "together" else []
+    for one in fields:
+        lines += ["", "[[field]]", f'name = "{one.name}"', f"pattern = {_text(_label(one.label))}"]
+        lines += ['kind = "datetime"', f"formats = {json.dumps(one.formats)}"] if one.formats else []
+    for mark in marks:
+        lines += ["", "[[fingerprint]]", f"header = {_text(mark.header)}"]
+        lines += [f"pattern = {_text(literal(mark.value))}"] if mark.value else []
+    return "\n".join(lines) + "\n"
+
+
+def negations(phrase: Phrase, language: str) -> list[str]:
+    """What turns the phrase's last word into its opposite, where that word speaks of a status."""
+    words = re.findall(r"[^\W\d_]+", phrase.said)
+    if not phrase.known or not words or phrase.said.startswith("^"):
+        return []
+    if re.search(r"(?i)\b(не|not|будет|will)\b", phrase.said):
+        return []
+    return [f"\\<{_NOT[language]}{literal(words[-1])}"]
+
+
+def notes(
+    forms: Sequence[NumberForm],
+    chosen: Mapping[Status | None, Phrase],
+    fields: Sequence[LearnedField],
+    marks: Sequence[Mark],
+) -> Iterator[str]:
+    """What was chosen and why."""
+    for form in forms:
+        yield f"number: {form.why}, in the {' and the '.join(_place(place) for place in form.places)}, shown as {form.shown}"
+    for status, phrase in chosen.items():
+        why = "its words speak of it" if phrase.known else "no other status has these words"
+        yield f"{named(status)}: {_shown(phrase.said)} in the {_place(phrase.place)}; {why}"
+    for field in fields:
+        kind = f"a moment like {field.formats[0]}" if field.formats else "its line"
+        yield f"{field.name}: what follows {field.label!r}, {kind}; for example {field.example[:60]!r}"
+    for mark in marks:
+        yield (
+            f"fingerprint: the header {mark.header}"
+            + (f" with {mark.value!r}" if mark.value else "")
+            + ", in every sample"
+        )
+
+
+def doubts(
+    forms: Sequence[NumberForm], chosen: Mapping[Status | None, Phrase], taken: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    """What to look at before it is used."""
+    for status, phrase in chosen.items():
+        if not phrase.known:
+            yield f"{named(status)} is known by {_shown(phrase.said)} only: see that these are the desk's words and no person's"
+    if any("any word of such digits" in form.why for form in forms):
+        yield "any figure in a subject would be taken for a number: put what stands beside it into [number] patterns"
+    if not forms:
+        yield "no sample bears a number, so follow-up letters will not wait for one"
+    if taken:
+        names = ", ".join(name for name, _ in taken[:5])
+        yield f"numbers of this form stand in letters of other desks too ({names}): keep `senders` exact"
+    missing = [
+        one.value
+        for one in (Status.REGISTERED, Status.IN_PROGRESS, Status.WAITING, Status.RESOLVED)
+        if one not in chosen
+    ]
+    if missing:
+        yield f"no sample says {', '.join(missing)}: such letters will be passed on as comments"
+
+
+def named(status: Status | None) -> str:
+    return status.value if status else "comment"
+
+
+def _place(place: str) -> str:
+    return {"subject": "subject", "body": "text", "together": "text, behind a number of this form"}[place]
+
+
+def _shown(said: str) -> str:
+    plain = said.removeprefix("^").replace("…", "<number>").replace("...", "…")
+    return f"«{plain}»" + (" at the beginning of a line" if said.startswith("^") else "")
+
+
+def _label(label: str) -> str:
+    return f"^[ \\t]*{literal(label)}[ \\t]*:\\s*"
+
+
+def _text(value: str) -> str:
+    return f"'{value}'" if "'" not in value and value.isprintable() else json.dumps(value, ensure_ascii=False)

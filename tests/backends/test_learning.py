@@ -1,0 +1,195 @@
+"""A profile learned from three letters of a desk reads them, and takes none of another. The desks are the shipped ones."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from imbot.backends.learning import CannotLearn, learn, taken_by
+from imbot.backends.learning_numbers import Sample
+from imbot.backends.profiles import parse_profile
+from imbot.backends.understanding import read
+from imbot.domain.letters import InboundMail
+from imbot.domain.tickets import Status
+from imbot.mime import bytes_to_mail
+
+MAILS = Path(__file__).resolve().parents[1] / "mails"
+DESKS = sorted(path.name for path in MAILS.iterdir() if path.is_dir())
+UTC = ZoneInfo("UTC")
+WANTED = {"registered": "registered", "in_progress": "in-progress", "resolved": "done"}
+
+
+@cache
+def letters() -> dict[str, InboundMail]:
+    return {f"{path.parent.name}/{path.stem}": bytes_to_mail(path.read_bytes()) for path in MAILS.glob("*/*.eml")}
+
+
+def others(desk: str) -> dict[str, InboundMail]:
+    return {name: mail for name, mail in letters().items() if not name.startswith(f"{desk}/")}
+
+
+def three(desk: str) -> list[Sample]:
+    """One letter each: registered, in progress, done; the plainest of the desk's."""
+    found: dict[str, Sample] = {}
+    for path in sorted((MAILS / desk).glob("*.eml"), key=lambda path: (path.stem not in WANTED.values(), path.stem)):
+        meaning = tomllib.loads(path.with_suffix(".toml").read_text("utf-8"))
+        status, number = meaning.get("status"), meaning.get("number", "")
+        if status in WANTED and number and status not in found:
+            found[status] = Sample(path.stem, letters()[f"{desk}/{path.stem}"], number, Status(status))
+    return list(found.values())
+
+
+def a_letter(subject: str, text: str = "Здравствуйте.", **headers: str) -> InboundMail:
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in {"From": "sd@firm.example", **headers}.items()]
+    head = "\r\n".join([*lines, f"Subject: {subject}", "Content-Type: text/plain; charset=utf-8"])
+    return bytes_to_mail(f"{head}\r\n\r\n{text}\r\n".encode())
+
+
+def a_sample(name: str, status: str, number: str, subject: str, text: str = "Здравствуйте.", **headers: str) -> Sample:
+    return Sample(name, a_letter(subject, text, **headers), number, Status(status))
+
+
+@pytest.mark.parametrize("desk", DESKS)
+def test_three_letters_of_a_desk_are_learned_and_no_other_desks_letter_is_read(desk: str) -> None:
+    samples = three(desk)
+    assert len(samples) == 3
+    lesson = learn(samples, others(desk), "mine")
+    profile = parse_profile(lesson.source)
+    for sample in samples:
+        report = read(profile, sample.mail, tz=UTC)
+        assert report is not None
+        assert (report.status, report.number.upper()) == (sample.status, sample.number.upper())
+    assert [(name, status) for name, status in taken_by(profile, others(desk)) if status] == []
+    assert len([note for note in lesson.notes if note.partition(":")[0] in WANTED]) == 3
+
+
+def test_digits_are_any_digits_and_dates_and_names_are_no_part_of_it() -> None:
+    lesson = learn(
+        [
+            a_sample(
+                "a", "registered", "HD-77", "Обращение HD-77 от 21.11.2026 зарегистрировано", "Уважаемая Анна, ждите."
+            ),
+            a_sample("b", "resolved", "HD-78", "Обращение HD-78 от 22.11.2026 выполнено", "Уважаемый Пётр, готово."),
+        ],
+        {},
+        "mine",
+    )
+    report = read(lesson.profile, a_letter("Обращение HD-123456 от 01.02.2027 выполнено"), tz=UTC)
+    assert report is not None
+    assert (report.status, report.number) == (Status.RESOLVED, "HD-123456")
+    for word in ("21", "2026", "Анна", "Пётр"):
+        assert word not in lesson.source
+
+
+def test_a_persons_own_words_are_not_taken_for_the_desks() -> None:
+    """The titles differ as the statuses do, but the letters show that they are titles."""
+    one = "Тема: Принтер мигает\nСтатус: новая заявка"
+    two = "Тема: Сломался чайник\nСтатус: всё готово"
+    lesson = learn(
+        [
+            a_sample("a", "registered", "1001", "[Helpdesk #1001] Принтер мигает", one),
+            a_sample("b", "resolved", "1002", "[Helpdesk #1002] Сломался чайник", two),
+        ],
+        {},
+        "mine",
+    )
+    for word in ("ринтер", "мигает", "чайник", "ломался"):
+        assert word not in lesson.source
+    report = read(lesson.profile, a_letter("[Helpdesk #7] Сломался чайник", one.replace("Принтер", "Монитор")), tz=UTC)
+    assert report is not None
+    assert report.status is Status.REGISTERED
+
+
+def test_what_is_negated_is_not_read_as_done() -> None:
+    lesson = learn(
+        [
+            a_sample("a", "registered", "HD-77", "HD-77", "Ваша заявка зарегистрирована."),
+            a_sample("b", "resolved", "HD-77", "HD-77", "Ваша заявка выполнена."),
+        ],
+        {},
+        "mine",
+    )
+    report = read(lesson.profile, a_letter("HD-77", "К сожалению, ваша заявка не выполнена."), tz=UTC)
+    assert report is None or report.status is None
+
+
+def test_the_same_words_with_two_statuses_are_refused() -> None:
+    samples = [
+        a_sample("first.eml", "registered", "HD-77", "Обращение HD-77", "Состояние изменено."),
+        a_sample("second.eml", "resolved", "HD-78", "Обращение HD-78", "Состояние изменено."),
+    ]
+    with pytest.raises(CannotLearn, match=r"first\.eml and second\.eml have the same words"):
+        learn(samples, {}, "mine")
+
+
+def test_words_that_only_a_person_wrote_say_nothing() -> None:
+    samples = [
+        a_sample("first.eml", "registered", "HD-77", "Re: Принтер мигает HD-77", "Посмотрим."),
+        a_sample("second.eml", "resolved", "HD-78", "Re: Сломался чайник HD-78", "Посмотрим."),
+    ]
+    with pytest.raises(CannotLearn, match=r"\.eml: nothing says (registered|resolved)"):
+        learn(samples, {}, "mine")
+
+
+def test_a_number_that_the_letter_does_not_bear_is_named() -> None:
+    with pytest.raises(CannotLearn, match=r"a\.eml: it bears no HD-99"):
+        learn([a_sample("a.eml", "registered", "HD-99", "Обращение HD-77 зарегистрировано")], {}, "mine")
+    with pytest.raises(CannotLearn, match=r"a\.eml: 'none' has no digits"):
+        learn([a_sample("a.eml", "registered", "none", "Обращение HD-77 зарегистрировано")], {}, "mine")
+
+
+def test_words_that_another_desk_uses_for_the_same_are_refused_where_nothing_else_is_there() -> None:
+    samples = [a_sample("a.eml", "registered", "", "Заявка зарегистрирована", "Ждите.")]
+    with pytest.raises(CannotLearn, match="other desks bear it too"):
+        learn(samples, {"x": a_letter("Заявка зарегистрирована", "Ждите.")}, "mine")
+
+
+def test_a_tag_in_brackets_goes_back_word_for_word() -> None:
+    lesson = learn(
+        [
+            a_sample("a", "registered", "1042", "[Ops.Desk #1042] New request"),
+            a_sample("b", "resolved", "1043", "[Ops.Desk #1043] Request resolved"),
+        ],
+        {},
+        "mine",
+    )
+    from imbot.backends.understanding import words
+
+    looked = words(lesson.profile, a_letter("[Ops.Desk #5] New request"))
+    assert lesson.profile.subject_number(looked.numbers[0], looked.tag) == "[Ops.Desk #5]"
+
+
+def test_values_behind_the_usual_labels_are_lifted() -> None:
+    text = "Срок решения: 23.11.2026 18:00\nИсполнитель: Мастеров"
+    done = "Решение: Заменён картридж"
+    lesson = learn(
+        [
+            a_sample("a", "registered", "HD-77", "Обращение HD-77 зарегистрировано", text),
+            a_sample("b", "resolved", "HD-77", "Обращение HD-77 выполнено", done),
+        ],
+        {},
+        "mine",
+    )
+    report = read(lesson.profile, a_letter("Обращение HD-7 зарегистрировано", text), tz=UTC)
+    assert report is not None
+    assert dict(report.fields) == {"promised": "2026-11-23T18:00:00+00:00", "assignee": "Мастеров"}
+    assert lesson.profile.language == "ru"
+
+
+def test_a_header_that_only_this_desk_writes_becomes_its_fingerprint() -> None:
+    samples = [
+        a_sample(
+            "a", "registered", "HD-77", "HD-77 registered", X_OurDesk="1", X_MS_Whatever="y", X_Mailer="Our Desk 7.1"
+        ),
+        a_sample("b", "resolved", "HD-77", "HD-77 resolved", X_OurDesk="2", X_MS_Whatever="y", X_Mailer="Our Desk 7.2"),
+    ]
+    lesson = learn(samples, {"x": a_letter("hello", X_Mailer="Their Desk 1")}, "mine")
+    assert [mark.place for mark in lesson.profile.fingerprints] == ["header:X-OurDesk", "header:X-Mailer"]
+    absent = a_letter("Automatic reply: HD-77 resolved")
+    report = read(lesson.profile, absent, tz=UTC)
+    assert report is not None
+    assert report.status is None
