@@ -172,10 +172,12 @@ class ShowTicket:
 
 @dataclass(frozen=True, slots=True)
 class ShowMore:
-    """The whole text of a ledger line that was cut. -> `more {ticket, title, text}` or `not_found {}`."""
+    """A page (from 0) of a letter of support that a notice did not show as a whole. -> `more {ticket values, text, page,
+    pages, mail, at, gone, pictures}` or `not_found {}`."""
 
     ticket_id: str
-    ledger_id: int
+    mail_id: int
+    page: int = 0
 
 
 Order = (

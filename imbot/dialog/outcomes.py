@@ -51,7 +51,9 @@ def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> 
             return rating.complained_screen(session, facts, values)
         case "reopen_asked":
             return rating.reopen_asked_screen(session, facts, values)
-        case "withdrawn_asked" | "resent" | "more":
+        case "more":
+            return tickets.more_screen(session, values)
+        case "withdrawn_asked" | "resent":
             shown = about_of(session) | {"text": "", "late": facts.late_news} | values
             return Screen(name, shown, (_ticket_row(session, values),))
         case _:

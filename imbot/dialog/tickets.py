@@ -4,6 +4,7 @@ for, the receipt and the notices. What they say was true when the values were ga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from imbot.dialog import menu
 from imbot.dialog.draft import Addition, Pile, Said, files_values, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import Row, button, old, row
-from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowTicket, Withdraw
+from imbot.dialog.orders import AddToTicket, ListTickets, Order, ResendTicket, ShowMore, ShowTicket, Withdraw
 from imbot.dialog.screen import MAX_BUTTONS, MAX_ROWS, Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, set_aside, with_addition
@@ -20,6 +21,7 @@ from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
+MORE = re.compile(r"more:([A-Za-z0-9_-]+):(\d{1,12}):(\d{1,4})")
 MOST = 8  # tickets on a page: with the buttons to turn it, as many as a screen holds
 
 
@@ -30,6 +32,22 @@ def ask_list(session: Session, page: int) -> Turn:
 def ask_details(session: Session, ticket: str, state: str = "ticket") -> Turn:
     """The ticket is shown if it is theirs; in a state such as `withdraw` what was wanted with it goes on then."""
     return Turn(session.go(state).put(about={"ticket": ticket}), None, (ShowTicket(ticket),))
+
+
+def ask_more(session: Session, ticket: str, mail: int, page: int) -> Turn:
+    return Turn(session, None, (ShowMore(ticket, mail, page),))
+
+
+def more_screen(session: Session, values: Mapping[str, Any]) -> Screen:
+    """A page of a whole letter of support. `page` counts from 0."""
+    shown = _MORE | dict(values)
+    ticket, mail, page = shown["ticket"], shown["mail"], int(shown["page"])
+    turn = row(
+        Button("page_back", f"more:{ticket}:{mail}:{page - 1}") if page > 0 else None,
+        Button("page_on", f"more:{ticket}:{mail}:{page + 1}") if page + 1 < shown["pages"] else None,
+    )
+    act = row(Button("answer", f"add:{ticket}") if shown["can_add"] else None, Button("details", f"t:{ticket}"))
+    return Screen("more", shown, tuple(filter(None, (turn, act, menu.home_row(session)))))
 
 
 def list_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
@@ -216,8 +234,12 @@ def notice_screen(notice: Notice, support_contact: str = "") -> Screen:
             rows = ((Button("resend", f"rs:{ticket}"),),)
         case "refused_file":
             rows = (add,)
+        case "file_not_sent":
+            rows = (add, (details,))
         case _:  # in_progress, promised, withdrawn, reopened
             rows = ((*add, details) if notice.name == "reopened" else (details,),)
+    if shown["more"]:
+        rows = ((Button("show_all", f"more:{ticket}:{shown['more']}:0"),), *rows)
     return Screen(f"notice_{notice.name}", shown, tuple(filter(None, rows)), notice.silent)
 
 
@@ -251,6 +273,22 @@ _NOTICE: dict[str, Any] = {
     "until": None,
     "can_add": False,
     "letter": "ticket",
+    "files": [],
+    "refused_files": [],
+    "more": 0,
+}
+_MORE: dict[str, Any] = {
+    "ticket": "",
+    "title": "",
+    "number": "",
+    "can_add": False,
+    "text": "",
+    "page": 0,
+    "pages": 1,
+    "mail": 0,
+    "at": None,
+    "gone": False,
+    "pictures": 0,
 }
 _RECEIPT: dict[str, Any] = {
     "ticket": "",

@@ -120,6 +120,9 @@ def _cancel(session: Session, facts: Facts) -> Turn:
 
 
 def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
+    letter = tickets.MORE.fullmatch(event.value)
+    if letter:
+        return tickets.ask_more(session, letter[1], int(letter[2]), int(letter[3]))
     durable = _DURABLE.fullmatch(event.value)
     if durable:
         return _durable(session, durable[1], durable[2] or "", durable[3], facts)

@@ -36,6 +36,25 @@ class Notice:
     silent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """What came with a letter beside the words that a notice says. `files`: {id, name, size} of those that are sent behind
+    it; `refused`: {name, size, reason}. `more`: the letter holds more than the notice says; letter `mail_id` shows it."""
+
+    mail_id: int = 0
+    files: tuple[Mapping[str, Any], ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
+    more: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.refused)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What a notice may say of it."""
+        return {"files": list(self.files), "refused_files": list(self.refused), "more": self.mail_id if self.more else 0}
+
+
 def notices_for(change: Change) -> tuple[Notice, ...]:
     """What the requester is told of `change`. Work that goes on is told without sound: nothing is asked of anybody."""
     ticket, fields = change.ticket, change.report.fields

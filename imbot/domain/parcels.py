@@ -21,6 +21,7 @@ class Kind(StrEnum):
     LETTER = "letter"  # a letter of a ticket, from the table of letters
     NOTE = "note"  # any other letter: "your address was linked", a notice to somebody who blocked the bot
     NOTICE = "notice"  # a new message to a chat
+    FILE = "file"  # a file that support sent, to a chat; behind its notice
     RECEIPT = "receipt"  # show or edit a ticket's receipt as the truth now is
     ALERT = "alert"  # words to the admins
 
@@ -69,6 +70,7 @@ GIVE_UP_AGE: Mapping[Kind, timedelta] = {
     Kind.LETTER: timedelta(days=5),
     Kind.NOTE: timedelta(days=5),
     Kind.NOTICE: timedelta(days=5),
+    Kind.FILE: timedelta(days=5),
     Kind.RECEIPT: timedelta(days=1),
     Kind.ALERT: timedelta(days=5),
 }

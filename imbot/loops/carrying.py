@@ -97,7 +97,7 @@ class Carrying:
         return letter.raw if letter.raw is not None else self._folder / letter.path
 
     def _look(self, batch: Sequence[RawLetter], answers: Sequence[InboundMail | LetterRefused]) -> list[_Ready]:
-        """In a thread; pure, and slow for a letter that is made to be."""
+        """In a thread: slow for a letter that is made to be, and files of support are written to the disk."""
         ready = []
         for letter, answer in zip(batch, answers, strict=True):
             attempt = letter.attempts + 1
@@ -105,7 +105,7 @@ class Carrying:
                 ready.append(_Ready(letter, attempt, error=answer))
                 continue
             try:
-                ready.append(_Ready(letter, attempt, answer, reports.look(answer, self._env)))
+                ready.append(_Ready(letter, attempt, answer, reports.prepare(answer, self._env)))
             except Exception as error:  # the item border
                 ready.append(_Ready(letter, attempt, error=error))
         return ready

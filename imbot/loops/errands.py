@@ -24,7 +24,7 @@ from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
-from imbot.services import checks, delivery, signin, telling
+from imbot.services import checks, delivery, sending, signin, telling
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, letters, outbox, people
@@ -54,6 +54,7 @@ class Fetched(Protocol):
 class Channel(Protocol):
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
     async def download(self, vendor_id: str, sink: Path, limit: int) -> Fetched: ...
+    async def send_file(self, chat_id: str, path: Path, name: str, caption: str = "") -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ class Errands:
                 await self._notice(parcel)
             case Kind.RECEIPT:
                 await self._receipt(parcel)
+            case Kind.FILE:
+                await self._file(parcel)
             case Kind.ALERT:
                 await self._db.run(telling.tell_admins, self._clock(), self._env)
             case _:
@@ -151,8 +154,15 @@ class Errands:
             rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
             title = screen.values.get("title") or rendered.text.split("\n", 1)[0][:120]
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
-        answer = await self._send(self._our_letter(payload["template"], payload, values))
-        await self._db.run(outbox.settle, parcel, f"accepted: {answer}", self._clock())
+        rows = await self._db.read(sending.files_for_letter, payload.get("files", ()), self._env.max_letter_bytes)
+        if payload.get("received") and not (rows.attached or rows.left_out):
+            await self._db.run(outbox.settle, parcel, "went with its notice", self._clock())
+            return
+        values |= {"left_out": rows.left_out}
+        letter = self._our_letter(payload["template"], payload, values)
+        parts = tuple(sending.attachment(row, self._sender.files) for row in rows.attached)
+        answer = await self._send(replace(letter, attachments=parts))
+        await self._db.run(sending.files_went, parcel, answer, rows.attached, self._clock())
 
     async def _pack(self, parcel: Parcel) -> None:
         packing = await self._db.read(ticket_letters.packing, parcel.payload, self._env)
@@ -229,10 +239,28 @@ class Errands:
 
     async def _notice(self, parcel: Parcel) -> None:
         if not await self._db.read(telling.may_show, parcel):
-            await self._db.run(delivery.reroute, parcel, self._clock())
+            await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
         hit("notice_sent")
+
+    async def _file(self, parcel: Parcel) -> None:
+        """A file that support sent. One that Telegram would not take is not even tried."""
+        if not await self._db.read(telling.may_show, parcel):
+            await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
+            return
+        found = await self._db.read(sending.file_to_send, parcel)
+        if found is None:
+            await self._db.run(outbox.settle, parcel, "not wanted", self._clock())
+            return
+        row, caption = found
+        if row.size > sending.UPLOAD_LIMIT:
+            raise DeliveryError("the file is too big for the chat", permanent=True, kind="refused", code="413")
+        channel, _, chat_id = parcel.lane.removeprefix("chat:").partition(":")
+        path = self._sender.files / row.path
+        message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption)
+        hit("file_sent")
+        await self._db.run(sending.file_sent, parcel, message_id, self._clock())
 
     async def _receipt(self, parcel: Parcel) -> None:
         chat_key = parcel.lane.removeprefix("chat:")

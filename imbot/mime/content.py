@@ -6,17 +6,54 @@ from pathlib import Path
 
 import filetype  # type: ignore[import-untyped]
 
+_HEAD = 8192  # bytes by which a type is known
+_ACTIVE = frozenset(
+    [
+        "htm",
+        "html",
+        "xht",
+        "xhtml",
+        "shtml",
+        "mht",
+        "mhtml",
+        "svg",
+        "svgz",
+        "xml",
+        "xsl",
+        "xslt",
+        "js",
+        "mjs",
+        "hta",
+        "wsf",
+    ]
+)
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"#!")
 
 
 def refusal(path: Path, name: str, refused: frozenset[str]) -> str:
     """Why a stored file may not go out: "type", by its name's ending or by what it is; "" if it may. `refused` are
     extensions in lower case without the dot."""
+    with path.open("rb") as file:
+        return refusal_of(file.read(_HEAD), name, refused)
+
+
+def refusal_of(data: bytes, name: str, refused: frozenset[str]) -> str:
+    """The same of bytes."""
     if name.rpartition(".")[2].lower().strip() in refused and "." in name:
         return "type"
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head.startswith(_PROGRAMS):
+    if data.startswith(_PROGRAMS):
         return "type"
-    kind = filetype.guess(str(path))
+    kind = filetype.guess(data[:_HEAD]) if data else None
     return "type" if kind is not None and kind.extension in refused else ""
+
+
+def type_of(data: bytes) -> str:
+    """The content type by the first bytes, "" where they say nothing."""
+    kind = filetype.guess(data[:_HEAD]) if data else None
+    return str(kind.mime) if kind is not None else ""
+
+
+def harmless_name(name: str) -> str:
+    """The name that a file may be given to a person under: what a browser would run (a page, a drawing with scripts, a
+    script) opens as plain text. Nothing is lost: the bytes are the same."""
+    return f"{name}.txt" if name.rpartition(".")[2].lower() in _ACTIVE and "." in name else name

@@ -15,7 +15,7 @@ from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, next_try
 from imbot.domain.tickets import Handover, Ticket
-from imbot.services import filing, telling
+from imbot.services import filing, sending, telling
 from imbot.services.env import Env, Fresh
 from imbot.services.letters import Packing, letter_to_json
 from imbot.store import files, ledger, letters, outbox, people, tickets
@@ -114,8 +114,8 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
     if error.kind == "moved" and error.moved_to:
         _moved(c, parcel, error.moved_to, now)
         return
-    if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.RECEIPT):
-        _shut_out(c, parcel, now)
+    if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT):
+        _shut_out(c, parcel, now, env)
         return
     if not error.permanent and not _too_old(parcel, now):
         due = next_try(parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
@@ -126,6 +126,8 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
             _letter_failed(c, parcel, str(error), now, env)
         case Kind.DOWNLOAD:
             _file_failed(c, parcel, error, now)
+        case Kind.FILE:
+            sending.file_failed(c, parcel, error, now, env)
         case Kind.PACK:
             outbox.again(c, parcel, now + timedelta(hours=1), str(error))
             outbox.suspend(c, parcel.lane, str(error), now)
@@ -253,7 +255,7 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
         tickets.save(c, replace(ticket, receipt_id=message_id))
 
 
-def _shut_out(c: Connection, parcel: Parcel, now: datetime) -> None:
+def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The person blocked the bot: all their open parcels of this chat move, in order and under the same keys, to another
     chat of theirs or to letters. A receipt is only edited, never a letter."""
     chat_key = parcel.lane.removeprefix("chat:")
@@ -276,13 +278,14 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime) -> None:
             outbox.drop(c, waiting.id, now)
 
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
-        return Kind.NOTE, {**one.payload, "to": person.address, "template": "notice"}
+        payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
+        return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
 
     outbox.readdress(c, parcel.lane, f"mail:{person.id}", "smtp", now, as_letter)
 
 
-def reroute(c: Connection, parcel: Parcel, now: datetime) -> None:
-    """The chat is no longer the requester's: the notice goes to another chat of theirs, or by letter; who has left the firm
+def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
+    """The chat is no longer the requester's: notice or file goes to another chat of theirs, or by letter; who has left the firm
     is told nothing any more."""
     if not outbox.settle(c, parcel, "not theirs any more", now):
         return
@@ -293,9 +296,10 @@ def reroute(c: Connection, parcel: Parcel, now: datetime) -> None:
     key, chat_key = f"{parcel.key}:moved", telling.open_chat(c, person, "")
     if chat_key:
         channel = chat_key.partition(":")[0]
-        outbox.put(c, NewParcel(f"chat:{chat_key}", channel, key, Kind.NOTICE, parcel.payload), now)
+        outbox.put(c, NewParcel(f"chat:{chat_key}", channel, key, parcel.kind, parcel.payload), now)
     else:
-        outbox.put(c, telling.by_letter(person, key, parcel.payload), now)
+        payload = sending.letter_payload(c, parcel, env) if parcel.kind is Kind.FILE else parcel.payload
+        outbox.put(c, telling.by_letter(person, key, payload), now)
 
 
 def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:

@@ -19,12 +19,12 @@ from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
-from imbot.domain.notices import comment_notice
 from imbot.domain.people import canonical_address
-from imbot.domain.tickets import Status, StatusReport, Ticket, apply
-from imbot.services import delivery, telling
+from imbot.domain.tickets import Status, StatusReport, Ticket
+from imbot.services import comments, delivery, enclosures, telling
+from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
-from imbot.services.tickets import record_change, registered_after_all
+from imbot.services.tickets import registered_after_all
 from imbot.store import inbox, ledger, letters, outbox, people, tickets
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
@@ -44,7 +44,7 @@ class Binding:
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What a letter says by itself, before anything is asked of the data base. `backend` None: it is not believed, and
-    `disbelief` says why. `addresses`: those that its text names."""
+    `disbelief` says why. `addresses`: those that its text names. `came`: its files, where they are kept already."""
 
     backend: Backend | None
     disbelief: str
@@ -52,6 +52,7 @@ class Looked:
     tokens: tuple[str, ...]
     addresses: tuple[str, ...]
     bounce: Bounce | None
+    came: tuple[Enclosure, ...] = ()
 
 
 def look(mail: InboundMail, env: Env) -> Looked:
@@ -59,6 +60,13 @@ def look(mail: InboundMail, env: Env) -> Looked:
     backend, disbelief = _believed(mail, env)
     words = habits.words(backend.profile, mail) if backend else None
     return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
+
+
+def prepare(mail: InboundMail, env: Env) -> Looked:
+    """`look`, and the files of a believed letter made durable: what `receive` will speak of lies on the disk before. For a
+    thread as well."""
+    looked = look(mail, env)
+    return replace(looked, came=enclosures.keep(mail, env)) if looked.backend and mail.attachments else looked
 
 
 def receive(
@@ -81,7 +89,7 @@ def receive(
     binding = bind(c, mail, backend, looked)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, binding.reason, now)
-    return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env)
+    return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, looked.came)
 
 
 def carry_out(
@@ -94,6 +102,7 @@ def carry_out(
     words: habits.Words,
     now: datetime,
     env: Env,
+    came: Sequence[Enclosure] = (),
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
     sent = sent_words(c, ticket)
@@ -105,10 +114,8 @@ def carry_out(
     if _erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
-    if report is not None and report.status is not None:
-        outcome = _apply(c, ticket, replace(report, at=report.at or mail.date), mail_id, evidence, now, env)
-    else:
-        outcome = _pass_on(c, ticket, mail, backend, sent, report, mail_id, now, env)
+    heard = comments.Heard(mail_id, mail, backend, evidence, sent, came)
+    outcome = comments.carry_out(c, ticket, report, heard, now, env)
     return _settle(c, mail_id, mail, outcome, evidence, ticket.id, now)
 
 
@@ -264,54 +271,6 @@ def _heard(
         ticket = replace(ticket, thread=mail.message_id)
     tickets.save(c, ticket)
     return ticket
-
-
-def _apply(
-    c: Connection, ticket: Ticket, report: StatusReport, mail_id: int, evidence: str, now: datetime, env: Env
-) -> str:
-    change = apply(ticket, report, now)
-    words, author = report.fields.get("comment", ""), report.fields.get("assignee", "")
-    late = ticket.reported_at is not None and min(report.at or now, now) < ticket.reported_at
-    if words and not late and (change is None or change.what == "promised" or change.new is Status.IN_PROGRESS):
-        _support_writes(
-            c, change.ticket if change else ticket, words, author, mail_id, now, env
-        )  # else nobody tells it
-    if change is None:
-        values = {"status": str(report.status), "number": report.number, **report.fields}
-        ledger.log(c, ticket.id, now, "noted", values)
-        return "noted"
-    record_change(c, change, f"mail:{mail_id}", now, env)
-    if "inference" in evidence:
-        ledger.log(c, ticket.id, now, "inferred", {"number": report.number})
-    return "applied"
-
-
-def _pass_on(
-    c: Connection,
-    ticket: Ticket,
-    mail: InboundMail,
-    backend: Backend,
-    sent: Sequence[str],
-    report: StatusReport | None,
-    mail_id: int,
-    now: datetime,
-    env: Env,
-) -> str:
-    """Believed and bound, but no known status: "support writes"."""
-    fields = report.fields if report else {}
-    text = fields.get("comment") or habits.comment_text(backend.profile, mail, sent)
-    if not text.strip():
-        ledger.log(c, ticket.id, now, "noted", {"subject": mail.subject[:200]})
-        return "noted"
-    _support_writes(c, ticket, text, fields.get("author", ""), mail_id, now, env)
-    return "comment"
-
-
-def _support_writes(
-    c: Connection, ticket: Ticket, text: str, author: str, mail_id: int, now: datetime, env: Env
-) -> None:
-    ledger.log(c, ticket.id, now, "comment", {"text": text, "author": author})
-    telling.put_notice(c, comment_notice(ticket, text, author), ticket, f"notice:mail:{mail_id}:comment", now, env)
 
 
 def _settle(

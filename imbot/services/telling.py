@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from imbot.dialog.screen import Screen, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
-from imbot.domain.notices import Notice, ticket_values
+from imbot.domain.notices import Enclosed, Notice, ticket_values
 from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Handover, Status, Ticket, may_rate, may_withdraw
@@ -23,6 +23,7 @@ from imbot.store.files import FileRow
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
 _GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
+_NOTHING = Enclosed()
 note_message = letters.note_message
 
 
@@ -96,19 +97,31 @@ def may_show(c: Connection, parcel: Parcel) -> bool:
     if ticket is None or still_theirs(c, ticket, chat_key):
         return True
     chat = people.chat(c, chat_key)
-    farewell = parcel.payload["screen"]["name"] == "notice_withdrawn"
+    farewell = parcel.payload.get("screen", {}).get("name") == "notice_withdrawn"
     return farewell and chat is not None and chat.person_id is None
 
 
-def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: datetime, env: Env) -> None:
-    """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter."""
+def put_notice(
+    c: Connection,
+    notice: Notice,
+    ticket: Ticket,
+    key: str,
+    now: datetime,
+    env: Env,
+    enclosed: Enclosed = _NOTHING,
+) -> None:
+    """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter. Files go
+    the same way behind it, each a parcel of its own; a letter carries them."""
     person = people.person(c, ticket.person_id)
     if person is None or person.gone:  # who has left is told nothing any more (threats.md A4)
         return
+    notice = replace(notice, values={**notice.values, **enclosed.values})
     screen = notice_screen(notice, env.dialog.support_contact)
     if is_night(now, env.zone, *env.night):
         screen = replace(screen, silent=True)
     payload: dict[str, Any] = {"screen": screen_to_json(screen), "ticket": ticket.id}
+    if enclosed.files:
+        payload["files"] = [file["id"] for file in enclosed.files]
     chat_key = open_chat(c, person, ticket.chat_key)
     if chat_key:
         parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
@@ -116,6 +129,16 @@ def put_notice(c: Connection, notice: Notice, ticket: Ticket, key: str, now: dat
         parcel = by_letter(person, key, payload)
     if outbox.put(c, parcel, now):
         ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
+        if chat_key:
+            put_files(c, chat_key, ticket.id, payload.get("files", ()), now)
+
+
+def put_files(c: Connection, chat_key: str, ticket_id: str, ids: Sequence[str], now: datetime) -> None:
+    """Files that support sent, in order, each once."""
+    for id in ids:
+        payload = {"received": id, "ticket": ticket_id}
+        channel = chat_key.partition(":")[0]
+        outbox.put(c, NewParcel(f"chat:{chat_key}", channel, f"received:{id}", Kind.FILE, payload), now)
 
 
 def open_chat(c: Connection, person: Person, preferred: str) -> str:

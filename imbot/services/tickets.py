@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from imbot.dialog.orders import Complain, NotSolved, Rate
 from imbot.domain.calendar import after_working
 from imbot.domain.chats import Happened
-from imbot.domain.notices import notices_for, silence_notice, ticket_values
+from imbot.domain.notices import Enclosed, notices_for, silence_notice, ticket_values
 from imbot.domain.people import Person
 from imbot.domain.tickets import (
     ENDED,
@@ -27,11 +27,15 @@ from imbot.services.env import Env, Fresh
 from imbot.services.filing import own_ticket, pack
 from imbot.store import ledger, letters, outbox, ratings, tickets
 
+_NOTHING = Enclosed()
 QUIET = frozenset({"in_progress", "promised", "closed"})  # told by the receipt alone: nothing is asked of anybody
 
 
-def record_change(c: Connection, change: Change, key: str, now: datetime, env: Env) -> None:
-    """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once."""
+def record_change(
+    c: Connection, change: Change, key: str, now: datetime, env: Env, enclosed: Enclosed = _NOTHING
+) -> bool:
+    """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once. `enclosed` goes
+    with the notice; False: there was none, and nobody has been told of that."""
     ticket = change.ticket
     if ticket.number or ticket.registered_at:
         ticket = registered_after_all(c, ticket, now)
@@ -41,10 +45,13 @@ def record_change(c: Connection, change: Change, key: str, now: datetime, env: E
         _forget_withdrawal(c, ticket, now)
     if ticket.number:
         outbox.release(c, f"number:{ticket.id}")
+    told = False
     for notice in notices_for(change):
         if notice.name not in QUIET or (notice.name == "closed" and change.old is not Status.RESOLVED):
-            telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env)
+            telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env, enclosed)
+            told = True
     telling.put_receipt(c, ticket, now)
+    return told
 
 
 def _forget_withdrawal(c: Connection, ticket: Ticket, now: datetime) -> None:
@@ -181,16 +188,6 @@ def shown(c: Connection, person: Person | None, ticket_id: str, now: datetime, e
     """Everything about one ticket, its ledger included."""
     ticket = own_ticket(c, ticket_id, person)
     return Happened("ticket", telling.details(c, ticket, now, env)) if ticket else _not_found()
-
-
-def more(c: Connection, person: Person | None, ticket_id: str, ledger_id: int) -> Happened:
-    """The whole text of one ledger line."""
-    ticket, found = own_ticket(c, ticket_id, person), ledger.entry(c, ledger_id)
-    if ticket is None or found is None or found[0] != ticket.id:
-        return _not_found()
-    values = found[1].values
-    text = next((str(values[name]) for name in ("text", "comment", "solution", "question") if values.get(name)), "")
-    return Happened("more", ticket_values(ticket) | {"text": text})
 
 
 def note_silence(c: Connection, now: datetime, env: Env) -> int:

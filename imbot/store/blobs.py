@@ -1,4 +1,4 @@
-"""Large raw letters as files: named by their content, durable before the data base speaks of them."""
+"""Files that are durable before the data base speaks of them; large raw letters are named by their content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from imbot.store.errors import StoreUnavailable
 def keep_blob(folder: Path, data: bytes, sha256: str) -> Path:
     """Writes `data` to `folder`/<first two>/<sha256> with mode 0600 and syncs file and folder. Idempotent."""
     path = folder / sha256[:2] / sha256
-    beside = path.with_name(f"{sha256}.{os.getpid()}.new")
+    return write_durable(path, data, folder)
+
+
+def write_durable(path: Path, data: bytes, root: Path | None = None) -> Path:
+    """Writes `data` to `path` with mode 0600, whole or not at all, and syncs file and folder (and `root` above it).
+    Idempotent: what is there and as large is not written again."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         if path.is_file() and path.stat().st_size == len(data):
             return path
@@ -23,7 +29,7 @@ def keep_blob(folder: Path, data: bytes, sha256: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        for parent in (path.parent, folder):
+        for parent in dict.fromkeys((path.parent, root or path.parent)):
             _sync_folder(parent)
     except OSError as error:
         with suppress(OSError):  # whatever stopped the writing may stop this as well

@@ -14,8 +14,9 @@ import pytest
 
 from imbot.dialog import menu
 from imbot.dialog.render import MAX_UNITS, render, units
+from imbot.dialog.session import Session
 from imbot.dialog.screen import MAX_LABEL, Screen, screen_from_json, screen_to_json
-from imbot.dialog.tickets import details_screen, list_screen, notice_screen, receipt_screen
+from imbot.dialog.tickets import details_screen, list_screen, more_screen, notice_screen, receipt_screen
 from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
 from imbot.domain.notices import Notice, failure_notice
 from imbot.domain.tickets import Ticket
@@ -42,6 +43,7 @@ NOTICES = [
     "reopened",
     "failed",
     "refused_file",
+    "file_not_sent",
     "reopen_silence",
 ]
 MESSY = "\u202e<b>«Принтер»</b>\x00 {{ 7 }} \ue000*_[x](y)`" + "ж" * 60
@@ -77,7 +79,8 @@ def unasked_screens() -> dict[str, Screen]:
         "private_only": menu.private_only_screen("12-00"),
         "store_down": menu.store_down_screen("12-00"),
         "gone": menu.gone_screen(World().facts()),
-        "more": Screen("more", {"text": MESSY}),
+        "more": more_screen(Session(), {"title": MESSY, "number": "IM-CL-1", "text": MESSY, "at": START.isoformat()}),
+        "more gone": more_screen(Session(), {"title": MESSY, "gone": True, "at": START.isoformat()}),
     }
     moments = (None, "2026-11-23T15:00:00+00:00", "2026-11-22T15:00:00+00:00")
     for status, handover, promised in itertools.product(STATUSES, ("queued", "accepted", "failed"), moments):
@@ -115,6 +118,10 @@ def unasked_screens() -> dict[str, Screen]:
             "can_add": bool(words),
         }
         values |= dict.fromkeys(("solution", "question", "comment", "author", "reason", "file"), words)
+        if words:
+            came = [{"name": "акт.pdf", "size": 120_000}] * 9
+            refused = [{"name": MESSY, "size": 5, "reason": "type"}] * 6
+            values |= {"files": came, "refused_files": refused, "more": 7, "size": 60_000_000}
         found[f"{name} {old} {promised} {bool(words)}"] = notice_screen(Notice(name, "x" * 16, values), "12-00")
     return found
 

@@ -1,0 +1,58 @@
+"""Which pictures of a letter are part of its dress (logos, icons, counting pixels) and which say something. Pure.
+
+A screenshot must never be lost, so only what is small and stands inside the text can be an ornament, and what has room
+for a message is passed on the first time wherever it stands. Whether a picture has come before, the store knows.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from urllib.parse import quote
+
+from imbot.domain.letters import MailPart
+from imbot.mime.pictures import picture_size
+
+SMALL = 50_000  # bytes: what is larger is no ornament
+NARROW = 100  # pixels: a picture less wide or high than that has no room for a message
+PIXEL = 3
+_LONGEST = 2_000_000  # characters of the HTML that are looked at
+
+_CID = re.compile(r"cid:([^\s\"'<>)]{1,300})", re.I)
+# Where what is new in a letter ends: quoted letters, signatures and the words before them.
+_MARKS = re.compile(
+    r"<blockquote|gmail_(?:quote|signature|extra|attr)|moz-(?:cite|signature|forward)|divRplyFwdMsg|yahoo_quoted|OutlookMessageHeader"
+    r"|id=[\"']?(?:Signature|appendonsend|mail-editor-reference)|class=[\"'][^\"'>]{0,80}signature"
+    r"|-----\s?(?:Original Message|Исходное сообщение)|[>\s](?:От|From):(?:\s|&nbsp;|</)"
+    r"|>\s{0,20}--(?:\s|&nbsp;)?\s{0,20}<"
+    r"|(?:С уважением|Best regards|Kind regards|With best regards|Sincerely|Отправлено с )",
+    re.I,
+)
+
+
+class Place(StrEnum):
+    FILE = "file"  # a file like any other
+    PICTURE = "picture"  # small and inside the text, with room for a message
+    ICON = "icon"  # small, inside the text, too narrow for a message
+    ORNAMENT = "ornament"  # an icon in a signature or a quoted letter; a counting pixel
+
+
+def place_of(part: MailPart, html: str) -> Place:
+    """What `part` is in a letter with this HTML."""
+    if part.data is None or part.size >= SMALL:
+        return Place.FILE
+    html = html[:_LONGEST]
+    names = {part.content_id, quote(part.content_id), quote(part.content_id, safe="@")} - {""}
+    places = [found.start() for found in _CID.finditer(html) if found[1] in names]
+    if not places and not part.inline:
+        return Place.FILE
+    size = picture_size(part.data)
+    if size is None:
+        return Place.FILE
+    if min(size) <= PIXEL:
+        return Place.ORNAMENT
+    if min(size) > NARROW:
+        return Place.PICTURE
+    mark = _MARKS.search(html)
+    below = bool(places) and mark is not None and min(places) > mark.start()
+    return Place.ORNAMENT if below else Place.ICON

@@ -1,0 +1,134 @@
+"""Files that come with a letter of the far end: judged and written to the disk before the transaction, taken into the tables
+within it. Whether they are told and sent is `services.telling`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from imbot.backends.ornaments import Place, place_of
+from imbot.domain.letters import InboundMail, MailPart
+from imbot.domain.notices import Enclosed
+from imbot.domain.tickets import Ticket
+from imbot.mime.content import harmless_name, refusal_of, type_of
+from imbot.mime.names import clean_file_name
+from imbot.services.env import Env
+from imbot.store import received
+from imbot.store.blobs import write_durable
+from imbot.store.errors import StoreUnavailable
+from imbot.store.received import ReceivedFile
+
+log = structlog.get_logger(__name__)
+
+# What belongs to the letter itself: signatures of its bytes, and the parts of reports.
+_NOT_FILES = frozenset(
+    {
+        "application/pgp-signature",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "message/delivery-status",
+        "message/disposition-notification",
+        "text/rfc822-headers",
+    }
+)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file of a letter as it lies on the disk at `path`, or `refused` for this reason. `place` is that in the letter."""
+
+    path: str
+    place: int
+    name: str
+    size: int
+    content_type: str
+    sha256: str
+    kind: Place = Place.FILE
+    refused: str = ""
+
+
+def keep(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
+    """Judge the files of a believed letter and make their bytes durable. Slow: for a thread. Idempotent, and what no
+    transaction takes is swept away by the nightly clean-up. A full disk refuses the file, not the letter."""
+    kept = []
+    for place, part in enumerate(mail.attachments):
+        if part.content_type in _NOT_FILES or part.data is None:
+            continue
+        found = _judged(mail, place, part, env)
+        if found.kind is not Place.ORNAMENT:
+            kept.append(found if found.refused else _written(found, part.data, env))
+    return tuple(kept)
+
+
+def _judged(mail: InboundMail, place: int, part: MailPart, env: Env) -> Enclosure:
+    data = part.data or b""
+    name = harmless_name(clean_file_name(part.name, f"file-{place + 1}"))
+    reason = refusal_of(data, clean_file_name(part.name, "file"), env.dialog.refused_types) if data else "empty"
+    path = hashlib.sha256(f"{mail.sha256}|{place}".encode()).hexdigest()[:32]
+    kind = place_of(part, mail.html)
+    return Enclosure(path, place, name, part.size, type_of(data) or part.content_type, part.sha256, kind, reason)
+
+
+def _written(found: Enclosure, data: bytes, env: Env) -> Enclosure:
+    if env.files is None:
+        return replace(found, refused="disk")
+    try:
+        if shutil.disk_usage(env.files).free < env.reserve_bytes + len(data):
+            return replace(found, refused="disk")
+        write_durable(env.files / found.path, data)
+    except (OSError, StoreUnavailable) as error:
+        log.error("received_file_not_kept", error=str(error))
+        return replace(found, refused="disk")
+    return found
+
+
+def take(c: Connection, ticket: Ticket, mail_id: int, came: Sequence[Enclosure], now: datetime, env: Env) -> Enclosed:
+    """The files become the ticket's. Says which are to be sent, which are not and why, and whether pictures that came
+    before are held back."""
+    if not came:
+        return Enclosed(mail_id)
+    sent: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    held = False
+    room = env.quota_bytes - received.bytes_since(c, [ticket.id], now - _DAY)
+    for one in came:
+        again = one.kind is not Place.FILE and received.seen_before(c, ticket.backend, one.sha256, now)
+        if again and one.kind is Place.ICON:
+            continue
+        reason = one.refused or (
+            "too_many" if len(sent) >= env.dialog.max_files else "quota" if one.size > room else ""
+        )
+        fate = "refused" if reason else "held" if again else "kept"
+        row = ReceivedFile(
+            id=f"{mail_id}-{one.place}",
+            ticket_id=ticket.id,
+            mail_id=mail_id,
+            place=one.place,
+            name=one.name,
+            size=one.size,
+            content_type=one.content_type,
+            sha256=one.sha256,
+            fate=fate,
+            created_at=now,
+            reason=reason,
+            path="" if reason else one.path,
+        )
+        if not received.add(c, row):
+            continue
+        if reason:
+            refused.append({"name": row.name, "size": row.size, "reason": reason})
+        elif again:
+            held = True
+        else:
+            room -= row.size
+            sent.append({"id": row.id, "name": row.name, "size": row.size})
+    return Enclosed(mail_id, tuple(sent), tuple(refused), more=held)
