@@ -1,4 +1,4 @@
-"""The step that pyproject.toml cannot say: templates/ and data/ lie at the top of the checkout and travel in the wheel."""
+"""The step that pyproject.toml cannot say: templates/, data/ and the letters of known ITSMs travel in the wheel."""
 
 import shutil
 from pathlib import Path
@@ -7,6 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
+SHIPPED = {"templates": "templates", "data": "data", "letters": "tests/mails"}
 
 
 class BuildWithFolders(build_py):
@@ -16,10 +17,10 @@ class BuildWithFolders(build_py):
         super().run()
         if self.editable_mode:
             return
-        for kind in ("templates", "data"):
+        for kind, source in SHIPPED.items():
             target = Path(self.build_lib) / "imbot" / "_packed" / kind
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(HERE / kind, target, ignore=shutil.ignore_patterns("var", "__pycache__"))
+            shutil.copytree(HERE / source, target, ignore=shutil.ignore_patterns("var", "__pycache__"))
 
 
 setup(cmdclass={"build_py": BuildWithFolders})

@@ -136,10 +136,12 @@ def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
     return settings
 
 
-def packed(kind: Literal["templates", "data"]) -> Path:
-    """The folder of what imbot ships: inside the wheel, or at the top of a checkout."""
+def packed(kind: Literal["templates", "data", "letters"]) -> Path:
+    """The folder of what imbot ships: inside the wheel, or in a checkout, where the letters of known ITSMs serve the tests
+    as well."""
     here = Path(__file__).resolve().parent
-    for folder in (here / "_packed" / kind, here.parent / kind):
+    source = here.parent / ("tests/mails" if kind == "letters" else kind)
+    for folder in (here / "_packed" / kind, source):
         if folder.is_dir():
             return folder
     raise ConfigError([f"imbot is installed without its {kind}: {here / '_packed' / kind} is missing"])

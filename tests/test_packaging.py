@@ -16,7 +16,17 @@ import pytest
 import imbot
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ("imbot", "templates", "data", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+SHIPPED = (
+    "imbot",
+    "templates",
+    "data",
+    "tests/mails",
+    "pyproject.toml",
+    "setup.py",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,8 @@ def test_the_wheel_bears_every_file_that_is_not_code(wheel: Path) -> None:
         for file in (ROOT / kind).rglob("*"):
             if file.is_file() and "var" not in file.parts and "__pycache__" not in file.parts:
                 assert f"imbot/_packed/{file.relative_to(ROOT).as_posix()}" in names
+    for file in (ROOT / "tests" / "mails").rglob("*.*"):
+        assert f"imbot/_packed/letters/{file.relative_to(ROOT / 'tests' / 'mails').as_posix()}" in names
     for file in (ROOT / "imbot" / "demo" / "static").iterdir():
         assert f"imbot/demo/static/{file.name}" in names
     assert "imbot/py.typed" in names
@@ -64,9 +76,8 @@ def test_the_wheel_bears_every_file_that_is_not_code(wheel: Path) -> None:
 
 
 def test_away_from_the_checkout_it_is_the_wheel_that_runs(away: Path) -> None:
-    code = (
-        "import imbot, imbot.config as c; print(imbot.__file__); print(c.packed('templates')); print(c.packed('data'))"
-    )
+    kinds = "templates", "data", "letters"
+    code = f"import imbot, imbot.config as c; print(imbot.__file__); [print(c.packed(k)) for k in {kinds}]"
     answer = run(away, "-c", code)
     assert answer.returncode == 0, answer.stderr
     assert all(line.startswith(str(away / "site")) for line in answer.stdout.splitlines()), answer.stdout
