@@ -59,14 +59,19 @@ class Enclosure:
 def keep(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
     """Judge the files of a believed letter and make their bytes durable. Slow: for a thread. Idempotent, and what no
     transaction takes is swept away by the nightly clean-up. A full disk refuses the file, not the letter."""
-    kept = []
-    for place, part in enumerate(mail.attachments):
-        if part.content_type in _NOT_FILES or part.data is None:
-            continue
-        found = _judged(mail, place, part, env)
-        if found.kind is not Place.ORNAMENT:
-            kept.append(found if found.refused else _written(found, part.data, env))
-    return tuple(kept)
+    return tuple(
+        one if one.refused else _written(one, mail.attachments[one.place].data or b"", env) for one in judge(mail, env)
+    )
+
+
+def judge(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
+    """What `keep` would make durable or refuse; writes nothing."""
+    judged = (
+        _judged(mail, place, part, env)
+        for place, part in enumerate(mail.attachments)
+        if part.content_type not in _NOT_FILES and part.data is not None
+    )
+    return tuple(one for one in judged if one.kind is not Place.ORNAMENT)
 
 
 def _judged(mail: InboundMail, place: int, part: MailPart, env: Env) -> Enclosure:

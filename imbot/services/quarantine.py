@@ -5,6 +5,7 @@ Each is one transaction and works beside a running service: the letter is never 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from imbot.backends import mail as habits
 from imbot.domain.errors import ImbotError, NotFound
 from imbot.domain.letters import InboundMail
 from imbot.services import reports
+from imbot.services.enclosures import Enclosure
 from imbot.services.env import Env
 from imbot.store import inbox, ledger, tickets
 from imbot.store.inbox import MailRow
@@ -38,10 +40,18 @@ def refuse_again(c: Connection, mail_id: int, reason: str, now: datetime) -> Mai
 
 
 def bind_by_hand(
-    c: Connection, mail_id: int, mail: InboundMail, ticket_id: str, who: str, now: datetime, env: Env
+    c: Connection,
+    mail_id: int,
+    mail: InboundMail,
+    ticket_id: str,
+    who: str,
+    now: datetime,
+    env: Env,
+    came: Sequence[Enclosure] = (),
 ) -> MailRow:
     """An admin says that the letter is genuine and about this ticket: it is carried out as any other, and the ledger says by
-    whose word. Without a status it is a comment. Raises ImbotError where it bears the number of another ticket."""
+    whose word. Without a status it is a comment. `came`: its files, kept already. Raises ImbotError where it bears the number
+    of another ticket."""
     ticket = tickets.get(c, ticket_id)
     if ticket is None:
         raise NotFound(f"there is no ticket {ticket_id}")
@@ -57,7 +67,7 @@ def bind_by_hand(
     ledger.log(c, ticket.id, now, "bound_by_hand", {"mail": mail_id, "who": who})
     theirs = tuple(n for n in words.numbers if not reports.number_of_another(c, ticket, backend, (n,)))
     evidence = f"by hand: {who}"
-    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=theirs), now, env)
+    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=theirs), now, env, came)
     return _fate(c, mail_id)
 
 
