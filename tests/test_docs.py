@@ -65,5 +65,5 @@ def test_the_profile_of_the_guide_is_a_profile() -> None:
     text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
     source = "\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
     profile = parse_profile(source, "docs/profiles.md")
-    assert (profile.name, profile.number_shown, profile.number_subject) == ("ourdesk", "SD-{n}", "[{number}]")
+    assert (profile.name, profile.number_shown, profile.number_subject) == ("ourdesk", "SD-{n}", ("[{number}]",))
     assert [len(profile.anchors), len(profile.lifts), len(profile.fingerprints)] == [1, 1, 1]

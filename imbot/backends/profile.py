@@ -86,7 +86,7 @@ class Profile:
     fingerprints: tuple[Fingerprint, ...] = ()
     numbers: tuple[NumberPattern, ...] = ()
     number_shown: str = "{n}"
-    number_subject: str = "{number}"  # how our follow-up letters bear it; `{tag}`: as the ITSM wrote it, verbatim
+    number_subject: tuple[str, ...] = ("{number}",)  # how our follow-up letters bear it, the first that can be filled
     anchors: tuple[Anchor, ...] = ()
     lifts: tuple[Lift, ...] = ()
     separators: tuple[Pattern, ...] = ()
@@ -105,10 +105,11 @@ class Profile:
         return _HOLE.sub(fill, self.number_shown)
 
     def subject_number(self, number: str, tag: str = "") -> str:
-        """What the subject of a follow-up letter bears. `tag`: the number as the ITSM itself wrote it ("": not seen)."""
-        if not number:
-            return ""
-        return self.number_subject.replace("{number}", number).replace("{tag}", tag or number)
+        """What the subject of a follow-up letter bears: `{number}`, or `{tag}`, the number as the ITSM itself wrote it,
+        verbatim ("": not seen)."""
+        fitting = [form for form in self.number_subject if tag or "{tag}" not in form]
+        form = next(iter(fitting), "{number}") if number else ""
+        return form.replace("{number}", number).replace("{tag}", tag)
 
     @property
     def places_of_numbers(self) -> tuple[str, ...]:

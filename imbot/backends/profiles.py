@@ -135,11 +135,12 @@ def _shown(reader: TableReader, number: Mapping[str, Any]) -> str:
     return value
 
 
-def _in_subject(reader: TableReader, number: Mapping[str, Any]) -> str:
-    value = reader.text(number, "number.", "subject", "{number}")
-    if "{number}" not in value and "{tag}" not in value:
-        reader.problem("number.subject", "must contain {number} or {tag}", value)
-    return value
+def _in_subject(reader: TableReader, number: Mapping[str, Any]) -> tuple[str, ...]:
+    values = reader.texts(number, "number.", "subject", ("{number}",))
+    for value in values:
+        if "{number}" not in value and "{tag}" not in value:
+            reader.problem("number.subject", "must contain {number} or {tag}", value)
+    return values
 
 
 def _evidence(reader: TableReader, item: Mapping[str, Any]) -> EvidenceHint:

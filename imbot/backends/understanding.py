@@ -94,7 +94,10 @@ def words(profile: Profile, mail: InboundMail) -> Words:
         patterns = [each.pattern for each in profile.numbers if place in each.places]
         found += [(place, shown, tag) for shown, tag in _numbers(profile, patterns, texts.get(place, ""))]
     sure = [each for each in found if each[0].startswith(HEADER)] or [each for each in found if each[0] == "subject"]
-    numbers = tuple(dict.fromkeys(shown for _, shown, _ in found))[:MAX_NUMBERS]
+    told = (
+        sure if sure and sure[0][0].startswith(HEADER) else found
+    )  # beside a header, what a text mentions is no number of it
+    numbers = tuple(dict.fromkeys(shown for _, shown, _ in told))[:MAX_NUMBERS]
     tag = next((tag for _, shown, tag in found if tag and shown == numbers[0]), "")
     return Words(subject, body, tuple(dict.fromkeys(shown for _, shown, _ in sure)), numbers, whole, headers, tag)
 
