@@ -25,11 +25,12 @@ from imbot.channels.telegram import Telegram
 from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
+from imbot.loops.checkup import Checkup
 from imbot.loops.cleaning import clean_up
 from imbot.loops.courier import Courier
 from imbot.loops.dispatch import Dispatch
 from imbot.loops.errands import Errands, Sender
-from imbot.loops.pulse import Pulse, first_of
+from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
@@ -65,10 +66,13 @@ class Folders:
 class App:
     """A running imbot. Built by `build`; `db`, `env` and `pulse` are there for the demo and the health page."""
 
-    def __init__(self, settings: Settings, folders: Folders, lock: InstanceLock, db: Db, env: Env) -> None:
+    def __init__(
+        self, settings: Settings, folders: Folders, lock: InstanceLock, db: Db, env: Env, clock: Clock
+    ) -> None:
+        self._clock = clock
         self.settings, self.folders, self.db, self.env = settings, folders, db, env
         self._lock = lock
-        self.pulse = Pulse(_now)
+        self.pulse = Pulse(clock)
         self.templates = wiring.templates(settings)
         self.telegram = Telegram(wiring.telegram(settings))
         self._smtp = Smtp(wiring.smtp(settings))
@@ -76,6 +80,7 @@ class App:
         self._directory = wiring.directory(settings)
         self._reader = wiring.reader(settings)
         self.watcher = self._watcher()
+        self.timers = self._timers()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then drain. Raises ImbotError where it cannot start at all."""
@@ -103,7 +108,7 @@ class App:
         while not stop.is_set():
             try:
                 name = (await self.telegram.start()).username
-                await self.db.run(inbox.set_fact, "bot_username", name, _now())
+                await self.db.run(inbox.set_fact, "bot_username", name, self._clock())
                 await self.telegram.set_commands(wiring.commands(self.templates, self.env.languages))
                 await stop.wait()
             except DeliveryError as error:
@@ -113,25 +118,30 @@ class App:
 
     async def _serve(self, stop: asyncio.Event) -> None:
         await self.telegram.open()
-        screens = Screens(self.db, self.telegram, self.templates, self.env, _now)
+        clock = self._clock
+        screens = Screens(self.db, self.telegram, self.templates, self.env, clock)
         domain = self.settings.itsm.bot_address.rpartition("@")[2]
-        dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, _now, domain)
+        dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, clock, domain)
         itsm, reserve = self.settings.itsm, self.settings.files.reserve_bytes
         sender = Sender(itsm.bot_address, itsm.bot_name, self.folders.files, reserve)
         channels = {"telegram": self.telegram}
-        errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, _now)
+        pokes = [self.watcher.poke]
+        look = Checkup(self.pulse, pokes).look
+        errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, clock, look)
+        courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
+        pokes.append(courier.probe)
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "greeting": self._greet,
             "screens": screens.run,
-            "courier": Courier(self.db, errands.run, self.env, self.pulse, _now).run,
+            "courier": courier.run,
             "watcher": self.watcher.run,
-            "timers": self._timers().run,
+            "timers": self.timers.run,
             "dispatch": dispatch.run,
         }
         if self.settings.server.listen:
             from imbot.loops.health import serve
 
-            loops["health"] = lambda stop: serve(stop, self.settings.server.listen, self.db, self.pulse, _now)
+            loops["health"] = lambda stop: serve(stop, self.settings.server.listen, self.db, self.pulse, clock)
         tasks = {name: asyncio.create_task(_for_ever(name, loop, stop)) for name, loop in loops.items()}
         log.info("serving", loops=sorted(tasks))
         await stop.wait()
@@ -143,7 +153,14 @@ class App:
 
     def _watcher(self) -> Watcher:
         return Watcher(
-            self.db, self._mailbox, self._reader, self.folders.letters, self.env, self.pulse, _now, wait_seconds=600.0
+            self.db,
+            self._mailbox,
+            self._reader,
+            self.folders.letters,
+            self.env,
+            self.pulse,
+            self._clock,
+            wait_seconds=600.0,
         )
 
     def _timers(self) -> Timers:
@@ -152,7 +169,7 @@ class App:
             self._directory,
             self.env,
             self.pulse,
-            _now,
+            self._clock,
             poll=self.watcher.poke,
             poll_seconds=self.settings.mailbox.poll_seconds,
             clean_up=self._clean_up,
@@ -162,12 +179,16 @@ class App:
         )
 
     async def _clean_up(self) -> None:
-        done = await clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, _now())
+        done = await clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, self._clock())
         await self.db.checkpoint()
         log.info("cleaned_up", **done)
 
 
-async def build(settings: Settings) -> App:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def build(settings: Settings, clock: Clock = _now) -> App:
     """Everything wired, the schema at its newest, nothing running. Raises ImbotError naming what is wrong."""
     folders = make_folders(settings.general.data_dir)
     lock = InstanceLock(folders.root)
@@ -180,7 +201,7 @@ async def build(settings: Settings) -> App:
             log.info("migrated", revisions=applied)
         db = await Db.open(folders.database)
         await _begin_epoch(db, folders.root / "imbot.epoch")
-        return App(settings, folders, lock, db, env)
+        return App(settings, folders, lock, db, env, clock)
     except BaseException:
         lock.release()
         raise
@@ -245,7 +266,3 @@ async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]],
         if stop.is_set():
             return
         await first_of(stop, seconds=wait)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -180,6 +180,29 @@ class ShowMore:
     page: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """An admin says what becomes of a request that support has not confirmed: `what` is again, leave or go. `listed`: the
+    next question is wanted in its place. -> `decided {}`, `question {...}`, `no_questions {}` or `not_found {}`."""
+
+    ticket_id: str
+    what: str
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextQuestion:
+    """-> `question {...}` (see `dialog.admin.question_screen`), `no_questions {}` or `not_found {}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """How mailbox, mail server, directory ... are; `check`: after trying them. The answer comes by itself.
+    -> `looking {check}` or `not_found {}`."""
+
+    check: bool = False
+
+
 Order = (
     LookUp
     | CheckCode
@@ -202,4 +225,7 @@ Order = (
     | ListTickets
     | ShowTicket
     | ShowMore
+    | Decide
+    | NextQuestion
+    | LookAround
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imbot.dialog import menu, rating, requests, signin, stray, tickets
+from imbot.dialog import admin, menu, rating, requests, signin, stray, tickets
 from imbot.dialog.draft import Pile, messages_of
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import OLD, old, row
@@ -22,6 +22,8 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
     if event.name in SIGN_IN:
         return signin.happened(session, event, facts)
     values = dict(event.values)
+    if event.name in admin.HAPPENED:
+        return admin.happened(session, event.name, values)
     match event.name:
         case "opened":
             return _opened(session, values, facts)

@@ -271,6 +271,8 @@ _NOTICE: dict[str, Any] = {
     "size": None,
     "max_bytes": None,
     "until": None,
+    "accepted_at": None,
+    "admin_knows": True,
     "can_add": False,
     "letter": "ticket",
     "files": [],
@@ -307,4 +309,6 @@ _RECEIPT: dict[str, Any] = {
     "can_add": True,
     "can_withdraw": True,
     "asked": "",
+    "unconfirmed": False,
+    "admin_knows": True,
 }

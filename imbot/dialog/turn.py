@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from imbot.dialog import edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
+from imbot.dialog import admin, edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
 from imbot.dialog.layout import OLD, old
 from imbot.dialog.orders import RedeemToken
@@ -120,6 +120,8 @@ def _cancel(session: Session, facts: Facts) -> Turn:
 
 
 def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
+    if admin.BUTTON.fullmatch(event.value):
+        return admin.pressed(session, event, facts)
     letter = tickets.MORE.fullmatch(event.value)
     if letter:
         return tickets.ask_more(session, letter[1], int(letter[2]), int(letter[3]))

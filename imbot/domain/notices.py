@@ -52,7 +52,11 @@ class Enclosed:
     @property
     def values(self) -> dict[str, Any]:
         """What a notice may say of it."""
-        return {"files": list(self.files), "refused_files": list(self.refused), "more": self.mail_id if self.more else 0}
+        return {
+            "files": list(self.files),
+            "refused_files": list(self.refused),
+            "more": self.mail_id if self.more else 0,
+        }
 
 
 def notices_for(change: Change) -> tuple[Notice, ...]:
@@ -80,6 +84,11 @@ def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:
 def failure_notice(ticket: Ticket, reason: str, letter: str = "ticket") -> Notice:
     """The letter failed for good; text and files are kept."""
     return Notice("failed", ticket.id, ticket_values(ticket) | {"reason": reason, "letter": letter})
+
+
+def unconfirmed_notice(ticket: Ticket) -> Notice:
+    """The mail server took the request, and the far end has not confirmed it in its time. Nothing is asked of anybody."""
+    return Notice("unconfirmed", ticket.id, ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at)})
 
 
 def silence_notice(ticket: Ticket) -> Notice:

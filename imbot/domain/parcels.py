@@ -24,6 +24,8 @@ class Kind(StrEnum):
     FILE = "file"  # a file that support sent, to a chat; behind its notice
     RECEIPT = "receipt"  # show or edit a ticket's receipt as the truth now is
     ALERT = "alert"  # words to the admins
+    QUESTION = "question"  # ask an admin about a ticket, or edit the question as the truth now is
+    CHECK = "check"  # an admin wants to know how everything is, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ GIVE_UP_AGE: Mapping[Kind, timedelta] = {
     Kind.FILE: timedelta(days=5),
     Kind.RECEIPT: timedelta(days=1),
     Kind.ALERT: timedelta(days=5),
+    Kind.QUESTION: timedelta(days=5),
+    Kind.CHECK: timedelta(minutes=5),
 }
 
 

@@ -78,6 +78,12 @@ class Courier:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def probe(self) -> None:
+        """Try every far end that was down, now: what waits for it waits for its next probe otherwise."""
+        for breaker in self._breakers.values():
+            breaker.probe_at = self._clock()
+        self._wake.set()
+
     async def _claim(self) -> int:
         """Hand out what may go now, each target as many as it has hands; a target that is down gets one probe."""
         now = self._clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, assert_never
@@ -13,7 +13,7 @@ from typing import Any, Protocol, assert_never
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
 from imbot.dialog.render import Rendered, render
-from imbot.dialog.screen import screen_from_json
+from imbot.dialog.screen import Screen, screen_from_json
 from imbot.dialog.tickets import receipt_screen
 from imbot.domain.chats import Chat
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
@@ -24,12 +24,14 @@ from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
-from imbot.services import checks, delivery, sending, signin, telling
+from imbot.services import checks, delivery, sending, signin, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, letters, outbox, people
 from imbot.store.db import Db
 from imbot.templates import Templates
+
+LookAround = Callable[[bool], Awaitable[Sequence[Mapping[str, Any]]]]  # how each leg is; True: after trying them
 
 
 class MailServer(Protocol):
@@ -80,7 +82,9 @@ class Errands:
         sender: Sender,
         env: Env,
         clock: Clock,
+        look_around: LookAround,
     ) -> None:
+        self._look_around = look_around
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
@@ -109,6 +113,10 @@ class Errands:
                 await self._file(parcel)
             case Kind.ALERT:
                 await self._db.run(telling.tell_admins, self._clock(), self._env)
+            case Kind.QUESTION:
+                await self._question(parcel)
+            case Kind.CHECK:
+                await self._check(parcel)
             case _:
                 assert_never(parcel.kind)
 
@@ -185,7 +193,7 @@ class Errands:
         rows = await self._db.read(files.of_letter, message_id)
         letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)
         answer = await self._send(letter)
-        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock())
+        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)
 
     async def _send(self, letter: Letter) -> str:
         data = await asyncio.to_thread(letter_to_bytes, letter)
@@ -272,10 +280,28 @@ class Errands:
         screen = replace(receipt_screen(values), silent=True)
         await self._show(parcel, screen, receipt_id if home == chat_key else "")
 
-    async def _show(self, parcel: Parcel, screen: Any, edit: str) -> None:
+    async def _question(self, parcel: Parcel) -> None:
+        found = await self._db.read(watchdog.showing, parcel, self._env)
+        if found is None:
+            await self._db.run(outbox.settle, parcel, "nobody to ask", self._clock())
+            return
+        screen, edit = found
+        message_id = await self._bring(parcel, screen, edit)
+        await self._db.run(watchdog.shown, parcel, message_id, screen.values["state"], self._clock())
+
+    async def _check(self, parcel: Parcel) -> None:
+        legs = await self._look_around(parcel.payload["check"])
+        await self._db.run(telling.put_legs, parcel, legs, self._clock())
+
+    async def _show(self, parcel: Parcel, screen: Screen, edit: str) -> None:
+        message_id = await self._bring(parcel, screen, edit)
+        chat_key = parcel.lane.removeprefix("chat:")
+        await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
+
+    async def _bring(self, parcel: Parcel, screen: Screen, edit: str) -> str:
+        """Shows `screen` in the chat of the parcel's lane; the id of its message."""
         chat_key = parcel.lane.removeprefix("chat:")
         channel, _, chat_id = chat_key.partition(":")
         lang = await self._db.read(signin.chat_language, chat_key, self._env)
         rendered = render(screen, lang, self._templates, now=self._clock())
-        message_id = await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
-        await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
+        return await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)

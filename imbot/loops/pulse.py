@@ -18,6 +18,7 @@ class Leg:
     since: datetime | None = None
     error: str = ""
     told: datetime | None = None
+    heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at each word of it; cleared by whoever waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Alarm:
 
 @dataclass(slots=True)
 class Pulse:
-    """All legs by name (telegram, smtp, mailbox, directory, store). Kept in memory: a start begins with no opinion."""
+    """All legs by name (telegram, smtp, mailbox or mailbox:<name>, directory, store, disk). Kept in memory: a start begins
+    with no opinion, but knows (`remember`) which alarms admins still believe."""
 
     clock: Clock
     legs: dict[str, Leg] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Pulse:
         leg = self.legs.setdefault(name, Leg())
         recovered = leg.since is not None
         leg.ok_at, leg.since, leg.error = self.clock(), None, ""
+        leg.heard.set()
         return recovered
 
     def wrong(self, name: str, error: str) -> None:
@@ -49,21 +52,30 @@ class Pulse:
         leg = self.legs.setdefault(name, Leg())
         leg.since = leg.since or self.clock()
         leg.error = error
+        leg.heard.set()
+
+    def remember(self, name: str, since: datetime) -> None:
+        """At a start: admins were told that `name` is wrong since then, and of nothing else yet."""
+        leg = self.legs.setdefault(name, Leg())
+        leg.told = since
+        if leg.since is not None:
+            leg.since = since
+
+    def told(self, alarm: Alarm) -> None:
+        """The alarm is on its way to the admins for good."""
+        self.legs[alarm.name].told = None if alarm.up else alarm.since
 
     def alarms(self, after: timedelta) -> list[Alarm]:
-        """What is to be told now, each thing once: legs that have been wrong for `after`, and those that were announced and
-        work again. The mailbox is wrong as well where nobody has looked into it for so long without an error."""
+        """What is to be told now: legs that have been wrong for `after`, and those that were announced and work again; each
+        until `told`. A mailbox is wrong as well where nobody has looked into it for so long without an error."""
         now, found = self.clock(), []
-        mailbox = self.legs.get("mailbox")
-        if mailbox and mailbox.since is None and mailbox.ok_at and now - mailbox.ok_at > after:
-            mailbox.since, mailbox.error = mailbox.ok_at, "no answer"
         for name, leg in self.legs.items():
+            if name.partition(":")[0] == "mailbox" and leg.since is None and leg.ok_at and now - leg.ok_at > after:
+                leg.since, leg.error = leg.ok_at, "no answer"
             if leg.since is not None and leg.told is None and now - leg.since >= after:
-                leg.told = leg.since
                 found.append(Alarm(name, leg.since, leg.error, up=False))
-            elif leg.since is None and leg.told is not None:
+            elif leg.since is None and leg.told is not None and leg.ok_at is not None:
                 found.append(Alarm(name, leg.told, "", up=True))
-                leg.told = None
         return found
 
 

@@ -20,9 +20,9 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
 from imbot.loops.pulse import Clock, Pulse
-from imbot.services import checks, telling, tickets
+from imbot.services import checks, telling, tickets, watchdog
 from imbot.services.env import Env
-from imbot.store import people
+from imbot.store import people, watches
 from imbot.store.db import Db
 
 log = structlog.get_logger(__name__)
@@ -63,11 +63,14 @@ class Timers:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
+        for leg, since in await self._db.read(telling.open_alarms):
+            self._pulse.remember(leg, since)
         scheduler = AsyncIOScheduler(timezone=self._env.zone)
         poll = IntervalTrigger(seconds=self._poll_seconds, timezone=self._env.zone)
         scheduler.add_job(self._guarded, poll, args=["poll", self._poke], max_instances=1, coalesce=True)
         minute = IntervalTrigger(minutes=1, timezone=self._env.zone)
         scheduler.add_job(self._guarded, minute, args=["silence", self._silence], max_instances=1, coalesce=True)
+        scheduler.add_job(self._guarded, minute, args=["watchdog", self.watchdog], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["heartbeat", self.heartbeat], max_instances=1, coalesce=True)
         sweep = IntervalTrigger(seconds=int(self._sweep_every.total_seconds()), timezone=self._env.zone)
         scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
@@ -96,6 +99,13 @@ class Timers:
     async def _silence(self) -> None:
         await self._db.run(tickets.note_silence, self._clock(), self._env)
 
+    async def watchdog(self) -> None:
+        """Tell of requests that the ITSM has not confirmed in its working minutes."""
+        now = self._clock()
+        if await self._db.read(watches.due, now, 1):
+            asked = await self._db.run(watchdog.look, now, self._env)
+            log.info("watchdog", asked=asked)
+
     async def heartbeat(self) -> None:
         """Tell the admins, in their chats first, what has not worked for too long, and when it works again."""
         free = shutil.disk_usage(self._folder).free
@@ -105,6 +115,7 @@ class Timers:
             self._pulse.ok("disk")
         for alarm in self._pulse.alarms(self._env.late_after):
             await self._db.run(telling.leg_changed, alarm.name, alarm.since, alarm.error, alarm.up, self._clock())
+            self._pulse.told(alarm)
             log.warning("alarm", leg=alarm.name, up=alarm.up, since=alarm.since.isoformat(), error=alarm.error)
 
     async def sweep(self) -> None:

@@ -15,7 +15,7 @@ from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, next_try
 from imbot.domain.tickets import Handover, Ticket
-from imbot.services import filing, sending, telling
+from imbot.services import filing, sending, telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.services.letters import Packing, letter_to_json
 from imbot.store import files, ledger, letters, outbox, people, tickets
@@ -74,7 +74,7 @@ def _pack_the_rest(c: Connection, parcel: Parcel, packing: Packing, now: datetim
     filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits)
 
 
-def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime) -> None:
+def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:
     """The mail server took it: "handed over", and no more than that, is true from now on."""
     if not outbox.settle(c, parcel, "accepted", now):
         return
@@ -89,6 +89,7 @@ def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime) -
     if message_id == ticket.message_id:
         ticket = replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
         tickets.save(c, ticket)
+        watchdog.watch(c, ticket, now, env)
     if parcel.payload["letter"] in ("ticket", "files"):
         telling.put_receipt(c, ticket, now)
 
@@ -114,7 +115,7 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
     if error.kind == "moved" and error.moved_to:
         _moved(c, parcel, error.moved_to, now)
         return
-    if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT):
+    if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT, Kind.QUESTION):
         _shut_out(c, parcel, now, env)
         return
     if not error.permanent and not _too_old(parcel, now):
@@ -123,7 +124,7 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
         return
     match parcel.kind:
         case Kind.LETTER:
-            _letter_failed(c, parcel, str(error), now, env)
+            _letter_failed(c, parcel, error, now, env)
         case Kind.DOWNLOAD:
             _file_failed(c, parcel, error, now)
         case Kind.FILE:
@@ -149,9 +150,9 @@ def _too_old(parcel: Parcel, now: datetime) -> bool:
     return gives_up(parcel.kind, parcel.created_at, now)
 
 
-def _letter_failed(c: Connection, parcel: Parcel, words: str, now: datetime, env: Env) -> None:
+def _letter_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env) -> None:
     """Refused for good: the lane is suspended, text and files are kept, the person and the admins are told."""
-    message_id = parcel.payload["message_id"]
+    message_id, words = parcel.payload["message_id"], str(error)
     if not outbox.again(c, parcel, now, words):
         return
     outbox.suspend(c, parcel.lane, words, now)
@@ -159,7 +160,8 @@ def _letter_failed(c: Connection, parcel: Parcel, words: str, now: datetime, env
     ticket = tickets.get(c, parcel.payload["ticket"])
     if ticket is not None:
         ledger.log(c, ticket.id, now, "failed", {"letter": parcel.payload["letter"], "reason": words})
-        _tell_failure(c, ticket, message_id, words, f"{parcel.id}:{parcel.attempt}", now, env)
+        works = error.kind != "down"
+        _tell_failure(c, ticket, message_id, words, f"{parcel.id}:{parcel.attempt}", now, env, mail_works=works)
 
 
 def _tell_failure(
@@ -172,8 +174,10 @@ def _tell_failure(
     env: Env,
     *,
     returned: bool = False,
+    mail_works: bool = True,
 ) -> None:
-    """`returned`: a report came back that says so; the mail server had taken the letter."""
+    """`returned`: a report came back that says so; the mail server had taken the letter. `mail_works`: it refused this
+    letter and would take another."""
     row = letters.letter(c, message_id)
     kind = row.kind if row else str(LetterKind.TICKET)
     if message_id == ticket.message_id:
@@ -181,7 +185,8 @@ def _tell_failure(
         tickets.save(c, ticket)
         telling.put_receipt(c, ticket, now)
     notice = failure_notice(ticket, words, kind)
-    notice = replace(notice, values={**notice.values, "returned": returned})
+    told = {"returned": returned, "admin_knows": telling.admins_hear(c, env, mail_works=mail_works)}
+    notice = replace(notice, values={**notice.values, **told})
     telling.put_notice(c, notice, ticket, f"notice:failed:{key}", now, env)
     values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id}
     telling.alert(c, "letter_failed", f"failed:{key}", values, now)
@@ -257,12 +262,12 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
 
 def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The person blocked the bot: all their open parcels of this chat move, in order and under the same keys, to another
-    chat of theirs or to letters. A receipt is only edited, never a letter."""
+    chat of theirs or to letters. What only edits a message there ends with it."""
     chat_key = parcel.lane.removeprefix("chat:")
     row = people.chat(c, chat_key)
     people.set_blocked(c, chat_key, True, now)
     person = people.person(c, row.person_id) if row and row.person_id else None
-    if parcel.kind is Kind.RECEIPT:
+    if _only_edits(parcel):
         outbox.settle(c, parcel, "blocked", now)
     else:
         outbox.again(c, parcel, now, "blocked")
@@ -270,18 +275,24 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         outbox.settle_lane(c, parcel.lane, "blocked", now)
         return
     other = telling.open_chat(c, person, "")
+    for waiting in outbox.of_lane(c, parcel.lane):
+        if _only_edits(waiting) and (waiting.kind is Kind.QUESTION or not other):
+            outbox.drop(c, waiting.id, now)
     if other:
         outbox.readdress(c, parcel.lane, f"chat:{other}", other.partition(":")[0], now)
         return
-    for waiting in outbox.of_lane(c, parcel.lane):
-        if waiting.kind is Kind.RECEIPT:
-            outbox.drop(c, waiting.id, now)
 
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
+        if one.kind is Kind.QUESTION:
+            return Kind.NOTE, watchdog.as_letter(c, one, person.address, now, env)
         payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
         return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
 
     outbox.readdress(c, parcel.lane, f"mail:{person.id}", "smtp", now, as_letter)
+
+
+def _only_edits(parcel: Parcel) -> bool:
+    return parcel.kind is Kind.RECEIPT or (parcel.kind is Kind.QUESTION and bool(parcel.payload.get("edit")))
 
 
 def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from imbot.dialog.admin import alert_screen, legs_screen
 from imbot.dialog.screen import Screen, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
 from imbot.domain.parcels import Kind, NewParcel, Parcel
-from imbot.domain.people import Person
-from imbot.domain.tickets import Handover, Status, Ticket, may_rate, may_withdraw
+from imbot.domain.people import Person, Role
+from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, may_rate, may_withdraw
 from imbot.services.env import Env
-from imbot.store import files, ledger, letters, outbox, people, ratings, tickets
+from imbot.store import facts, files, ledger, letters, outbox, people, ratings, tickets, watches
 from imbot.store.files import FileRow
 
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
+_ALARM = "alarm:"
+_NAMES_ADMINS = frozenset({"failed", "reopen_silence", "unconfirmed"})  # they say whether an admin knows
 _GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
 _NOTHING = Enclosed()
 note_message = letters.note_message
@@ -39,6 +42,7 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime) -> None:
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
     """What the receipt may say of the ticket as it is now: plain JSON. Files of later additions are not its business."""
     rows = [row for row in files.of_ticket(c, ticket.id) if row.created_at <= ticket.created_at]
+    unconfirmed = awaits_confirmation(ticket) and watches.question(c, ticket.id) is not None
     return ticket_values(ticket) | {
         "can_withdraw": may_withdraw(ticket),
         "support_contact": env.dialog.support_contact,
@@ -51,6 +55,8 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "promised_at": _iso(ticket.promised_at),
         "failure": ticket.failure,
         "asked": ticket.asked,
+        "unconfirmed": unconfirmed,
+        "admin_knows": (unconfirmed or ticket.handover is Handover.FAILED) and admins_hear(c, env),
         "files": [
             {
                 "name": row.name,
@@ -116,6 +122,8 @@ def put_notice(
     if person is None or person.gone:  # who has left is told nothing any more (threats.md A4)
         return
     notice = replace(notice, values={**notice.values, **enclosed.values})
+    if notice.name in _NAMES_ADMINS:
+        notice = replace(notice, values={"admin_knows": admins_hear(c, env), **notice.values})
     screen = notice_screen(notice, env.dialog.support_contact)
     if is_night(now, env.zone, *env.night):
         screen = replace(screen, silent=True)
@@ -165,32 +173,80 @@ def leg_changed(c: Connection, leg: str, since: datetime, error: str, up: bool, 
     name = "leg_up" if up else "leg_down"
     values = {"leg": leg, "since": since.isoformat(), "until": now.isoformat(), "error": error}
     alert(c, name, f"{name}:{leg}:{since.isoformat()}", values, now)
+    if up:
+        facts.forget_fact(c, f"{_ALARM}{leg}")
+    else:
+        facts.set_fact(c, f"{_ALARM}{leg}", since.isoformat(), now)
+
+
+def open_alarms(c: Connection) -> list[tuple[str, datetime]]:
+    """(leg, since) of what admins were told does not work, and have not been told works again: a restart forgets nothing."""
+    return [(leg, datetime.fromisoformat(since)) for leg, since in facts.facts_of(c, _ALARM)]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an admin is reached: in `chat_key`, or where that is "" by a letter to `address`. `who` is unique among them."""
+
+    who: str
+    address: str
+    chat_key: str = ""
+
+    def letter(self, key: str, screen: Screen) -> NewParcel:
+        payload = {"screen": screen_to_json(screen), "ticket": "", "to": self.address, "template": "alert"}
+        return NewParcel(f"mail:{self.who}", "smtp", key, Kind.NOTE, payload)
+
+
+def admin_ways(c: Connection, env: Env) -> list[Way]:
+    """One way to each admin: the role, or named in the settings (perhaps never signed in)."""
+    admins = people.admins(c, env.admins)
+    known = [Way(str(person.id), person.address, open_chat(c, person, "")) for person in admins]
+    strangers = sorted(set(env.admins) - {person.address for person in admins})
+    return known + [Way(address, address) for address in strangers]
+
+
+def admins_hear(c: Connection, env: Env, *, mail_works: bool = True) -> bool:
+    """Whether an alert put now really reaches somebody: an admin has a chat, or letters do go out."""
+    ways = admin_ways(c, env)
+    return any(way.chat_key for way in ways) or (bool(ways) and mail_works and not outbox.stuck(c, "smtp"))
+
+
+def is_admin(person: Person | None, env: Env) -> bool:
+    """Asked anew at each press (threats.md A5)."""
+    return person is not None and not person.gone and (person.role is Role.ADMIN or person.address in env.admins)
 
 
 def tell_admins(c: Connection, now: datetime, env: Env) -> int:
-    """Everything in the lane of alerts becomes one message to each admin; returns how many admins there are to tell."""
+    """Everything in the lane of alerts becomes one message to each admin; returns how many admins there are to tell. That
+    the chats do not answer is told by letter."""
     waiting = outbox.of_lane(c, "admins")
     if not waiting:
         return 0
-    admins = people.admins(c, env.admins)
-    items = [{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting]
-    payload = {"screen": screen_to_json(Screen("alert", {"alerts": items})), "ticket": ""}
+    ways = admin_ways(c, env)
+    screen = alert_screen([{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting])
     batch = f"admins:{waiting[0].id}-{waiting[-1].id}"
-    for person in admins:
-        key, chat_key = f"{batch}:{person.id}", open_chat(c, person, "")
-        if chat_key:
-            parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
+    silent = {
+        leg for parcel in waiting if parcel.payload["name"] == "leg_down" and (leg := parcel.payload["values"]["leg"])
+    }
+    for way in ways:
+        key, channel = f"{batch}:{way.who}", way.chat_key.partition(":")[0]
+        if way.chat_key and channel not in silent:
+            payload = {"screen": screen_to_json(screen), "ticket": ""}
+            outbox.put(c, NewParcel(f"chat:{way.chat_key}", channel, key, Kind.NOTICE, payload), now)
         else:
-            parcel = replace(
-                by_letter(person, key, payload), payload={**payload, "to": person.address, "template": "alert"}
-            )
-        outbox.put(c, parcel, now)
-    known = {person.address for person in admins}
-    for address in sorted(set(env.admins) - known):  # named in the settings, never signed in
-        note = {**payload, "to": address, "template": "alert"}
-        outbox.put(c, NewParcel(f"mail:{address}", "smtp", f"{batch}:{address}", Kind.NOTE, note), now)
+            outbox.put(c, way.letter(key, screen), now)
     outbox.settle_lane(c, "admins", "told", now)
-    return len(admins) + len(set(env.admins) - known)
+    return len(ways)
+
+
+def put_legs(c: Connection, parcel: Parcel, legs: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """An admin asked how everything is: the answer goes to the chat that asked."""
+    if outbox.settle(c, parcel, "told", now):
+        chat_key = parcel.payload["chat"]
+        screen = legs_screen(legs, now.isoformat(), checked=parcel.payload["check"])
+        payload = {"screen": screen_to_json(screen), "ticket": ""}
+        notice = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], f"legs:{parcel.id}", Kind.NOTICE, payload)
+        outbox.put(c, notice, now)
 
 
 def details(c: Connection, ticket: Ticket, now: datetime, env: Env) -> dict[str, Any]:

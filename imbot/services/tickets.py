@@ -22,7 +22,7 @@ from imbot.domain.tickets import (
     may_rate,
     may_withdraw,
 )
-from imbot.services import telling
+from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.services.filing import own_ticket, pack
 from imbot.store import ledger, letters, outbox, ratings, tickets
@@ -40,6 +40,7 @@ def record_change(
     if ticket.number or ticket.registered_at:
         ticket = registered_after_all(c, ticket, now)
     tickets.save(c, ticket)
+    watchdog.answered(c, ticket, now)
     ledger.log(c, ticket.id, now, "status", _status_values(change))
     if change.new in ENDED:
         _forget_withdrawal(c, ticket, now)
@@ -64,6 +65,7 @@ def _forget_withdrawal(c: Connection, ticket: Ticket, now: datetime) -> None:
 def registered_after_all(c: Connection, ticket: Ticket, now: datetime) -> Ticket:
     """A number, or a status of theirs, proves that the request has arrived, whatever the post had told us of its letter:
     there is nothing to send again, and what waits behind it goes its way. The caller saves what this returns."""
+    watchdog.answered(c, ticket, now)
     if ticket.handover is Handover.ACCEPTED:
         return ticket
     letters.letter_settled(c, ticket.message_id, now, "accepted", "registered after all")
@@ -167,6 +169,20 @@ def send_again(c: Connection, ticket: Ticket, now: datetime) -> bool:
         tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "resent", {})
     telling.put_receipt(c, ticket, now)
+    return True
+
+
+def send_once_more(c: Connection, ticket: Ticket, by: str, now: datetime) -> bool:
+    """Send a request that the mail server took and the far end never confirmed a second time: the same letter under the same
+    Message-ID, which many far ends recognise, with a new Date. False where the letter's text is kept no more."""
+    row, parcel = letters.letter(c, ticket.message_id), outbox.by_key(c, f"letter:{ticket.message_id}")
+    if row is None or not row.letter or parcel is None or not outbox.retry(c, parcel.parcel.id, now):
+        return False
+    letters.rewrite_letter(c, row.message_id, {**row.letter, "date": now.isoformat()})
+    queued = replace(ticket, handover=Handover.QUEUED)
+    tickets.save(c, queued)
+    ledger.log(c, ticket.id, now, "resent", {"by": by})
+    telling.put_receipt(c, queued, now)
     return True
 
 

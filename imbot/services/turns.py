@@ -21,7 +21,7 @@ from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
-from imbot.services import comments, filing, signin, tickets
+from imbot.services import comments, decisions, filing, signin, tickets
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
@@ -182,6 +182,8 @@ def _carry_out(
             return tickets.shown(c, person, order.ticket_id, now, env)
         case o.ShowMore():
             return comments.more(c, chat, person, order, now)
+        case o.Decide() | o.NextQuestion() | o.LookAround():
+            return decisions.take(c, order, person, chat.key, now, env)
         case _:
             assert_never(order)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import facts
@@ -32,3 +32,14 @@ def fact_at(c: Connection, name: str) -> datetime | None:
 
 def set_fact(c: Connection, name: str, value: str, now: datetime) -> None:
     c.execute(_put(dialect(c)), {"name": name, "value": value, "at": now})
+
+
+def forget_fact(c: Connection, name: str) -> None:
+    c.execute(delete(facts).where(facts.c.name == name))
+
+
+def facts_of(c: Connection, prefix: str) -> list[tuple[str, str]]:
+    """(rest of the name, value) of all whose name begins so, the one set longest ago first. A range of the primary key."""
+    after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    found = select(facts.c.name, facts.c.value).where(facts.c.name >= prefix, facts.c.name < after)
+    return [(row.name[len(prefix) :], row.value) for row in c.execute(found.order_by(facts.c.at, facts.c.name))]

@@ -103,6 +103,12 @@ def waiting(c: Connection, before: datetime) -> list[Parcel]:
     return [parcel_of(row) for row in c.execute(found)]
 
 
+def count_waiting(c: Connection, waits_for: str) -> int:
+    """How many parcels wait for this very thing."""
+    found = select(func.count()).select_from(parcels).where(_WAITS, _P.waits_for == waits_for)
+    return c.execute(found).scalar_one()
+
+
 def readdress(
     c: Connection, from_lane: str, to_lane: str, target: str, now: datetime, rewrite: Rewrite | None = None
 ) -> int:

@@ -25,6 +25,7 @@ from imbot.store.epoch import epoch as epoch
 from imbot.store.epoch import held as held
 from imbot.store.lanes import StoredParcel as StoredParcel
 from imbot.store.lanes import by_key as by_key
+from imbot.store.lanes import count_waiting as count_waiting
 from imbot.store.lanes import counts as counts
 from imbot.store.lanes import drop as drop
 from imbot.store.lanes import get as get
@@ -191,6 +192,12 @@ def any_ready(c: Connection, now: datetime, targets: Collection[str], under_way:
     """Whether a parcel for one of these far ends may go now. Reads only: a claim of nothing would be a commit all the same."""
     found = select(_P.id).where(_READY, _P.target.in_(targets), _P.id.not_in(under_way), _P.ready_at <= now).limit(1)
     return not held(c) and c.execute(found).first() is not None
+
+
+def stuck(c: Connection, target: str) -> bool:
+    """Whether something for this far end has been tried, has failed and is to be tried again."""
+    found = select(_P.id).where(text("ready_at IS NOT NULL"), _P.target == target, _P.last_error != "").limit(1)
+    return c.execute(found).first() is not None
 
 
 def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:

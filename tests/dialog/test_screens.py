@@ -21,6 +21,7 @@ from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typ
 from imbot.domain.notices import Notice, failure_notice
 from imbot.domain.tickets import Ticket
 from imbot.templates import Templates
+from tests.dialog.admin_screens import admin_screens
 from tests.dialog.world import START, World
 from tests.dialog.world import Ticket as Stored
 from tests.transcripts.test_transcripts import FILES, Play, check_limits
@@ -45,6 +46,7 @@ NOTICES = [
     "refused_file",
     "file_not_sent",
     "reopen_silence",
+    "unconfirmed",
 ]
 MESSY = "\u202e<b>«Принтер»</b>\x00 {{ 7 }} \ue000*_[x](y)`" + "ж" * 60
 FILE = {
@@ -126,7 +128,7 @@ def unasked_screens() -> dict[str, Screen]:
     return found
 
 
-UNASKED = unasked_screens()
+UNASKED = unasked_screens() | admin_screens(MESSY)
 
 
 def check(screen: Screen, lang: str) -> str:

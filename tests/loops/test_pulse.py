@@ -25,10 +25,12 @@ def test_a_leg_that_stays_wrong_is_told_once_and_so_is_its_recovery() -> None:
     pulse.wrong("smtp", "refused again")
     (down,) = pulse.alarms(TEN)
     assert (down.name, down.since, down.error, down.up) == ("smtp", START, "refused again", False)
+    pulse.told(down)
     assert pulse.alarms(TEN) == []
     pulse.ok("smtp")
     (up,) = pulse.alarms(TEN)
     assert (up.name, up.since, up.up) == ("smtp", START, True)
+    pulse.told(up)
     assert pulse.alarms(TEN) == []
 
 
@@ -49,3 +51,33 @@ def test_a_mailbox_that_nobody_could_look_into_is_wrong_without_any_error() -> N
     clock.now += TEN + timedelta(seconds=1)
     (down,) = pulse.alarms(TEN)
     assert (down.name, down.since, down.up) == ("mailbox", START, False)
+
+
+def test_an_alarm_that_could_not_be_put_down_is_still_to_be_told() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.wrong("directory", "no route")
+    clock.now += TEN
+    assert [alarm.name for alarm in pulse.alarms(TEN)] == ["directory"]
+    assert [alarm.name for alarm in pulse.alarms(TEN)] == ["directory"]
+
+
+def test_a_second_mailbox_is_watched_like_the_first() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.ok("mailbox:glpi")
+    clock.now += TEN + timedelta(seconds=1)
+    assert [alarm.name for alarm in pulse.alarms(TEN)] == ["mailbox:glpi"]
+
+
+def test_a_restart_forgets_no_alarm_that_admins_still_believe() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    pulse.remember("smtp", START - timedelta(hours=2))
+    assert pulse.alarms(TEN) == [], "nothing is known of it yet"
+    pulse.wrong("smtp", "refused")
+    clock.now += TEN
+    assert pulse.alarms(TEN) == [], "they know already"
+    pulse.ok("smtp")
+    (up,) = pulse.alarms(TEN)
+    assert (up.since, up.up) == (START - timedelta(hours=2), True)

@@ -73,7 +73,7 @@ def test_the_letter_waits_for_the_files_and_carries_them(office: Office) -> None
     store(office, claim(office, Kind.DOWNLOAD))
     packing = pack(office, claim(office, Kind.PACK))
     assert [row.name for row in packing.files] == ["a.jpg"]
-    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now)
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now, office.env)
     after = now_is(office, ticket)
     assert after.handover is Handover.ACCEPTED
     assert after.accepted_at == office.now
@@ -91,7 +91,7 @@ def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own
     waiting = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.PACK]
     assert [parcel.waits_for for parcel in waiting] == [f"number:{ticket.id}"]
     outbox.release(office.c, f"number:{ticket.id}")
-    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now)
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now, office.env)
     assert [row.name for row in pack(office, claim(office, Kind.PACK)).files] == ["a.jpg"]
 
 

@@ -1,0 +1,91 @@
+"""Requests that wait for their registration, and what admins were asked about them. Rows among the facts, so that looking for
+what is due reads nothing else however many tickets there are:
+
+    registration:<ticket>    when to look             from the mail server's acceptance on, until it was looked at
+    question:<ticket>        what was asked, as JSON  from then on, until the far end has answered
+
+No names and no addresses stand here but those that a letter was sent to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+from sqlalchemy import Connection
+
+from imbot.store.facts import fact, facts_of, forget_fact, set_fact
+
+_WATCH, _QUESTION = "registration:", "question:"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What admins were asked about a ticket. `asked`: how often so far. `decision`: "" while it is open, else again, leave
+    or go; `by` (`person:<id>` or `cli:<login>`) and `at` (ISO 8601) say whose and when. `chats`: where it stands, message
+    ids by chat key. `letters`: who was asked by letter.."""
+
+    asked: int
+    decision: str = ""
+    by: str = ""
+    at: str = ""
+    chats: Mapping[str, str] = field(default_factory=dict)
+    letters: tuple[str, ...] = ()
+
+
+def watch(c: Connection, ticket_id: str, until: datetime, now: datetime) -> None:
+    """Look at this ticket at `until`. A later word replaces an earlier one."""
+    set_fact(c, _WATCH + ticket_id, until.astimezone(UTC).isoformat(), now)
+
+
+def unwatch(c: Connection, ticket_id: str) -> None:
+    forget_fact(c, _WATCH + ticket_id)
+
+
+def due(c: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    """(ticket, since when it is due), the longest first."""
+    watched = ((ticket_id, datetime.fromisoformat(value)) for ticket_id, value in facts_of(c, _WATCH))
+    found = [(ticket_id, until) for ticket_id, until in watched if until <= now]
+    return sorted(found, key=lambda one: (one[1], one[0]))[:limit]
+
+
+def question(c: Connection, ticket_id: str) -> Question | None:
+    return _read(fact(c, _QUESTION + ticket_id))
+
+
+def save_question(c: Connection, ticket_id: str, asked: Question, now: datetime) -> None:
+    set_fact(c, _QUESTION + ticket_id, orjson.dumps(asdict(asked)).decode(), now)
+
+
+def forget_question(c: Connection, ticket_id: str) -> None:
+    forget_fact(c, _QUESTION + ticket_id)
+
+
+def questions(c: Connection) -> list[tuple[str, Question]]:
+    """(ticket, what was asked about it), the longest unchanged first."""
+    read = ((ticket_id, _read(value)) for ticket_id, value in facts_of(c, _QUESTION))
+    return [(ticket_id, asked) for ticket_id, asked in read if asked is not None]
+
+
+def forget_persons(
+    c: Connection, tickets: Collection[str], chats: Collection[str], address: str, now: datetime
+) -> None:
+    """Of somebody who is erased: nothing is watched for them, and no question bears their chat or address."""
+    for ticket_id in tickets:
+        unwatch(c, ticket_id)
+        forget_question(c, ticket_id)
+    for ticket_id, asked in questions(c):
+        kept = {key: id for key, id in asked.chats.items() if key not in chats}
+        letters = tuple(one for one in asked.letters if one != address)
+        if (kept, letters) != (dict(asked.chats), asked.letters):
+            anew = Question(asked.asked, asked.decision, asked.by, asked.at, kept, letters)
+            save_question(c, ticket_id, anew, now)
+
+
+def _read(text: str) -> Question | None:
+    if not text:
+        return None
+    data = orjson.loads(text)
+    return Question(**{**data, "letters": tuple(data["letters"])})
