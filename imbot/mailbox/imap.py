@@ -22,7 +22,7 @@ from imbot.mailbox.imap_wire import Selected, Wire, folder_name
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 
 _LONGEST_IDLE = 540.0  # seconds; routers forget a silent connection long before RFC 2177's 29 minutes
-_BATCH_BYTES = 24 * 1024 * 1024  # a batch ends here even if its window is not full
+_BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not full: it is one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ImapSettings:
     ca_file: str = ""
     timeout: float = 30.0
     idle: bool = True
-    window: int = 50
+    window: int = 500
     start: Literal["now", "all"] = "now"
     largest: int = 50 * 1024 * 1024
 

@@ -23,6 +23,7 @@ def settings(dovecot: Dovecot, mailbox: str, **changes: Any) -> ImapSettings:
         ca_file=str(dovecot.certificates.ca),
         timeout=5,
         start="all",
+        window=50,
     )
     return dataclasses.replace(plain, **changes)
 
