@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
+    from imbot.config_mail import Mailbox, Smtp
     from imbot.domain.people import Person
 
 P = ParamSpec("P")
@@ -45,16 +46,11 @@ def settings_of(config: Path | None) -> Settings:
 
 def secrets_of(settings: Settings) -> list[str]:
     """What must never be seen in a line, whoever writes it."""
-    return [
-        secret.get_secret_value()
-        for secret in (
-            settings.telegram.token,
-            settings.telegram.proxy,
-            settings.directory.ldap.bind_password,
-            settings.smtp.password,
-            settings.mailbox.password,
-        )
-    ]
+    servers: list[Smtp | Mailbox] = [settings.smtp, *settings.mailboxes().values()]
+    found = [settings.telegram.token, settings.telegram.proxy, settings.directory.ldap.bind_password]
+    for server in servers:
+        found += [server.password, server.oauth.client_secret, server.oauth.refresh_token]
+    return [secret.get_secret_value() for secret in found]
 
 
 def database(settings: Settings) -> str:

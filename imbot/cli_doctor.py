@@ -189,9 +189,8 @@ async def ask_directory(settings: Settings) -> str:
 
 async def ask_smtp(settings: Settings) -> str:
     from imbot import wiring
-    from imbot.mailbox.smtp import Smtp
 
-    smtp = Smtp(wiring.smtp(settings))
+    smtp = wiring.smtp(settings)
     try:
         return await smtp.check()
     finally:

@@ -175,10 +175,9 @@ def _marks(mail: InboundMail) -> str:
 
 async def _hand_over(settings: Settings, letter: Letter) -> str:
     from imbot import wiring
-    from imbot.mailbox.smtp import Smtp
     from imbot.mime import letter_to_bytes
 
-    smtp = Smtp(wiring.smtp(settings))
+    smtp = wiring.smtp(settings)
     try:
         return await smtp.send(letter.envelope_sender or letter.sender, [letter.to], letter_to_bytes(letter))
     finally:

@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"(?<!\d)\d{5,}:[A-Za-z0-9_-]{10,}")  # a Telegram bot token
 _ADDRESS = re.compile(r"([^\W_])[\w.%+'-]{0,100}?(@|%40)([^\W_][\w.-]{0,252}[^\W_])")  # of any alphabet, also in URLs
 _URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]{0,20}://[^\s/:@]{0,256}):[^\s/@]{1,256}@")
 _NAMED = re.compile(
-    r"(?i)(\b(?:pass(?:word|wd)?|secret|token|api_key|authorization|пароль)\\{0,3}[\"']?\s*[=:]\s*)(?:bearer\s+)?"
+    r"(?i)(\b(?:pass(?:word|wd)?|(?:client_)?secret|(?:access_|refresh_)?token|api_key|authorization|пароль)\\{0,3}[\"']?\s*[=:]\s*)(?:bearer\s+)?"
     r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|(\\+[\"']).*?(?:\2|$)"
     r"|(?!(?:is|are|was|must|may|can|cannot|should|has|no|not|missing|empty|unknown|wrong|refused)\b)[^\s,;&\"'\\]+)"
 )
@@ -33,6 +33,7 @@ _CODE = re.compile(
 )
 _CODE_VALUE = re.compile(r"(?i)[a-z2-7]{4}[ -]?[a-z2-7]{4}")
 _START_LINK = re.compile(r"(?i)(\?start=|/start\s+)[A-Za-z0-9_-]{16,}")
+_BEARER = re.compile(r"(?i)(\bbearer\s+)(?=\S*[\d._-])[A-Za-z0-9._~+/-]{16,}=*")
 _SECRET_KEYS = frozenset(
     {"password", "passwd", "pass", "secret", "token", "link", "authorization", "bind_password", "proxy"}
 )
@@ -58,6 +59,7 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
             text = text.replace(secret, _DOTS)
     text = _URL_PASSWORD.sub(rf"\1:{_DOTS}@", text)
     text = _TOKEN.sub(_DOTS, text)
+    text = _BEARER.sub(rf"\1{_DOTS}", text)
     text = _START_LINK.sub(rf"\1{_DOTS}", text)
     text = _CODE.sub(rf"\1{_DOTS}", text)
     text = _TOLD.sub(rf"\1{_DOTS}", _NAMED.sub(rf"\1{_DOTS}", text))

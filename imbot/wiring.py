@@ -14,7 +14,7 @@ from imbot.backends.evidence import EvidenceSettings
 from imbot.backends.profiles import Profile, load_profile
 from imbot.channels.telegram import TelegramSettings
 from imbot.config import Settings, packed
-from imbot.config_mail import FurtherBackend, Mailbox
+from imbot.config_mail import FurtherBackend, Mailbox, OAuth
 from imbot.dialog.facts import DialogSettings
 from imbot.directory.file import DomainDirectory, FileDirectory
 from imbot.directory.ldap import Ldap, LdapAttributes, LdapSettings
@@ -24,9 +24,10 @@ from imbot.domain.forms import Catalogue, Category, Subcategory, parse_catalogue
 from imbot.domain.people import Role
 from imbot.domain.signin import Limits
 from imbot.mailbox.imap import Imap, ImapSettings
+from imbot.mailbox.oauth import OAuthSettings, Tokens
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from imbot.mailbox.reading import Reader
-from imbot.mailbox.smtp import SmtpSettings
+from imbot.mailbox.smtp import Smtp, SmtpSettings
 from imbot.mime import ReadLimits
 from imbot.services.env import DEFAULT_BACKEND, WATCHER, Backend, Env
 from imbot.services.letters import ENCODED
@@ -78,9 +79,10 @@ def telegram(settings: Settings) -> TelegramSettings:
     )
 
 
-def smtp(settings: Settings) -> SmtpSettings:
+def smtp(settings: Settings) -> Smtp:
+    """The mail server that takes our letters; nothing is said to it yet."""
     section = settings.smtp
-    return SmtpSettings(
+    plain = SmtpSettings(
         host=section.host,
         port=section.port,
         tls=section.tls,
@@ -89,6 +91,24 @@ def smtp(settings: Settings) -> SmtpSettings:
         ca_file=section.ca_file,
         timeout=section.timeout,
         hello_name=section.hello_name,
+    )
+    return Smtp(plain, tokens=_tokens(settings, section.oauth))
+
+
+def _tokens(settings: Settings, section: OAuth) -> Tokens | None:
+    if not section.on:
+        return None
+    return Tokens(
+        OAuthSettings(
+            token_url=section.token_url,
+            client_id=section.client_id,
+            client_secret=section.client_secret.get_secret_value(),
+            grant=section.grant,
+            scope=section.scope,
+            refresh_token=section.refresh_token.get_secret_value(),
+            ca_file=section.ca_file,
+            keep=settings.general.data_dir / "tokens",
+        )
     )
 
 
@@ -103,7 +123,7 @@ def mailboxes(settings: Settings) -> dict[str, Imap | Pop3]:
 def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
     """One mailbox, that of [mailbox] unless another is given."""
     section = section or settings.mailbox
-    password = section.password.get_secret_value()
+    password, tokens = section.password.get_secret_value(), _tokens(settings, section.oauth)
     if section.kind == "pop3":
         return Pop3(
             Pop3Settings(
@@ -117,7 +137,8 @@ def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
                 delete_after_days=section.delete_after_days,
                 start=section.start,
                 largest=settings.reading.max_bytes,
-            )
+            ),
+            tokens=tokens,
         )
     return Imap(
         ImapSettings(
@@ -133,7 +154,8 @@ def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
             idle=section.idle,
             start=section.start,
             largest=settings.reading.max_bytes,
-        )
+        ),
+        tokens=tokens,
     )
 
 

@@ -41,7 +41,7 @@ MAY_IMPORT = {
 MAY_WAIT = {"channels", "mailbox", "directory", "web", "loops", "app", "demo", "cli"}
 WAITING_FILES = {"imbot/store/db.py"}
 VENDORS = {
-    "aiohttp": ("imbot/channels/", "imbot/web/", "imbot/demo/", "imbot/loops/health.py"),
+    "aiohttp": ("imbot/channels/", "imbot/mailbox/oauth.py", "imbot/web/", "imbot/demo/", "imbot/loops/health.py"),
     "aioimaplib": ("imbot/mailbox/",),
     "aiosmtpd": ("imbot/demo/",),
     "aiosmtplib": ("imbot/mailbox/smtp.py",),

@@ -56,6 +56,18 @@ class MailboxError(ImbotError):
         self.permanent = permanent
 
 
+class SignInRefused(MailboxError):
+    """The mail server does not take our password or token."""
+
+
+class TokenError(ImbotError):
+    """No token to sign in with. `permanent`: a person must act (a secret or a consent that is no longer good)."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
 class DirectoryUnavailable(ImbotError):
     """The directory did not answer. It says nothing about the person asked for."""
 

@@ -52,11 +52,14 @@ class _Ready:
 
 
 class Carrying:
-    """The letters of the mailbox `name` without a fate. `folder` holds raw letters that are too large for the table."""
+    """The letters without a fate of the mailbox `name`, or of all mailboxes but `besides` where that
+    is "". `folder` holds raw letters that are too large for the table."""
 
-    def __init__(self, db: Db, reader: Reads, folder: Path, env: Env, clock: Clock, name: str) -> None:
+    def __init__(
+        self, db: Db, reader: Reads, folder: Path, env: Env, clock: Clock, name: str, besides: Sequence[str] = ()
+    ) -> None:
         self._db, self._reader, self._folder, self._env, self._clock = db, reader, folder, env, clock
-        self._name = name
+        self._name, self._besides = name, tuple(besides)
 
     async def carry_out(self, stop: asyncio.Event) -> None:
         """Everything that is kept and has no fate. Raises StoreUnavailable."""
@@ -68,7 +71,7 @@ class Carrying:
         behind, receiving = 0, None
         try:
             while not stop.is_set():
-                kept = await self._db.read(inbox.unread, _LETTERS, self._name, behind, _BYTES)
+                kept = await self._db.read(inbox.unread, _LETTERS, self._name, behind, _BYTES, self._besides)
                 if not kept:
                     break
                 batch = _batch(kept)
@@ -105,7 +108,7 @@ class Carrying:
                 ready.append(_Ready(letter, attempt, error=answer))
                 continue
             try:
-                ready.append(_Ready(letter, attempt, answer, reports.prepare(answer, self._env)))
+                ready.append(_Ready(letter, attempt, answer, reports.prepare(answer, self._env, letter.mailbox)))
             except Exception as error:  # the item border
                 ready.append(_Ready(letter, attempt, error=error))
         return ready

@@ -26,7 +26,7 @@ from imbot.failpoints import hit
 from imbot.loops.carrying import Carrying, Reads
 from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.services import keeping
-from imbot.services.env import Env
+from imbot.services.env import WATCHER, Env, leg_of
 from imbot.store import inbox
 from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
@@ -49,7 +49,9 @@ class Mailbox(Protocol):
 
 
 class Watcher:
-    """One mailbox, called `name` in the store. `folder` holds raw letters over 256 KB. `poke()` looks at once."""
+    """One mailbox, called `name` in the store, and by `leg_of` in the pulse. `folder` holds raw letters over 256 KB. `poke()`
+    looks at once. `others`: the watchers beside it; this one then carries out whatever is not theirs, letters of a mailbox
+    that was taken out of the settings among it."""
 
     def __init__(
         self,
@@ -61,13 +63,14 @@ class Watcher:
         pulse: Pulse,
         clock: Clock,
         *,
-        name: str = "replies",
+        name: str = WATCHER,
+        others: Sequence[str] | None = None,
         wait_seconds: float = 60.0,
     ) -> None:
         self._db, self._mailbox, self._folder = db, mailbox, folder
         self._pulse, self._clock = pulse, clock
-        self._carrying = Carrying(db, reader, folder, env, clock, name)
-        self._name, self._wait_seconds = name, wait_seconds
+        self._carrying = Carrying(db, reader, folder, env, clock, name if others is None else "", others or ())
+        self.name, self._leg, self._wait_seconds = name, leg_of(name), wait_seconds
         self._poked = asyncio.Event()
         self._noted = 0.0
 
@@ -85,8 +88,8 @@ class Watcher:
                 if not more and not stop.is_set():
                     await self._wait(stop)
             except MailboxError as error:
-                self._pulse.wrong("mailbox", str(error))
-                log.warning("mailbox_not_read", error=str(error), permanent=error.permanent)
+                self._pulse.wrong(self._leg, str(error))
+                log.warning("mailbox_not_read", mailbox=self._leg, error=str(error), permanent=error.permanent)
                 await self._mailbox.close()
                 self._poked.clear()
                 await first_of(stop, self._poked, seconds=wait)
@@ -99,7 +102,7 @@ class Watcher:
 
     async def _look(self, stop: asyncio.Event) -> bool:
         """All new letters, or as many as come within some seconds, are kept, then carried out; True if there may be more."""
-        cursor = await self._db.read(inbox.cursor, self._name)
+        cursor = await self._db.read(inbox.cursor, self.name)
         try:
             more = await self._keep_new(cursor, stop)
         except MailboxError:
@@ -135,7 +138,7 @@ class Watcher:
         if batch.letters:
             hit("mail_fetched")
         letters = await asyncio.to_thread(self._prepared, batch.letters)
-        await self._db.run(keeping.keep, self._name, letters, batch.cursor, before, self._clock())
+        await self._db.run(keeping.keep, self.name, letters, batch.cursor, before, self._clock())
         if batch.letters:
             hit("raw_stored")
 
@@ -154,7 +157,7 @@ class Watcher:
         return prepared
 
     async def _mark(self) -> None:
-        while places := await self._db.read(inbox.to_mark, self._name):
+        while places := await self._db.read(inbox.to_mark, self.name):
             await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
             hit("mail_marked")
             await self._db.run(inbox.marked, places, self._clock())
@@ -173,12 +176,12 @@ class Watcher:
             await _result(waiting)
 
     async def _note_success(self) -> None:
-        if self._pulse.ok("mailbox"):
-            log.info("mailbox_recovered")
+        if self._pulse.ok(self._leg):
+            log.info("mailbox_recovered", mailbox=self._leg)
         now = self._clock()
         if now.timestamp() - self._noted > _ANNOUNCE:
             self._noted = now.timestamp()
-            await self._db.run(inbox.set_fact, "mailbox_ok_at", now.isoformat(), now)
+            await self._db.run(inbox.set_fact, f"{self._leg}_ok_at", now.isoformat(), now)
 
 
 async def _result(waiting: asyncio.Future[bool]) -> None:

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import MailboxError, SignInRefused, TokenError
 from imbot.mailbox.imap_wire import Selected, Wire, folder_name
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
+from imbot.mailbox.oauth import Tokens
 
 _LONGEST_IDLE = 540.0  # seconds; routers forget a silent connection long before RFC 2177's 29 minutes
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not full: it is one transaction
@@ -28,7 +29,8 @@ _BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not fu
 @dataclass(frozen=True, slots=True)
 class ImapSettings:
     """`processed_folder`: where letters go when done; "" only marks them as read. `start`: what the first run takes, the
-    letters that come from "now" on or "all" that are there. `window`: letters a batch. `largest`: bytes; of a larger letter only
+    letters that come from "now" on or "all" that are there. `password` is
+    not used where there are tokens. `window`: letters a batch. `largest`: bytes; of a larger letter only
     the headers are fetched. `timeout`: seconds for each answer of the server."""
 
     host: str
@@ -49,8 +51,10 @@ class ImapSettings:
 class Imap:
     """One mailbox. Calls are serialised; a call that fails raises MailboxError. `clock`: Unix seconds."""
 
-    def __init__(self, settings: ImapSettings, clock: Callable[[], float] = time.time) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: ImapSettings, clock: Callable[[], float] = time.time, tokens: Tokens | None = None
+    ) -> None:
+        self._settings, self._tokens = settings, tokens
         self._clock = clock
         self._lock = asyncio.Lock()
         self._wire: Wire | None = None
@@ -153,6 +157,14 @@ class Imap:
         return wire, await wire.select(self._settings.folder)
 
     async def _sign_in(self) -> Wire:
+        if self._tokens is None:
+            return await self._connect("")
+        try:
+            return await self._tokens.sign_in(self._connect, lambda error: isinstance(error, SignInRefused))
+        except TokenError as error:
+            raise MailboxError(f"{self._where}: {error}", permanent=error.permanent) from error
+
+    async def _connect(self, token: str) -> Wire:
         settings = self._settings
         if self._closing:
             raise MailboxError(f"{self._where}: closed meanwhile")
@@ -161,7 +173,10 @@ class Imap:
         self._wire = wire = Wire(self._where, settings.timeout)
         try:
             await wire.open(settings.host, settings.port, settings.tls, settings.ca_file)
-            await wire.login(settings.username, settings.password)
+            if token:
+                await wire.login_by_token(settings.username, token, settings.host, settings.port)
+            else:
+                await wire.login(settings.username, settings.password)
         except BaseException:
             wire.abort()
             raise

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import aioimaplib  # type: ignore[import-untyped]
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import MailboxError, SignInRefused
+from imbot.mailbox import oauth
 from imbot.mailbox.imap_feed import Answer, Feed
 from imbot.mailbox.inbox import TlsMode, tls_context
 
@@ -104,12 +105,45 @@ class Wire:
         else:
             blob = base64.b64encode(f"\0{username}\0{password}".encode()).decode()
             asked = self._authenticate(protocol, blob)
-        await self.ask("login", asked, permanent=True)
-        await self.bounded("CAPABILITY", protocol.capability())
+        await self._sign_in(asked)
+
+    async def login_by_token(self, username: str, token: str, host: str, port: int) -> None:
+        """AUTHENTICATE XOAUTH2, or OAUTHBEARER where only that is offered. Raises SignInRefused, with the server's reason."""
+        protocol, said = self._protocol, bytearray()
+        if self.can("AUTH=XOAUTH2"):
+            mechanism, blob, give_up = "XOAUTH2", oauth.xoauth2(username, token), b"\r\n"
+        elif self.can("AUTH=OAUTHBEARER"):
+            mechanism, blob, give_up = "OAUTHBEARER", oauth.oauthbearer(username, token, host, port), b"AQ==\r\n"
+        else:
+            raise MailboxError(f"{self._where}: the server takes no tokens (XOAUTH2, OAUTHBEARER)", permanent=True)
+        at_once = self.can("SASL-IR")
+        waiting = [] if at_once else [blob.encode() + b"\r\n"]
+
+        def challenged(line: bytes) -> None:
+            """aioimaplib answers nothing, and the server would wait for ever."""
+            if not waiting:
+                said.extend(line)
+            protocol.transport.write(waiting.pop() if waiting else give_up)
+
+        protocol._continuation, usual = challenged, protocol._continuation
+        try:
+            await self._sign_in(self._authenticate(protocol, blob if at_once else "", mechanism), said)
+        finally:
+            protocol._continuation = usual
+
+    async def _sign_in(self, asked: Coroutine[Any, Any, Any], said: bytearray | None = None) -> None:
+        try:
+            await self.ask("login", asked, permanent=True)
+        except MailboxError as error:
+            reason = oauth.said_in_challenge(bytes(said)) if said else ""
+            if error.permanent and self.alive:
+                raise SignInRefused(f"{error}{f' ({reason})' if reason else ''}", permanent=True) from error
+            raise
+        await self.bounded("CAPABILITY", self._protocol.capability())
 
     @staticmethod
-    async def _authenticate(protocol: Any, blob: str) -> Any:
-        command = aioimaplib.Command("AUTHENTICATE", protocol.new_tag(), "PLAIN", blob)
+    async def _authenticate(protocol: Any, blob: str, mechanism: str = "PLAIN") -> Any:
+        command = aioimaplib.Command("AUTHENTICATE", protocol.new_tag(), *[mechanism, *([blob] if blob else [])])
         response = await protocol.execute(command, scrub=blob)
         if response.result == "OK":
             protocol.state = aioimaplib.AUTH

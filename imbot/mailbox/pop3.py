@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import MailboxError, SignInRefused, TokenError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context
+from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, xoauth2
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=socket.socket)
@@ -64,8 +65,10 @@ class _Listed:
 class Pop3:
     """One mailbox, visited anew at each call. `clock`: Unix seconds."""
 
-    def __init__(self, settings: Pop3Settings, clock: Callable[[], float] = time.time) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Pop3Settings, clock: Callable[[], float] = time.time, tokens: Tokens | None = None
+    ) -> None:
+        self._settings, self._tokens = settings, tokens
         self._clock = clock
         self._lock = asyncio.Lock()
 
@@ -95,24 +98,33 @@ class Pop3:
         return f"POP3 {self._settings.host}:{self._settings.port}"
 
     async def _visit(self, work: Callable[[_Visit], _T]) -> _T:
-        """One session in a thread. When the time is up or the caller is cancelled, its socket is cut, which ends the thread."""
-        visit = _Visit(self._settings, self._where)
         async with self._lock:
+            if self._tokens is None:
+                return await self._one_visit(work, "")
             try:
-                async with asyncio.timeout(self._settings.session):
-                    return await asyncio.to_thread(visit.run, work)
-            except TimeoutError as error:
-                raise MailboxError(f"{self._where}: not done within {self._settings.session:g} s") from error
-            finally:
-                visit.cut()
+                return await self._tokens.sign_in(
+                    lambda token: self._one_visit(work, token), lambda error: isinstance(error, SignInRefused)
+                )
+            except TokenError as error:
+                raise MailboxError(f"{self._where}: {error}", permanent=error.permanent) from error
+
+    async def _one_visit(self, work: Callable[[_Visit], _T], token: str) -> _T:
+        """One session in a thread. When the time is up or the caller is cancelled, its socket is cut, which ends the thread."""
+        visit = _Visit(self._settings, self._where, token)
+        try:
+            async with asyncio.timeout(self._settings.session):
+                return await asyncio.to_thread(visit.run, work)
+        except TimeoutError as error:
+            raise MailboxError(f"{self._where}: not done within {self._settings.session:g} s") from error
+        finally:
+            visit.cut()
 
 
 class _Visit:
     """One session, in a thread of its own: everything here blocks."""
 
-    def __init__(self, settings: Pop3Settings, where: str) -> None:
-        self._settings = settings
-        self._where = where
+    def __init__(self, settings: Pop3Settings, where: str, token: str) -> None:
+        self._settings, self._where, self._token = settings, where, token
         self._pop: poplib.POP3 | None = None
         self._socket: socket.socket | None = None
         self._is_cut = False
@@ -169,14 +181,41 @@ class _Visit:
             if settings.tls == "starttls":
                 self._pop.stls(context)
                 self.keep(self._pop.sock)
-            self._pop.user(settings.username)
-            self._pop.pass_(settings.password)
+            if self._token:
+                self._give_token()
+            else:
+                self._pop.user(settings.username)
+                self._pop.pass_(settings.password)
         except poplib.error_proto as error:
             said = _said(error)
             permanent = not any(
                 code in said.upper() for code in ("IN-USE", "SYS/TEMP", "LOGIN-DELAY")
             )  # RFC 2449, 3206
-            raise MailboxError(f"{self._where}: login: {said}", permanent=permanent) from error
+            kind = SignInRefused if permanent else MailboxError
+            raise kind(f"{self._where}: login: {said}", permanent=permanent) from error
+
+    def _give_token(self) -> None:
+        """AUTH in two steps: with the token the line would be longer than POP3 allows (RFC 1939: 255 bytes)."""
+        settings, offered = self._settings, [word.upper() for word in self.pop.capa().get("SASL", [])]
+        if "XOAUTH2" in offered:
+            mechanism, words, give_up = "XOAUTH2", xoauth2(settings.username, self._token), ""
+        elif "OAUTHBEARER" in offered:
+            words = oauthbearer(settings.username, self._token, settings.host, settings.port)
+            mechanism, give_up = "OAUTHBEARER", "AQ=="
+        else:
+            raise MailboxError(f"{self._where}: the server takes no tokens (XOAUTH2, OAUTHBEARER)", permanent=True)
+        self._say(f"AUTH {mechanism}")
+        challenge = self._say(words)
+        if challenge.startswith(b"+ "):  # the reason of a refusal; the refusal itself comes when we have heard it
+            try:
+                self._say(give_up)
+            except poplib.error_proto as error:
+                reason = said_in_challenge(challenge)
+                raise poplib.error_proto(f"{_said(error)}{f' ({reason})' if reason else ''}") from error
+
+    def _say(self, line: str) -> bytes:
+        answer: bytes = self.pop._shortcmd(line)  # type: ignore[attr-defined]
+        return answer
 
     def listing(self) -> list[_Listed]:
         """What is there, in order, each with its name."""

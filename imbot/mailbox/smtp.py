@@ -22,8 +22,9 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from imbot import failpoints
-from imbot.domain.errors import DeliveryError
+from imbot.domain.errors import DeliveryError, ImbotError, TokenError
 from imbot.mailbox.inbox import TlsMode, tls_context
+from imbot.mailbox.oauth import Tokens
 
 _CHUNK = 64 * 1024
 _HIGH_WATER = 256 * 1024  # bytes waiting in our own buffers before we let the network catch up
@@ -58,8 +59,8 @@ class _Progress:
 class Smtp:
     """One connection to one server, kept between letters. Safe to call from several tasks: sends are serialised."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: SmtpSettings, tokens: Tokens | None = None) -> None:
+        self._settings, self._tokens = settings, tokens
         self._lock = asyncio.Lock()
         self._client: aiosmtplib.SMTP | None = None
         self._context: ssl.SSLContext | None = None
@@ -119,7 +120,19 @@ class Smtp:
         return await self._connect()
 
     async def _connect(self) -> aiosmtplib.SMTP:
+        if self._tokens is None:
+            return await self._open("")
+        try:
+            return await self._tokens.sign_in(self._open, _token_refused)
+        except TokenError as error:
+            raise DeliveryError(f"{self._where}: {error}", kind="down", code="token") from error
+
+    async def _open(self, token: str) -> aiosmtplib.SMTP:
         settings = self._settings
+
+        async def given() -> str:
+            return token
+
         try:
             if settings.tls != "none" and self._context is None:
                 self._context = await asyncio.to_thread(tls_context, settings.ca_file)
@@ -127,7 +140,8 @@ class Smtp:
                 hostname=settings.host,
                 port=settings.port,
                 username=settings.username or None,
-                password=settings.password or None,
+                password=None if token else settings.password or None,
+                oauth_token_generator=given if token else None,
                 local_hostname=settings.hello_name or None,
                 timeout=settings.timeout,
                 use_tls=settings.tls == "tls",
@@ -279,6 +293,10 @@ class Smtp:
         return DeliveryError(
             f"{self._where}: no answer within {self._settings.timeout:g} s", kind="down", code="timeout"
         )
+
+
+def _token_refused(error: ImbotError) -> bool:
+    return isinstance(error, DeliveryError) and error.code in ("535", "534", "530", "538")
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
