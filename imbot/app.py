@@ -34,10 +34,7 @@ from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
-from imbot.mailbox.imap import Imap
-from imbot.mailbox.pop3 import Pop3
-from imbot.mailbox.smtp import Smtp
-from imbot.services.env import Env
+from imbot.services.env import WATCHER, Env
 from imbot.store import epoch, inbox
 from imbot.store.db import Db
 from imbot.store.lock import InstanceLock
@@ -75,11 +72,11 @@ class App:
         self.pulse = Pulse(clock)
         self.templates = wiring.templates(settings)
         self.telegram = Telegram(wiring.telegram(settings))
-        self._smtp = Smtp(wiring.smtp(settings))
-        self._mailbox: Imap | Pop3 = wiring.mailbox(settings)
+        self._smtp = wiring.smtp(settings)
+        self._mailboxes = wiring.mailboxes(settings)
         self._directory = wiring.directory(settings)
         self._reader = wiring.reader(settings)
-        self.watcher = self._watcher()
+        self.watchers = [self._watcher(name) for name in self._mailboxes]
         self.timers = self._timers()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,7 +91,8 @@ class App:
 
     async def close(self) -> None:
         """Free everything, in the reverse order. Idempotent."""
-        for closing in (self.telegram.close(), self._smtp.close(), self._mailbox.close(), self._directory.close()):
+        mailboxes = [mailbox.close() for mailbox in self._mailboxes.values()]
+        for closing in (self.telegram.close(), self._smtp.close(), *mailboxes, self._directory.close()):
             try:
                 await asyncio.wait_for(closing, 3)
             except (ImbotError, TimeoutError) as error:
@@ -125,7 +123,7 @@ class App:
         itsm, reserve = self.settings.itsm, self.settings.files.reserve_bytes
         sender = Sender(itsm.bot_address, itsm.bot_name, self.folders.files, reserve)
         channels = {"telegram": self.telegram}
-        pokes = [self.watcher.poke]
+        pokes = [watcher.poke for watcher in self.watchers]
         look = Checkup(self.pulse, pokes).look
         errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
@@ -134,7 +132,7 @@ class App:
             "greeting": self._greet,
             "screens": screens.run,
             "courier": courier.run,
-            "watcher": self.watcher.run,
+            **{f"watcher {watcher.name}": watcher.run for watcher in self.watchers},
             "timers": self.timers.run,
             "dispatch": dispatch.run,
         }
@@ -151,15 +149,17 @@ class App:
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         log.info("stopped", cut_short=len(late))
 
-    def _watcher(self) -> Watcher:
+    def _watcher(self, name: str) -> Watcher:
         return Watcher(
             self.db,
-            self._mailbox,
+            self._mailboxes[name],
             self._reader,
             self.folders.letters,
             self.env,
             self.pulse,
             self._clock,
+            name=name,
+            others=[other for other in self._mailboxes if other != name] if name == WATCHER else None,
             wait_seconds=600.0,
         )
 
@@ -170,13 +170,17 @@ class App:
             self.env,
             self.pulse,
             self._clock,
-            poll=self.watcher.poke,
-            poll_seconds=self.settings.mailbox.poll_seconds,
+            poll=self._poll,
+            poll_seconds=min(one.poll_seconds for one in self.settings.mailboxes().values()),
             clean_up=self._clean_up,
             sweep_every=timedelta(minutes=self.settings.directory.sweep_minutes),
             folder=self.folders.root,
             reserve=self.settings.files.reserve_bytes,
         )
+
+    def _poll(self) -> None:
+        for watcher in self.watchers:
+            watcher.poke()
 
     async def _clean_up(self) -> None:
         done = await clean_up(self.db, self.settings.retention, self.folders.files, self.folders.letters, self._clock())

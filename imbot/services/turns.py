@@ -22,7 +22,7 @@ from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incomin
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services import comments, decisions, filing, signin, tickets
-from imbot.services.env import Env, Fresh
+from imbot.services.env import Env, Fresh, leg_of
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import Slot
@@ -134,8 +134,9 @@ def _brief(ticket: Ticket) -> TicketBrief:
 
 
 def _late(c: Connection, now: datetime, env: Env) -> bool:
-    seen = inbox.fact(c, "mailbox_ok_at")
-    return bool(seen) and now - datetime.fromisoformat(seen) > env.late_after
+    legs = {leg_of(backend.mailbox) for backend in env.backends.values()}
+    seen = [inbox.fact(c, f"{leg}_ok_at") for leg in sorted(legs)]
+    return any(now - datetime.fromisoformat(one) > env.late_after for one in seen if one)
 
 
 def _carry_out(
