@@ -232,7 +232,7 @@ def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:
     section = name if name == DEFAULT_BACKEND else f"backends.{name}"
     desk = settings.helpdesks().get(section)
     if desk is None:
-        raise ConfigError([f"there is no helpdesk {name!r}; there are {', '.join(_names(settings))}"])
+        raise ConfigError([f"there is no helpdesk {name!r}; there are {', '.join(backend_names(settings))}"])
     own_mailbox = isinstance(desk, FurtherBackend) and desk.mailbox is not None
     return Backend(
         profile=profile(settings, section),
@@ -252,13 +252,14 @@ def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:
     )
 
 
-def _names(settings: Settings) -> list[str]:
+def backend_names(settings: Settings) -> list[str]:
+    """`itsm`, and those of [backends.<name>]."""
     return [DEFAULT_BACKEND, *settings.backends]
 
 
 def _unknown_backends(catalogue: Catalogue, settings: Settings) -> list[str]:
     """Every kind of request that goes to a helpdesk that is not in the settings."""
-    known = _names(settings)
+    known = backend_names(settings)
     named: list[tuple[str, Category | Subcategory]] = [("category", category) for category in catalogue.categories]
     named += [("kind", sub) for category in catalogue.categories for sub in category.subs]
     return [
@@ -274,7 +275,7 @@ def env(settings: Settings, key: bytes) -> Env:
     general, files = settings.general, settings.files
     catalogue = _tried(lambda: parse_catalogue(_data(general.catalogue, "catalogue.toml")), problems)
     locations = _tried(lambda: parse_locations(_data(general.locations, "locations.toml")), problems)
-    backends = {name: _tried(lambda name=name: backend(settings, name), problems) for name in _names(settings)}
+    backends = {name: _tried(lambda name=name: backend(settings, name), problems) for name in backend_names(settings)}
     problems += _unknown_backends(catalogue, settings) if catalogue else []
     if problems:
         raise ConfigError(problems)
