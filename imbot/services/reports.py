@@ -55,17 +55,18 @@ class Looked:
     came: tuple[Enclosure, ...] = ()
 
 
-def look(mail: InboundMail, env: Env) -> Looked:
-    """The slow part of `receive`, pure: to be done in a thread, so that no letter holds up the one writer."""
-    backend, disbelief = _believed(mail, env)
+def look(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
+    """The slow part of `receive`, pure: to be done in a thread, so that no letter holds up the one writer. `mailbox`: the
+    watcher that it came in by, "" = not asked."""
+    backend, disbelief = _believed(mail, env, mailbox)
     words = habits.words(backend.profile, mail) if backend else None
     return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
 
 
-def prepare(mail: InboundMail, env: Env) -> Looked:
+def prepare(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
     """`look`, and the files of a believed letter made durable: what `receive` will speak of lies on the disk before. For a
     thread as well."""
-    looked = look(mail, env)
+    looked = look(mail, env, mailbox)
     return replace(looked, came=enclosures.keep(mail, env)) if looked.backend and mail.attachments else looked
 
 
@@ -114,8 +115,11 @@ def carry_out(
     if _erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
-    heard = comments.Heard(mail_id, mail, backend, evidence, sent, came)
-    outcome = comments.carry_out(c, ticket, report, heard, now, env)
+    if report is not None and report.silent:
+        outcome = _known(c, ticket, mail, now)
+    else:
+        heard = comments.Heard(mail_id, mail, backend, evidence, sent, came)
+        outcome = comments.carry_out(c, ticket, report, heard, now, env)
     return _settle(c, mail_id, mail, outcome, evidence, ticket.id, now)
 
 
@@ -186,12 +190,15 @@ def _addresses(mail: InboundMail) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for address in known if address))[:50]
 
 
-def _believed(mail: InboundMail, env: Env) -> tuple[Backend | None, str]:
-    profile, passed_over = habits.choose([backend.profile for backend in env.backends.values()], mail)
-    if profile is None:
-        return None, "; ".join(passed_over) or "no profile knows this sender"
-    backend = next(one for one in env.backends.values() if one.profile is profile)
-    belief = believes(profile, mail, backend.evidence)
+def _believed(mail: InboundMail, env: Env, mailbox: str) -> tuple[Backend | None, str]:
+    """Only where a backend's letters are to arrive does the mail server strip what its evidence could be forged by."""
+    choice = habits.consider({name: backend.profile for name, backend in env.backends.items()}, mail)
+    if choice.profile is None:
+        return None, choice.reason
+    backend = env.backends[choice.name]
+    if mailbox and backend.mailbox and mailbox != backend.mailbox:
+        return None, f"letters of {backend.name} come to another mailbox than this one ({mailbox})"
+    belief = believes(backend.profile, mail, backend.evidence)
     return (backend, "") if belief.ok else (None, belief.reason)
 
 
@@ -258,8 +265,8 @@ def _heard(
     words: habits.Words,
     now: datetime,
 ) -> Ticket:
-    """Note what every bound letter teaches: the thread to answer in, and the number the ITSM gave. In a letter without a
-    status somebody may have written about another request: only its subject names this one."""
+    """Note what every bound letter teaches: the thread to answer in, the number that the ITSM gave, and its own marks. In a
+    letter without a status somebody may have written about another request: only its subject names this one."""
     status = report.status if report else None
     number = next(iter(words.numbers if status else words.in_subject), "")
     known = bool(number) and tickets.add_number(c, backend.name, number, ticket.id, now)
@@ -267,10 +274,18 @@ def _heard(
         ticket = registered_after_all(c, replace(ticket, number=number), now)
         outbox.release(c, f"number:{ticket.id}")
         telling.put_receipt(c, ticket, now)
-    if mail.message_id:
-        ticket = replace(ticket, thread=mail.message_id)
+    tag = words.tag if number and ticket.number in ("", number) else ""
+    watermark = report.fields.get("watermark", "") if report else ""
+    heard = {"thread": mail.message_id, "tag": tag, "watermark": watermark}
+    ticket = replace(ticket, **{name: value for name, value in heard.items() if value})
     tickets.save(c, ticket)
     return ticket
+
+
+def _known(c: Connection, ticket: Ticket, mail: InboundMail, now: datetime) -> str:
+    """A letter that the profile knows and that nobody is to be told of."""
+    ledger.log(c, ticket.id, now, "noted", {"subject": mail.subject[:200]})
+    return "noted"
 
 
 def _settle(
