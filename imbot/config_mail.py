@@ -171,6 +171,7 @@ class Helpdesk(Section):
     from_mode: Literal["bot", "plus", "employee"] = "bot"
     bot_name: str = "Заявки из чата"
     complaints_to: OptionalAddress = ""
+    register_minutes: NotNegative = 60
     evidence: Evidence
 
 

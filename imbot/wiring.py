@@ -249,6 +249,7 @@ def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:
         complaints_to=desk.complaints_to,
         name=name,
         mailbox=f"{WATCHER}:{name}" if own_mailbox else WATCHER,
+        register_wait=timedelta(minutes=desk.register_minutes),
     )
 
 

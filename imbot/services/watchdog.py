@@ -24,7 +24,7 @@ from imbot.domain.notices import unconfirmed_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.tickets import Handover, Ticket, awaits_confirmation
 from imbot.services import telling
-from imbot.services.env import WATCHER, Env
+from imbot.services.env import Env, leg_of
 from imbot.store import inbox, ledger, letters, outbox, people, tickets, watches
 from imbot.store.watches import Question
 
@@ -59,8 +59,7 @@ def look(c: Connection, now: datetime, env: Env) -> int:
 
 def mailbox_read_at(c: Connection, ticket: Ticket, env: Env) -> datetime | None:
     """When the mailbox that this ticket's answers come to was last looked into."""
-    mailbox = env.backend(ticket.backend).mailbox.removeprefix(WATCHER)  # "" or ":<name>"
-    seen = inbox.fact(c, f"mailbox{mailbox}_ok_at")
+    seen = inbox.fact(c, f"{leg_of(env.backend(ticket.backend).mailbox)}_ok_at")
     return datetime.fromisoformat(seen) if seen else None
 
 
