@@ -39,7 +39,9 @@ def would_clean(settings: Settings) -> dict[str, int]:
 
     def try_out(c: Connection) -> None:
         at = now()
-        raise _OnlyAsked(upkeep.forget(c, upkeep.due(c, settings.retention, at), settings.retention, at))
+        strays = upkeep.strays(c, upkeep.lying_for_days(settings.general.data_dir / "files", at))
+        done = upkeep.forget(c, upkeep.due(c, settings.retention, at), settings.retention, at)
+        raise _OnlyAsked(done | {"strays": len(strays)})
 
     try:
         once(database(settings), try_out)

@@ -29,4 +29,7 @@ async def clean_up(db: Db, retention: Retention, files: Path, letters: Path, now
         done.update(await db.run(upkeep.forget, gone.without(stuck), retention, now))
         if stuck or not gone.full:
             break
+    lying = await asyncio.to_thread(upkeep.lying_for_days, files, now)
+    strays = await db.read(upkeep.strays, lying)
+    done["strays"] = len(strays) - len(await asyncio.to_thread(upkeep.remove, strays, (files,)))
     return dict(done)

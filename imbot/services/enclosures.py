@@ -5,6 +5,7 @@ within it. Whether they are told and sent is `services.telling`'s.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -89,7 +90,7 @@ def _written(found: Enclosure, data: bytes, env: Env) -> Enclosure:
     try:
         if shutil.disk_usage(env.files).free < env.reserve_bytes + len(data):
             return replace(found, refused="disk")
-        write_durable(env.files / found.path, data)
+        os.utime(write_durable(env.files / found.path, data))  # it is wanted now, whatever its age
     except (OSError, StoreUnavailable) as error:
         log.error("received_file_not_kept", error=str(error))
         return replace(found, refused="disk")

@@ -6,6 +6,7 @@ leaves a row without a file, which the next round repairs; for a person who is e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,26 +15,29 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.config_sections import Retention
-from imbot.store import admin, erase, files, inbox, lanes, sessions, signin
+from imbot.store import admin, erase, files, inbox, lanes, received, sessions, signin
 from imbot.store.views import ReportRow, report_rows
 
 _AT_ONCE = 1000
 _DRAFT_DAYS = 14  # a draft nobody came back to, with its files
 _STRANGER_DAYS = 1  # what was written before a sign-in that never came
+_STRAY_DAYS = 1  # a file that no row speaks of: by then its transaction never came
 _CODE_DAYS = 2  # the longest window of the sign-in limits is a day
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What has outlived its time: (id, path) of files of tickets, of files of abandoned drafts, of raw letters. "" is no path."""
+    """What has outlived its time: (id, path) of files of tickets, of files of abandoned drafts, of raw letters, of what
+    support sent. "" is no path."""
 
     photos: tuple[tuple[str, str], ...]
     drafts: tuple[tuple[str, str], ...]
     letters: tuple[tuple[int, str], ...]
+    received: tuple[tuple[str, str], ...] = ()
 
     @property
     def paths(self) -> list[str]:
-        return [path for _, path in (*self.photos, *self.drafts, *self.letters) if path]
+        return [path for _, path in (*self.photos, *self.drafts, *self.letters, *self.received) if path]
 
     def without(self, stuck: Container[str]) -> Due:
         """What could be deleted: a row whose file still lies there must not forget it."""
@@ -41,12 +45,13 @@ class Due:
             tuple(one for one in self.photos if one[1] not in stuck),
             tuple(one for one in self.drafts if one[1] not in stuck),
             tuple(one for one in self.letters if one[1] not in stuck),
+            tuple(one for one in self.received if one[1] not in stuck),
         )
 
     @property
     def full(self) -> bool:
         """Whether there may be more of a kind than one round takes."""
-        return max(len(self.photos), len(self.drafts), len(self.letters)) >= _AT_ONCE
+        return max(len(self.photos), len(self.drafts), len(self.letters), len(self.received)) >= _AT_ONCE
 
 
 def due(c: Connection, retention: Retention, now: datetime) -> Due:
@@ -59,6 +64,7 @@ def due(c: Connection, retention: Retention, now: datetime) -> Due:
         photos=tuple((row.id, row.path) for row in old if row.id not in taken),
         drafts=tuple((row.id, row.path) for row in drafts),
         letters=tuple(letters),
+        received=tuple(received.to_prune(c, now - timedelta(days=retention.photos_days), _AT_ONCE)),
     )
 
 
@@ -66,9 +72,10 @@ def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dic
     """Note that `gone` has left the disk, and forget what is old and lies in tables only. Says how many of what."""
     files.pruned(c, [id for id, _ in gone.photos])
     files.forget(c, [id for id, _ in gone.drafts])
+    received.pruned(c, [id for id, _ in gone.received])
     raw_before = now - timedelta(days=retention.raw_letters_days)
     return {
-        "photos": len(gone.photos),
+        "photos": len(gone.photos) + len(gone.received),
         "drafts": len(gone.drafts),
         "letters": inbox.prune_raw(c, raw_before, [id for id, _ in gone.letters]),
         "codes": signin.prune(c, now - timedelta(days=_CODE_DAYS)),
@@ -76,6 +83,8 @@ def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dic
         + sessions.prune_strangers(c, now - timedelta(days=_STRANGER_DAYS)),
         "parcels": lanes.prune(c, raw_before),
         "updates": admin.prune_updates(c, raw_before),
+        "texts": received.prune_texts(c, raw_before),
+        "pictures": received.prune_pictures(c, now - timedelta(days=retention.audit_days)),
         "history": admin.prune_ledger(c, now - timedelta(days=retention.audit_days)),
     }
 
@@ -91,6 +100,20 @@ def remove(paths: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
         except OSError as error:
             stuck[path] = error.strerror or type(error).__name__
     return stuck
+
+
+def lying_for_days(folder: Path, now: datetime) -> list[str]:
+    """Names of what was last written more than a day ago."""
+    before = (now - timedelta(days=_STRAY_DAYS)).timestamp()
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_file() and entry.stat().st_mtime < before]
+
+
+def strays(c: Connection, names: Sequence[str]) -> list[str]:
+    """Of the files that lie in the folder, those that no row speaks of: what was written before a transaction that never
+    came, and the halves of downloads. The caller asks about old ones only."""
+    known = received.known_paths(c, names)
+    return [name for name in names if name not in known]
 
 
 @dataclass(frozen=True, slots=True)

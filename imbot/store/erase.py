@@ -44,12 +44,13 @@ def paths_of(c: Connection, person_id: int) -> list[str]:
     mine = _theirs(c, person_id)
     sent = select(s.files.c.path).where(_files_of(mine), s.files.c.path != "")
     came = select(s.mails.c.path).where(_mails_of(mine), s.mails.c.path != "")
-    return sorted({*c.execute(sent).scalars(), *c.execute(came).scalars()})
+    got = select(s.received_files.c.path).where(_received_by(mine), s.received_files.c.path != "")
+    return sorted({path for found in (sent, came, got) for path in c.execute(found).scalars()})
 
 
 def erase(c: Connection, person_id: int, now: datetime) -> dict[str, int]:
     """Removes or pseudonymises all that is theirs. Says how many of what: chats, sessions, codes, parcels, updates, files,
-    letters, mails, messages, ledger, ratings, tickets, person (0: nobody of this id, or erased before). Idempotent."""
+    received, letters, mails, messages, ledger, ratings, tickets, person (0: nobody of this id, or before). Idempotent."""
     mine = _theirs(c, person_id)
     counted = {
         "chats": _gone(c, delete(s.chats).where(s.chats.c.key.in_(mine.keys))),
@@ -58,7 +59,9 @@ def erase(c: Connection, person_id: int, now: datetime) -> dict[str, int]:
         "parcels": _forget_parcels(c, mine, now),
         "updates": _forget_updates(c, mine),
         "files": _gone(c, delete(s.files).where(_files_of(mine))),
+        "received": _gone(c, delete(s.received_files).where(_received_by(mine))),
     }
+    c.execute(delete(s.letter_texts).where(s.letter_texts.c.ticket_id.in_(mine.tickets)))
     c.execute(delete(s.slots).where(s.slots.c.chat_key.in_(mine.keys)))
     c.execute(update(s.invites).where(s.invites.c.used_by.in_(mine.keys)).values(used_by=""))
     return counted | _forget_tickets(c, mine) | {"person": _forget_person(c, person_id, now)}
@@ -159,6 +162,10 @@ def _forget_person(c: Connection, person_id: int, now: datetime) -> int:
 def _files_of(mine: _Theirs) -> Any:
     """Of their tickets, and of their drafts (which bear the chat only)."""
     return or_(s.files.c.ticket_id.in_(mine.tickets), s.files.c.chat_key.in_(mine.keys))
+
+
+def _received_by(mine: _Theirs) -> Any:
+    return s.received_files.c.ticket_id.in_(mine.tickets)
 
 
 def _mails_of(mine: _Theirs) -> Any:

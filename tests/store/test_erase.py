@@ -11,12 +11,13 @@ from imbot.domain.chats import Chat
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Entry, Person
 from imbot.domain.tickets import Status
-from imbot.store import files, inbox, ledger, letters, outbox, people, ratings, sessions, signin, tickets, views
+from imbot.store import files, inbox, ledger, letters, outbox, people, ratings, received, sessions, signin, tickets, views
 from imbot.store.db import Db
 from imbot.store.letters import LetterRow
 from imbot.store.signin import CodeRow, InviteRow
 from tests.store.conftest import ANNA, EVE, NOW, file_ticket, link_anna
 from tests.store.test_files import a_file
+from tests.store.test_received import a_received
 
 LATER = NOW + timedelta(hours=1)
 SECRETS = ("Анна", "anna@company.ru", "telegram:1001", "Тайна", "900 000")
@@ -41,6 +42,8 @@ def a_whole_life(c: Connection) -> Person:
     inbox.settle_mail(c, mail, "applied", ticket_id="tick1", now=NOW, subject="Тайна")
     own = inbox.keep_raw(c, "INBOX", "7", 2, raw=None, path="/var/m2", size=1, sha256="y", now=NOW)
     inbox.settle_mail(c, own, "quarantined", now=NOW, sender=anna.address, subject="Тайна")
+    received.add(c, a_received("r1", mail, path="r1", name="Тайна.pdf"))
+    received.keep_text(c, mail, "tick1", "Тайна", NOW)
     lanes = ("ticket:tick1", f"chat:{ANNA.key}", f"signin:{ANNA.key}", f"mail:{anna.id}", f"mail:{anna.address}")
     for lane in lanes:
         outbox.put(c, NewParcel(lane, "smtp", f"key of {lane}", Kind.NOTE, {"text": "Тайна"}), NOW)
@@ -68,7 +71,7 @@ def a_whole_life(c: Connection) -> Person:
 def erase_anna(c: Connection) -> dict[str, int]:
     anna = people.person_by_address(c, "anna@company.ru")
     assert anna is not None
-    assert people.paths_of(c, anna.id) == ["/var/f1", "/var/m2"]
+    assert people.paths_of(c, anna.id) == ["/var/f1", "/var/m2", "r1"]
     return people.erase(c, anna.id, LATER)
 
 
@@ -82,6 +85,7 @@ async def test_an_erased_person_is_in_no_byte_of_the_data_base(db: Db, path: Pat
         "parcels": 8,
         "updates": 1,
         "files": 2,
+        "received": 1,
         "letters": 1,
         "mails": 2,
         "messages": 1,
