@@ -1,0 +1,411 @@
+"""What support writes: words, files and the whole letter, from the letter to the parcels of the chat."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from imbot.dialog.facts import DialogSettings
+from imbot.domain.chats import Pressed
+from imbot.domain.errors import DeliveryError
+from imbot.domain.letters import InboundMail, MailPart
+from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.tickets import Status, Ticket
+from imbot.services import delivery, reports, sending
+from imbot.services.upkeep import lying_for_days, strays
+from imbot.store import inbox, ledger, letters, outbox, people, received, tickets
+from imbot.store.letters import LetterRow
+from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
+from tests.services.test_reports import a_mail, a_ticket
+
+PDF = b"%PDF-1.4 the act"
+HTML = '<p>Сделано.</p><img src="cid:one"><p>С уважением,</p><img src="cid:logo">'
+
+
+def a_png(width: int, height: int, more: bytes = b"") -> bytes:
+    head = struct.pack(">II", width, height) + b"\x08\x02\x00\x00\x00"
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", crc32(b"IHDR" + head)) + more
+    )
+
+
+def a_part(name: str, data: bytes, content_type: str = "application/octet-stream", **more: Any) -> MailPart:
+    return MailPart(name, content_type, len(data), sha256(data).hexdigest(), data=data, **more)
+
+
+@pytest.fixture
+def company(office: Office, tmp_path: Path) -> Office:
+    """The office with a folder for files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    dialog = DialogSettings(support_contact="00-11", language="ru", refused_types=frozenset({"exe", "js"}))
+    office.env = replace(office.env, files=folder, dialog=dialog)
+    return office
+
+
+def receive(office: Office, mail: InboundMail) -> str:
+    mail_id = inbox.keep_raw(
+        office.c, "replies", "1", mail.sha256, raw=b"x", size=1, sha256=mail.sha256, now=office.now
+    )
+    return reports.receive(office.c, mail_id, mail, office.now, office.env, reports.prepare(mail, office.env))
+
+
+def parcels(office: Office, *kinds: Kind) -> list[Parcel]:
+    found = [one.parcel for one in outbox.open_parcels(office.c, 1000)]
+    return [parcel for parcel in found if parcel.kind in (kinds or (Kind.NOTICE, Kind.FILE))]
+
+
+def said(office: Office) -> dict[str, Any]:
+    """The values of the newest notice."""
+    values: dict[str, Any] = parcels(office, Kind.NOTICE)[-1].payload["screen"]["values"]
+    return values
+
+
+def names_sent(office: Office) -> list[str]:
+    rows = [received.get(office.c, parcel.payload["received"]) for parcel in parcels(office, Kind.FILE)]
+    return [row.name for row in rows if row is not None]
+
+
+def test_a_comment_reaches_the_chat_with_its_files_behind_it_in_order(company: Office) -> None:
+    ticket = a_ticket(company)
+    parts = (a_part("акт.pdf", PDF), a_part("../снимок.png", a_png(800, 600, b"x" * 60_000)))
+    assert receive(company, a_mail("О вашей просьбе", f"Вот акт.\n{ticket.token}", attachments=parts)) == "comment"
+    assert [parcel.kind for parcel in parcels(company)] == [Kind.NOTICE, Kind.FILE, Kind.FILE]
+    assert {parcel.lane for parcel in parcels(company)} == {f"chat:{ANNA.key}"}
+    assert names_sent(company) == ["акт.pdf", "снимок.png"]
+    assert [file["name"] for file in said(company)["files"]] == ["акт.pdf", "снимок.png"]
+    row = received.get(company.c, parcels(company, Kind.FILE)[0].payload["received"])
+    assert row is not None
+    assert company.env.files is not None
+    assert (company.env.files / row.path).read_bytes() == PDF
+    assert (row.content_type, row.fate, row.ticket_id) == ("application/pdf", "kept", ticket.id)
+    assert "files_came" in [line.what for line in ledger.ledger(company.c, ticket.id)]
+
+
+def test_the_same_letter_twice_sends_its_files_once(company: Office) -> None:
+    ticket = a_ticket(company)
+    mail = a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),))
+    assert [receive(company, mail), receive(company, mail)] == ["comment", "duplicate"]
+    assert names_sent(company) == ["акт.pdf"]
+
+
+def test_files_alone_are_told_without_words_and_a_status_carries_them(company: Office) -> None:
+    ticket = a_ticket(company)
+    act = (a_part("акт.pdf", PDF),)
+    assert receive(company, a_mail("Re: Принтер", ticket.token, attachments=act)) == "comment"
+    assert said(company)["comment"] in ("", ticket.token)
+    registered = a_mail("Заявка № IM-CL-1042 получена и рассмотрена", ticket.token)
+    assert receive(company, registered) == "applied"
+    for subject, notice in (
+        ("Заявка № IM-CL-1042 принята в работу", "notice_comment"),
+        ("По заявке № IM-CL-1042 требуется уточнение", "notice_question"),
+        ("Заявка № IM-CL-1042 выполнена", "notice_resolved"),
+    ):
+        company.later(minutes=5)
+        mail = a_mail(subject, "Вопрос: Это ваш акт?", attachments=act, date=company.now)
+        assert receive(company, mail) == "applied", subject
+        assert parcels(company)[-2].payload["screen"]["name"] == notice
+        assert parcels(company)[-1].kind is Kind.FILE
+    assert names_sent(company) == ["акт.pdf"] * 4
+
+
+def test_a_program_is_refused_with_its_name_size_and_reason_whatever_it_is_called(company: Office) -> None:
+    ticket = a_ticket(company)
+    parts = (a_part("setup.exe", PDF), a_part("фото.jpg", b"MZ\x90\x00"), a_part("пусто.txt", b""))
+    receive(company, a_mail("Вопрос", f"Поставьте это.\n{ticket.token}", attachments=parts))
+    assert names_sent(company) == []
+    assert said(company)["refused_files"] == [
+        {"name": "setup.exe", "size": len(PDF), "reason": "type"},
+        {"name": "фото.jpg", "size": 4, "reason": "type"},
+        {"name": "пусто.txt", "size": 0, "reason": "empty"},
+    ]
+    assert list(company.env.files.iterdir()) == []  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["отчёт.html", "схема.SVG", "страница.mht", "скрипт.mjs"])
+def test_what_a_browser_would_run_is_passed_on_as_plain_text(company: Office, name: str) -> None:
+    ticket = a_ticket(company)
+    part = a_part(name, b"<script>alert(1)</script>", "text/html")
+    receive(company, a_mail("Вопрос", f"Смотрите.\n{ticket.token}", attachments=(part,)))
+    assert names_sent(company) == [f"{name}.txt"]
+    row = received.of_mail(company.c, 1)[0]
+    assert sending.attachment(row, Path("/files")).content_type == "application/octet-stream"
+
+
+def test_too_many_or_too_much_in_a_day_is_refused_and_told(company: Office) -> None:
+    ticket = a_ticket(company)
+    company.env = replace(company.env, quota_bytes=100, dialog=replace(company.env.dialog, max_files=2))
+    parts = tuple(a_part(f"{size}.txt", b"x" * size) for size in (90, 60, 5, 4))
+    receive(company, a_mail("Вопрос", f"Смотрите.\n{ticket.token}", attachments=parts))
+    assert names_sent(company) == ["90.txt", "5.txt"]
+    assert [(one["name"], one["reason"]) for one in said(company)["refused_files"]] == [
+        ("60.txt", "quota"),
+        ("4.txt", "too_many"),
+    ]
+
+
+def test_a_full_disk_refuses_the_file_and_not_the_letter(company: Office) -> None:
+    ticket = a_ticket(company)
+    company.env = replace(company.env, reserve_bytes=1 << 60)
+    mail = a_mail("Вопрос", f"Смотрите.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),))
+    assert receive(company, mail) == "comment"
+    assert said(company)["refused_files"][0]["reason"] == "disk"
+
+
+def test_a_letter_that_is_not_bound_leaves_its_files_to_the_clean_up(company: Office) -> None:
+    a_ticket(company)
+    assert receive(company, a_mail("Вопрос", "Чей это акт?", attachments=(a_part("акт.pdf", PDF),))) == "quarantined"
+    assert company.env.files is not None
+    (lying,) = company.env.files.iterdir()
+    assert received.of_mail(company.c, 1) == []
+    assert strays(company.c, [lying.name]) == [lying.name]
+    assert lying_for_days(company.env.files, company.now.replace(year=2000)) == []
+    assert lying_for_days(company.env.files, company.now.replace(year=2100)) == [lying.name]
+
+
+def test_a_letter_that_is_not_believed_writes_nothing_to_the_disk(company: Office) -> None:
+    ticket = a_ticket(company)
+    mail = a_mail("Вопрос", ticket.token, believed=False, attachments=(a_part("акт.pdf", PDF),))
+    assert receive(company, mail) == "quarantined"
+    assert list(company.env.files.iterdir()) == []  # type: ignore[union-attr]
+
+
+def test_a_signature_of_the_letters_bytes_is_no_file(company: Office) -> None:
+    ticket = a_ticket(company)
+    part = a_part("smime.p7s", b"0\x82", "application/pkcs7-signature")
+    receive(company, a_mail("Вопрос", f"Зайдём.\n{ticket.token}", attachments=(part,)))
+    assert said(company)["files"] == said(company)["refused_files"] == []
+
+
+# --- logos
+
+
+def letter_with(office: Office, ticket: Ticket, *parts: MailPart, html: str = HTML) -> InboundMail:
+    return a_mail("Вопрос", f"Сделано {office.updates}.\n{ticket.token}", attachments=parts, html=html)
+
+
+def test_a_logo_in_the_signature_is_never_passed_on(company: Office) -> None:
+    ticket = a_ticket(company)
+    logo = a_part("image001.png", a_png(180, 60), "image/png", inline=True, content_id="logo")
+    receive(company, letter_with(company, ticket, logo))
+    assert names_sent(company) == []
+    assert said(company)["more"] == 0
+
+
+def test_a_small_picture_above_the_signature_comes_once(company: Office) -> None:
+    ticket = a_ticket(company)
+    icon = a_part("image001.png", a_png(64, 64), "image/png", inline=True, content_id="one")
+    for expected in (["image001.png"], ["image001.png"]):
+        receive(company, letter_with(company, ticket, icon))
+        assert names_sent(company) == expected
+
+
+def test_a_small_screenshot_that_comes_again_is_held_for_show_all(company: Office) -> None:
+    """It may be an instruction that support sends to everybody: the second person gets it on request."""
+    ticket = a_ticket(company)
+    shot = a_part("image002.png", a_png(500, 300), "image/png", inline=True, content_id="logo")
+    receive(company, letter_with(company, ticket, shot))
+    assert names_sent(company) == ["image002.png"]  # the first time wherever it stands
+    eve = company.link(EVE, EVE_ENTRY)
+    hers = a_ticket(company, "t2", person_id=eve.id, chat_key=EVE.key)
+    receive(company, letter_with(company, hers, shot))
+    assert names_sent(company) == ["image002.png"]
+    button = parcels(company, Kind.NOTICE)[-1].payload["screen"]["rows"][0][0]
+    assert button["label"] == "show_all"
+    company.take(EVE, Pressed(button["value"]))
+    assert company.screen(EVE)["values"]["pictures"] == 1
+    assert [parcel.lane for parcel in parcels(company, Kind.FILE)] == [f"chat:{ANNA.key}", f"chat:{EVE.key}"]
+    company.take(EVE, Pressed(button["value"]))
+    assert len(parcels(company, Kind.FILE)) == 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        a_part("снимок.png", a_png(64, 64), "image/png"),
+        a_part("снимок.png", a_png(64, 64, b"x" * 60_000), "image/png", inline=True, content_id="logo"),
+        a_part("снимок.png", b"no picture", "image/png", inline=True, content_id="logo"),
+    ],
+    ids=["attached", "large", "unreadable"],
+)
+def test_what_is_attached_or_large_is_never_taken_for_a_logo(company: Office, part: MailPart) -> None:
+    ticket = a_ticket(company)
+    for count in (1, 2, 3):
+        receive(company, letter_with(company, ticket, part))
+        assert len(names_sent(company)) == count
+
+
+# --- show all
+
+
+LONG = "\n".join(f"Строка {number} длинного письма поддержки." for number in range(400))
+
+
+def press_show_all(office: Office, chat: Any = ANNA) -> dict[str, Any]:
+    rows = parcels(office, Kind.NOTICE)[-1].payload["screen"]["rows"]
+    (button,) = (one for row in rows for one in row if one["label"] == "show_all")
+    office.take(chat, Pressed(button["value"]))
+    return office.screen(chat)
+
+
+def test_a_long_letter_is_shown_in_pages_that_hold_every_word(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
+    screen = press_show_all(company)
+    pages = [screen["values"]["text"]]
+    while any(one["label"] == "page_on" for row in screen["rows"] for one in row):
+        company.press("page_on")
+        screen = company.screen()
+        pages.append(screen["values"]["text"])
+    assert screen["name"] == "more"
+    assert len(pages) == screen["values"]["pages"] > 2
+    assert "\n".join(pages).startswith(LONG)
+    company.press("page_back")
+    assert company.screen()["values"]["text"] == pages[-2]
+
+
+def test_a_quoted_answer_of_support_can_be_seen_but_our_own_words_are_no_rest(company: Office) -> None:
+    ticket = a_ticket(company)
+    words = "Принтер на третьем этаже опять печатает полосами"
+    letters.save_letter(
+        company.c, LetterRow("<2@demo.local>", ticket.id, "addition", {"subject": "", "text": words}, NOW)
+    )
+    head = "\n\n23.11.2026 12:00, bot@demo.local пишет:\n"
+    receive(company, a_mail("Re: Принтер", f"Зайдём после обеда. {ticket.token}{head}> {words}\n"))
+    assert said(company)["more"] == 0
+    quoted = f"> Картридж заказан, привезут в среду\n> {words}"
+    receive(company, a_mail("Re: Принтер", f"Привезли. {ticket.token}{head}{quoted}\n"))
+    assert said(company)["comment"].startswith("Привезли")
+    assert "Картридж" not in said(company)["comment"]
+    assert "Картридж заказан" in press_show_all(company)["values"]["text"]
+
+
+def test_nobody_else_reads_the_letter_by_its_button(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
+    eve = company.link(EVE, EVE_ENTRY)
+    hers = a_ticket(company, "t2", person_id=eve.id, chat_key=EVE.key)
+    assert press_show_all(company, EVE)["name"] != "more"
+    company.take(EVE, Pressed(f"more:{hers.id}:1:0"))  # her own ticket, his letter
+    assert company.screen(EVE)["name"] != "more"
+    assert "Строка" not in str(company.screen(EVE))
+    company.take(ANNA, Pressed(f"more:{ticket.id}:77:0"))
+    assert company.screen()["name"] != "more"
+
+
+def test_a_letter_that_was_forgotten_in_time_is_said_to_be_so(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
+    company.later(days=91)
+    received.prune_texts(company.c, company.now)
+    values = press_show_all(company)["values"]
+    assert (values["gone"], values["text"]) == (True, "")
+
+
+# --- fates of the parcels
+
+
+def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
+    ticket = a_ticket(office)
+    receive(office, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
+    (notice,) = outbox.claim(office.c, office.now, 10, only="telegram")
+    delivery.message_shown(office.c, notice, ANNA.key, "m7", office.now)
+    (file,) = (one for one in outbox.claim(office.c, office.now, 10, only="telegram") if one.kind is Kind.FILE)
+    return ticket, file
+
+
+def test_a_file_that_arrived_is_done_and_a_reply_to_it_means_its_ticket(company: Office) -> None:
+    ticket, file = a_sent_file(company)
+    found = sending.file_to_send(company.c, file)
+    assert found is not None
+    assert found[1] == ticket.title
+    sending.file_sent(company.c, file, "m8", company.now)
+    assert letters.ticket_of_message(company.c, ANNA.key, "m8") == ticket.id
+    assert received.of_mail(company.c, 1)[0].fate == "sent"
+    assert parcels(company, Kind.FILE) == []
+    assert sending.file_to_send(company.c, file) is None
+
+
+def test_a_file_that_telegram_refuses_is_told_by_name_size_and_whom_to_ask(company: Office) -> None:
+    _, file = a_sent_file(company)
+    error = DeliveryError("Request Entity Too Large", permanent=True, kind="refused", code="413")
+    delivery.failed(company.c, file, error, company.now, company.env)
+    told = parcels(company, Kind.NOTICE)[-1].payload["screen"]
+    assert told["name"] == "notice_file_not_sent"
+    values = told["values"]
+    assert (values["file"], values["size"], values["reason"], values["support_contact"]) == (
+        "акт.pdf",
+        len(PDF),
+        "too_large",
+        "00-11",
+    )
+    assert received.of_mail(company.c, 1)[0].fate == "refused"
+
+
+def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
+    (notice,) = outbox.claim(company.c, company.now, 10, only="telegram")
+    delivery.failed(
+        company.c, notice, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env
+    )
+    notes = parcels(company, Kind.NOTE)
+    assert [note.payload["files"] for note in notes] == [["1-0"], ["1-0"]]
+    first = outbox.claim(company.c, company.now, 10, only="smtp")[0]
+    carried = sending.files_for_letter(company.c, first.payload["files"], 30_000_000)
+    assert [row.name for row in carried.attached] == ["акт.pdf"]
+    sending.files_went(company.c, first, "250", carried.attached, company.now)
+    assert sending.files_for_letter(company.c, notes[1].payload["files"], 30_000_000) == sending.ForLetter((), ())
+
+
+def test_a_file_whose_notice_was_seen_goes_by_a_letter_of_its_own(company: Office) -> None:
+    _, file = a_sent_file(company)
+    delivery.failed(company.c, file, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env)
+    (note,) = parcels(company, Kind.NOTE)
+    assert note.payload["screen"]["values"]["files"][0]["name"] == "акт.pdf"
+    assert note.payload["to"] == "anna@demo.local"
+
+
+def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(company: Office) -> None:
+    ticket = a_ticket(company)
+    people.set_blocked(company.c, ANNA.key, True, company.now)
+    parts = (a_part("акт.pdf", PDF), a_part("большой.bin", b"x" * 2000))
+    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=parts))
+    assert parcels(company) == []
+    (note,) = parcels(company, Kind.NOTE)
+    carried = sending.files_for_letter(company.c, note.payload["files"], 1000)
+    assert [row.name for row in carried.attached] == ["акт.pdf"]
+    assert carried.left_out == ({"name": "большой.bin", "size": 2000},)
+
+
+def test_a_file_never_reaches_a_chat_that_is_somebody_elses_by_now(company: Office) -> None:
+    _, file = a_sent_file(company)
+    company.link(ANNA, EVE_ENTRY)
+    from imbot.services import telling
+
+    assert not telling.may_show(company.c, file)
+    delivery.reroute(company.c, file, company.now, company.env)
+    (note,) = parcels(company, Kind.NOTE)
+    assert (note.payload["to"], note.payload["files"]) == ("anna@demo.local", ["1-0"])
+
+
+def test_a_file_of_an_older_report_is_passed_on_though_its_status_is_not(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("Заявка № IM-CL-1042 выполнена", ticket.token))
+    late = a_mail(
+        "Заявка № IM-CL-1042 принята в работу",
+        ticket.token,
+        attachments=(a_part("акт.pdf", PDF),),
+        date=NOW.replace(hour=7),
+    )
+    assert receive(company, late) == "noted"
+    after = tickets.get(company.c, ticket.id)
+    assert after is not None
+    assert after.status is Status.RESOLVED
+    assert names_sent(company) == ["акт.pdf"]
