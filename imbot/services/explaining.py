@@ -17,6 +17,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Ticket
 from imbot.services import reports
+from imbot.services.binding import Tried, bind
 from imbot.services.env import Env
 from imbot.services.signin import chat_language
 from imbot.store import admin, inbox, ledger, people, tickets
@@ -38,7 +39,8 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Course:
     """What would happen. `outcome` and `reason` as `reports.receive` settles them. `ticket`: as it would be then, None where
-    the letter is bound to none. `noted`: new lines of its ledger, as (what, values)."""
+    the letter is bound to none. `noted`: new lines of its ledger, as (what, values). `tried`: what of a believed letter was
+    looked at to bind it, and what each gave."""
 
     outcome: str
     reason: str
@@ -46,6 +48,7 @@ class Course:
     requester: str = ""
     noted: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     told: tuple[Told, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
 
 def explain(
@@ -59,6 +62,7 @@ def explain(
         place = (_NOWHERE, "", mail.sha256)
         mail_id = inbox.keep_raw(c, *place, raw=b"", size=mail.size, sha256=mail.sha256, now=now)
     newest, lines = admin.newest_parcel(c), admin.newest_line(c)
+    tried = binding_of(c, mail, looked)
     outcome = reports.receive(c, mail_id, mail, now, env, looked)
     row = inbox.get_mail(c, mail_id)
     ticket = tickets.get(c, row.ticket_id) if row and row.ticket_id else None
@@ -71,7 +75,15 @@ def explain(
         requester=f"{person.name} <{person.address}>" if person and person.address else "",
         noted=tuple((one.what, one.values) for one in new),
         told=tuple(_told(c, stored.parcel, env) for stored in admin.parcels_since(c, newest)),
+        tried=tried,
     )
+
+
+def binding_of(c: Connection, mail: InboundMail, looked: reports.Looked) -> tuple[Tried, ...]:
+    """What was looked at to bind the letter; () where it is not believed, and so not asked."""
+    if looked.backend is None or looked.words is None:
+        return ()
+    return bind(c, mail, looked.backend, looked.words, looked.tokens, looked.addresses).tried
 
 
 def _told(c: Connection, parcel: Parcel, env: Env) -> Told:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -20,25 +19,16 @@ from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
-from imbot.domain.tickets import Status, StatusReport, Ticket
+from imbot.domain.tickets import StatusReport, Ticket
 from imbot.services import comments, delivery, enclosures, telling
+from imbot.services.binding import bind
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
 from imbot.services.tickets import registered_after_all
 from imbot.store import inbox, ledger, letters, outbox, people, tickets
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
-_UTC = ZoneInfo("UTC")
 TRIES = 3  # a letter that ends its reader is set aside after so many
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """Which ticket a letter is about, and by what. `ticket` None: `reason` says why not."""
-
-    ticket: Ticket | None
-    evidence: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,7 @@ def receive(
     backend, words = looked.backend, looked.words
     if backend is None or words is None:
         return quarantine(c, mail_id, mail, looked.disbelief, now, "unproven")
-    binding = bind(c, mail, backend, looked)
+    binding = bind(c, mail, backend, words, looked.tokens, looked.addresses)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, binding.reason, now)
     return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, looked.came)
@@ -136,51 +126,6 @@ def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now:
     values = {"mail": mail_id, "sender": mail.sender, "subject": mail.subject[:200], "reason": reason, "why": why}
     telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
     return _settle(c, mail_id, mail, "quarantined", reason, "", now)
-
-
-def bind(c: Connection, mail: InboundMail, backend: Backend, looked: Looked) -> Binding:
-    """The ticket by the strongest evidence there is: our Message-ID, a plus-address, our token, a number that this ITSM
-    gave; last, for a registration letter, the only ticket that waits for one. Evidence that disagrees binds nothing."""
-    by_id = [t for t in letters.by_message_ids(c, [*mail.in_reply_to, *mail.references]) if t.backend == backend.name]
-    by_token = [t for token in looked.tokens if (t := tickets.by_token(c, token)) is not None]
-    found = {t.id: t for t in [*by_id, *by_token]}
-    if len(found) > 1:
-        return Binding(None, reason="it points to several tickets at once")
-    if found:
-        ticket = next(iter(found.values()))
-        if ticket.backend != backend.name:
-            return Binding(None, reason=f"its ticket was sent to {ticket.backend}, not to {backend.name}")
-        return Binding(ticket, "our Message-ID" if by_id else f"our token {ticket.token}")
-    return _bind_by_number(c, mail, backend, looked)
-
-
-def _bind_by_number(c: Connection, mail: InboundMail, backend: Backend, looked: Looked) -> Binding:
-    """The subject's numbers are the far end's own; those of a text may be an echo of what somebody once told us, and count
-    only where the subject bears none."""
-    words = looked.words or habits.words(backend.profile, mail)
-    numbers = words.in_subject or words.numbers
-    known = {t.id: t for number in numbers if (t := tickets.by_number(c, backend.name, number)) is not None}
-    if len(known) > 1:
-        return Binding(None, reason="it bears numbers of several tickets")
-    if known:
-        ticket = next(iter(known.values()))
-        if not words.in_subject:
-            others = [n for n in numbers if tickets.by_number(c, backend.name, n) is None]
-            if others or any(letters.told_elsewhere(c, ticket.id, n) for n in numbers):
-                return Binding(None, reason=f"number {ticket.number} stands in its text only, and may be an echo")
-        return Binding(ticket, f"number {ticket.number}, given by {backend.name}")
-    report = habits.read(backend.profile, mail, tz=_UTC, looked=words)
-    if report is None or report.status is not Status.REGISTERED or not report.number:
-        what = f"number {numbers[0]} is not known here" if numbers else "no Message-ID, token or number of ours"
-        return Binding(None, reason=what)
-    waiting = {
-        t.id: t for address in looked.addresses for t in tickets.unregistered_of_address(c, backend.name, address)
-    }
-    if len(waiting) == 1:
-        return Binding(
-            next(iter(waiting.values())), "inference: the only request of its requester that waits for a number"
-        )
-    return Binding(None, reason=f"number {report.number} is new, and nothing says whose request it is")
 
 
 def _addresses(mail: InboundMail) -> tuple[str, ...]:
@@ -276,8 +221,8 @@ def _heard(
         telling.put_receipt(c, ticket, now)
     tag = words.tag if number and ticket.number in ("", number) else ""
     watermark = report.fields.get("watermark", "") if report else ""
-    heard = {"thread": mail.message_id, "tag": tag, "watermark": watermark}
-    ticket = replace(ticket, **{name: value for name, value in heard.items() if value})
+    thread = mail.message_id or ticket.thread
+    ticket = replace(ticket, thread=thread, tag=tag or ticket.tag, watermark=watermark or ticket.watermark)
     tickets.save(c, ticket)
     return ticket
 

@@ -1,0 +1,171 @@
+"""Which ticket a believed letter is about, by the strongest evidence that it bears (design.md, correlation).
+
+Our Message-ID, a plus-address, our token, a number that this ITSM gave; last, for a registration letter only, the one
+request of the person it names that waits for a number. Evidence that disagrees binds nothing, and a number alone gives
+nobody access: the ITSM must have given it to that ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from imbot.backends import mail as habits
+from imbot.domain.letters import InboundMail
+from imbot.domain.tickets import Status, Ticket
+from imbot.services.env import Backend
+from imbot.store import letters, tickets
+
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One kind of evidence that was looked at: `kind` (Message-ID, token, number, inference) and what it gave, in words."""
+
+    kind: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which ticket a letter is about, and by what `evidence`. `ticket` None: `reason` says why not. `tried`: every kind of
+    evidence that was looked at, in order."""
+
+    ticket: Ticket | None
+    evidence: str = ""
+    reason: str = ""
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(slots=True)
+class _Search:
+    """A search under way."""
+
+    c: Connection
+    mail: InboundMail
+    backend: Backend
+    words: habits.Words
+    tokens: Sequence[str]
+    addresses: Sequence[str]
+    tried: list[Tried] = field(default_factory=list)
+
+    def note(self, kind: str, found: str) -> None:
+        self.tried.append(Tried(kind, found))
+
+    def to(self, ticket: Ticket, evidence: str) -> Binding:
+        return Binding(ticket, evidence, "", tuple(self.tried))
+
+    def nowhere(self, reason: str) -> Binding:
+        return Binding(None, "", reason, tuple(self.tried))
+
+
+def bind(
+    c: Connection,
+    mail: InboundMail,
+    backend: Backend,
+    words: habits.Words,
+    tokens: Sequence[str] = (),
+    addresses: Sequence[str] = (),
+) -> Binding:
+    """`tokens`: those that the letter bears; `addresses`: those that its text names. Reads only."""
+    search = _Search(c, mail, backend, words, tokens, addresses)
+    by_id, elsewhere = _by_message_id(search)
+    by_token, foreign = _by_token(search)
+    found = {ticket.id: ticket for ticket in (*by_id, *by_token)}
+    if len(found) > 1:
+        return search.nowhere("it points to several requests at once: its thread and its token name different ones")
+    if foreign:
+        return search.nowhere(f"the request of its token was sent to {foreign.backend}, not to {backend.name}")
+    if found:
+        ticket = next(iter(found.values()))
+        return search.to(ticket, "our Message-ID" if by_id else f"our token {ticket.token}")
+    if elsewhere:
+        return search.nowhere(f"it answers a letter that was sent to {elsewhere.backend}, not to {backend.name}")
+    return _by_number(search)
+
+
+def _by_message_id(search: _Search) -> tuple[list[Ticket], Ticket | None]:
+    """The tickets whose letters it answers, and one of another backend's that it does."""
+    named = [*search.mail.in_reply_to, *search.mail.references]
+    known = letters.by_message_ids(search.c, named)
+    ours = [ticket for ticket in known if ticket.backend == search.backend.name]
+    elsewhere = next((ticket for ticket in known if ticket not in ours), None)
+    if ours:
+        search.note("Message-ID", f"it answers a letter of {_named(ours)}")
+    elif elsewhere:
+        search.note("Message-ID", f"it answers a letter that was sent to {elsewhere.backend}")
+    else:
+        search.note("Message-ID", "the letter that it answers is none of ours" if named else "it answers no letter")
+    return ours, elsewhere
+
+
+def _by_token(search: _Search) -> tuple[list[Ticket], Ticket | None]:
+    """The tickets of this backend whose tokens it bears, and one of another backend's."""
+    known = [ticket for token in search.tokens if (ticket := tickets.by_token(search.c, token)) is not None]
+    foreign = next((ticket for ticket in known if ticket.backend != search.backend.name), None)
+    if known:
+        search.note("token", f"it bears the token of {_named(known)}")
+    else:
+        search.note("token", f"{search.tokens[0]} is no token of ours" if search.tokens else "it bears no token")
+    return known, foreign
+
+
+def _by_number(search: _Search) -> Binding:
+    """The subject's numbers are the far end's own; those of a text may be an echo of what somebody once told us, and count
+    only where the subject bears none."""
+    c, backend, words = search.c, search.backend, search.words
+    numbers = words.in_subject or words.numbers
+    known = {t.id: t for number in numbers if (t := tickets.by_number(c, backend.name, number)) is not None}
+    if not known:
+        search.note(
+            "number", f"{backend.name} gave {numbers[0]} to none of our requests" if numbers else "it bears none"
+        )
+        return _by_inference(search, numbers)
+    search.note("number", f"{backend.name} gave it to {_named(list(known.values()))}")
+    if len(known) > 1:
+        return search.nowhere("it bears numbers of several requests")
+    ticket = next(iter(known.values()))
+    if not words.in_subject:
+        others = [n for n in numbers if tickets.by_number(c, backend.name, n) is None]
+        if others or any(letters.told_elsewhere(c, ticket.id, n) for n in numbers):
+            return search.nowhere(f"number {ticket.number} stands in its text only, and may be an echo")
+    return search.to(ticket, f"number {ticket.number}, given by {backend.name}")
+
+
+def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
+    """For a registration letter only: whoever it names has exactly one request that waits for a number."""
+    c, backend = search.c, search.backend
+    report = habits.read(backend.profile, search.mail, tz=_UTC, looked=search.words)
+    if report is None or report.status is not Status.REGISTERED or not report.number:
+        search.note("inference", "only a registration letter with a number is asked whom it names")
+        return search.nowhere(_unknown(search, numbers))
+    waiting = {
+        t.id: t for address in search.addresses for t in tickets.unregistered_of_address(c, backend.name, address)
+    }
+    if len(waiting) == 1:
+        ticket = next(iter(waiting.values()))
+        search.note("inference", f"it names a person whose only waiting request is {_named([ticket])}")
+        return search.to(ticket, "inference: the only request of its requester that waits for a number")
+    many = f"{len(waiting)} requests that wait for a number" if waiting else "nobody whose request waits for a number"
+    search.note("inference", f"it names {many}")
+    return search.nowhere(f"number {report.number} is new, and nothing says whose request it is: it names {many}")
+
+
+def _unknown(search: _Search, numbers: Sequence[str]) -> str:
+    """Why nothing that it bears says which request it is about: what comes nearest first."""
+    said = []
+    if numbers:
+        said.append(f"number {numbers[0]} is none that {search.backend.name} gave to a request of ours")
+    if search.tokens:
+        said.append(f"{search.tokens[0]} is no token of ours")
+    if search.mail.in_reply_to or search.mail.references:
+        said.append("the letter that it answers is none of ours")
+    return ", and ".join(said) or "it bears no number, no token of ours, and answers no letter of ours"
+
+
+def _named(found: Sequence[Ticket]) -> str:
+    return ", ".join(ticket.number or f"«{ticket.title[:60]}»" for ticket in list(found)[:3])
