@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock clean servers
+.PHONY: demo test check format lock clean servers fixtures
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("imbot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -25,6 +25,9 @@ servers:
 test: $(VENV)/.dev servers
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --fail-under=100 --include='imbot/domain/*,imbot/dialog/*,imbot/store/outbox.py,imbot/store/lanes.py'
+
+fixtures: $(VENV)/.dev
+	@$(BIN)/python -m tests.mails_table
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
