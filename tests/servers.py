@@ -234,11 +234,14 @@ class Slapd:
 
 @dataclass
 class Dovecot:
-    """IMAP, POP3 and LMTP. Any user name is a mailbox with the password "secret"; `cat@example.test` has "пароль"."""
+    """IMAP, POP3 and LMTP. Any user name is a mailbox with the password "secret"; `cat@example.test` has "пароль".
+    `introspection`: where tokens are judged (RFC 7662), for OAuth2. `extra`: further lines of its settings."""
 
     folder: Path
     certificates: Certificates
     password: str = "secret"
+    introspection: str = ""
+    extra: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -262,6 +265,8 @@ class Dovecot:
                 .replace("@GROUP@", group)
             )
             text = text.replace("@CERT@", str(self.certificates.cert)).replace("@KEY@", str(self.certificates.key))
+            text = text.replace("@PASSDB@", self._token_passdb()).replace("@EXTRA@", self.extra)
+            text = text.replace("@TOKENS@", " xoauth2 oauthbearer" if self.introspection else "")
             for name, port in self.ports.items():
                 text = text.replace(f"@{name}@", str(port))
             conf.write_text(text)
@@ -273,6 +278,16 @@ class Dovecot:
                 return self
         said = (self.folder / "stderr.log").read_text(errors="replace") + log.read_text(errors="replace")
         raise RuntimeError(f"dovecot does not start: {said[-2000:]}")
+
+    def _token_passdb(self) -> str:
+        if not self.introspection:
+            return ""
+        file = self.folder / "oauth2.conf"
+        file.write_text(
+            f"introspection_url = {self.introspection}\nintrospection_mode = post\nusername_attribute = username\n"
+            "active_attribute = active\nactive_value = true\n"
+        )
+        return f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {file}\n}}\n"
 
     def deliver(self, address: str, *letters: bytes) -> None:
         """As a mail server would hand them over: by LMTP, in this order. Returns when they are in the mailbox."""

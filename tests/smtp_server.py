@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable
@@ -25,12 +26,13 @@ class Received:
 @dataclass
 class SmtpServer:
     """aiosmtpd in the loop of the test. Answers can be replaced: `mail_answer`, `rcpt_answer`, `data_answer`; `on_data`
-    runs before the answer to the final dot."""
+    runs before the answer to the final dot. `tokens`: whose each good token is, to sign in by XOAUTH2."""
 
     certificates: Certificates | None = None
     tls: str = "none"  # none, starttls, tls
     username: str = ""
     password: str = ""
+    tokens: dict[str, str] | None = None
     wrong_name: bool = False
     size_limit: int = 33_554_432
     letters: list[Received] = field(default_factory=list)
@@ -61,7 +63,7 @@ class SmtpServer:
     def _protocol(self, context: ssl.SSLContext | None) -> SMTP:
         self.connections += 1
         with_login: dict[str, Any] = {}
-        if self.username:
+        if self.username or self.tokens is not None:
             # aiosmtpd knows only of STARTTLS: it must be told to let people log in on a port that is TLS from the start.
             with_login = {
                 "authenticator": self._authenticate,
@@ -93,6 +95,15 @@ class SmtpServer:
     ) -> AuthResult:
         expected = LoginPassword(self.username.encode(), self.password.encode())
         return AuthResult(success=data == expected, handled=False, auth_data=self.username)
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802  a hook of aiosmtpd
+        said = base64.b64decode(args[1]).decode().split("\x01")
+        user, token = said[0].removeprefix("user="), said[1].removeprefix("auth=Bearer ")
+        if (self.tokens or {}).get(token) == user:
+            return AuthResult(success=True, auth_data=user)
+        await server.challenge_auth(base64.b64encode(b'{"status":"401"}').decode(), encode_to_b64=False)
+        await server.push("535 5.7.8 Error: authentication failed")
+        return AuthResult(success=False, handled=True)
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
