@@ -70,8 +70,7 @@ def _pack_the_rest(c: Connection, parcel: Parcel, packing: Packing, now: datetim
     rest = [row.id for row in files.of_letter(c, message_id) if row not in packing.files and row.fate == "stored"]
     if packing.kind not in (LetterKind.TICKET, LetterKind.FILES):
         files.assign(c, rest, "")
-    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
-    filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits)
+    filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, env)
 
 
 def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:
@@ -213,8 +212,7 @@ def file_stored(
         return
     if letters.letter(c, row.letter_id or ticket.message_id) is not None:
         files.assign(c, [row.id], "")
-        waits = env.backend(ticket.backend).waits_for_number and not ticket.number
-        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, waits=waits)
+        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, env)
     telling.put_receipt(c, ticket, now)
 
 

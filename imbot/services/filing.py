@@ -12,7 +12,7 @@ from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket, may_add, may_see
 from imbot.mime.names import clean_file_name
-from imbot.services import telling
+from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, outbox, people, sessions, tickets
 from imbot.store.files import FileRow
@@ -120,7 +120,7 @@ def open_ticket(
     fetch_files(c, ticket.id, now)
     telling.put_receipt(c, ticket, now)
     _recheck(c, ticket, person, now, env)
-    pack(c, ticket, "ticket", ticket.message_id, "", now, waits=False)
+    pack(c, ticket, "ticket", ticket.message_id, "", now, env)
     return Happened("opened", {"ticket": ticket.id})
 
 
@@ -141,8 +141,7 @@ def add_to_ticket(
         lane = f"ticket:{order.files_id}"
     ledger.log(c, ticket.id, now, "added", {"text": order.text, "message_id": message_id})
     _recheck(c, ticket, person, now, env)
-    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
-    pack(c, ticket, "addition", message_id, order.text, now, waits=waits, lane=lane)
+    waits = pack(c, ticket, "addition", message_id, order.text, now, env, lane=lane)
     return Happened("added", telling.ticket_values(ticket) | {"waits": waits})
 
 
@@ -153,11 +152,13 @@ def pack(
     message_id: str,
     text: str,
     now: datetime,
+    env: Env,
     *,
-    waits: bool,
     lane: str = "",
-) -> None:
-    """Order a letter of the ticket: composed by the courier, outside of any transaction, once its files are there."""
+) -> bool:
+    """Order a letter of the ticket: composed by the courier, outside of any transaction, once its files are there. Returns
+    whether it waits for the number: all but the first do, where without it they would open calls of their own."""
+    waits = letter != "ticket" and env.backend(ticket.backend).waits_for_number and watchdog.holds(c, ticket)
     put = outbox.put(
         c,
         NewParcel(
@@ -172,6 +173,9 @@ def pack(
     )
     if not put:
         raise RuntimeError(f"two letters with one Message-ID: {letter} of {ticket.id}")  # never to be lost in silence
+    if waits:
+        watchdog.joined(c, ticket, message_id, now)
+    return waits
 
 
 def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket | None:

@@ -231,8 +231,7 @@ def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> Non
 
 
 def _follow_up(c: Connection, ticket: Ticket, letter: str, text: str, now: datetime, env: Env, fresh: Fresh) -> None:
-    waits = env.backend(ticket.backend).waits_for_number and not ticket.number
-    pack(c, ticket, letter, fresh.message_ids[0], text, now, waits=waits)
+    pack(c, ticket, letter, fresh.message_ids[0], text, now, env)
 
 
 def _not_found() -> Happened:

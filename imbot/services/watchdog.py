@@ -124,6 +124,26 @@ def refresh(c: Connection, ticket: Ticket, asked: Question, now: datetime) -> No
         _put(c, chat_key, _anew(ticket, chat_key, now), {"question": ticket.id, "edit": message_id}, now)
 
 
+def holds(c: Connection, ticket: Ticket) -> bool:
+    """Whether follow-up letters wait for the number: not once an admin has let them go without it."""
+    if ticket.number:
+        return False
+    asked = watches.question(c, ticket.id)
+    return asked is None or asked.decision != "go"
+
+
+def joined(c: Connection, ticket: Ticket, message_id: str, now: datetime) -> None:
+    """One more letter waits for the number. Where admins were asked, the question says so; where they have left the request
+    as it is, nobody would look at it again, so they hear of it."""
+    asked = watches.question(c, ticket.id)
+    if asked is None:
+        return
+    if asked.decision == "leave":
+        values = {"title": ticket.title, "ticket": ticket.id}
+        telling.alert(c, "addition_waits", f"waits:{message_id}", values, now)
+    refresh(c, ticket, asked, now)
+
+
 def showing(c: Connection, parcel: Parcel, env: Env) -> tuple[Screen, str] | None:
     """The question as it is at this moment, and the message to edit ("" = a new one); None: nobody is to be shown it, since
     it was answered meanwhile or the chat is no admin's any more."""

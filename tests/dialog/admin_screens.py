@@ -54,6 +54,7 @@ def admin_screens(messy: str) -> dict[str, Screen]:
     answered = {"title": messy, "number": "", "status": "new"}
     many = [
         {"name": "unconfirmed", "at": MOMENT, "values": {"count": 5, "since": MOMENT}},
+        {"name": "addition_waits", "at": MOMENT, "values": {"title": messy, "ticket": "x" * 16}},
         {"name": "answered", "at": MOMENT, "values": answered},
         {"name": "answered", "at": MOMENT, "values": answered | {"number": "IM-CL-1", "status": "resolved"}},
     ]
