@@ -7,7 +7,7 @@ It stands for a foreign system: it sees letters only, keeps its own numbers, and
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -68,9 +68,11 @@ class PlayItsm:
         """The call a letter was filed under."""
         return next((call for call in self._calls if letter_id in call.letters), None)
 
-    async def answer(self, letter_id: int, action: str, words: str = "") -> Call:
-        """Answer as the helpdesk does: one letter to the writer. Raises UnknownLetter, or DeliveryError
-        where the letter was not taken (the call then keeps its number and its old status)."""
+    async def answer(
+        self, letter_id: int, action: str, words: str = "", files: Sequence[tuple[str, bytes]] = ()
+    ) -> Call:
+        """Answer as the helpdesk does: one letter to the writer, with files (name, bytes) attached. Raises
+        UnknownLetter, or DeliveryError where the letter was not taken (the call then keeps its number and its status)."""
         call = self.call_of(letter_id)
         if call is None or action not in ACTIONS:
             raise UnknownLetter(f"no letter {letter_id} in the ITSM's mailbox, or no button «{action}»")
@@ -86,10 +88,11 @@ class PlayItsm:
             words=words,
             echo=call.echo,
             thread=() if action == "register" else tuple(call.message_ids[-6:]),
+            files=tuple(files),
         )
         await self._send(answer.recipient, write_answer(answer))
         call.message_ids.append(answer.message_id)
-        call.status = _AFTER[action]
+        call.status = _AFTER.get(action, call.status)
         return call
 
     def _mint_number(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.header import Header
+from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
@@ -17,10 +18,11 @@ from html import escape
 
 from imbot.demo.cast import ITSM_ADDRESS
 
-ACTIONS = ("register", "start", "ask", "done", "reject")
+ACTIONS = ("register", "start", "comment", "ask", "done", "reject")
 _SUBJECTS = {
     "register": "Заявка № {number} получена и рассмотрена",
     "start": "Заявка № {number} принята в работу",
+    "comment": "Сообщение по заявке № {number}",
     "ask": "По заявке № {number} требуется уточнение",
     "done": "Заявка № {number} выполнена",
     "reject": "Заявка № {number} отклонена",
@@ -28,6 +30,7 @@ _SUBJECTS = {
 _DEFAULT_WORDS = {
     "register": "",
     "start": "",
+    "comment": "Смотрите вложение.",
     "ask": "Уточните, пожалуйста, когда к вам можно подойти?",
     "done": "Причина устранена, работа проверена.",
     "reject": "Эта просьба не относится к службе поддержки.",
@@ -45,7 +48,8 @@ _ECHO = 4000  # characters of the request that a registration repeats
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the ITSM says: `action` about call `number`, in `words` ("" = its usual ones). `now` bears the ITSM's own zone.
-    `echo`: the text of the request. `thread`: Message-IDs of the thread, oldest first; empty starts a new one."""
+    `echo`: the text of the request. `thread`: Message-IDs of the thread, oldest first; empty starts a new one.
+    `files`: (name, bytes) of what is attached."""
 
     action: str
     number: str
@@ -55,12 +59,15 @@ class Answer:
     words: str = ""
     echo: str = ""
     thread: tuple[str, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
 
 
 def write_answer(answer: Answer) -> bytes:
     """The letter, ready for SMTP."""
     lines = _lines(answer)
-    letter = MIMEMultipart("alternative", boundary=f"----im-{sha256(answer.message_id.encode()).hexdigest()[:20]}")
+    boundary = f"----im-{sha256(answer.message_id.encode()).hexdigest()[:20]}"
+    words = MIMEMultipart("alternative", boundary=f"{boundary}-words" if answer.files else boundary)
+    letter = MIMEMultipart("mixed", boundary=boundary) if answer.files else words
     letter["From"] = formataddr(("Служба поддержки", ITSM_ADDRESS), charset="utf-8")
     letter["To"] = answer.recipient
     subject = _SUBJECTS[answer.action].format(number=answer.number)
@@ -75,8 +82,14 @@ def write_answer(answer: Answer) -> bytes:
     plain = _with_stray_tags(lines)
     html = _html(lines)
     charset = _charset(answer.action, plain + html)
-    letter.attach(MIMEText(plain, "plain", charset))
-    letter.attach(MIMEText(html, "html", charset))
+    words.attach(MIMEText(plain, "plain", charset))
+    words.attach(MIMEText(html, "html", charset))
+    if letter is not words:
+        letter.attach(words)
+    for name, data in answer.files:
+        part = MIMEApplication(data)
+        part.add_header("Content-Disposition", "attachment", filename=("utf-8", "", name))
+        letter.attach(part)
     return letter.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
@@ -93,6 +106,8 @@ def _lines(answer: Answer) -> list[str]:
             return [*lines, "", "Описание заявки:", *echo]
         case "start":
             return [f"Заявка {number} принята в работу.", "Исполнитель: Кузнецов Т. А.", *([words] if words else [])]
+        case "comment":
+            return [f"По заявке {number} есть сообщение.", f"Сообщение: {words}"]
         case "ask":
             return [f"По заявке {number} требуется уточнение.", f"Вопрос: {words}"]
         case "done":

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import orjson
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 
 _QUEUED = re.compile(r"queued as (\d+)")
+_MAX_FILES = MAX_LETTER // 2  # base64 makes a third more of them
 _STRANGER = "someone@outside.example"
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
@@ -65,17 +67,28 @@ async def raw(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """`{text?}`: the ITSM answers a letter of its mailbox: register, start, ask, done or reject."""
+    """`{text?}`, or multipart with `text` and `files`: the ITSM answers a letter of its mailbox: register, start, comment,
+    ask, done or reject."""
     world = _world(request)
     letter_id = whole_number(request.path_params["letter"], "the letter")
-    data = await json_body(request, {"text": (str, type(None))}, required=frozenset())
-    words = data.get("text") or ""
+    words, files = await _answer_of(request)
     if len(words) > 10_000:
         raise BadRequest("text has at most 10,000 characters")
     await world.unread.join()
-    call = await world.itsm.answer(letter_id, request.path_params["action"], words)
+    call = await world.itsm.answer(letter_id, request.path_params["action"], words, files)
     world.touch()
     return _json({"ok": True, "number": call.number, "status": call.status})
+
+
+async def _answer_of(request: Request) -> tuple[str, list[tuple[str, bytes]]]:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        data = await json_body(request, {"text": (str, type(None))}, required=frozenset())
+        return data.get("text") or "", []
+    async with request.form(max_files=10, max_fields=5) as form:
+        uploads = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
+        if sum(one.size or 0 for one in uploads) > _MAX_FILES:
+            raise BadRequest(f"the files have at most {_MAX_FILES} bytes together")
+        return str(form.get("text") or ""), [(one.filename or "file", await one.read()) for one in uploads]
 
 
 def _world(request: Request) -> World:

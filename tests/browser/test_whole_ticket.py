@@ -12,6 +12,7 @@ from tests.browser.conftest import Screen
 
 pytestmark = pytest.mark.servers
 
+FILE = {"name": "Как заменить картридж.html", "mimeType": "text/html", "buffer": b"<script>alert(1)</script>"}
 WORDS = "Мигает красным и не печатает. Бумага есть."
 
 
@@ -74,6 +75,16 @@ async def let_the_helpdesk_answer(screen: Screen) -> None:
     await screen.go("phone")
     await expect(screen.said("IM-CL-1042")).to_be_visible()
     await screen.shot("registered")
+    await screen.go("itsm")
+    await page.locator("[data-action=comment]").first.click()
+    await page.set_input_files(".answer input[type=file]", [FILE])
+    await screen.shot("the-helpdesk-attaches-a-file")
+    await page.locator(".answer .primary").click()
+    await screen.go("phone")
+    await expect(screen.said("поддержка пишет")).to_contain_text("Инструкция во вложении")
+    sent = page.locator(".bubble.bot", has_text="Как заменить картридж.html.txt").last
+    await expect(sent.locator("a[download]")).to_be_visible()
+    await screen.shot("the-file-in-the-chat")
     await screen.go("itsm")
     await page.locator("[data-action=done]").first.click()
     await page.fill(".answer textarea", "Заменён картридж, печать проверена.")

@@ -45,6 +45,16 @@ def test_the_promise_is_four_hours_off_in_the_zone_of_the_itsm() -> None:
     assert "Обещанное время решения: 21.11.2026 13:14:00" in bytes_to_mail(answer("register")).text
 
 
+def test_a_message_may_bear_files_beside_its_words() -> None:
+    files = (("инструкция.pdf", b"%PDF-1.4"), ("a\r\nb.txt", b""))
+    raw = write_answer(Answer("comment", "IM-CL-1042", "bot@demo.local", "<a@b>", NOW, "Смотрите", files=files))
+    mail = bytes_to_mail(raw)
+    assert "Сообщение: Смотрите" in mail.text
+    assert [(part.name, part.data) for part in mail.attachments][0] == files[0]
+    assert len(mail.attachments) == 2
+    assert mail.problems == ()
+
+
 def test_tags_survive_in_the_text_part() -> None:
     text = bytes_to_mail(answer("done")).text
     assert "Решение:</div>" in text

@@ -19,6 +19,14 @@ NOW = datetime(2026, 11, 21, 13, 2, tzinfo=MOSCOW)
 OURS = "Описание:\nМигает\n\nПодано: 21.11.2026 13:01 МСК, Telegram-бот\nМетку imb:3YMJYYOBY3, пожалуйста, не удаляйте."
 
 
+def test_a_message_has_no_status_but_words() -> None:
+    profile = load_profile(Path(packed("templates")) / "mail" / "inframanager")
+    answer = Answer("comment", "IM-CL-1042", "bot@demo.local", "<a@b>", NOW, "Зайдём после обеда.", OURS)
+    report = read(profile, bytes_to_mail(write_answer(answer)), tz=MOSCOW, sent=["Принтер: мигает", OURS])
+    assert report is not None
+    assert (report.status, report.number, report.fields["comment"]) == (None, "IM-CL-1042", "Зайдём после обеда.")
+
+
 @pytest.mark.parametrize(
     ("action", "status", "field", "value"),
     [

@@ -199,6 +199,18 @@ async def test_the_itsm_numbers_calls_from_1042_and_keeps_the_number_in_a_thread
     assert all("dmarc=pass" in one["headers"]["Authentication-Results"] for one in letters)
 
 
+async def test_an_answer_of_the_itsm_may_bear_files(page: Page) -> None:
+    letter = (await page.post("/api/mailboxes/itsm@demo.local/deliver", data=REQUEST))["id"]
+    form = aiohttp.FormData(default_to_multipart=True, quote_fields=False)
+    form.add_field("text", "Смотрите инструкцию")
+    form.add_field("files", b"%PDF-1.4", filename="инструкция.pdf")
+    told = await page.post(f"/api/itsm/letters/{letter}/comment", data=form)
+    assert told == {"ok": True, "number": "IM-CL-1042", "status": "new"}
+    (answer,) = (await page.get("/api/mailboxes/bot@demo.local"))["letters"]
+    assert "Сообщение: Смотрите инструкцию" in answer["text"]
+    assert [(one["name"], one["size"]) for one in answer["attachments"]] == [("инструкция.pdf", 8)]
+
+
 async def test_an_answer_to_nobody_says_that_the_mail_server_refused(page: Page) -> None:
     stray = b"From: nobody@elsewhere.example\r\n\r\nhello\r\n"
     letter = (await page.post("/api/mailboxes/itsm@demo.local/deliver", data=stray))["id"]

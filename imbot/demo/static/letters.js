@@ -1,6 +1,6 @@
 // Letters of a mailbox, newest first: who, what, files, headers; for the helpdesk also the buttons that answer.
 
-import { el, linked, post, showList } from "./dom.js";
+import { call, el, linked, post, showList } from "./dom.js";
 import { chip, toast } from "./phone.js";
 import { clock, words } from "./words.js";
 
@@ -54,13 +54,21 @@ function headers(letter) {
   );
 }
 
+function withFiles(text, files) {
+  const form = new FormData();
+  form.append("text", text);
+  for (const file of files) form.append("files", file, file.name);
+  return form;
+}
+
 function answers(letter, fail) {
   const place = el("div", { class: "answer" });
   const line = el("div", { class: "actions" });
-  const say = async (action, text) => {
+  const say = async (action, text, files = []) => {
     for (const button of line.children) button.disabled = true;
     try {
-      const told = await post(`/api/itsm/letters/${letter.id}/${action}`, text ? { text } : {});
+      const path = `/api/itsm/letters/${letter.id}/${action}`;
+      const told = files.length ? await call(path, { method: "POST", body: withFiles(text, files) }) : await post(path, text ? { text } : {});
       toast(words.answered(told.number));
       place.replaceChildren();
     } catch (error) {
@@ -72,9 +80,11 @@ function answers(letter, fail) {
   const ask = (action, label, usual) => {
     const text = el("textarea", { rows: 2, id: `answer-${letter.id}` });
     text.value = usual;
+    const files = el("input", { type: "file", multiple: true, id: `files-${letter.id}`, "data-files": "answer" });
     place.replaceChildren(
-      el("form", { onsubmit: (event) => { event.preventDefault(); say(action, text.value); } },
+      el("form", { onsubmit: (event) => { event.preventDefault(); say(action, text.value, [...files.files]); } },
         el("label", { for: text.id }, `${label}: ${words.answerText.toLowerCase()}`), text,
+        el("label", { for: files.id }, words.answerFiles), files,
         el("div", { class: "actions" },
           el("button", { type: "submit", class: "primary" }, words.sendAnswer),
           el("button", { type: "button", onclick: () => place.replaceChildren() }, words.cancel))),
@@ -86,6 +96,7 @@ function answers(letter, fail) {
   line.append(
     el("button", { type: "button", class: fresh ? "primary" : "", "data-action": "register", onclick: () => say("register", "") }, words.register),
     el("button", { type: "button", "data-action": "start", onclick: () => say("start", "") }, words.startWork),
+    el("button", { type: "button", "data-action": "comment", onclick: () => ask("comment", words.comment, words.commentDefault) }, words.comment, "…"),
     el("button", { type: "button", "data-action": "ask", onclick: () => ask("ask", words.ask, words.askDefault) }, words.ask, "…"),
     el("button", { type: "button", class: fresh ? "" : "primary", "data-action": "done", onclick: () => ask("done", words.done, words.doneDefault) }, words.done, "…"),
     el("button", { type: "button", class: "danger", "data-action": "reject", onclick: () => ask("reject", words.reject, words.rejectDefault) }, words.reject, "…"),
