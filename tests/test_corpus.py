@@ -46,7 +46,7 @@ def test_the_letters_are_here() -> None:
     assert len(LETTERS) > 1000
 
 
-def test_every_letter_is_read_or_refused_and_hardly_any_is_refused() -> None:
+def test_every_letter_is_read() -> None:
     refused = []
     slow = []
     for path in LETTERS:
@@ -68,7 +68,7 @@ def test_every_letter_is_read_or_refused_and_hardly_any_is_refused() -> None:
         )
         json.dumps(mail_summary(path.name, mail, None))
         assert find_tokens(mail) == ()
-    assert refused == ["bfd54766-stack-overflow.txt"]  # a To of more than 64 KB
+    assert refused == []
     assert slow == []
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from imbot.mime.headers import decode_words
+from imbot.mime.words import decode_words
 
 MAX_ADDRESSES = 1000
 _BARE = re.compile(r"[^\s<>()\[\],;:\"@]{1,256}@[^\s<>()\[\],;:\"@]{1,255}")
+_PLAIN = re.compile(r"[^\"(),:;<>\\]*(?:<[^\"(),:;<>\\]*>)?\s*")  # one mailbox, and nothing that could divide it
 _EDGES = " \t\r\n\"'<>,;:"
 
 
@@ -15,7 +16,7 @@ def parse_addresses(text: str) -> list[tuple[str, str]]:
     """(display name, address) of every mailbox in a header's undecoded text, at most a thousand. Addresses keep their
     case; what bears neither `@` nor angles is left out."""
     found: list[tuple[str, str]] = []
-    for entry in _entries(text):
+    for entry in [text] if _PLAIN.fullmatch(text) else _entries(text):
         pair = _mailbox(entry)
         if pair is not None:
             found.append(pair)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from imbot.mime.headers import decode_base64
+from imbot.mime.words import decode_base64
 
 MAX_UU_FILES = 20
 _BEGIN = re.compile(r"(?m)^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n")
