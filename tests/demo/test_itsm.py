@@ -50,7 +50,7 @@ def test_a_message_may_bear_files_beside_its_words() -> None:
     raw = write_answer(Answer("comment", "IM-CL-1042", "bot@demo.local", "<a@b>", NOW, "Смотрите", files=files))
     mail = bytes_to_mail(raw)
     assert "Сообщение: Смотрите" in mail.text
-    assert [(part.name, part.data) for part in mail.attachments][0] == files[0]
+    assert (mail.attachments[0].name, mail.attachments[0].data) == files[0]
     assert len(mail.attachments) == 2
     assert mail.problems == ()
 
