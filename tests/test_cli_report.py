@@ -1,0 +1,31 @@
+"""`imbot report`: a table that opens in any program and runs nothing there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import stat
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbot.cli_report import safe
+from tests.company import Company
+
+
+def test_the_report_is_a_table_that_runs_nothing(company: Company) -> None:
+    path = company.folder / "report.csv"
+    assert company("report", "--csv", str(path), "--bom").out == f"{path}: 2 tickets\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_bytes().decode("utf-8")
+    assert text.startswith("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert [row["title"] for row in rows] == ["Принтер: =HYPERLINK(1)", "Old"]
+    assert (rows[0]["stars"], rows[0]["words"], rows[0]["hours to resolution"]) == ("2", "'-1+2 долго", "48.0")
+    assert company("report", "--since", "2026-13-01").code == 1
+    assert company("report", "--since", "2020-01-01", "--until", "2020-01-02").out.count("\n") == 1
+
+
+@given(st.text(max_size=40))
+def test_no_cell_begins_like_a_formula(text: str) -> None:
+    assert not safe(text).lstrip(" \u00a0\ufeff").startswith(("=", "+", "-", "@", "\t", "\r"))

@@ -1,0 +1,82 @@
+"""`imbot user ...` and `imbot location ...` against a small company: who is known, and taking it away."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.store import inbox, outbox, people, tickets
+from imbot.store.db import once
+from tests.company import ANNA, NOW, Company
+
+
+def test_users_are_listed_and_shown(company: Company) -> None:
+    assert {row["address"]: row["role"] for row in company("user", "list", "--json").rows} == {
+        "anna@company.ru": "user",
+        "tom@company.ru": "admin",
+    }
+    assert "Иванова Анна Сергеевна" in company("user", "list").out
+    shown = company("user", "show", "1001").out
+    assert "anna@company.ru" in shown
+    assert "IM-CL-1042" in shown
+
+
+def test_somebody_unknown_is_said_to_be_unknown(company: Company) -> None:
+    for command in ("show", "unlink", "delete"):
+        answer = company("user", command, "nobody@company.ru")
+        assert (answer.code, answer.out) == (1, "")
+        assert "nobody is known by" in answer.err
+
+
+def test_a_role_is_given_and_taken_back(company: Company) -> None:
+    assert company("user", "role", "anna@company.ru", "support").out == "anna@company.ru: support\n"
+    assert company("user", "role", "anna@company.ru", "directory").out == "anna@company.ru: user\n"
+    assert company("user", "role", "anna@company.ru", "boss").code == 1
+
+
+def test_signing_out_by_chat_leaves_the_person_known(company: Company) -> None:
+    assert company("user", "unlink", "1001").out == "signed out: telegram:1001\n"
+    assert once(company.url, people.person_of_chat, ANNA.key) is None
+    assert company("user", "show", "anna@company.ru").code == 0
+
+
+def test_deleting_a_person_asks_first_and_says_what_went(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"n\n")))
+    assert company("user", "delete", "anna@company.ru").code == 1
+    answer = company("user", "delete", "anna@company.ru", "--yes")
+    assert answer.code == 0
+    assert "tickets: 2" in answer.out
+    assert "files on disk: 1" in answer.out
+    assert not (company.folder / "var" / "files" / "photo").exists()
+    assert company("user", "show", "anna@company.ru").code == 1
+    ticket = once(company.url, tickets.get, "t1")
+    assert ticket is not None
+    assert (ticket.title, ticket.description, ticket.number) == ("", "", "IM-CL-1042")
+
+
+def test_an_invitation_needs_the_bots_name_and_an_active_person(company: Company) -> None:
+    assert "start `imbot run` once" in company("user", "invite", "anna@company.ru").err
+    once(company.url, inbox.set_fact, "bot_username", "helpbot", NOW)
+    answer = company("user", "invite", "Anna@company.ru")
+    assert "https://t.me/helpbot?start=" in answer.out
+    assert "disabled" in company("user", "invite", "eve@company.ru").err
+    assert "is not a mail address" in company("user", "invite", "anna").err
+
+
+def test_why_no_code_came_is_answered(company: Company) -> None:
+    lookup = NewParcel("signin:telegram:1", "directory", "lookup:9:eve@company.ru", Kind.LOOKUP, {"address": "eve"})
+    once(company.url, outbox.put, lookup, NOW)
+    answer = company("user", "check", "eve@company.ru")
+    assert "directory: the account is disabled there" in answer.out
+    assert "codes asked for: 0 of 3 this hour" in answer.out
+    assert "directory: waits" in answer.out
+    assert "one active entry" in company("user", "check", "anna@company.ru").out
+
+
+def test_remembered_places_are_forgotten(company: Company) -> None:
+    assert company("location", "clear").code == 1
+    assert company("location", "clear", "anna@company.ru").out == "places forgotten: 2\n"
+    assert company("location", "clear", "--all").out == "places forgotten: 0\n"
