@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from imbot import __version__, cli_mail, cli_queue, cli_user
+from imbot import __version__, cli_mail, cli_queue, cli_ticket, cli_user
 from imbot.cli_base import AsJson, Config, say, say_json, settings_of, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 app.add_typer(cli_user.app, name="user")
 app.add_typer(cli_user.location, name="location")
 app.add_typer(cli_queue.outbox, name="outbox")
-app.add_typer(cli_queue.ticket, name="ticket")
+app.add_typer(cli_ticket.ticket, name="ticket")
 app.add_typer(cli_mail.app, name="mail")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 

@@ -1,0 +1,75 @@
+"""`imbot ticket unconfirmed | resend | leave | let-go` against a small company: the buttons of an admin's chat as commands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.tickets import Handover
+from imbot.store import letters, outbox, tickets, watches
+from imbot.store.db import once
+from imbot.store.letters import LetterRow
+from imbot.store.watches import Question
+from tests.company import NOW, Company
+
+
+@pytest.fixture
+def silent(company: Company) -> Company:
+    """The mail server took Anna's second request two hours ago, and one addition waits; the ITSM has said nothing."""
+
+    def taken(c: Any) -> None:
+        one = tickets.get(c, "t2")
+        assert one is not None
+        sent = NOW - timedelta(hours=2)
+        tickets.save(c, replace(one, handover=Handover.ACCEPTED, accepted_at=sent))
+        letter = {"subject": "Old", "text": "words", "date": sent.isoformat()}
+        letters.save_letter(c, LetterRow(one.message_id, "t2", "ticket", letter, sent, sent, "accepted", "250 queued"))
+        body = {"message_id": one.message_id, "ticket": "t2", "letter": "ticket"}
+        outbox.put(c, NewParcel("ticket:t2", "smtp", f"letter:{one.message_id}", Kind.LETTER, body), sent)
+        pack = {"ticket": "t2", "letter": "addition", "message_id": "<3@company.ru>", "text": "more"}
+        outbox.put(c, NewParcel("ticket:t2", "self", "pack:3", Kind.PACK, pack, waits_for="number:t2"), sent)
+        watches.save_question(c, "t2", Question(1), NOW)
+
+    once(company.url, taken)
+    return company
+
+
+def test_what_is_unconfirmed_is_listed_with_what_was_decided(silent: Company) -> None:
+    (row,) = silent("ticket", "unconfirmed", "--json").rows
+    assert (row["id"], row["waiting"], row["decision"], row["answer"]) == ("t2", 1, "", "250 queued")
+    assert silent("ticket", "leave", "t2").out == "t2: left as it is\n"
+    listed = silent("ticket", "unconfirmed").out
+    assert "left (" in listed
+    assert "anna@company.ru" in listed
+
+
+def test_sending_again_opens_the_same_letter_under_its_id(silent: Company) -> None:
+    assert silent("ticket", "resend", "imb:aaaaaaaaaa").code == 0
+    letter = once(silent.url, letters.letter, "<2@company.ru>")
+    assert letter is not None
+    assert letter.letter["text"] == "words"
+    assert letter.letter["date"] > NOW.isoformat()
+    again = silent("ticket", "resend", "t2")
+    assert again.code == 1
+    assert again.err == "imbot: t2: there is nothing to decide about it: its status is new, its letter queued\n"
+
+
+def test_additions_are_let_go(silent: Company) -> None:
+    assert silent("ticket", "let-go", "t2").code == 0
+    assert once(silent.url, outbox.count_waiting, "number:t2") == 0
+    (row,) = silent("ticket", "unconfirmed", "--json").rows
+    assert row["decision"] == "go"
+
+
+@pytest.mark.parametrize(
+    ("what", "says"), [("t1", "its number is IM-CL-1042"), ("t9", "there is no ticket 't9'"), ("imb:", "no ticket")]
+)
+def test_what_cannot_be_decided_is_said_so(silent: Company, what: str, says: str) -> None:
+    answer = silent("ticket", "leave", what)
+    assert answer.code == 1
+    assert says in answer.err
+    assert answer.err.count("\n") == 1
