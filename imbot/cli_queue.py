@@ -1,10 +1,8 @@
-"""`imbot outbox ...`, `imbot ticket ...`, `imbot mail quarantine ...`: looking into what waits, and deciding about it."""
+"""`imbot outbox ...`, `imbot ticket ...`: looking into what waits, and deciding about it."""
 
 from __future__ import annotations
 
 import secrets
-import sys
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 outbox = typer.Typer(no_args_is_help=True, help="What waits to be sent: list, retry, drop, confirm.")
 ticket = typer.Typer(no_args_is_help=True, help="Tickets.")
-quarantine = typer.Typer(no_args_is_help=True, help="Letters that were not believed or not bound: list, show, replay.")
 Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID")]
 _MOST = 200
 
@@ -114,52 +111,6 @@ def show_ticket(
             say_json(one)
         else:
             _say_ticket(one, settings)
-
-
-@quarantine.command("list")
-def list_quarantine(
-    days: Annotated[int, typer.Option(help="How far back.", min=1)] = 30, config: Config = None, as_json: AsJson = False
-) -> None:
-    """Letters set aside, newest first, and why."""
-    from imbot.store import inbox
-
-    settings = settings_of(config)
-    rows = in_store(settings, inbox.quarantined, now() - timedelta(days=days), _MOST)
-    if as_json:
-        for row in rows:
-            say_json(
-                {"id": row.id, "at": row.kept_at, "from": row.sender, "subject": row.subject, "reason": row.reason}
-            )
-        return
-    table = [["ID", "CAME", "FROM", "SUBJECT", "REASON"]]
-    table += [[str(row.id), shown(row.kept_at, settings), row.sender, row.subject, row.reason] for row in rows]
-    say_table([[one_line(cell) for cell in line] for line in table])
-
-
-@quarantine.command("show")
-def show_quarantine(id: Id, config: Config = None) -> None:
-    """The letter as it came, byte by byte, on standard output."""
-    from imbot.store import inbox
-
-    settings = settings_of(config)
-    letter = in_store(settings, inbox.raw_letter, id)
-    if letter is None:
-        raise ImbotError(f"there is no letter {id}")
-    if letter.raw is None and not letter.path:
-        raise ImbotError(f"letter {id} has been cleaned up: only its identity is kept")
-    raw = letter.raw if letter.raw is not None else (settings.general.data_dir / "letters" / letter.path).read_bytes()
-    sys.stdout.buffer.write(raw)
-    sys.stdout.buffer.flush()
-
-
-@quarantine.command("replay")
-def replay(id: Id, config: Config = None) -> None:
-    """Read a letter again, after its profile or the settings were mended."""
-    from imbot.store import inbox
-
-    if not in_store(settings_of(config), inbox.reopen_mail, id):
-        raise ImbotError(f"letter {id} cannot be read again: it is not in quarantine")
-    say(f"{id}: is read again, if `imbot run` is running")
 
 
 def _state(stored: Any) -> str:

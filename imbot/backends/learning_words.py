@@ -24,7 +24,7 @@ _STEMS: dict[Status | None, str] = {
     Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|нов[аыо]"
     "|registered|created|opened|received|logged|new|assigned an id|confirm",
     Status.IN_PROGRESS: "в работ|назначен|взят|обрабат|выполняется|не решен|не выполнен"
-    "|на .?открыт|in progress|processing|assigned|started|work|owner|reopen|to .?open",
+    "|(?:на|->)\\W{0,3}открыт|in progress|processing|assigned|started|work|owner|reopen|(?:to|->)\\W{0,3}open",
     Status.WAITING: "уточн|ожида|информаци|вопрос|приостановл|отложен|отклик"
     "|waiting|pending|hold|await|information|feedback|question|stalled|need",
     Status.RESOLVED: "выполнен|решен|исправлен|закрыт|resolved|solved|completed|done|fixed|solution|closed",

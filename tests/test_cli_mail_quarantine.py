@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from imbot.domain.tickets import Status
+from imbot.store import inbox, ledger
+from imbot.store.db import once
+from tests.cli_desk import DONE, FORGED, NOW, Desk, letter, make_desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield make_desk(tmp_path, capsysbinary, monkeypatch)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def quarantine(desk: Desk, *arguments: str) -> str:
+    answer = desk("mail", "quarantine", *arguments)
+    assert answer.code == 0, answer.err
+    return answer.text
+
+
+def outcome(desk: Desk, id: int) -> str:
+    row = once(desk.url, inbox.get_mail, id)
+    assert row is not None
+    return row.outcome
+
+
+def test_what_was_set_aside_is_listed_and_said_in_words(desk: Desk) -> None:
+    id = desk.came(FORGED)
+    (row,) = desk("mail", "quarantine", "list", "--json").rows
+    assert (row["id"], row["from"]) == (id, "support@company.ru")
+    page = quarantine(desk, "show", str(id))
+    assert page.startswith("Its fate: quarantined: no Authentication-Results of mx.company.ru")
+    assert "Origin: NOT believed by auth-results, as the settings ask" in page
+    assert "Meaning: resolved, IM-CL-1042" in page
+    assert "not: no ticket moves and no employee is told: no Authentication-Results" in page
+    assert outcome(desk, id) == "quarantined"
+    (page_json,) = desk("mail", "quarantine", "show", str(id), "--json").rows
+    assert page_json["fate"]["outcome"] == "quarantined"
+    assert page_json["evidence"]["asked"]["believed"] is False
+
+
+def test_a_letter_is_saved_byte_by_byte_for_its_owner_only(desk: Desk) -> None:
+    raw = b"Subject: \xff\xfe\r\n\r\nodd\x00\r\r\n"
+    id = desk.came(raw)
+    command = [sys.executable, "-m", "imbot.cli", "mail", "quarantine", "show", str(id), "--raw"]
+    done = subprocess.run([*command, "-c", str(desk.folder / "config.toml")], capture_output=True, check=True)
+    assert done.stdout == raw
+    target = desk.folder / "letter.eml"
+    quarantine(desk, "save", str(id), str(target))
+    assert target.read_bytes() == raw
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    again = desk("mail", "quarantine", "save", str(id), str(target))
+    assert (again.code, again.err) == (1, f"imbot: {target} is there already: --force replaces it\n")
+
+
+def test_a_large_letter_that_lies_in_a_file_is_saved_as_it_came(desk: Desk) -> None:
+    (desk.folder / "var" / "letters" / "large").write_bytes(DONE)
+    id = once(desk.url, inbox.keep_raw, "m", "1", 9, raw=None, path="large", size=1, sha256="cd", now=NOW)
+    assert desk("mail", "quarantine", "show", str(id), "--raw").out == DONE
+    (desk.folder / "var" / "letters" / "large").unlink()
+    assert "cannot be read: No such file" in desk("mail", "quarantine", "show", str(id), "--raw").err
+
+
+def test_after_the_settings_were_mended_letters_are_read_again_all_or_some(desk: Desk) -> None:
+    done = desk.came(FORGED)
+    strange = desk.came(letter("Скидки", sender="eve@spam.ru", vouched=False))
+    assert quarantine(desk, "replay", str(done)).startswith(f"{done}: quarantined: no Authentication-Results")
+    desk.configure(evidence="sender-only")
+    said = quarantine(desk, "replay", "--all")
+    assert f"{done}: applied: number IM-CL-1042" in said
+    assert f"{strange}: quarantined: " in said
+    assert said.endswith("1 applied, 1 quarantined\n")
+    assert desk.ticket().status is Status.RESOLVED
+    refused = desk("mail", "quarantine", "replay", str(done))
+    assert (refused.code, refused.err.startswith(f"imbot: letter {done} is not in quarantine: applied")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--sender", "*@company.ru"), 1),
+        (("--sender", "*@spam.ru"), 1),
+        (("--reason", "authentication-results"), 1),
+        (("--since", f"{NOW:%Y}-01-01"), 2),
+        (("--since", "2999-01-01"), 0),
+    ],
+)
+def test_some_are_chosen_by_sender_reason_or_day(desk: Desk, options: tuple[str, ...], found: int) -> None:
+    desk.came(FORGED)
+    desk.came(letter("Скидки", sender="eve@spam.ru", vouched=False))
+    said = quarantine(desk, "replay", *options).splitlines()
+    assert len([line for line in said if ": quarantined: " in line]) == found
+
+
+def test_a_letter_is_bound_by_hand_and_the_ledger_says_by_whom(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "tom")
+    id = desk.came(letter("Заявка № IM-CL-7 получена и рассмотрена", vouched=False))
+    assert quarantine(desk, "bind", str(id), "imb:aaaaaaaaac") == f"{id}: applied: by hand: tom, ticket t2\n"
+    assert (desk.ticket("t2").status, desk.ticket("t2").number) == (Status.REGISTERED, "IM-CL-7")
+    lines = {row.what: row.values for row in once(desk.url, ledger.ledger, "t2")}
+    assert lines["bound_by_hand"]["who"] == "tom"
+
+
+def test_binding_to_what_is_not_there_or_anothers_is_one_line(desk: Desk) -> None:
+    id = desk.came(FORGED)
+    for arguments, words in (
+        ((str(id), "IM-CL-9"), "there is no ticket 'IM-CL-9'"),
+        (("99", "t2"), "there is no letter 99"),
+        ((str(id), "t2"), "the number of another ticket"),
+    ):
+        answer = desk("mail", "quarantine", "bind", *arguments)
+        assert answer.code == 1
+        assert words in answer.err
+        assert answer.err.count("\n") == 1
+    assert outcome(desk, id) == "quarantined"
+
+
+def test_dropping_asks_first_and_leaves_the_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "tom")
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+    id = desk.came(FORGED)
+    assert desk("mail", "quarantine", "drop", str(id)).code == 1
+    assert outcome(desk, id) == "quarantined"
+    assert desk("mail", "quarantine", "drop", "--older", "30d").err == "imbot: there is nothing to drop\n"
+    assert "1 dropped" in quarantine(desk, "drop", "--all", "--yes")
+    assert desk("mail", "quarantine", "list", "--json").rows == []
+    (row,) = desk("mail", "quarantine", "list", "--dropped", "--json").rows
+    assert row["reason"].startswith("dropped by tom; it was set aside: ")
+    assert desk("mail", "quarantine", "show", str(id), "--raw").out == FORGED
+
+
+@pytest.mark.parametrize("command", ["replay", "drop"])
+def test_without_saying_which_nothing_is_done(desk: Desk, command: str) -> None:
+    id = desk.came(FORGED)
+    answer = desk("mail", "quarantine", command)
+    assert (answer.code, answer.err.startswith("imbot: say which: ")) == (1, True)
+    assert outcome(desk, id) == "quarantined"
+    assert "is no day" in desk("mail", "quarantine", "replay", "--since", "soon").err
+    assert "is no time" in desk("mail", "quarantine", "drop", "--older", "soon").err
+
+
+def test_without_a_name_the_user_of_the_system_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    from imbot.cli_mail_bench import who_decides
+
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert who_decides()
+    monkeypatch.setenv("LOGNAME", "anna")
+    assert who_decides() == "anna"
+    assert os.getuid() >= 0
