@@ -13,7 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, literal, or_, select, update
 
 from imbot.store import schema as s
+from imbot.store import watches
 from imbot.store.columns import Moment
+from imbot.store.lanes import wake
+
+_FOR_STRANGERS = ("signin:", "code:", "admins")  # lanes in which an open parcel may speak of somebody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,10 @@ class _Theirs:
         of_address = [f"mail:{self.address}"] if self.address else []
         return of_chats + of_tickets + of_address + [f"mail:{self.person_id}", f"person:{self.person_id}"]
 
-    def pattern(self) -> re.Pattern[str] | None:
-        """Finds any opaque id or the address in a text; None where there is nothing to find."""
-        words = [re.escape(word) for word in (*self.tickets, *self.files, self.address) if word]
+    def pattern(self, *, address: bool = True) -> re.Pattern[str] | None:
+        """Finds any opaque id, or the address, in a text; None where there is nothing to find."""
+        wanted = (*self.tickets, *self.files, self.address if address else "")
+        words = [re.escape(word) for word in wanted if word]
         return re.compile("|".join(words)) if words else None
 
 
@@ -63,6 +68,8 @@ def erase(c: Connection, person_id: int, now: datetime) -> dict[str, int]:
     }
     c.execute(delete(s.letter_texts).where(s.letter_texts.c.ticket_id.in_(mine.tickets)))
     c.execute(delete(s.slots).where(s.slots.c.chat_key.in_(mine.keys)))
+    _forget_strangers(c, mine)
+    watches.forget_persons(c, mine.tickets, mine.keys, mine.address, now)
     c.execute(update(s.invites).where(s.invites.c.used_by.in_(mine.keys)).values(used_by=""))
     return counted | _forget_tickets(c, mine) | {"person": _forget_person(c, person_id, now)}
 
@@ -93,7 +100,7 @@ def _forget_parcels(c: Connection, mine: _Theirs, now: datetime) -> int:
     """Open parcels of theirs end unsent; settled ones of others that speak of them (an alert to an admin, a code that a
     stranger asked for) lose their body. Lanes and keys that bear a chat's id or an address are replaced."""
     p = s.parcels.c
-    own, named, spoken = _parcels_of(c, mine)
+    own, named, spoken, lanes = _parcels_of(c, mine)
     ended = update(s.parcels).where(p.id == bindparam("this"), p.settled_at.is_(None))
     wiped: dict[str, Any] = {"payload": {}, "last_error": "", "ready_at": None, "lease_until": None}
     alias: dict[str, Any] = {"lane": "erased", "key": literal("erased:") + cast(p.id, Text)}
@@ -101,27 +108,42 @@ def _forget_parcels(c: Connection, mine: _Theirs, now: datetime) -> int:
     _each(c, update(s.parcels).where(p.id == bindparam("this")).values(wiped), {*own, *spoken})
     _each(c, update(s.parcels).where(p.id == bindparam("this")).values(alias), named)
     c.execute(delete(s.lanes).where(s.lanes.c.lane.in_(mine.lanes)))
+    for lane in lanes - set(mine.lanes):  # what stood behind a parcel of theirs in somebody else's lane may go now
+        wake(c, lane)
     return len({*own, *spoken})
 
 
-def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], list[int]]:
+def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], list[int], set[str]]:
     """Ids of parcels that are theirs, that bear a name of theirs outside, and that are others' and settled but speak of
-    them. Reads the whole table once: erasing is rare, and nothing may slip through."""
+    them; and the lanes of the first. Reads the whole table once: erasing is rare, and nothing may slip through."""
     p = s.parcels.c
-    word = mine.pattern()
-    own, named, spoken = [], [], []
+    word, ids = mine.pattern(), mine.pattern(address=False)
+    own, named, spoken, lanes = [], [], [], set()
     for row in c.execute(select(p.id, p.lane, p.key, p.settled_at, cast(p.payload, Text).label("body"))):
-        speaks = word is not None and word.search(f"{row.lane} {row.key} {row.body}") is not None
+        whole = f"{row.lane} {row.key} {row.body}"
+        speaks = word is not None and word.search(whole) is not None
         in_ticket = row.lane.startswith(("ticket:", "late:"))
-        if row.lane in mine.lanes or (in_ticket and speaks):
+        of_ticket = in_ticket and ids is not None and ids.search(whole) is not None  # not who only names their address
+        if row.lane in mine.lanes or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
             own.append(row.id)
+            lanes.add(row.lane)
             if not in_ticket:
                 named.append(row.id)
         elif speaks and row.settled_at is not None:
             spoken.append(row.id)
             if mine.address and mine.address in f"{row.lane} {row.key}":
                 named.append(row.id)
-    return own, named, spoken
+    return own, named, spoken, lanes
+
+
+def _forget_strangers(c: Connection, mine: _Theirs) -> None:
+    """Where somebody who is not signed in has typed their address, the sign-in begins anew."""
+    if not mine.address:
+        return
+    linked = select(s.chats.c.key).where(s.chats.c.person_id.is_not(None))
+    for table, column in ((s.sessions, s.sessions.c.data), (s.slots, s.slots.c.screen)):
+        typed = cast(column, Text).contains(mine.address, autoescape=True)
+        c.execute(delete(table).where(table.c.chat_key.not_in(linked), typed))
 
 
 def _forget_updates(c: Connection, mine: _Theirs) -> int:

@@ -11,10 +11,26 @@ from imbot.domain.chats import Chat
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Entry, Person
 from imbot.domain.tickets import Status
-from imbot.store import files, inbox, ledger, letters, outbox, people, ratings, received, sessions, signin, tickets, views
+from imbot.store import (
+    files,
+    inbox,
+    ledger,
+    letters,
+    outbox,
+    people,
+    ratings,
+    received,
+    schema,
+    sessions,
+    signin,
+    tickets,
+    views,
+    watches,
+)
 from imbot.store.db import Db
 from imbot.store.letters import LetterRow
 from imbot.store.signin import CodeRow, InviteRow
+from imbot.store.watches import Question
 from tests.store.conftest import ANNA, EVE, NOW, file_ticket, link_anna
 from tests.store.test_files import a_file
 from tests.store.test_received import a_received
@@ -158,3 +174,45 @@ def test_a_chat_that_speaks_for_somebody_else_by_now_is_left_alone(c: Connection
     tom = people.link_chat(c, ANNA, Entry("tom@company.ru", "Tom"), LATER)
     people.erase(c, anna.id, LATER)
     assert people.person_of_chat(c, ANNA.key) == tom
+
+
+def test_a_stranger_who_typed_the_address_keeps_nothing_of_it_and_may_go_on(c: Connection, path: Path) -> None:
+    anna = a_whole_life(c)
+    asked, code = {"address": anna.address}, {"to": anna.address, "code": "ABCD"}
+    outbox.put(c, NewParcel(f"signin:{EVE.key}", "directory", f"lookup:10:{anna.address}", Kind.LOOKUP, asked), NOW)
+    outbox.put(c, NewParcel(f"signin:{EVE.key}", "directory", "lookup:11:eve@company.ru", Kind.LOOKUP, {"x": 1}), NOW)
+    outbox.put(c, NewParcel(f"code:{EVE.key}", "smtp", "code:7", Kind.CODE, code), NOW)
+    sessions.save(c, EVE.key, {"state": "wait_code", "data": {"address": anna.address}}, NOW)
+    sessions.owe(c, EVE.key, {"name": "wait_code", "values": {"address": anna.address}}, NOW, False, NOW)
+    people.erase(c, anna.id, LATER)
+    (left,) = outbox.claim(c, LATER, 10)
+    assert left.key == "lookup:11:eve@company.ru", "what stood behind it in the lane goes on"
+    assert sessions.load(c, EVE.key) is None
+    assert sessions.slot(c, EVE.key) is None
+    rows = [str(tuple(row)) for table in schema.metadata.sorted_tables for row in c.execute(table.select())]
+    assert [row for row in rows if anna.address in row] == []
+
+
+def test_whoever_only_names_the_address_loses_nothing(c: Connection) -> None:
+    anna = a_whole_life(c)
+    tom = people.link_chat(c, Chat("telegram", "7"), Entry("tom@company.ru", "Tom"), NOW)
+    file_ticket(c, tom.id, "toms", chat_key="telegram:7")
+    text = {"ticket": "toms", "text": f"ask {anna.address}"}
+    outbox.put(c, NewParcel("ticket:toms", "self", "pack:toms", Kind.PACK, text), NOW)
+    sessions.save(c, "telegram:7", {"data": {"draft": anna.address}}, NOW)
+    people.erase(c, anna.id, LATER)
+    assert [parcel.payload for parcel in outbox.claim(c, LATER, 10)] == [text]
+    assert sessions.load(c, "telegram:7") is not None
+
+
+def test_questions_to_admins_keep_nothing_of_whoever_is_erased(c: Connection) -> None:
+    anna = a_whole_life(c)
+    tom = people.link_chat(c, Chat("telegram", "7"), Entry("tom@company.ru", "Tom"), NOW)
+    file_ticket(c, tom.id, "toms", chat_key="telegram:7")
+    watches.watch(c, "tick1", NOW, NOW)
+    watches.save_question(c, "tick1", Question(1), NOW)
+    asked = Question(1, chats={ANNA.key: "5", "telegram:7": "6"}, letters=(anna.address, "tom@company.ru"))
+    watches.save_question(c, "toms", asked, NOW)
+    people.erase(c, anna.id, LATER)
+    assert watches.due(c, LATER, 9) == []
+    assert watches.questions(c) == [("toms", Question(1, chats={"telegram:7": "6"}, letters=("tom@company.ru",)))]
