@@ -13,6 +13,8 @@ from imbot.store.sql import dialect, insert
 
 _VALUE = select(facts.c.value).where(facts.c.name == bindparam("name"))
 
+_FORGET = delete(facts).where(facts.c.name == bindparam("named"))
+
 
 @cache
 def _put(dialect: str) -> Insert:
@@ -35,7 +37,7 @@ def set_fact(c: Connection, name: str, value: str, now: datetime) -> None:
 
 
 def forget_fact(c: Connection, name: str) -> None:
-    c.execute(delete(facts).where(facts.c.name == name))
+    c.execute(_FORGET, {"named": name})
 
 
 def facts_of(c: Connection, prefix: str) -> list[tuple[str, str]]:

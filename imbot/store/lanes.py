@@ -34,6 +34,7 @@ Rewrite = Callable[[Parcel], tuple[Kind, Mapping[str, Any]]]
 _P = parcels.c
 _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
+_WAITING_LANES = select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct()
 _head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
 _suspended = exists().where(lanes.c.lane == bindparam("which"))
 _WAKE = (
@@ -89,9 +90,10 @@ def suspended(c: Connection) -> list[tuple[str, str, datetime]]:
 
 def release(c: Connection, waits_for: str) -> int:
     """What the parcels waited for has come. Returns how many waited."""
-    mine = (_WAITS, _P.waits_for == waits_for)
-    names = list(c.execute(select(_P.lane).where(*mine).distinct()).scalars())
-    released = c.execute(update(parcels).where(*mine).values(waits_for="")).rowcount
+    names = list(c.execute(_WAITING_LANES, {"for": waits_for}).scalars())
+    if not names:
+        return 0
+    released = c.execute(update(parcels).where(_WAITS, _P.waits_for == waits_for).values(waits_for="")).rowcount
     for lane in names:
         wake(c, lane)
     return released

@@ -33,6 +33,10 @@ class LetterRow:
 
 
 _LETTER = select(letters).where(letters.c.message_id == bindparam("message"))
+_OF_TICKET = select(letters).where(letters.c.ticket_id == bindparam("ticket"))
+_OF_TICKET = _OF_TICKET.order_by(letters.c.put_at, letters.c.message_id)
+_OF_MESSAGES = select(letters.c.ticket_id).where(letters.c.message_id.in_(bindparam("messages", expanding=True)))
+_BY_MESSAGES = select(tickets).where(tickets.c.id.in_(_OF_MESSAGES)).order_by(tickets.c.created_at, tickets.c.id)
 _MOST_IDS = 200  # of one inbound letter; the last of References are the nearest
 
 
@@ -75,16 +79,13 @@ def told_elsewhere(c: Connection, ticket_id: str, words: str) -> bool:
 
 def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:
     """In the order in which they were put."""
-    found = select(letters).where(letters.c.ticket_id == ticket_id).order_by(letters.c.put_at, letters.c.message_id)
-    return [LetterRow(**row._mapping) for row in c.execute(found)]
+    return [LetterRow(**row._mapping) for row in c.execute(_OF_TICKET, {"ticket": ticket_id})]
 
 
 def by_message_ids(c: Connection, ids: Sequence[str]) -> list[Ticket]:
     """The tickets whose letters bear one of these Message-IDs, each once."""
     wanted = list(dict.fromkeys(ids))[-_MOST_IDS:]
-    of_letters = select(letters.c.ticket_id).where(letters.c.message_id.in_(wanted))
-    found = select(tickets).where(tickets.c.id.in_(of_letters)).order_by(tickets.c.created_at, tickets.c.id)
-    return [ticket_of(row) for row in c.execute(found)] if wanted else []
+    return [ticket_of(row) for row in c.execute(_BY_MESSAGES, {"messages": wanted})] if wanted else []
 
 
 def note_message(c: Connection, chat_key: str, message_id: str, ticket_id: str, now: datetime) -> None:

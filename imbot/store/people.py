@@ -42,6 +42,8 @@ _OF_CHAT = (select(people).join(chats, chats.c.person_id == people.c.id).where(c
     people.c.gone_at.is_(None)
 )
 _CHAT = select(chats).where(chats.c.key == bindparam("key"))
+_CHATS_OF = select(chats).where(chats.c.person_id == bindparam("person"))
+_CHATS_OF = _CHATS_OF.order_by(chats.c.linked_at.desc(), chats.c.key)
 
 
 @cache
@@ -107,8 +109,7 @@ def find_persons(c: Connection, address_or_chat_id: str) -> list[Person]:
 
 def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
     """Their chats, the one linked last first."""
-    found = select(chats).where(chats.c.person_id == person_id).order_by(chats.c.linked_at.desc(), chats.c.key)
-    return [_chat(row) for row in c.execute(found)]
+    return [_chat(row) for row in c.execute(_CHATS_OF, {"person": person_id})]
 
 
 def chat(c: Connection, chat_key: str) -> ChatRow | None:

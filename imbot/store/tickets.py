@@ -24,6 +24,11 @@ _OPEN_FIRST = case((tickets.c.status.in_(sorted(OPEN)), 0), else_=1)
 
 _GET = select(tickets).where(tickets.c.id == bindparam("id"))
 _BY_TOKEN = select(tickets).where(func.lower(tickets.c.token) == bindparam("token"))
+_NUMBER = (ticket_numbers.c.backend == bindparam("backend"), ticket_numbers.c.number == bindparam("number"))
+_BY_NUMBER = select(tickets).join(ticket_numbers, ticket_numbers.c.ticket_id == tickets.c.id).where(*_NUMBER)
+_OWNER = select(ticket_numbers.c.ticket_id).where(*_NUMBER)
+_NUMBERS = select(ticket_numbers.c.number).where(ticket_numbers.c.ticket_id == bindparam("ticket"))
+_NUMBERS = _NUMBERS.order_by(ticket_numbers.c.at, ticket_numbers.c.number)
 _ADD = tickets.insert()
 _SAVE = (
     update(tickets)
@@ -90,25 +95,18 @@ def by_token(c: Connection, token: str) -> Ticket | None:
 
 def by_number(c: Connection, backend: str, number: str) -> Ticket | None:
     """The ticket that this far end gave this number to."""
-    numbers = ticket_numbers.c
-    found = select(tickets).join(ticket_numbers, numbers.ticket_id == tickets.c.id)
-    found = found.where(numbers.backend == bindparam("backend"), numbers.number == bindparam("number"))
-    return _one(c, found, backend=backend, number=number)
+    return _one(c, _BY_NUMBER, backend=backend, number=number)
 
 
 def add_number(c: Connection, backend: str, number: str, ticket_id: str, now: datetime) -> bool:
     """Notes that the far end calls the ticket by this number; a ticket may have several. False: it is another ticket's."""
     c.execute(_add_number(dialect(c)), {"backend": backend, "number": number, "ticket_id": ticket_id, "at": now})
-    owner = select(ticket_numbers.c.ticket_id).where(
-        ticket_numbers.c.backend == backend, ticket_numbers.c.number == number
-    )
-    return bool(c.execute(owner).scalar_one() == ticket_id)
+    return bool(c.execute(_OWNER, {"backend": backend, "number": number}).scalar_one() == ticket_id)
 
 
 def numbers_of(c: Connection, ticket_id: str) -> list[str]:
     """In the order in which they came."""
-    found = select(ticket_numbers.c.number).where(ticket_numbers.c.ticket_id == ticket_id)
-    return list(c.execute(found.order_by(ticket_numbers.c.at, ticket_numbers.c.number)).scalars())
+    return list(c.execute(_NUMBERS, {"ticket": ticket_id}).scalars())
 
 
 def unregistered_of_address(c: Connection, backend: str, address: str) -> list[Ticket]:
