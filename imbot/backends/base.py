@@ -101,9 +101,11 @@ class Belief:
 @dataclass(frozen=True, slots=True)
 class Bounce:
     """A report that a letter of ours was not delivered. `action` is RFC 3464's (`failed`, `delayed`, ...; `failed` where
-    the report does not say), `status` its code (`5.1.1`) or "", `words` the far end's own explanation."""
+    the report does not say), `status` its code (`5.1.1`) or "", `words` the far end's own explanation. `formal`: by the
+    standard; else a letter whose words sound like one."""
 
     message_ids: tuple[str, ...]
     action: str
     status: str
     words: str
+    formal: bool = True

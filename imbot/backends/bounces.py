@@ -75,16 +75,16 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     """The report of a failed, delayed or relayed delivery, or None where the letter is none. Linear; never raises."""
     report = "\n".join(_reports(mail))
     top = mail.text[:_TOLD]
-    if not (
-        report or mail.report_type == "delivery-status" or mail.header("X-Failed-Recipients") or _is_loose(mail, top)
-    ):
+    formal = mail.report_type == "delivery-status" or bool(mail.header("X-Failed-Recipients"))
+    if not formal and not _is_loose(mail, top, bool(report)):
         return None
     code, words = _STATUS.search(report), _DIAGNOSTIC.search(report)
     line = _REPLY_LINE.search(top)
     told = words.group(1) if words else _reason(top, line)
     status = code or (_CODE.search(told) if words or line else None)
     number = status.group(1) if status else ""
-    return Bounce(_returned_ids(mail), _action(report, mail.subject, top, number), number, " ".join(told.split())[:500])
+    action = _action(report, mail.subject, top, number)
+    return Bounce(_returned_ids(mail, formal), action, number, " ".join(told.split())[:500], formal)
 
 
 def _reports(mail: InboundMail) -> Iterator[str]:
@@ -105,11 +105,12 @@ def _action(report: str, subject: str, top: str, status: str) -> str:
     return "delayed" if status.startswith("4") and not _SUBJECT.search(subject) else "failed"
 
 
-def _is_loose(mail: InboundMail, top: str) -> bool:
-    """A mail system speaks of a failure: by its subject and its text, or by one of them where it says who it is."""
+def _is_loose(mail: InboundMail, top: str, enclosed: bool) -> bool:
+    """A mail system speaks of a failure: by its subject and its text (or a report that it encloses), or by one of them where
+    it says who it is."""
     if mail.report_type and mail.report_type != "delivery-status":
         return False  # a receipt, an abuse report
-    subject, text = bool(_SUBJECT.search(mail.subject)), bool(_WORDS.search(top))
+    subject, text = bool(_SUBJECT.search(mail.subject)), enclosed or bool(_WORDS.search(top))
     if _is_daemon(mail):
         return subject or text
     return subject and (text or bool(mail.original_message_ids))
@@ -132,14 +133,15 @@ def _reason(top: str, line: re.Match[str] | None) -> str:
     return line.group() + top[line.end() :].split("\n\n", 1)[0][:300]
 
 
-def _returned_ids(mail: InboundMail) -> tuple[str, ...]:
-    """Message-IDs of the letter that comes back: of its headers, wherever they are quoted, or that the report answers."""
+def _returned_ids(mail: InboundMail, formal: bool) -> tuple[str, ...]:
+    """Message-IDs of the letter that comes back: of its headers, wherever they are quoted; or that a mail system answers."""
     found = list(mail.original_message_ids)
     for part in mail.attachments[:20]:
         if part.content_type.startswith(("message/", "text/")) and part.data:
             found += _ids_in(part.data[:_LOOKED_AT].decode("latin-1"))
     found += _ids_in(mail.text[:_LOOKED_AT])
-    found += [*mail.in_reply_to, *mail.references]
+    if formal or _is_daemon(mail):
+        found += [*mail.in_reply_to, *mail.references]
     return tuple(dict.fromkeys(found))[:MOST_IDS]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -128,3 +129,15 @@ class Batch:
 def mint_message_id(domain: str) -> str:
     """A fresh Message-ID with 120 random bits (RFC 5322, 3.6.4). Minted once per letter, kept through every try."""
     return f"<{base64.b32encode(secrets.token_bytes(15)).decode().lower()}@{domain}>"
+
+
+_NOTE = "note."  # how the Message-ID of a letter begins that is about no request of its own: a code, a notice, an alert
+
+
+def mint_note_id(domain: str) -> str:
+    """Like `mint_message_id`, for letters to persons and admins: what answers one by itself can be told from the rest."""
+    return mint_message_id(domain).replace("<", f"<{_NOTE}", 1)
+
+
+def is_note_id(message_id: str) -> bool:
+    return re.match(r"<note\.[a-z2-7]{24}@", message_id.lower()) is not None

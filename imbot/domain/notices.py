@@ -91,6 +91,11 @@ def unconfirmed_notice(ticket: Ticket) -> Notice:
     return Notice("unconfirmed", ticket.id, ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at)})
 
 
+def flood_notice(ticket: Ticket) -> Notice:
+    """Support sends more words than anybody reads: the rest is kept with the ticket."""
+    return Notice("flood", ticket.id, ticket_values(ticket))
+
+
 def silence_notice(ticket: Ticket) -> Notice:
     """We asked the far end to take the work up again, and it has not answered in time."""
     return Notice("reopen_silence", ticket.id, ticket_values(ticket))

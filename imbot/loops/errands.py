@@ -17,14 +17,14 @@ from imbot.dialog.screen import Screen, screen_from_json
 from imbot.dialog.tickets import receipt_screen
 from imbot.domain.chats import Chat
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
-from imbot.domain.letters import Letter, mint_message_id
+from imbot.domain.letters import Letter, mint_note_id
 from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.people import Absence, Entry
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
-from imbot.services import checks, delivery, sending, signin, telling, watchdog
+from imbot.services import breaker, checks, delivery, sending, signin, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, letters, outbox, people
@@ -112,7 +112,7 @@ class Errands:
             case Kind.FILE:
                 await self._file(parcel)
             case Kind.ALERT:
-                await self._db.run(telling.tell_admins, self._clock(), self._env)
+                await self._db.run(breaker.tell, parcel, self._clock(), self._env)
             case Kind.QUESTION:
                 await self._question(parcel)
             case Kind.CHECK:
@@ -210,7 +210,7 @@ class Errands:
         values = {**common, **values}
         html = f"{base}.html.j2"
         return Letter(
-            message_id=payload.get("message_id") or mint_message_id(self._domain),
+            message_id=payload.get("message_id") or mint_note_id(self._domain),
             sender=self._sender.address,
             sender_name=self._sender.name,
             to=payload["to"],

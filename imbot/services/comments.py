@@ -20,7 +20,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
 from imbot.domain.tickets import Change, Status, StatusReport, Ticket, apply
-from imbot.services import enclosures, telling
+from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
 from imbot.services.filing import own_ticket
@@ -98,6 +98,8 @@ def _support_writes(
         ledger.log(c, ticket.id, now, "comment", {"text": text, "author": author})
     if enclosed:
         _note_files(c, ticket, enclosed, now)
+    if breaker.holds_back(c, ticket, now, env):
+        return
     notice = comment_notice(ticket, text, author)
     telling.put_notice(c, notice, ticket, f"notice:mail:{heard.mail_id}:comment", now, env, enclosed)
 

@@ -20,8 +20,9 @@ from imbot.backends.evidence import believes
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
-from imbot.services import comments, delivery, enclosures, telling
+from imbot.services import breaker, comments, enclosures, returned, telling
 from imbot.services.binding import bind
+from imbot.services.breaker import Aside
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
 from imbot.services.tickets import registered_after_all
@@ -67,19 +68,22 @@ def receive(
     `looked`: what `look` has found, where that is done already."""
     if not inbox.first_time(c, f"mail:{mail.identity}", now):
         return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
+    looked = looked or look(mail, env)
+    backend, words = looked.backend, looked.words
+    if looked.bounce is not None and (
+        backend is None or looked.bounce.formal
+    ):  # a helpdesk may write of undelivered mail
+        named = returned.carry_out(c, looked.bounce, now, env)
+        if named is not None:
+            return _settle(c, mail_id, mail, named[1], _posts_words(looked.bounce), named[0].id, now)
     own = _own(c, mail)
     if own:
         return _settle(c, mail_id, mail, "own", own, "", now)
-    looked = looked or look(mail, env)
-    bounced = _bounced(c, looked.bounce, now, env)
-    if bounced is not None:
-        return _settle(c, mail_id, mail, "bounce", "", bounced.id, now)
-    backend, words = looked.backend, looked.words
     if backend is None or words is None:
-        return quarantine(c, mail_id, mail, looked.disbelief, now, "unproven")
+        return quarantine(c, mail_id, mail, _disbelieved(looked), now, env)
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses)
     if binding.ticket is None:
-        return quarantine(c, mail_id, mail, binding.reason, now)
+        return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
     return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, looked.came)
 
 
@@ -100,7 +104,8 @@ def carry_out(
     words = replace(words, numbers=_given(c, ticket, backend, words, sent))
     stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:
-        return quarantine(c, mail_id, mail, f"it bears {stranger}, the number of another ticket", now)
+        reason = f"it bears {stranger}, the number of another ticket"
+        return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=sent, looked=words)
     if _erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
@@ -115,17 +120,26 @@ def carry_out(
 
 def refuse(c: Connection, mail_id: int, reason: str, now: datetime) -> str:
     """A letter that cannot be read: kept whole, in quarantine."""
+    breaker.alert(c, mail_id, {"sender": "", "subject": "", "reason": reason, "why": "unreadable"}, now)
     inbox.settle_mail(c, mail_id, "quarantined", reason=reason, now=now)
-    values = {"mail": mail_id, "sender": "", "subject": "", "reason": reason, "why": "unreadable"}
-    telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
     return "quarantined"
 
 
-def quarantine(c: Connection, mail_id: int, mail: InboundMail, reason: str, now: datetime, why: str = "unbound") -> str:
-    """Not believed (`why`: unproven) or not bound (unbound): kept for a person, and admins hear of it within minutes."""
-    values = {"mail": mail_id, "sender": mail.sender, "subject": mail.subject[:200], "reason": reason, "why": why}
-    telling.alert(c, "quarantine", f"mail:{mail_id}", values, now)
-    return _settle(c, mail_id, mail, "quarantined", reason, "", now)
+def quarantine(c: Connection, mail_id: int, mail: InboundMail, aside: Aside, now: datetime, env: Env) -> str:
+    """Not believed or not bound: kept for a person, and admins hear of it within minutes, but not without end."""
+    breaker.set_aside(c, mail_id, mail, aside, now, env)
+    return _settle(c, mail_id, mail, "quarantined", aside.reason, "", now)
+
+
+def _disbelieved(looked: Looked) -> Aside:
+    if looked.bounce is None:
+        return Aside(looked.disbelief, "unproven")
+    reason = f"it reports that a letter was not delivered, but names none of a request: {_posts_words(looked.bounce)}"
+    return Aside(reason, "returned", looked.bounce)
+
+
+def _posts_words(bounce: Bounce) -> str:
+    return f"{bounce.action} {bounce.status}".strip() + f": {bounce.words[:300]}"
 
 
 def _addresses(mail: InboundMail) -> tuple[str, ...]:
@@ -152,16 +166,6 @@ def _own(c: Connection, mail: InboundMail) -> str:
     if mail.message_id and letters.letter(c, mail.message_id) is not None:
         return "a letter of ours that came back"
     return ""
-
-
-def _bounced(c: Connection, bounce: Bounce | None, now: datetime, env: Env) -> Ticket | None:
-    if bounce is None or bounce.action != "failed":
-        return None
-    for message_id in bounce.message_ids:
-        ticket = delivery.letter_bounced(c, message_id, bounce.words, now, env)
-        if ticket is not None:
-            return ticket
-    return None
 
 
 def sent_words(c: Connection, ticket: Ticket) -> list[str]:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, or_, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.facts import fact as fact
@@ -294,6 +294,14 @@ def carried_out(c: Connection, limit: int) -> list[MailRow]:
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
     found = select(*_MAIL).where(mails.c.outcome.in_(("applied", "comment", "noted")), mails.c.ticket_id != "", here)
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
+def count_set_aside(c: Connection, since: datetime, sender: str | None = None) -> int:
+    """How many letters were set aside since then: of this sender, or of anybody."""
+    found = select(func.count()).select_from(mails).where(_QUARANTINED, mails.c.settled_at >= since)
+    if sender is not None:
+        found = found.where(mails.c.sender == sender)
+    return c.execute(found).scalar() or 0
 
 
 def to_announce(c: Connection, limit: int) -> list[MailRow]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from imbot.store import schema
 
@@ -40,3 +40,9 @@ def entry(c: Connection, id: int) -> tuple[str, LedgerRow] | None:
     """One line with the ticket it belongs to."""
     row = c.execute(select(_T).where(_T.c.id == id)).mappings().first()
     return None if row is None else (row["ticket_id"], LedgerRow(row["id"], row["at"], row["what"], row["values"]))
+
+
+def count(c: Connection, ticket_id: str, what: Sequence[str], since: datetime) -> int:
+    """How often one of these happened to the ticket since then."""
+    found = select(func.count()).where(_T.c.ticket_id == ticket_id, _T.c.what.in_(what), _T.c.at >= since)
+    return c.execute(found).scalar() or 0

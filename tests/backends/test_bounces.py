@@ -150,6 +150,23 @@ def test_a_letter_that_returns_as_a_file_or_is_answered_is_named() -> None:
     assert bounced_message_ids(answered) == ("<our@bot.example>",)
 
 
+REPORT = bytes_to_mail(DSN % b"failed").attachments[0]
+
+
+def test_a_letter_whose_words_sound_like_a_report_is_told_from_a_report_by_the_standard() -> None:
+    by_standard, by_words = read_bounce(bytes_to_mail(DSN % b"failed")), read_bounce(loose("failure notice", "550 no"))
+    assert by_standard is not None
+    assert by_words is not None
+    assert (by_standard.formal, by_words.formal) == (True, False)
+
+
+def test_only_a_mail_system_names_a_letter_by_answering_it() -> None:
+    words = ("Письмо не доставлено", "Не удалось доставить: 550 5.1.1 нет такого")
+    asked = ("<our@bot.example>",)
+    assert bounced_message_ids(loose(*words, in_reply_to=asked, references=asked)) == asked
+    assert bounced_message_ids(loose(*words, "itsm@company.example", in_reply_to=asked, references=asked)) == ()
+
+
 @pytest.mark.parametrize(
     "letter",
     [
@@ -159,6 +176,7 @@ def test_a_letter_that_returns_as_a_file_or_is_answered_is_named() -> None:
         loose("Mail delivery of parcels", "Зайдём после обеда", "anna@company.example"),
         loose("Заявка № IM-CL-7 выполнена", "Решение: ящик переполнен был, очистили", "itsm@company.example"),
         loose("Плановые работы", "В субботу почта не работает", "postmaster@company.example"),
+        loose("Почта", "Вот отчёт, который я получила", "anna@company.example", attachments=(REPORT,)),
         loose("Your message was read", "", "anna@company.example", report_type="disposition-notification"),
     ],
 )
@@ -189,7 +207,7 @@ UNKNOWN = ("lhost-fml-02", "lhost-amazonses-09")  # a list that is closed to str
 # Reports among the letters of the other suites.
 OTHERS = {
     "msg_25", "dsn_relayed", "ndn_with_attachment", "testrun_ndn", "testrun_ndn_2", "posteo_ndn", "bounced_email",
-    "bounced_email_multiple_status_codes", "soft_bounce_via_verp", "delayed", "delayed-broken", "broken-mime", "no-mx",
+    "bounced_email_multiple_status_codes", "soft_bounce_via_verp", "delayed", "broken-mime", "no-mx",
     "report_530", "report_422", "bounce-dsn", "badbound", "delivery-status-no-blank-line", "delivery-status",
     "FilenameWithCRLF", "PostMaster-Test10", "multipart-report", "mail_malformed_2", "example_bounce", "mail063",
 }  # fmt: skip

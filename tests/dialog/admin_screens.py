@@ -55,6 +55,9 @@ def admin_screens(messy: str) -> dict[str, Screen]:
     many = [
         {"name": "unconfirmed", "at": MOMENT, "values": {"count": 5, "since": MOMENT}},
         {"name": "addition_waits", "at": MOMENT, "values": {"title": messy, "ticket": "x" * 16}},
+        {"name": "quarantine_more", "at": MOMENT, "values": {"sender": messy, "count": 57, "since": MOMENT}},
+        {"name": "quarantine_more", "at": MOMENT, "values": {"sender": "", "count": 1, "since": MOMENT}},
+        {"name": "flood", "at": MOMENT, "values": {"title": messy, "number": "", "count": 21}},
         {"name": "answered", "at": MOMENT, "values": answered},
         {"name": "answered", "at": MOMENT, "values": answered | {"number": "IM-CL-1", "status": "resolved"}},
     ]

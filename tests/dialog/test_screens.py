@@ -14,8 +14,8 @@ import pytest
 
 from imbot.dialog import menu
 from imbot.dialog.render import MAX_UNITS, render, units
-from imbot.dialog.session import Session
 from imbot.dialog.screen import MAX_LABEL, Screen, screen_from_json, screen_to_json
+from imbot.dialog.session import Session
 from imbot.dialog.tickets import details_screen, list_screen, more_screen, notice_screen, receipt_screen
 from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
 from imbot.domain.notices import Notice, failure_notice
@@ -47,6 +47,7 @@ NOTICES = [
     "file_not_sent",
     "reopen_silence",
     "unconfirmed",
+    "flood",
 ]
 MESSY = "\u202e<b>«Принтер»</b>\x00 {{ 7 }} \ue000*_[x](y)`" + "ж" * 60
 FILE = {

@@ -1,0 +1,111 @@
+"""Nobody can make imbot talk without end: not a mailbox that answers our alerts by itself, not a flood of forged letters, not
+a helpdesk whose automation runs wild. Every letter is kept and counted; only the telling is bounded.
+
+An alert about a letter set aside: at most five an hour for one sender and thirty for all; what comes beyond is told as one
+number at the hour's end. An automatic answer to an alert or a notice of ours makes no alert at all: else an absence note and
+we would answer one another for ever. Words for one request: twenty in ten minutes; what comes beyond is kept with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from imbot.backends.base import Bounce
+from imbot.backends.evidence import sender_matches
+from imbot.domain.letters import InboundMail, is_note_id
+from imbot.domain.notices import flood_notice
+from imbot.domain.parcels import Kind, NewParcel, Parcel
+from imbot.domain.tickets import Ticket
+from imbot.services import telling
+from imbot.services.env import Env
+from imbot.store import inbox, ledger, outbox
+
+A_SENDER, ALL = 5, 30  # alerts about letters set aside, an hour
+AUTOMATIC = timedelta(days=1)  # as many a day about what a machine sent
+_HOUR = timedelta(hours=1)
+FLOOD, WITHIN = 20, timedelta(minutes=10)
+_WORDS = ("comment", "files_came")  # what the ledger calls words and files of support
+_MORE = "more:"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Why a letter is set aside: `reason` in words, `why` in one (unproven, unbound, returned). `bounce`: what it reports."""
+
+    reason: str
+    why: str
+    bounce: Bounce | None = None
+
+
+def set_aside(c: Connection, mail_id: int, mail: InboundMail, looked: Aside, now: datetime, env: Env) -> None:
+    """Tell the admins of a letter that is about to be set aside, unless that could go on for ever."""
+    expected = any(sender_matches(backend.profile.senders, mail.sender) for backend in env.backends.values())
+    automatic = (mail.automatic or looked.bounce is not None) and not expected
+    if automatic and _answers_us(c, mail, looked.bounce, env):
+        return
+    values = {"sender": mail.sender, "subject": mail.subject[:200], "reason": looked.reason, "why": looked.why}
+    alert(c, mail_id, values, now, automatic=automatic)
+
+
+def alert(c: Connection, mail_id: int, values: Mapping[str, str], now: datetime, *, automatic: bool = False) -> None:
+    """About a letter that is about to be set aside; beyond the limits it is only counted. `values`: sender, subject, reason,
+    why. Too much of what machines send by themselves is not even summed up: the sum would be answered as well."""
+    sender = values["sender"]
+    if inbox.count_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), sender) >= A_SENDER:
+        if not automatic:
+            _count_more(c, sender, now)
+    elif inbox.count_set_aside(c, now - _HOUR) >= ALL:
+        _count_more(c, "", now)
+    else:
+        telling.alert(c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, **values}, now)
+
+
+def _answers_us(c: Connection, mail: InboundMail, bounce: Bounce | None, env: Env) -> bool:
+    """Whether a machine answers one of our letters to persons: it says so, comes from an admin's mailbox, or reports that
+    an admin's mailbox could not be reached."""
+    named = (*mail.in_reply_to, *mail.references, *mail.original_message_ids, *(bounce.message_ids if bounce else ()))
+    if any(is_note_id(message_id) for message_id in named):
+        return True
+    admins = {way.address for way in telling.admin_ways(c, env)}
+    if mail.sender in admins:
+        return True
+    return bounce is not None and any(address in mail.text[:20_000].lower() for address in admins)
+
+
+def _count_more(c: Connection, sender: str, now: datetime) -> None:
+    """In an hour it is told how many more there were; until then one parcel stands for all of them."""
+    lane = f"{_MORE}{sender}"
+    if not outbox.of_lane(c, lane):
+        payload = {"sender": sender, "since": now.isoformat()}
+        outbox.put(
+            c, NewParcel(lane, "self", f"{lane}:{now.isoformat()}", Kind.ALERT, payload, due_at=now + _HOUR), now
+        )
+
+
+def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
+    """A parcel of alerts is due: everything that waits goes to the admins, or the number of what was not told each by each."""
+    if not parcel.lane.startswith(_MORE):
+        telling.tell_admins(c, now, env)
+        return
+    if outbox.settle(c, parcel, "told", now):
+        sender, since = parcel.payload["sender"], datetime.fromisoformat(parcel.payload["since"])
+        count = inbox.count_set_aside(c, since, sender or None)
+        telling.alert(
+            c, "quarantine_more", parcel.key, {"sender": sender, "count": count, "since": since.isoformat()}, now
+        )
+
+
+def holds_back(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
+    """Whether support's words for this request, just noted in its ledger, are one too many to be shown. The requester and the
+    admins are told so once an hour. A change of status is never held back."""
+    count = ledger.count(c, ticket.id, _WORDS, now - WITHIN)
+    if count <= FLOOD:
+        return False
+    key = f"flood:{ticket.id}:{now:%Y%m%d%H}"
+    telling.put_notice(c, flood_notice(ticket), ticket, f"notice:{key}", now, env)
+    telling.alert(c, "flood", key, {"number": ticket.number, "title": ticket.title, "count": count}, now)
+    return True
