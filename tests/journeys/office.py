@@ -105,7 +105,7 @@ class Office:
     app: App | None = None
     seen: dict[int, int] = field(default_factory=dict)
 
-    def write_config(self, *, mailbox_kind: str = "imap", general: str = "", itsm: str = "") -> Path:
+    def write_config(self, *, mailbox_kind: str = "imap", general: str = "", itsm: str = "", extra: str = "") -> Path:
         port = self.dovecot.ports["IMAPS" if mailbox_kind == "imap" else "POP3S"]
         text = CONFIG.format(
             data=json.dumps(str(self.folder / "var")),
@@ -127,7 +127,7 @@ class Office:
             itsm_extra=itsm,
         )
         path = self.folder / "config.toml"
-        path.write_text(text, "utf-8")
+        path.write_text(text + extra, "utf-8")
         return path
 
     @contextlib.asynccontextmanager
