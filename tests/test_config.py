@@ -421,3 +421,41 @@ def test_a_token_that_cannot_be_had_is_refused(write: Write, old: str, new: str,
     text = TOKEN.replace(old, new)
     assert text != TOKEN
     assert any(says in problem for problem in problems(write(SMALL + text)))
+
+
+def test_a_catalogue_that_names_no_helpdesk_is_refused_with_every_mistake_at_once(write: Write, tmp_path: Path) -> None:
+    catalogue = """
+    [[category]]
+    key = "it"
+    label = "IT"
+    backend = "gpli"
+    [[category.sub]]
+    key = "a"
+    label = "A"
+    backend = "inframanager"
+    [[category.sub]]
+    key = "b"
+    label = "B"
+    backend = "glpi"
+    """
+    text = SMALL + SECOND.replace('profile = "glpi"', 'profile = "glpy"') + '[general]\ncatalogue = "own.toml"\n'
+    settings = load(write(text, **{"own.toml": catalogue}), {})
+    with pytest.raises(ConfigError) as caught:
+        wiring.env(settings, b"")
+    assert [problem.partition("; there are")[0] for problem in caught.value.problems] == [
+        "[backends.glpi] profile: there is no 'glpy'",
+        "catalogue: category 'it': there is no helpdesk 'gpli'",
+        "catalogue: kind 'a': there is no helpdesk 'inframanager'",
+    ]
+
+
+def test_each_helpdesk_is_built_with_what_is_its_own(write: Write) -> None:
+    text = SECOND.replace('profile = "glpi"', 'profile = "glpi"\nlanguage = "en"\ncomplaints_to = "boss@company.ru"')
+    env = wiring.env(load(write(SMALL + text), {}), b"")
+    first, second = env.backends["itsm"], env.backends["glpi"]
+    assert env.default_backend == "itsm"
+    assert (first.profile.name, first.profile.language, first.to) == ("inframanager", "ru", "support@company.ru")
+    assert (second.profile.name, second.profile.language, second.to) == ("glpi", "en", "glpi@company.ru")
+    assert (second.name, second.sender, second.complaints_to) == ("glpi", "bot@company.ru", "boss@company.ru")
+    assert (second.profile.senders, second.evidence.authserv_id) == (("glpi@company.ru",), "mx.glpi.company.ru")
+    assert first.mailbox == second.mailbox
