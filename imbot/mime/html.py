@@ -9,6 +9,8 @@ import re
 from html import unescape
 from typing import Any
 
+from imbot.mime.pages import BLANKS, INVISIBLE, Page
+
 LONGEST = 2_000_000
 DEEPEST = 5000
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,12})")
@@ -17,66 +19,8 @@ _VOID = frozenset(
 )
 _SKIPPED = frozenset(["head", "script", "style", "title", "template", "noscript", "svg", "object", "iframe", "select"])
 _PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "pre", "blockquote", "table", "dl"])
-_LINES = frozenset(
-    ["div", "tr", "li", "section", "article", "header", "footer", "address", "center", "dt", "dd", "form"]
-)
-_BLANKS = re.compile(r"[ \t\r\n\f\u00a0]+")
+_LINES = frozenset(["div", "section", "article", "header", "footer", "address", "center", "dt", "dd", "form"])
 _HIDDEN = re.compile(r"display\s{0,4}:\s{0,4}none|visibility\s{0,4}:\s{0,4}hidden", re.I)
-_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f]")
-
-
-class _Writer:
-    """Text that grows; breaks asked for several times are made once."""
-
-    def __init__(self) -> None:
-        self.out: list[str] = []
-        self.breaks = 0
-        self.cell = False
-        self.space = False
-        self.quotes = 0
-        self.quoted = 0  # quotes of the line before
-        self.fresh = True  # nothing on this line yet
-
-    def line(self, number: int) -> None:
-        self.breaks = max(self.breaks, number)
-
-    def forced(self) -> None:
-        self.breaks = min(self.breaks + 1, 3)
-
-    def text(self, text: str) -> None:
-        text = _INVISIBLE.sub("", text)
-        lead, core = text[:1].isspace() or text[:1] == "\u00a0", _BLANKS.sub(" ", text).strip(" ")
-        if not core:
-            self.space = self.space or bool(text)
-            return
-        self._gap(lead)
-        self.out.append(core)
-        self.fresh = False
-        self.space = text[-1:].isspace()
-
-    def raw(self, text: str) -> None:
-        """Preformatted."""
-        for index, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
-            if index:
-                self.breaks = min(self.breaks + 1, 3)
-            if line:
-                self._gap(False)
-                self.out.append(line)
-                self.fresh = False
-
-    def _gap(self, lead: bool) -> None:
-        prefix = "> " * min(self.quotes, 5)
-        if self.breaks and self.out:
-            between = "\n" + ("> " * min(self.quotes, self.quoted, 5)).rstrip()
-            self.out.append(between * (self.breaks - 1) + "\n" + prefix)
-        elif not self.out:
-            self.out.append(prefix)
-        elif self.cell and not self.fresh:
-            self.out.append(" " if self.out[-1].endswith(":") else " | ")
-        elif (self.space or lead) and not self.fresh:
-            self.out.append(" ")
-        self.breaks, self.cell, self.space = 0, False, False
-        self.quoted = self.quotes
 
 
 def html_to_text(html: str) -> str:
@@ -88,12 +32,11 @@ def html_to_text(html: str) -> str:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(html)
-    writer = _Writer()
+    page = Page()
     root = tree.body or tree.root
     if root is not None:
-        _walk(root, writer)
-    lines = (line.rstrip() for line in "".join(writer.out).split("\n"))
-    return "\n".join(lines).strip("\n")
+        _walk(root, page)
+    return page.whole()
 
 
 def _depth(html: str) -> int:
@@ -112,10 +55,10 @@ def _without_tags(html: str) -> str:
     """The plain way for what no parser should see: everything between angles goes."""
     pieces = html.split("<")
     words = [pieces[0], *(piece.partition(">")[2] for piece in pieces[1:])]
-    return _BLANKS.sub(" ", _INVISIBLE.sub("", unescape("".join(words)))).strip()
+    return BLANKS.sub(" ", INVISIBLE.sub("", unescape("".join(words)))).strip()
 
 
-def _walk(root: Any, writer: _Writer) -> None:
+def _walk(root: Any, page: Page) -> None:
     """Depth first with a stack of its own: letters nest thousands of levels deep."""
     node: Any = root
     top = root.mem_id
@@ -126,14 +69,14 @@ def _walk(root: Any, writer: _Writer) -> None:
         tag = node.tag
         if tag == "-text":
             text = node.text_content or ""
-            writer.raw(text) if pre else writer.text(text)
+            page.raw(text) if pre else page.text(text)
         elif not _skipped(node, tag):
             pre += tag == "pre"
-            _open(node, tag, writer, lists)
+            _open(node, tag, page, lists)
             down = node.child
             if down is None:
                 pre -= tag == "pre"
-                _close(node, tag, writer, lists)
+                _close(node, tag, page, lists)
         if down is not None:
             node = down
             continue
@@ -141,7 +84,7 @@ def _walk(root: Any, writer: _Writer) -> None:
             node = node.parent
             if node is not None:
                 pre -= node.tag == "pre"
-                _close(node, node.tag, writer, lists)
+                _close(node, node.tag, page, lists)
         node = None if node is None or node.mem_id == top else node.next
 
 
@@ -152,59 +95,69 @@ def _skipped(node: Any, tag: str) -> bool:
     return "hidden" in attributes or bool(_HIDDEN.search((attributes.get("style") or "")[:500]))
 
 
-def _open(node: Any, tag: str, writer: _Writer, lists: list[int]) -> None:
+def _open(node: Any, tag: str, page: Page, lists: list[int]) -> None:
     if tag == "br":
-        writer.forced()
+        page.forced()
     elif tag == "hr":
-        writer.line(1)
-        writer.text("---")
-        writer.line(1)
+        page.line(1)
+        page.text("---")
+        page.line(1)
+    elif tag == "tr":
+        page.open_row()
     elif tag in ("td", "th"):
-        writer.cell = True
-    elif tag in _PARAGRAPHS:
-        writer.line(1 if lists else 2)
-    elif tag in _LINES:
-        writer.line(1)
-    if tag in ("ul", "ol"):
-        lists.append(0 if tag == "ol" else -1)
+        page.open_cell()
     elif tag == "li":
-        _bullet(writer, lists)
+        page.open_item(_mark(lists))
+    elif tag in _PARAGRAPHS:
+        page.line(1 if lists else 2)
+    elif tag in _LINES:
+        page.line(1)
+    if tag in ("ul", "ol"):
+        lists.append(_first_number(node) - 1 if tag == "ol" else _UNNUMBERED)
     elif tag == "blockquote":
-        writer.quotes += 1
+        page.quotes += 1
     elif tag == "img":
-        writer.text((node.attributes.get("alt") or "")[:200])
+        page.text((node.attributes.get("alt") or "")[:200])
 
 
-def _bullet(writer: _Writer, lists: list[int]) -> None:
-    if lists and lists[-1] >= 0:
-        lists[-1] += 1
-        mark = f"{lists[-1]}."
-    else:
-        mark = "-"
-    writer.text("  " * min(max(len(lists) - 1, 0), 5) + mark + " ")
-    writer.space = True
+_UNNUMBERED = -1
 
 
-def _close(node: Any, tag: str, writer: _Writer, lists: list[int]) -> None:
+def _first_number(node: Any) -> int:
+    start = node.attributes.get("start") or ""
+    return int(start) if start.isdecimal() and len(start) < 6 and int(start) else 1
+
+
+def _mark(lists: list[int]) -> str:
+    indent = "  " * min(max(len(lists) - 1, 0), 5)
+    if not lists or lists[-1] == _UNNUMBERED:
+        return f"{indent}- "
+    lists[-1] += 1
+    return f"{indent}{lists[-1]}. "
+
+
+def _close(node: Any, tag: str, page: Page, lists: list[int]) -> None:
     if tag == "a":
-        _link(node, writer)
+        _link(node, page)
     elif tag == "blockquote":
-        writer.quotes = max(0, writer.quotes - 1)
+        page.quotes = max(0, page.quotes - 1)
     elif tag in ("ul", "ol") and lists:
         lists.pop()
-    elif tag in ("td", "th"):
-        writer.cell = True
-    if tag in _PARAGRAPHS:
-        writer.line(1 if lists else 2)
+    if tag == "tr":
+        page.close_row()
+    elif tag == "li":
+        page.close_item()
+    elif tag in _PARAGRAPHS:
+        page.line(1 if lists else 2)
     elif tag in _LINES:
-        writer.line(1)
+        page.line(1)
 
 
-def _link(node: Any, writer: _Writer) -> None:
+def _link(node: Any, page: Page) -> None:
     href = (node.attributes.get("href") or "").strip()
-    if not href.lower().startswith(("http://", "https://")) or writer.breaks:
+    if not href.lower().startswith(("http://", "https://")) or page.breaks:
         return
     shown = href.split("//", 1)[1].rstrip("/")
-    if writer.out and shown[:60].lower() not in "".join(writer.out[-3:]).lower():
-        writer.space = True
-        writer.text(f"<{href[:300]}>")
+    if page.out and shown[:60].lower() not in "".join(page.out[-3:]).lower():
+        page.space = True
+        page.text(f"<{href[:300]}>")
