@@ -146,6 +146,7 @@ def _add_course(page: dict[str, Any], mail: InboundMail, desk: Bench, mail_id: i
         else {"id": ticket.id, "title": ticket.title, "number": ticket.number, "token": ticket.token}
         | {"status": str(ticket.status), "backend": ticket.backend},
         "requester": course.requester,
+        "suspected": course.suspected,
         "tried": [{"kind": one.kind, "found": one.found} for one in course.tried],
         "noted": [{"what": what, "values": dict(values)} for what, values in course.noted],
         "told": [
@@ -246,15 +247,15 @@ def _profile(page: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Profile: {taken['taken'] or 'none'}: {taken['reason']}"
     listed = sorted(taken["candidates"], key=lambda one: (not one["taken"], not one["in_use"]))
-    for one in listed:
+    told = [one for one in listed if one["taken"] or one["in_use"] or any(test["passed"] for test in one["tests"])]
+    for one in told:
         called = one["name"] if one["name"] == one["profile"] else f"{one['name']} ({one['profile']})"
-        tests = ", ".join(f"{test['test']} {'yes' if test['passed'] else 'no'}" for test in one["tests"])
-        yield f"  {called}: {tests}"
-        if one["taken"] or one["in_use"] or any(test["passed"] for test in one["tests"]):
-            for test in one["tests"]:
-                yield f"    {test['test']}: {one_line(test['found'], 120)}"
-            if not one["taken"]:
-                yield f"    {one_line(one['reason'], 160)}"
+        yield f"  {called}: {'taken' if one['taken'] else one_line(one['reason'], 160)}"
+        for test in one["tests"]:
+            yield f"    {test['test']}: {'yes' if test['passed'] else 'no'}, {one_line(test['found'], 120)}"
+    others = ", ".join(one["name"] for one in listed if one not in told)
+    if others:
+        yield f"  no test passed by {others}"
 
 
 def _origin(page: Mapping[str, Any]) -> Iterator[str]:
@@ -298,7 +299,11 @@ def _becomes(page: Mapping[str, Any]) -> Iterator[str]:
         yield f"Ticket: not looked for: {page.get('not_looked') or 'no config, so no data base'}"
         return
     ticket = course["ticket"]
-    if ticket is None:
+    if ticket is None and page["evidence"].get("asked", {}).get("believed") is False:
+        yield "Ticket: not asked for, since the letter is not believed"
+        if course["suspected"]:
+            yield f"  were it believed, it would be about {one_line(course['suspected'], 200)}"
+    elif ticket is None:
         yield f"Ticket: none: {course['reason']}"
     else:
         called = f"{ticket['number'] or 'no number yet'} {one_line(ticket['title'], 80)!r}"

@@ -72,7 +72,13 @@ def candidates(choices: Mapping[str, Profile], mail: InboundMail) -> tuple[Candi
     tested = {name: _tests(profile, mail) for name, profile in choices.items()}
     known = any(tests[0].ok for tests in tested.values())
     return tuple(
-        Candidate(name, profile, tested[name], name == choice.name, _why(name, tested[name], choice, known))
+        Candidate(
+            name,
+            profile,
+            tested[name],
+            name == choice.name,
+            _outcome(name, choice, _stranger(tested[name], known, mail)),
+        )
         for name, profile in choices.items()
     )
 
@@ -102,9 +108,9 @@ def _tests(profile: Profile, mail: InboundMail) -> tuple[Test, ...]:
     )
 
 
-def _why(name: str, tests: tuple[Test, ...], choice: Choice, known: bool) -> str:
-    stranger = tests[0].detail.partition(" is none")[0] if known and not tests[0].ok else ""
-    return _outcome(name, choice, stranger)
+def _stranger(tests: tuple[Test, ...], known: bool, mail: InboundMail) -> str:
+    """The sender, where another profile knows it and this one does not."""
+    return mail.sender if known and not tests[0].ok else ""
 
 
 def _outcome(name: str, choice: Choice, stranger: str) -> str:

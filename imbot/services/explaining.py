@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from imbot.backends.choosing import consider
+from imbot.backends.understanding import words
 from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Ticket
@@ -40,7 +42,7 @@ class Told:
 class Course:
     """What would happen. `outcome` and `reason` as `reports.receive` settles them. `ticket`: as it would be then, None where
     the letter is bound to none. `noted`: new lines of its ledger, as (what, values). `tried`: what of a believed letter was
-    looked at to bind it, and what each gave."""
+    looked at to bind it, and what each gave; `suspected`: which ticket one that is not believed would be about, if it were."""
 
     outcome: str
     reason: str
@@ -49,6 +51,7 @@ class Course:
     noted: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     told: tuple[Told, ...] = ()
     tried: tuple[Tried, ...] = ()
+    suspected: str = ""
 
 
 def explain(
@@ -62,7 +65,7 @@ def explain(
         place = (_NOWHERE, "", mail.sha256)
         mail_id = inbox.keep_raw(c, *place, raw=b"", size=mail.size, sha256=mail.sha256, now=now)
     newest, lines = admin.newest_parcel(c), admin.newest_line(c)
-    tried = binding_of(c, mail, looked)
+    tried, suspected = binding_of(c, mail, looked), _suspected(c, mail, looked, env)
     outcome = reports.receive(c, mail_id, mail, now, env, looked)
     row = inbox.get_mail(c, mail_id)
     ticket = tickets.get(c, row.ticket_id) if row and row.ticket_id else None
@@ -76,6 +79,7 @@ def explain(
         noted=tuple((one.what, one.values) for one in new),
         told=tuple(_told(c, stored.parcel, env) for stored in admin.parcels_since(c, newest)),
         tried=tried,
+        suspected=suspected,
     )
 
 
@@ -84,6 +88,17 @@ def binding_of(c: Connection, mail: InboundMail, looked: reports.Looked) -> tupl
     if looked.backend is None or looked.words is None:
         return ()
     return bind(c, mail, looked.backend, looked.words, looked.tokens, looked.addresses).tried
+
+
+def _suspected(c: Connection, mail: InboundMail, looked: reports.Looked, env: Env) -> str:
+    choice = consider({name: backend.profile for name, backend in env.backends.items()}, mail)
+    if looked.backend is not None or choice.profile is None:
+        return ""
+    backend = env.backends[choice.name]
+    found = bind(c, mail, backend, words(backend.profile, mail), looked.tokens, looked.addresses)
+    if found.ticket is None:
+        return ""
+    return f"{found.ticket.number or found.ticket.id} {found.ticket.title!r}, by {found.evidence}"
 
 
 def _told(c: Connection, parcel: Parcel, env: Env) -> Told:
