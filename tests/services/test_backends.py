@@ -13,7 +13,7 @@ from imbot.services import reports
 from imbot.services.env import WATCHER, leg_of
 from imbot.store import inbox, tickets
 from tests.services.conftest import ANNA, NOW, Office
-from tests.services.test_reports import DONE, REGISTERED, a_mail, a_ticket
+from tests.services.inbound import DONE, REGISTERED, a_mail, a_ticket
 
 OTHER = "second@demo.local"
 

@@ -22,7 +22,7 @@ from imbot.services.upkeep import lying_for_days, strays
 from imbot.store import inbox, ledger, letters, outbox, people, received, tickets
 from imbot.store.letters import LetterRow
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
-from tests.services.test_reports import a_mail, a_ticket
+from tests.services.inbound import a_mail, a_ticket
 
 PDF = b"%PDF-1.4 the act"
 HTML = '<p>Сделано.</p><img src="cid:one"><p>С уважением,</p><img src="cid:logo">'

@@ -7,7 +7,7 @@ from imbot.services import letters
 from imbot.store import files, ratings
 from imbot.store.files import FileRow
 from tests.services.conftest import ANNA, NOW, Office
-from tests.services.test_reports import a_ticket
+from tests.services.inbound import a_ticket
 
 
 def pack(office: Office, kind: str = "ticket") -> letters.Packing:
