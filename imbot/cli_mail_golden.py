@@ -135,9 +135,15 @@ def drop(
     say(f"{len(gone)} deleted")
 
 
-def forget(settings: Settings, tickets: Sequence[str]) -> int:
-    """The letters about these tickets are deleted; returns how many. For a person who asks to be forgotten."""
-    wanted = set(tickets) - {""}
+def forget(settings: Settings, person_id: int) -> int:
+    """The letters about this person's tickets are deleted; returns how many."""
+
+    def theirs(c: Connection) -> set[str]:
+        from imbot.store import tickets
+
+        return {ticket.id for ticket in tickets.of_person(c, person_id, 0, 1_000_000)[0]}
+
+    wanted = in_store(settings, theirs)
     gone = [one for one in _examples(settings) if one.ticket in wanted]
     _delete(_folder(settings), gone)
     return len(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from imbot.cli_base import (
     say_json,
     say_table,
     settings_of,
+    shown,
 )
 from imbot.domain.errors import ImbotError
 
@@ -52,13 +54,17 @@ def show_user(who: Who, config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         say_json(found)
         return
+
+    def cell(value: Any) -> str:
+        return shown(value, settings) if isinstance(value, datetime) else str(value)
+
     for key, value in found.items():
         if isinstance(value, list):
             say(f"{key}:" + ("" if value else " none"))
             for item in value:
-                say("  " + one_line("  ".join(str(part) for part in item.values() if part not in (None, "")), 140))
+                say("  " + one_line("  ".join(cell(part) for part in item.values() if part not in (None, "")), 140))
         else:
-            say(f"{key}: {value if value not in (None, '') else '-'}")
+            say(f"{key}: {cell(value) if value not in (None, '') else '-'}")
 
 
 @app.command("delete")
@@ -68,13 +74,16 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     person = in_store(settings, one_person, who)
     if not yes:
         typer.confirm(f"Forget {person.name or 'the person'} <{person.address}> for ever?", abort=True)
+    from imbot.cli_mail_golden import forget
     from imbot.services.upkeep import erase_person, remove
 
+    examples = forget(settings, person.id)
     erased = in_store(settings, erase_person, person.id, now())
     folder = settings.general.data_dir
     stuck = remove(erased.paths, (folder / "files", folder / "letters"))
     for kind, count in erased.counts.items():
         say(f"{kind}: {count}")
+    say(f"letters kept as examples: {examples}")
     say(f"files on disk: {len(erased.paths) - len(stuck)}")
     if stuck:
         raise ImbotError("; ".join(f"{path} is still there: {problem}" for path, problem in stuck.items()))
