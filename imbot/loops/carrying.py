@@ -69,25 +69,26 @@ class Carrying:
     async def _once(self, stop: asyncio.Event) -> bool:
         """One pass over the letters; True if there was any. Those that must be tried again are left to the next pass."""
         behind, receiving = 0, None
+        ready: list[_Ready] = []
         try:
             while not stop.is_set():
                 kept = await self._db.read(inbox.unread, _LETTERS, self._name, behind, _BYTES, self._besides)
                 if not kept:
                     break
                 batch = _batch(kept)
+                await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
+                receiving = asyncio.ensure_future(self._receive(ready))  # behind the counting, beside the reading
                 ready = await self._read(batch)
-                if receiving is not None:
-                    await receiving
-                receiving = asyncio.ensure_future(self._receive(ready))
+                await receiving
                 behind = ready[-1].kept.id
         finally:
             if receiving is not None:
                 await receiving
+        await self._receive(ready)
         return behind > 0
 
     async def _read(self, batch: Sequence[RawLetter]) -> list[_Ready]:
-        """Counted first, since it may be the last time; then read and looked at. Ends with the letter that the reader died on."""
-        await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
+        """What was counted is read and looked at. Ends with the letter that the reader died on."""
         if batch[0].attempts >= reports.TRIES:
             return [_Ready(batch[0], batch[0].attempts + 1)]
         answers = await self._reader.read_many([self._raw(letter) for letter in batch])
