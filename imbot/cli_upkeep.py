@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from imbot.cli_base import database, now
@@ -33,15 +34,20 @@ async def clean(settings: Settings) -> dict[str, int]:
 
 
 def would_clean(settings: Settings) -> dict[str, int]:
-    """The first round's counts, by doing it in a transaction that is rolled back. Touches no file."""
+    """What would go, counted by doing it, round by round, in a transaction that is rolled back. Touches no file."""
     from imbot.services import upkeep
     from imbot.store.db import once
 
     def try_out(c: Connection) -> None:
         at = now()
         strays = upkeep.strays(c, upkeep.lying_for_days(settings.general.data_dir / "files", at))
-        done = upkeep.forget(c, upkeep.due(c, settings.retention, at), settings.retention, at)
-        raise _OnlyAsked(done | {"strays": len(strays)})
+        done: Counter[str] = Counter()
+        full = True
+        while full:
+            gone = upkeep.due(c, settings.retention, at)
+            done.update(upkeep.forget(c, gone, settings.retention, at))
+            full = gone.full
+        raise _OnlyAsked(dict(done) | {"strays": len(strays)})
 
     try:
         once(database(settings), try_out)

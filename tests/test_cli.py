@@ -7,15 +7,17 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imbot.config import load
 from imbot.domain.people import Role
-from imbot.store import people
+from imbot.store import files, people
 from imbot.store.db import once
-from tests.company import CONFIG, NOW, TOM, Answer, Company
+from tests.company import CONFIG, NOW, TOM, Answer, Company, photo
 
 
 def test_help_is_quick_and_names_every_command() -> None:
@@ -79,6 +81,18 @@ def test_clean_up_says_first_and_then_does(company: Company) -> None:
     assert company("cleanup").out == would
     assert not photo_file.exists()
     assert "photos: 0" in company("cleanup").out
+
+
+def test_clean_up_counts_beyond_one_round(company: Company) -> None:
+    def many(c: Any) -> None:
+        for number in range(1100):
+            files.add(c, photo(f"old{number}", "t1", NOW - timedelta(days=200)))
+            files.stored(c, f"old{number}", f"old{number}", 4, "0" * 64, "image/jpeg")
+
+    once(company.url, many)
+    would = company("cleanup", "--dry-run").out
+    assert "photos: 1101\n" in would
+    assert company("cleanup").out == would
 
 
 def test_letters_are_read_whatever_their_bytes_and_the_rest_is_told(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,6 +23,9 @@ def test_users_are_listed_and_shown(company: Company) -> None:
     shown = company("user", "show", "1001").out
     assert "anna@company.ru" in shown
     assert "IM-CL-1042" in shown
+    moscow = NOW.astimezone(ZoneInfo("Europe/Moscow"))
+    assert f"telegram:1001 {moscow:%Y-%m-%d %H:%M}\n" in shown, "on the company's clock"
+    assert "+00:00" not in shown
 
 
 def test_somebody_unknown_is_said_to_be_unknown(company: Company) -> None:
