@@ -150,7 +150,7 @@ class Watcher:
             digest, path, raw = hashlib.sha256(letter.raw).hexdigest(), "", letter.raw
             size = letter.size or len(raw)
             if len(raw) > _BIG:
-                path = keep_blob(self._folder, raw, digest).name
+                path = keep_blob(self._folder, raw, digest).relative_to(self._folder).as_posix()
             prepared.append(
                 (replace(letter, raw=b""), NewRaw(validity, uid, None if path else raw, path, size, digest))
             )
