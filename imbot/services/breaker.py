@@ -57,9 +57,9 @@ def alert(c: Connection, mail_id: int, values: Mapping[str, str], now: datetime,
     sender = values["sender"]
     if inbox.count_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), sender) >= A_SENDER:
         if not automatic:
-            _count_more(c, sender, now)
+            _count_more(c, mail_id, sender, now)
     elif inbox.count_set_aside(c, now - _HOUR) >= ALL:
-        _count_more(c, "", now)
+        _count_more(c, mail_id, None, now)
     else:
         telling.alert(c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, **values}, now)
 
@@ -76,14 +76,13 @@ def _answers_us(c: Connection, mail: InboundMail, bounce: Bounce | None, env: En
     return bounce is not None and any(address in mail.text[:20_000].lower() for address in admins)
 
 
-def _count_more(c: Connection, sender: str, now: datetime) -> None:
-    """In an hour it is told how many more there were; until then one parcel stands for all of them."""
-    lane = f"{_MORE}{sender}"
+def _count_more(c: Connection, mail_id: int, sender: str | None, now: datetime) -> None:
+    """In an hour it is told how many more there were, of this sender or of all; until then one parcel stands for them."""
+    lane = _MORE + ("all" if sender is None else f"of:{sender}")
     if not outbox.of_lane(c, lane):
-        payload = {"sender": sender, "since": now.isoformat()}
-        outbox.put(
-            c, NewParcel(lane, "self", f"{lane}:{now.isoformat()}", Kind.ALERT, payload, due_at=now + _HOUR), now
-        )
+        payload = {"sender": sender, "since": now.isoformat(), "first": mail_id}
+        key = f"{lane}:{now.isoformat()}"
+        outbox.put(c, NewParcel(lane, "self", key, Kind.ALERT, payload, due_at=now + _HOUR), now)
 
 
 def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
@@ -91,12 +90,12 @@ def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     if not parcel.lane.startswith(_MORE):
         telling.tell_admins(c, now, env)
         return
-    if outbox.settle(c, parcel, "told", now):
-        sender, since = parcel.payload["sender"], datetime.fromisoformat(parcel.payload["since"])
-        count = inbox.count_set_aside(c, since, sender or None)
-        telling.alert(
-            c, "quarantine_more", parcel.key, {"sender": sender, "count": count, "since": since.isoformat()}, now
-        )
+    if not outbox.settle(c, parcel, "told", now):
+        return
+    sender, since = parcel.payload["sender"], parcel.payload["since"]
+    count = inbox.count_set_aside(c, datetime.fromisoformat(since), sender, parcel.payload["first"])
+    values = {"sender": sender or "", "count": count, "since": since}
+    telling.alert(c, "quarantine_more", parcel.key, values, now)
 
 
 def holds_back(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:

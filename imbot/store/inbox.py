@@ -296,9 +296,10 @@ def carried_out(c: Connection, limit: int) -> list[MailRow]:
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
 
 
-def count_set_aside(c: Connection, since: datetime, sender: str | None = None) -> int:
-    """How many letters were set aside since then: of this sender, or of anybody."""
-    found = select(func.count()).select_from(mails).where(_QUARANTINED, mails.c.settled_at >= since)
+def count_set_aside(c: Connection, since: datetime, sender: str | None = None, first: int = 0) -> int:
+    """How many letters were set aside since then: of this sender, or of anybody; from the letter `first` on."""
+    found = select(func.count()).select_from(mails)
+    found = found.where(_QUARANTINED, mails.c.settled_at >= since, mails.c.id >= first)
     if sender is not None:
         found = found.where(mails.c.sender == sender)
     return c.execute(found).scalar() or 0

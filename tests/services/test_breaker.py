@@ -1,0 +1,165 @@
+"""Nobody makes imbot talk without end: alerts end, floods are kept instead of shown, and nothing is lost by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from imbot.domain.letters import InboundMail, is_note_id, mint_message_id, mint_note_id
+from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.tickets import Status
+from imbot.services import breaker, reports
+from imbot.store import inbox, ledger, outbox
+from tests.services.conftest import Office
+from tests.services.inbound import a_mail, a_ticket, notices, now_of, receive
+
+ADMIN = "tom@demo.local"
+
+
+def alerts(office: Office, name: str = "quarantine") -> list[dict[str, object]]:
+    found = [one.parcel for one in outbox.open_parcels(office.c, 1000) if one.parcel.lane == "admins"]
+    return [parcel.payload["values"] for parcel in found if parcel.payload["name"] == name]
+
+
+def tell_what_is_due(office: Office) -> list[Parcel]:
+    """As the courier does with parcels for the admins; returns the letters to them."""
+    for parcel in outbox.claim(office.c, office.now, 100, only="self"):
+        breaker.tell(office.c, parcel, office.now, office.env)
+    letters = outbox.claim(office.c, office.now, 100, only="smtp")
+    for parcel in letters:
+        outbox.settle(office.c, parcel, "accepted", office.now)
+    return [parcel for parcel in letters if parcel.payload.get("to") == ADMIN]
+
+
+def forged(number: int, sender: str = "eve@example.test", **more: object) -> InboundMail:
+    return a_mail(f"Заявка № IM-CL-{number} выполнена", sender=sender, believed=False, **more)  # type: ignore[arg-type]
+
+
+def test_of_many_letters_from_one_sender_five_an_hour_are_told_and_the_rest_as_a_number(office: Office) -> None:
+    for number in range(62):
+        assert receive(office, forged(number)) == "quarantined"
+    assert len(alerts(office)) == breaker.A_SENDER
+    assert inbox.count_set_aside(office.c, office.now) == 62  # nothing is lost
+    office.later(hours=1)
+    tell_what_is_due(office)
+    (more,) = alerts(office, "quarantine_more")
+    assert (more["sender"], more["count"]) == ("eve@example.test", 57)
+    office.later(hours=1)
+    receive(office, forged(100))
+    assert len(alerts(office)) == 1, "an hour later the sender is told of again"
+
+
+def test_many_senders_are_summed_up_too(office: Office) -> None:
+    for number in range(100):
+        receive(office, forged(number, f"eve{number}@example.test"))
+    assert len(alerts(office)) == breaker.ALL
+    office.later(hours=1)
+    tell_what_is_due(office)
+    (more,) = alerts(office, "quarantine_more")
+    assert (more["sender"], more["count"]) == ("", 100 - breaker.ALL)
+
+
+def test_letters_that_cannot_be_read_are_summed_up_too(office: Office) -> None:
+    for number in range(20):
+        id = inbox.keep_raw(office.c, "r", "1", number, raw=b"x", size=1, sha256=str(number), now=office.now)
+        assert reports.refuse(office.c, id, "more than 200 parts", office.now) == "quarantined"
+    assert len(alerts(office)) == breaker.A_SENDER
+
+
+def absence_note(**more: object) -> InboundMail:
+    return a_mail("Автоответ: Письмо отложено", "В отпуске", believed=False, **({"automatic": True} | more))  # type: ignore[arg-type]
+
+
+def undelivered(text: str = f"<{ADMIN}>: host mx said: 550 5.1.1 no such user", **more: object) -> InboundMail:
+    values = {"sender": "mailer-daemon@demo.local", "automatic": True} | more
+    return a_mail("Undelivered Mail Returned to Sender", text, believed=False, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        absence_note(sender=ADMIN),
+        absence_note(sender="robot@elsewhere.example", in_reply_to=(mint_note_id("demo.local"),)),
+        absence_note(sender="robot@elsewhere.example", references=("<x@y>", mint_note_id("demo.local"))),
+        undelivered(),
+        undelivered("550 no such user", original_message_ids=(mint_note_id("demo.local"),)),
+        undelivered("550 no such user", report_type="delivery-status", in_reply_to=(mint_note_id("demo.local"),)),
+    ],
+)
+def test_an_automatic_answer_to_an_alert_raises_no_alert(office: Office, answer: InboundMail) -> None:
+    assert receive(office, answer) == "quarantined"
+    assert alerts(office) == []
+
+
+def test_an_absence_note_to_each_alert_ends_the_alerts(office: Office) -> None:
+    """The worst robot: it names neither our letter nor the admin, and answers everything at once, for three days."""
+    receive(office, forged(1))
+    told = 0
+    for _ in range(3 * 24 * 30):
+        office.later(minutes=2)
+        for _ in tell_what_is_due(office):
+            told += 1
+            receive(office, absence_note(sender="robot@elsewhere.example"))
+    assert told <= 1 + 4 * breaker.A_SENDER
+    assert inbox.count_set_aside(office.c, office.now - timedelta(days=9)) == told + 1
+
+
+def test_automatic_letters_of_the_helpdesk_itself_are_told_as_any_other(office: Office) -> None:
+    """Status letters bear Auto-Submitted: one that is not believed or not bound must not go under."""
+    for number in range(7):
+        receive(office, forged(number, "itsm@demo.local", automatic=True))
+    assert len(alerts(office)) == breaker.A_SENDER
+    office.later(hours=1)
+    tell_what_is_due(office)
+    assert alerts(office, "quarantine_more")[0]["count"] == 2
+
+
+def test_a_flood_of_words_is_kept_and_told_once_and_statuses_still_pass(office: Office) -> None:
+    ticket = a_ticket(office, number="IM-CL-1042", status=Status.REGISTERED)
+    for number in range(60):
+        office.later(seconds=5)
+        assert receive(office, a_mail("О заявке", f"Сообщение {number}\n{ticket.token}", date=office.now)) == "comment"
+    assert notices(office).count("notice_comment") == breaker.FLOOD
+    assert notices(office).count("notice_flood") == 1
+    assert len(alerts(office, "flood")) == 1
+    kept = [row.values["text"] for row in ledger.ledger(office.c, ticket.id) if row.what == "comment"]
+    assert [text.split("\n")[0] for text in kept] == [f"Сообщение {number}" for number in range(60)]
+    done = a_mail("Заявка № IM-CL-1042 выполнена", f"Готово\n{ticket.token}", date=office.now)
+    assert receive(office, done) == "applied"
+    assert now_of(office, ticket).status is Status.RESOLVED
+    assert notices(office)[-1] == "notice_resolved"
+
+
+def test_after_a_flood_words_are_shown_again(office: Office) -> None:
+    ticket, other = a_ticket(office), a_ticket(office, "t2")
+    for number in range(25):
+        receive(office, a_mail("О заявке", f"Сообщение {number}\n{ticket.token}"))
+    receive(office, a_mail("О другой", f"Другое\n{other.token}"))
+    assert notices(office).count("notice_comment") == breaker.FLOOD + 1, "another request is not held back"
+    office.later(minutes=11)
+    receive(office, a_mail("О заявке", f"Спасибо за терпение\n{ticket.token}", date=office.now))
+    assert notices(office).count("notice_comment") == breaker.FLOOD + 2
+    assert notices(office).count("notice_flood") == 1
+
+
+def test_a_believed_flood_never_stops_the_settling_of_letters(office: Office) -> None:
+    ticket = a_ticket(office)
+    for number in range(30):
+        receive(office, a_mail("О заявке", f"Сообщение {number}\n{ticket.token}"))
+    again = replace(a_mail("О заявке", f"ещё\n{ticket.token}"))
+    assert receive(office, again) == "comment"
+    assert receive(office, again) == "duplicate"
+    assert inbox.unread(office.c, 10) == []
+
+
+def test_letters_to_persons_bear_an_id_by_which_answers_are_known() -> None:
+    assert is_note_id(mint_note_id("demo.local"))
+    assert not is_note_id(mint_message_id("demo.local"))
+    assert not is_note_id("<note.taking@example.test>")
+
+
+def test_alerts_are_only_of_the_kind_for_admins(office: Office) -> None:
+    receive(office, forged(1))
+    assert {one.parcel.kind for one in outbox.open_parcels(office.c, 100)} == {Kind.ALERT}
