@@ -142,18 +142,21 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Complain:
-    """-> `complained {ticket values}` or `not_found {}`."""
+    """Words, and the files kept under `files_id`. -> `complained {ticket values}` or `not_found {}`."""
 
     ticket_id: str
     text: str
+    files_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NotSolved:
-    """-> `reopen_asked {ticket, title, number, reason, until}` or `not_found {}`."""
+    """Words, and the files kept under `files_id`. -> `reopen_asked {ticket, title, number, reason, until}` or
+    `not_found {}`."""
 
     ticket_id: str
     reason: str
+    files_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

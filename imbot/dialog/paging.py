@@ -20,13 +20,12 @@ def pages_of(text: str, most: int = PAGE) -> list[str]:
 
 def _cut(text: str, most: int) -> int:
     """How many characters go on this page."""
-    used = 0
-    for index, char in enumerate(text):
-        used += 2 if ord(char) > 0xFFFF else 1
-        if used > most:
-            break
-    else:
-        return len(text)
+    index = used = 0
+    while index < len(text) and used + units(text[index]) <= most:
+        used += units(text[index])
+        index += 1
+    if index == len(text):
+        return index
     for end in ("\n", " "):
         place = text.rfind(end, index // 2, index + 1)
         if place > 0:

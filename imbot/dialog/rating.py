@@ -77,8 +77,8 @@ def leave(session: Session, facts: Facts) -> Turn:
 
 
 def hand_on(turn: Turn) -> Turn:
-    """Photos that came with a complaint or "not solved" go into the ticket's thread once that question is left behind,
-    whichever way."""
+    """Photos that came without the words that were asked for go into the ticket's thread once that question is left
+    behind, whichever way."""
     extra = extra_of(turn.session)
     asking_still = (
         turn.session.state in STATES and extra is not None and extra.ticket == about_of(turn.session)["ticket"]
@@ -112,10 +112,14 @@ def _told(session: Session, words: str, facts: Facts) -> Turn:
     """The words are there, or will not come: a complaint, or the wish that the work be taken up again."""
     about, state = about_of(session), session.state
     session = session.go("rest")
+    extra = extra_of(session)
+    files = extra.pile.id if extra is not None and extra.pile.files and extra.ticket == about["ticket"] else ""
+    if state == "not_solved" or words:
+        session = with_extra(session, None)  # the photos go with the words, in one letter
     if state == "not_solved":
-        return Turn(session, None, (NotSolved(str(about["ticket"]), words),))
+        return Turn(session, None, (NotSolved(str(about["ticket"]), words, files),))
     if words:
-        return Turn(session, None, (Complain(str(about["ticket"]), words),))
+        return Turn(session, None, (Complain(str(about["ticket"]), words, files),))
     values = about | {"stars": about.get("stars")} | _contact(facts)
     return Turn(session, Screen("rated", values, (menu.home_row(session),)))
 

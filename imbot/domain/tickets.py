@@ -28,6 +28,7 @@ OPEN = frozenset({Status.NEW, Status.REGISTERED, Status.IN_PROGRESS, Status.WAIT
 DONE = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN})
 ENDED = DONE - {Status.RESOLVED}
 OWN_DESK = "desk"
+ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end says something
 
 
 class Handover(StrEnum):
@@ -67,7 +68,7 @@ class Ticket:
     closed_at: datetime | None = None
     reported_at: datetime | None = None  # the moment of the last report that was applied
     solution: str = ""
-    asked: str = ""  # "" | "reopen" | "withdraw": what was asked of the far end and not yet answered
+    asked: str = ""  # "" | "reopen" | "withdraw" | "answer": what the far end was told and has not yet answered
     asked_until: datetime | None = None
     failure: str = ""  # the far end's words when the handover failed
     thread: str = ""  # Message-ID of the last letter the far end sent for it
@@ -141,8 +142,13 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime) -> Change | None:
     if after.promised_at != ticket.promised_at:
         return Change(after, old, new, "promised", report, moment)
     if new is Status.WAITING and report.fields.get("question"):
-        return Change(after, old, new, "question", report, moment)
+        return Change(_heard(after), old, new, "question", report, moment)
     return None
+
+
+def _heard(ticket: Ticket) -> Ticket:
+    """The far end has said something after our answer to its question: it is its turn no more."""
+    return replace(ticket, asked="") if ticket.asked == ANSWERED else ticket
 
 
 def _next_status(old: Status, reported: Status) -> Status:

@@ -19,13 +19,13 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
-from imbot.domain.tickets import Change, Status, StatusReport, Ticket, apply
+from imbot.domain.tickets import ANSWERED, Change, Status, StatusReport, Ticket, apply
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
 from imbot.services.filing import own_ticket
 from imbot.services.tickets import record_change
-from imbot.store import ledger, received
+from imbot.store import ledger, received, tickets
 
 # Characters that a notice shows of support's words; templates cut at the same, with the files' names below them.
 WORDS, WORDS_WITH_FILES = 2500, 1500
@@ -88,6 +88,9 @@ def _pass_on(c: Connection, ticket: Ticket, report: StatusReport | None, heard: 
         ledger.log(c, ticket.id, now, "noted", {"subject": heard.mail.subject[:200]})
         return "noted"
     _support_writes(c, ticket, text.strip(), fields.get("author", ""), heard, enclosed, now, env)
+    if ticket.asked == ANSWERED:
+        tickets.save(c, replace(ticket, asked=""))
+        telling.put_receipt(c, ticket, now)
     return "comment"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -10,7 +11,7 @@ from imbot.dialog.orders import AddToTicket, KeepFile, OpenTicket
 from imbot.domain.chats import Chat, Happened
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
-from imbot.domain.tickets import Ticket, may_add, may_see
+from imbot.domain.tickets import ANSWERED, Status, Ticket, may_add, may_see
 from imbot.mime.names import clean_file_name
 from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
@@ -132,17 +133,27 @@ def add_to_ticket(
     if ticket is None or person is None or not may_add(ticket):
         return _not_found()
     message_id = fresh.message_ids[0]
-    lane = f"ticket:{ticket.id}"
-    if order.files_id:
-        fetch_files(c, order.files_id, now)
-        rows = files.of_ticket(c, order.files_id)
-        files.move(c, order.files_id, ticket.id)
-        files.assign(c, [row.id for row in rows], message_id)
-        lane = f"ticket:{order.files_id}"
+    lane = take_files(c, ticket, order.files_id, message_id, now)
     ledger.log(c, ticket.id, now, "added", {"text": order.text, "message_id": message_id})
+    if ticket.status is Status.WAITING and not ticket.asked:
+        ticket = replace(ticket, asked=ANSWERED)
+        tickets.save(c, ticket)
+        telling.put_receipt(c, ticket, now)
     _recheck(c, ticket, person, now, env)
     waits = pack(c, ticket, "addition", message_id, order.text, now, env, lane=lane)
     return Happened("added", telling.ticket_values(ticket) | {"waits": waits})
+
+
+def take_files(c: Connection, ticket: Ticket, files_id: str, message_id: str, now: datetime) -> str:
+    """The files kept under `files_id` ("": none) become the ticket's, for this letter. Returns the lane to put it in: behind
+    their downloads."""
+    if not files_id:
+        return f"ticket:{ticket.id}"
+    fetch_files(c, files_id, now)
+    rows = files.of_ticket(c, files_id)
+    files.move(c, files_id, ticket.id)
+    files.assign(c, [row.id for row in rows], message_id)
+    return f"ticket:{files_id}"
 
 
 def pack(

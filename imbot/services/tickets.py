@@ -24,7 +24,7 @@ from imbot.domain.tickets import (
 )
 from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
-from imbot.services.filing import own_ticket, pack
+from imbot.services.filing import own_ticket, pack, take_files
 from imbot.store import ledger, letters, outbox, ratings, tickets
 
 _NOTHING = Enclosed()
@@ -110,7 +110,7 @@ def complain(c: Connection, person: Person | None, order: Complain, now: datetim
     if ratings.rating(c, ticket.id) is not None:
         ratings.rating_words(c, ticket.id, order.text)
     ledger.log(c, ticket.id, now, "complained", {"text": order.text})
-    _follow_up(c, ticket, "complaint", order.text, now, env, fresh)
+    _follow_up(c, ticket, "complaint", order.text, now, env, fresh, order.files_id)
     return Happened("complained", ticket_values(ticket))
 
 
@@ -125,7 +125,7 @@ def not_solved(
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "reopen_asked", {"reason": order.reason, "text": order.reason})
-    _follow_up(c, ticket, "not_solved", order.reason, now, env, fresh)
+    _follow_up(c, ticket, "not_solved", order.reason, now, env, fresh, order.files_id)
     telling.put_receipt(c, ticket, now)
     values = ticket_values(ticket) | {"reason": order.reason, "until": until.isoformat()}
     return Happened("reopen_asked", values)
@@ -196,7 +196,9 @@ def listed(c: Connection, person: Person | None, page: int, env: Env) -> Happene
     if page >= pages:
         page = pages - 1
         found, total = tickets.of_person(c, person.id, page, size)
-    rows = [ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat()} for one in found]
+    rows = [
+        ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": one.asked} for one in found
+    ]
     return Happened("tickets", {"page": max(page, 0), "pages": pages, "total": total, "tickets": rows})
 
 
@@ -230,8 +232,11 @@ def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> Non
     )
 
 
-def _follow_up(c: Connection, ticket: Ticket, letter: str, text: str, now: datetime, env: Env, fresh: Fresh) -> None:
-    pack(c, ticket, letter, fresh.message_ids[0], text, now, env)
+def _follow_up(
+    c: Connection, ticket: Ticket, letter: str, text: str, now: datetime, env: Env, fresh: Fresh, files_id: str = ""
+) -> None:
+    lane = take_files(c, ticket, files_id, fresh.message_ids[0], now)
+    pack(c, ticket, letter, fresh.message_ids[0], text, now, env, lane=lane)
 
 
 def _not_found() -> Happened:

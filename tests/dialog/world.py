@@ -180,6 +180,9 @@ class World:
         )
         return Happened("opened", {"ticket": order.ticket_id})
 
+    def _wanted(self, files_id: str) -> list[str]:
+        return [k.file.unique_id for k in self.kept.get(files_id, []) if k.fate == "wanted"]
+
     def _ticket_order(self, order: Any) -> Happened:
         if isinstance(order, o.ListTickets):
             return self._list(order.page)
@@ -192,7 +195,7 @@ class World:
                 return Happened("ticket", self._details(ticket))
             case o.AddToTicket(_, text, files_id):
                 ticket.said.append(("added", text))
-                ticket.files += [k.file.unique_id for k in self.kept.get(files_id, []) if k.fate == "wanted"]
+                ticket.files += self._wanted(files_id)
                 return Happened("added", values | {"waits": not ticket.number})
             case o.Withdraw():
                 ticket.said.append(("withdraw", ""))
@@ -204,11 +207,13 @@ class World:
                     return Happened("not_ratable", values)
                 ticket.stars = stars
                 return Happened("rated", values | {"stars": stars})
-            case o.Complain(_, text):
+            case o.Complain(_, text, files_id):
                 ticket.said.append(("complaint", text))
+                ticket.files += self._wanted(files_id)
                 return Happened("complained", values)
-            case o.NotSolved(_, reason):
+            case o.NotSolved(_, reason, files_id):
                 ticket.said.append(("not_solved", reason))
+                ticket.files += self._wanted(files_id)
                 until = (self.now + timedelta(hours=24)).isoformat()
                 return Happened("reopen_asked", values | {"reason": reason, "until": until})
             case _:

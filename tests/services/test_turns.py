@@ -3,16 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from imbot.config import packed
 from imbot.dialog.render import render
 from imbot.dialog.screen import screen_from_json
+from imbot.dialog.tickets import receipt_screen
 from imbot.domain.chats import Attached, Commanded, FileRef, Pressed, Typed
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Absence
 from imbot.domain.tickets import Status, StatusReport, apply
-from imbot.services import checks, telling
+from imbot.services import checks, letters, telling
 from imbot.services import tickets as ticket_services
-from imbot.store import outbox, people, sessions, tickets
+from imbot.store import files, outbox, people, sessions, tickets
 from imbot.store import signin as signin_rows
 from imbot.templates import Templates
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
@@ -197,17 +200,83 @@ def test_a_withdrawal_that_never_went_out_is_forgotten_when_the_request_ends(off
     assert left == []
 
 
-def test_a_photo_before_the_words_of_a_complaint_loses_neither(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("button", "letter"), [("rate:{}:1", "complaint"), ("ns:{}", "not_solved")], ids=["complaint", "not solved"]
+)
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED])
+def test_a_photo_before_the_words_goes_with_them_in_one_letter(
+    office: Office, button: str, letter: str, status: Status
+) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    tickets.save(office.c, replace(ticket, status=status, number="IM-CL-1"))
+    office.take(ANNA, Pressed(button.format(ticket.id), "notice"))
+    office.attach("proof.jpg")
+    office.say("Никто не пришёл")
+    packs = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
+    assert sorted(parcel.payload["letter"] for parcel in packs) == sorted([letter, "ticket"])
+    (told,) = (parcel for parcel in packs if parcel.payload["letter"] == letter)
+    lane = [one.kind for one in outbox.of_lane(office.c, told.lane)]
+    assert lane == [Kind.DOWNLOAD, Kind.PACK]
+    (proof,) = files.of_letter(office.c, told.payload["message_id"])
+    assert files.stored(office.c, proof.id, "p", 1000, "s", "image/jpeg")
+    packed = letters.packing(office.c, told.payload, office.env)
+    assert packed is not None
+    assert [row.name for row in packed.files] == ["proof.jpg"]
+
+
+def test_a_photo_without_words_goes_as_an_addition(office: Office) -> None:
     office.link()
     ticket = tickets.get(office.c, file_a_request(office))
     assert ticket is not None
     tickets.save(office.c, replace(ticket, status=Status.RESOLVED, number="IM-CL-1"))
     office.take(ANNA, Pressed(f"rate:{ticket.id}:1", "notice"))
     office.attach("proof.jpg")
-    office.say("Никто не пришёл")
+    office.press("skip")
     packs = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
-    assert sorted(parcel.payload["letter"] for parcel in packs) == ["addition", "complaint", "ticket"]
-    assert len({parcel.payload["message_id"] for parcel in packs}) == 3
+    assert sorted(parcel.payload["letter"] for parcel in packs) == ["addition", "ticket"]
+
+
+def test_who_has_answered_is_not_told_that_an_answer_is_awaited(office: Office) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    tickets.save(office.c, replace(ticket, status=Status.WAITING, number="IM-CL-1", registered_at=office.now))
+    words = Templates([packed("templates")], office.env.zone)
+
+    def receipt() -> str:
+        found = telling.receipt(office.c, ticket.id, office.env)
+        assert found is not None
+        return render(receipt_screen(found[0]), "ru", words).text
+
+    assert "IM-CL-1 ждёт вашего ответа." in receipt()
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "notice"))
+    office.say("Кабинет 315")
+    office.press("send")
+    assert "IM-CL-1 ждёт поддержку (вы ответили)." in receipt()
+    assert Kind.RECEIPT in parcels(office)
+    office.command("mytickets")
+    assert "Ждёт поддержку (вы ответили), подана" in render(screen_from_json(office.screen()), "ru", words).text
+    answered = tickets.get(office.c, ticket.id)
+    assert answered is not None
+    again = apply(answered, StatusReport("itsm", Status.WAITING, fields={"question": "А этаж?"}), office.now)
+    assert again is not None
+    assert again.ticket.asked == ""
+
+
+def test_the_list_says_what_was_asked_of_support(office: Office) -> None:
+    office.link()
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    words = Templates([packed("templates")], office.env.zone)
+    for asked, told in (("reopen", "; просим вернуть в работу"), ("withdraw", "; просим снять"), ("", "подана")):
+        tickets.save(office.c, replace(ticket, status=Status.RESOLVED, number="IM-CL-1", asked=asked))
+        office.command("mytickets")
+        shown = render(screen_from_json(office.screen()), "ru", words).text.split("\n")
+        (line,) = (one for one in shown if one.startswith("Выполнена, подана"))
+        assert told in line
+        assert ("просим" in line) is bool(asked)
 
 
 def test_words_after_the_work_may_go_to_the_ticket_that_was_just_done(office: Office) -> None:
