@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from imbot.domain.errors import MailboxError, SignInRefused, TokenError
-from imbot.mailbox.imap_wire import Selected, Wire, folder_name
+from imbot.mailbox.imap_wire import Selected, Wire
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 from imbot.mailbox.oauth import Tokens
 
@@ -119,7 +119,10 @@ class Imap:
             found += ", IDLE" if wire.can("IDLE") and self._settings.idle else ", no IDLE: polled"
             if self._settings.processed_folder:
                 await wire.command(
-                    "the folder for done letters", "STATUS", folder_name(self._settings.processed_folder), "(MESSAGES)"
+                    "the folder for done letters",
+                    "STATUS",
+                    await wire.folder(self._settings.processed_folder),
+                    "(MESSAGES)",
                 )
                 found += f", done letters go to {self._settings.processed_folder}"
             return found
@@ -242,7 +245,7 @@ class Imap:
 
     async def _move(self, wire: Wire, uids: Sequence[int], folder: str) -> None:
         """MOVE (RFC 6851), else COPY, \\Deleted and UID EXPUNGE. Never a plain EXPUNGE: that takes others' letters along."""
-        name = folder_name(folder)
+        name = await wire.folder(folder)
         verb = "MOVE" if wire.can("MOVE") else "COPY"
         try:
             await wire.uid("moving", verb, uids, name)

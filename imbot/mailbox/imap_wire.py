@@ -22,13 +22,15 @@ import aioimaplib  # type: ignore[import-untyped]
 from imbot.domain.errors import MailboxError, SignInRefused
 from imbot.mailbox import oauth
 from imbot.mailbox.imap_feed import Answer, Feed
-from imbot.mailbox.inbox import TlsMode, tls_context
+from imbot.mailbox.imap_names import folder_name, read_folders, read_separator
+from imbot.mailbox.inbox import TlsMode, tls_context, untrusted
 
 _T = TypeVar("_T")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
+_FOLDERS_NAMED = 20
 _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
@@ -52,6 +54,7 @@ class Wire:
         self._client: aioimaplib.IMAP4 | None = None
         self._feed: Feed | None = None
         self._fault = ""
+        self._between = ""  # the server's separator of folder and subfolder, once it was asked for
         self._background: asyncio.Future[Any] | None = None  # an IDLE under way
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -222,8 +225,7 @@ class Wire:
             raise
         except ssl.SSLCertVerificationError as error:
             self.abort()
-            text = f"{self._where}: the server's certificate is not trusted: {error.verify_message}"
-            raise MailboxError(text, permanent=True) from error
+            raise MailboxError(f"{self._where}: {untrusted(error)}", permanent=True) from error
         except (aioimaplib.AioImapException, OSError, ValueError, IndexError, AttributeError) as error:
             self.abort()
             text = " ".join(str(error).split())[:300] or type(error).__name__
@@ -247,7 +249,11 @@ class Wire:
     # --- commands
 
     async def select(self, folder: str) -> Selected:
-        lines = await self.ask(f"opening {folder}", self._protocol.select(folder_name(folder)), permanent=True)
+        try:
+            name = await self.folder(folder)
+            lines = await self.ask(f"opening {folder}", self._protocol.select(name), permanent=True)
+        except MailboxError as error:
+            raise await self._naming_folders(error) from error
         whole = b"\n".join(lines)
         validity, following = _UIDVALIDITY.search(whole), _UIDNEXT.search(whole)
         exists = _EXISTS.search(whole)
@@ -256,6 +262,22 @@ class Wire:
             uidnext=int(following[1]) if following else 0,
             exists=int(exists[1]) if exists else 0,
         )
+
+    async def folder(self, name: str) -> str:
+        """The folder as a command names it. In the settings `/` stands between folder and subfolder whatever the server has."""
+        if "/" in name and not self._between:
+            lines = await self.command("the folders", "LIST", '""', '""')
+            self._between = read_separator(lines) or "/"
+        return folder_name(name.replace("/", self._between) if self._between else name)
+
+    async def _naming_folders(self, error: MailboxError) -> MailboxError:
+        """A folder that is not there is a renamed one, or a slip of the pen: say which there are."""
+        if not (error.permanent and self.alive):
+            return error
+        names = read_folders(await self.command("the folders", "LIST", '""', '"*"'))
+        shown = ", ".join(names[:_FOLDERS_NAMED]) + (", ..." if len(names) > _FOLDERS_NAMED else "")
+        said = str(error).rstrip(".")
+        return MailboxError(f"{said}; there are {shown}" if names else said, permanent=True)
 
     async def search_from(self, uid: int, since: date | None = None) -> list[int]:
         """The UIDs not below `uid`, of letters that came on the day `since` or later, ascending.
@@ -353,22 +375,6 @@ def read_literals(answers: Sequence[Answer]) -> dict[int, bytes]:
         if uid is not None and len(answer) > 1:
             found[uid] = answer[1]
     return found
-
-
-def folder_name(name: str) -> str:
-    """A folder name as IMAP wants it: modified UTF-7 (RFC 3501, 5.1.3), quoted. INBOX is INBOX in any case."""
-    return str(aioimaplib.quoted(modified_utf7("INBOX" if name.upper() == "INBOX" else name)))
-
-
-def modified_utf7(text: str) -> str:
-    pieces: list[str] = []
-    for plain, other in re.findall(r"([\x20-\x7e]+)|([^\x20-\x7e]+)", text):
-        if plain:
-            pieces.append(plain.replace("&", "&-"))
-        else:
-            coded = base64.b64encode(other.encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
-            pieces.append(f"&{coded}-")
-    return "".join(pieces)
 
 
 def _number(pattern: re.Pattern[bytes], line: bytes) -> int | None:

@@ -16,6 +16,16 @@ from imbot.domain.letters import Fetched as Fetched
 TlsMode = Literal["tls", "starttls", "none"]
 
 
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})  # X509_V_ERR_*: self-signed, or signed by somebody unknown
+
+
+def untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate is refused, and what to do where its authority is the company's own."""
+    hint = "; if it is of your own authority, name the authority's certificate in ca_file"
+    known = error.verify_code not in _UNKNOWN_AUTHORITY
+    return f"the server's certificate is not trusted: {error.verify_message}{'' if known else hint}"
+
+
 def tls_context(ca_file: str) -> ssl.SSLContext:
     """A context that verifies chain and host name, against `ca_file` where given, else the system's authorities.
 

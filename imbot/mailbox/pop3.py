@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from imbot.domain.errors import MailboxError, SignInRefused, TokenError
-from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context
+from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context, untrusted
 from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, xoauth2
 
 _T = TypeVar("_T")
@@ -137,8 +137,7 @@ class _Visit:
             result = work(self)
             self.pop.quit()
         except ssl.SSLCertVerificationError as error:
-            text = f"{self._where}: the server's certificate is not trusted: {error.verify_message}"
-            raise MailboxError(text, permanent=True) from error
+            raise MailboxError(f"{self._where}: {untrusted(error)}", permanent=True) from error
         except (poplib.error_proto, OSError, ValueError) as error:
             raise MailboxError(f"{self._where}: {_said(error)}") from error
         finally:

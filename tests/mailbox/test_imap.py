@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import imaplib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from imbot.domain.errors import MailboxError
+from imbot.mailbox.imap_names import folder_name
 from tests.mailbox.imap_box import by_hand, letter, numbers, opened, settings
-from tests.servers import Dovecot
+from tests.servers import Certificates, Dovecot, open_folder
 
 pytestmark = pytest.mark.servers
 
@@ -171,7 +173,7 @@ async def test_a_mailbox_renamed_under_us_is_an_error_that_names_it(dovecot: Dov
         cursor = (await imap.fetch_new(None)).cursor
         with by_hand(dovecot, mailbox) as client:
             client.rename("Status", "Elsewhere")
-        with pytest.raises(MailboxError, match="Status") as raised:
+        with pytest.raises(MailboxError, match=r"opening Status: NO .*; there are INBOX, Elsewhere$") as raised:
             await imap.fetch_new(cursor)
         assert raised.value.permanent
         with by_hand(dovecot, mailbox) as client:
@@ -222,7 +224,7 @@ async def test_a_certificate_of_another_authority_is_refused(
 ) -> None:
     wrong = settings(dovecot, mailbox, tls=tls, port=dovecot.ports[port], ca_file=str(dovecot.certificates.other_ca))
     async with opened(wrong) as imap:
-        with pytest.raises(MailboxError, match="certificate") as raised:
+        with pytest.raises(MailboxError, match=r"certificate is not trusted: .*; .* in ca_file") as raised:
             await imap.fetch_new(None)
     assert raised.value.permanent
 
@@ -245,6 +247,73 @@ async def test_a_missing_folder_is_permanent_and_named(dovecot: Dovecot, mailbox
         with pytest.raises(MailboxError, match="Нет такой") as raised:
             await imap.check()
     assert raised.value.permanent
+
+
+async def test_a_folder_that_is_missing_is_told_with_those_that_exist_in_their_own_letters(
+    dovecot: Dovecot, mailbox: str
+) -> None:
+    with by_hand(dovecot, mailbox) as client:
+        client.create(folder_name("Заявки/В работе"))
+        client.create(folder_name("R&D"))
+    async with opened(settings(dovecot, mailbox, folder="Заявки/Решено")) as imap:
+        with pytest.raises(MailboxError, match="; there are INBOX, R&D, Заявки/В работе") as raised:
+            await imap.fetch_new(None)
+        assert raised.value.permanent
+        with by_hand(dovecot, mailbox) as client:
+            client.create(folder_name("Заявки/Решено"))
+        assert numbers(await imap.fetch_new(None)) == []  # the connection is the same, and good
+
+
+@pytest.fixture(scope="module")
+def dotted(certificates: Certificates) -> Iterator[Dovecot]:
+    """A server with another separator of folders, an INBOX that the others lie in, and a quota."""
+    extra = """
+    namespace inbox {
+      separator = .
+      prefix = INBOX.
+    }
+    mail_plugins = quota
+    plugin {
+      quota = count:User quota
+      quota_vsizes = yes
+      quota_rule = *:storage=100K
+      quota_grace = 0
+    }
+    """
+    with open_folder("imbot-dovecot-") as folder:
+        server = Dovecot(folder, certificates, extra=extra).start()
+        yield server
+        server.stop()
+
+
+async def test_a_slash_stands_for_whatever_separator_the_server_has(dotted: Dovecot, mailbox: str) -> None:
+    dotted.deliver(mailbox, letter(1))
+    with by_hand(dotted, mailbox) as client:
+        client.create(folder_name("INBOX.Заявки.Новые"))
+        client.append(folder_name("INBOX.Заявки.Новые"), "", "", letter(2))
+    of = settings(dotted, mailbox, folder="INBOX/Заявки/Новые", processed_folder="INBOX/Заявки/Готово & архив")
+    async with opened(of) as imap:
+        batch = await imap.fetch_new(None)
+        assert numbers(batch) == [2]
+        await imap.mark(batch.letters)
+        assert numbers(await imap.fetch_new(None)) == []
+    async with opened(settings(dotted, mailbox, folder="INBOX.Заявки.Готово & архив")) as imap:
+        assert numbers(await imap.fetch_new(None)) == [2]
+
+
+async def test_a_full_mailbox_refuses_the_move_and_keeps_the_connection_and_the_letter(
+    dotted: Dovecot, mailbox: str
+) -> None:
+    dotted.deliver(mailbox, letter(1, size=70_000))
+    async with opened(settings(dotted, mailbox, processed_folder="INBOX/Done")) as imap:
+        batch = await imap.fetch_new(None)
+        assert imap._wire is not None
+        assert imap._wire._client is not None
+        imap._wire._client.protocol.capabilities.discard("MOVE")  # a copy needs room, a move would not
+        with pytest.raises(MailboxError, match="OVERQUOTA") as raised:
+            await imap.mark(batch.letters)
+        assert not raised.value.permanent
+        assert numbers(await imap.fetch_new(None)) == [1]
 
 
 async def test_nobody_listening_is_a_passing_error(dovecot: Dovecot, mailbox: str, unused_port: int) -> None:

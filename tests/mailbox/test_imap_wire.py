@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import re
 import time
 from typing import Any
 
@@ -15,7 +13,8 @@ from hypothesis import strategies as st
 
 from imbot.domain.errors import MailboxError
 from imbot.mailbox.imap import Imap, ImapSettings
-from imbot.mailbox.imap_wire import modified_utf7, read_literals
+from imbot.mailbox.imap_names import from_modified_utf7, modified_utf7, read_folders, read_separator
+from imbot.mailbox.imap_wire import read_literals
 from tests.mailbox.imap_box import by_hand, letter, numbers, opened, settings
 from tests.proxy import Proxy, ScriptedServer
 from tests.servers import Dovecot
@@ -294,12 +293,35 @@ def test_any_folder_name_becomes_printable_ascii_that_reads_back(name: str) -> N
     wire = modified_utf7(name)
     assert wire.isascii()
     assert wire.isprintable()
-    back = re.sub(r"&([A-Za-z0-9+,]*)-", lambda shift: decoded(shift[1]), wire)
-    assert back == name
+    assert from_modified_utf7(wire) == name
 
 
-def decoded(shifted: str) -> str:
-    if not shifted:
-        return "&"
-    padded = shifted.replace(",", "/") + "=" * (-len(shifted) % 4)
-    return base64.b64decode(padded, validate=True).decode("utf-16-be")
+@given(st.text(alphabet="&-+,/ABCZaz09 ", max_size=30))
+def test_a_name_that_is_no_modified_utf7_stays_readable(name: str) -> None:
+    assert isinstance(from_modified_utf7(name), str)
+
+
+def test_listed_folders_are_named_as_people_write_them() -> None:
+    lines = [
+        rb'(\HasNoChildren) "/" INBOX',
+        rb'(\Noselect \HasChildren) "/" "&BBcEMARPBDIEOgQ4-"',
+        rb'(\HasNoChildren) "/" "&BBcEMARPBDIEOgQ4-/&BBMEPgRCBD4EMgQ+-"',
+        rb'(\HasNoChildren) "." "a \"b\" \\ c"',
+        rb"(\HasNoChildren) NIL {3}",
+        rb"x&y",
+        b"List completed.",
+    ]
+    assert read_folders(lines) == ["INBOX", 'a "b" \\ c', "x&y", "Заявки/Готово"]
+
+
+@pytest.mark.parametrize(
+    ("line", "separator"),
+    [
+        (rb'(\Noselect) "." ""', "."),
+        (rb'(\Noselect) "\\" ""', "\\"),
+        (rb'(\Noselect) NIL ""', ""),
+        (b"List completed.", ""),
+    ],
+)
+def test_the_separator_is_what_the_server_says(line: bytes, separator: str) -> None:
+    assert read_separator([line]) == separator
