@@ -188,13 +188,13 @@ async def _watch(
     mailbox: Imap | Pop3, cursor: str, settings: Settings, message_id: str, token: str, seconds: float
 ) -> list[Answer]:
     """Letters that come until one is bound to our request, or the time is up. Marks nothing on the server."""
+    from imbot import wiring
     from imbot.backends.evidence import sender_matches
-    from imbot.mailbox.reading import Reader
 
     answers: list[Answer] = []
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    async with Reader() as reader:
+    async with wiring.reader(settings) as reader:
         while True:
             batch = await mailbox.fetch_new(cursor)
             cursor = batch.cursor

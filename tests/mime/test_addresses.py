@@ -1,0 +1,32 @@
+"""Addresses in headers, in any clothes."""
+
+from __future__ import annotations
+
+import pytest
+
+from imbot.mime import bytes_to_mail, parse_addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna <anna@example.test>", [("Anna", "anna@example.test")]),
+        ('"Иванова, Анна" <a@b.example>, b@c.example', [("Иванова, Анна", "a@b.example"), ("", "b@c.example")]),
+        ("=?utf-8?B?0JDQvdC90LA=?= <a@b.example>", [("Анна", "a@b.example")]),
+        ("Team: a@b.example, c@d.example;", [("", "a@b.example"), ("", "c@d.example")]),
+        ("a@b.example (Anna (the (first)))", [("Anna the first", "a@b.example")]),
+        ("undisclosed-recipients:;", []),
+        ('"broken <a@b.example>', [("broken", "a@b.example")]),
+        ("<@route.example:a@b.example>", [("", "a@b.example")]),
+        ("=?utf-8?Q?Anna_<a@b.example>?=", [("Anna", "a@b.example")]),
+        ('"eve@example.test" <tom@itsm.example>', [("eve@example.test", "tom@itsm.example")]),
+    ],
+)
+def test_addresses_are_found_in_any_clothes(text: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_addresses(text) == expected
+
+
+def test_of_very_many_addresses_the_first_thousand_are_read() -> None:
+    mail = bytes_to_mail(b"To: " + b",\n ".join(b"a%d@b.example" % number for number in range(20_000)) + b"\n\nx")
+    assert mail.to == tuple(f"a{number}@b.example" for number in range(1000))
+    assert len(parse_addresses("a@b.example," * 20_000)) == 1000
