@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
-from imbot.domain.parcels import Kind
+import pytest
+
+from imbot.backends.base import LetterKind, TicketView
+from imbot.backends.composing import compose
+from imbot.config import packed
+from imbot.domain.letters import InboundMail
+from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Status
+from imbot.services import reports
+from imbot.services.binding import bind
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
-from imbot.store import ledger, letters, outbox, tickets
+from imbot.store import inbox, ledger, letters, outbox, tickets
 from imbot.store.letters import LetterRow
+from imbot.templates import Templates
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
 from tests.services.inbound import (
     DONE,
@@ -98,36 +108,174 @@ def test_an_echoed_number_binds_no_letter_whose_subject_bears_another(office: Of
     assert now_of(office, ticket).status is Status.REGISTERED
 
 
+def notices_of(office: Office, since: int) -> list[Parcel]:
+    """Notices to persons that were put after the parcel `since`."""
+    found = [one.parcel for one in outbox.open_parcels(office.c, 100_000)]
+    return [one for one in found if one.id > since and one.kind is Kind.NOTICE]
+
+
 def test_nobody_elses_person_is_told_in_a_thousand_crossed_letters(office: Office) -> None:
-    """1,000 random pairs of evidence: a notice goes to the owner of the one ticket that all of it names, or to nobody."""
+    """1,000 random letters of crossed evidence against an oracle of its own: a notice goes to the owner of the one request
+    that all of it names, or to nobody."""
     rng = random.Random(7)
-    one = a_ticket(office, "t1")
-    eve = office.link(EVE, EVE_ENTRY)
-    two = a_ticket(office, "t2", person_id=eve.id, chat_key=EVE.key, title="Чужая заявка")
-    office.link(ANNA)
-    receive(office, a_mail("Заявка № IM-CL-1 получена и рассмотрена", one.token))
-    receive(office, a_mail("Заявка № IM-CL-2 получена и рассмотрена", two.token))
-    numbers = {one.id: "IM-CL-1", two.id: "IM-CL-2"}
-    for round_number in range(1000):
-        by_number, by_token, by_thread = (rng.choice([one, two, None]) for _ in range(3))
-        named = {ticket.id for ticket in (by_number, by_token, by_thread) if ticket}
-        number = numbers[by_number.id] if by_number else f"IM-CL-{1000 + round_number}"
+    anna, eve = office.link(), office.link(EVE, EVE_ENTRY)
+    owners = {"t1": ANNA, "t2": EVE, "t3": EVE}
+    t1 = a_ticket(office, "t1", token="imb:AAAAAAAAAA")
+    t2 = a_ticket(office, "t2", token="imb:BBBBBBBBBB", person_id=eve.id, chat_key=EVE.key)
+    t3 = a_ticket(office, "t3", token="imb:CCCCCCCCCC", person_id=eve.id, chat_key=EVE.key)
+    receive(office, a_mail("Заявка № IM-CL-1 получена и рассмотрена", t1.token))
+    receive(office, a_mail("Заявка № IM-CL-2 получена и рассмотрена", t2.token))
+    given = {"t1": "IM-CL-1", "t2": "IM-CL-2"}
+    told = {ANNA.key: 0, EVE.key: 0}
+    wrong, newest = [], max(one.parcel.id for one in outbox.open_parcels(office.c, 1000))
+    for count in range(1000):
+        by_number = rng.choice([None, "t1", "t2", *(["t3"] if "t3" in given else [])])
+        by_token, by_thread = rng.choice([None, None, t1, t2, t3]), rng.choice([None, None, t1, t2, t3])
+        number = given[by_number] if by_number else f"IM-CL-{1000 + count}"
+        words = rng.choice(["принята в работу", "выполнена", "сообщение", "получена и рассмотрена"])
+        named_person = rng.choice(["", "Заявитель: eve@demo.local", "Заявитель: anna@demo.local"])
+        junk = rng.choice(["", "imb:ZZZZZZZZZZ"])
+        believed, sender = rng.random() < 0.8, rng.choice(["itsm@demo.local"] * 4 + ["eve@demo.local"])
         mail = a_mail(
-            f"Заявка № {number}: {rng.choice(['принята в работу', 'выполнена', 'сообщение'])}",
-            f"Привет {by_token.token if by_token else ''}",
-            in_reply_to=(by_thread.message_id,) if by_thread else (),
-            believed=rng.random() < 0.8,
+            f"Заявка № {number}: {words}" if words == "сообщение" else f"Заявка № {number} {words}",
+            "\n".join(["Привет", named_person, by_token.token if by_token else "", junk]),
+            in_reply_to=(by_thread.message_id,) if by_thread else rng.choice([(), ("<guess@demo.local>",)]),
+            believed=believed,
+            sender=sender,
         )
-        before = outbox.counts(office.c)
+        waits = {"eve@demo.local"} if "t3" not in given else set()
+        named = {one.id for one in (by_token, by_thread) if one} | ({by_number} if by_number else set())
+        if not named and words == "получена и рассмотрена" and any(address in named_person for address in waits):
+            named = {"t3"}  # by inference: the only one of hers that waits
+        owner = owners[next(iter(named))].key if believed and sender == "itsm@demo.local" and len(named) == 1 else ""
         outcome = receive(office, mail)
-        if len(named) != 1 and outcome not in ("quarantined",):
-            owner_known = {t.id for t in (by_token, by_thread) if t}
-            assert len(owner_known) == 1, (outcome, named, before)
-    for parcel in (one_parcel.parcel for one_parcel in outbox.open_parcels(office.c, 10_000)):
-        if parcel.kind is Kind.NOTICE:
-            owner = {one.id: ANNA.key, two.id: EVE.key}[parcel.payload["ticket"]]
-            assert parcel.lane == f"chat:{owner}"
-            assert numbers[two.id if owner == ANNA.key else one.id] not in str(parcel.payload)
+        if named == {"t3"} and owner and "t3" not in given:
+            given |= {"t3": now_of(office, t3).number} if now_of(office, t3).number else {}
+        for parcel in notices_of(office, newest):
+            newest = max(newest, parcel.id)
+            told[parcel.lane.removeprefix("chat:")] += 1
+            wrong += [(count, outcome, parcel.lane, named)] if parcel.lane != f"chat:{owner}" else []
+        if not owner:
+            assert outcome == "quarantined", (count, outcome, named)
+    assert wrong == []
+    assert min(told.values()) > 20, "the letters that are in order do reach their persons"
+    assert anna.id != eve.id
+
+
+# Why a letter is set aside, in words that a person understands
+
+
+def reason_of(office: Office, mail: InboundMail) -> str:
+    assert receive(office, mail) == "quarantined"
+    return inbox.quarantined(office.c, NOW - timedelta(days=1), 1)[0].reason
+
+
+@pytest.mark.parametrize(
+    ("mail", "reason"),
+    [
+        (a_mail(DONE), "number IM-CL-1042 is none that inframanager gave to a request of ours"),
+        (a_mail("Вопрос", in_reply_to=("<guess@demo.local>",)), "the letter that it answers is none of ours"),
+        (a_mail("Вопрос", "imb:ZZZZZZZZZZ"), "imb:ZZZZZZZZZZ is no token of ours"),
+        (a_mail("Вопрос"), "it bears no number, no token of ours, and answers no letter of ours"),
+        (a_mail(DONE, "imb:TBAAAAAAAA", sender="eve@example.test"), "eve@example.test"),
+        (a_mail(DONE, "imb:TBAAAAAAAA", believed=False), "no Authentication-Results of mx.demo.local"),
+        (
+            a_mail(DONE, "imb:TBAAAAAAAA", in_reply_to=("<t2@demo.local>",)),
+            "it points to several requests at once: its thread and its token name different ones",
+        ),
+        (a_mail(REGISTERED, "Заявитель: anna@demo.local"), "it names 2 requests that wait for a number"),
+        (a_mail(REGISTERED, "Заявитель: tom@demo.local"), "it names nobody whose request waits for a number"),
+    ],
+)
+def test_what_binds_nothing_says_why(office: Office, mail: InboundMail, reason: str) -> None:
+    one, two = a_ticket(office, "t1"), a_ticket(office, "t2", token="imb:BBBBBBBBBB")
+    assert one.token == "imb:TBAAAAAAAA"
+    assert reason in reason_of(office, mail)
+    assert (now_of(office, one), now_of(office, two)) == (one, two)
+    assert not [one for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is not Kind.ALERT]
+
+
+def test_the_number_of_another_request_is_named(office: Office) -> None:
+    one, two = a_ticket(office, "t1"), a_ticket(office, "t2", token="imb:BBBBBBBBBB")
+    receive(office, a_mail(REGISTERED, one.token))
+    assert "it bears IM-CL-1042, the number of another ticket" in reason_of(office, a_mail(DONE, two.token))
+
+
+def tried(office: Office, mail: InboundMail) -> dict[str, str]:
+    backend = office.env.backends["inframanager"]
+    looked = reports.look(mail, office.env)
+    assert looked.words is not None
+    binding = bind(office.c, mail, backend, looked.words, looked.tokens, looked.addresses)
+    return {one.kind: one.found for one in binding.tried}
+
+
+def test_each_evidence_that_was_looked_at_is_told_in_order(office: Office) -> None:
+    ticket = a_ticket(office)
+    assert tried(office, a_mail(REGISTERED, ticket.token)) == {
+        "Message-ID": "it answers no letter",
+        "token": "it bears the token of «Принтер: мигает красным»",
+    }
+    text = "Заявитель: anna@demo.local"
+    assert list(tried(office, a_mail(REGISTERED, text)).items()) == [
+        ("Message-ID", "it answers no letter"),
+        ("token", "it bears no token"),
+        ("number", "inframanager gave IM-CL-1042 to none of our requests"),
+        ("inference", "it names a person whose only waiting request is «Принтер: мигает красным»"),
+    ]
+    receive(office, a_mail(REGISTERED, ticket.token))
+    assert tried(office, a_mail(DONE))["number"] == "inframanager gave it to IM-CL-1042"
+    assert "only a registration letter" in tried(office, a_mail("Заявка № IM-CL-7 выполнена"))["inference"]
+
+
+def test_a_plus_address_binds_like_the_token_in_it(office: Office) -> None:
+    ticket = a_ticket(office)
+    address = f"bot+{ticket.token.removeprefix('imb:').lower()}@demo.local"
+    assert receive(office, a_mail(REGISTERED, to=(address,))) == "applied"
+    assert receive(office, a_mail("Заявка № IM-CL-3 выполнена", to=("bot+zzzzzzzzzz@demo.local",))) == "quarantined"
+
+
+# An employee's own words on their way back
+
+PHRASES = [
+    "№ IM-CL-1 выполнена",
+    "Заявка № IM-CL-1042 выполнена",
+    "заявка выполнена, закройте",
+    "отклонена",
+    "Заявка № IM-CL-9 получена и рассмотрена",
+    "Решение: перезагрузил сам, готово",
+    "закрыта",
+    "статус: решено",
+]
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+@pytest.mark.parametrize("registered", [False, True])
+def test_an_employees_own_words_move_nothing_on_their_way_back(office: Office, phrase: str, registered: bool) -> None:
+    """Whatever a person wrote into the request, no echo of it acts: not in a subject that is answered, not quoted with or
+    without a mark, not in a registration letter that repeats the description."""
+    backend = office.env.backends["inframanager"]
+    ticket = a_ticket(office, title=phrase)
+    view = TicketView(ticket.id, ticket.token, phrase, NOW, description=f"{phrase}\n{phrase}, верните")
+    sending = backend.sending(ticket.message_id, NOW)
+    ours = compose(backend.profile, Templates([packed("templates")], office.env.zone), LetterKind.TICKET, view, sending)
+    stored = {"subject": ours.subject, "text": ours.text}
+    assert letters.rewrite_letter(office.c, ticket.message_id, stored)
+    if registered:
+        body = f"Описание:\n{ours.text}"
+        assert receive(office, a_mail(REGISTERED, body)) in ("applied", "comment")  # where it says the very same words
+    before = now_of(office, ticket).status
+    quoted = "\n".join(f"> {line}" for line in ours.text.splitlines())
+    number = "№ IM-CL-1042 " if registered else ""
+    for subject, text in (
+        (f"Re: {number}{ours.subject}", "Посмотрим"),
+        (f"Re: {number}{ours.subject}", f"Посмотрим\n\n{quoted}"),
+        (f"Re: {number}{ours.subject}", f"Посмотрим\n\n{ours.text}"),
+        (f"Вопрос {number}", f"Уточните\n{ours.text}"),
+    ):
+        mail = a_mail(subject, f"{text}\n{ticket.token}", in_reply_to=(ticket.message_id,))
+        assert receive(office, mail) in ("comment", "noted"), subject
+        assert now_of(office, ticket).status is before
+    assert tickets.numbers_of(office.c, ticket.id) == (["IM-CL-1042"] if registered else [])
 
 
 def test_a_number_that_we_ourselves_wrote_about_another_request_binds_nothing_from_the_text(office: Office) -> None:
