@@ -80,7 +80,7 @@ def receive(
     if own:
         return _settle(c, mail_id, mail, "own", own, "", now)
     if backend is None or words is None:
-        return quarantine(c, mail_id, mail, _disbelieved(looked), now, env)
+        return quarantine(c, mail_id, mail, _disbelieved(mail, looked, env), now, env)
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
@@ -131,8 +131,8 @@ def quarantine(c: Connection, mail_id: int, mail: InboundMail, aside: Aside, now
     return _settle(c, mail_id, mail, "quarantined", aside.reason, "", now)
 
 
-def _disbelieved(looked: Looked) -> Aside:
-    if looked.bounce is None:
+def _disbelieved(mail: InboundMail, looked: Looked, env: Env) -> Aside:
+    if looked.bounce is None or breaker.is_expected(mail, env):
         return Aside(looked.disbelief, "unproven")
     reason = f"it reports that a letter was not delivered, but names none of a request: {_posts_words(looked.bounce)}"
     return Aside(reason, "returned", looked.bounce)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from imbot.domain.letters import InboundMail, MailPart
 from imbot.domain.parcels import Kind, NewParcel
-from imbot.domain.tickets import Handover, Status
+from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services.tickets import send_again
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
-from imbot.store import ledger, letters, outbox, tickets
+from imbot.store import inbox, ledger, letters, outbox, tickets
 from tests.services.conftest import NOW, Office
 from tests.services.inbound import (
     REGISTERED,
@@ -81,3 +84,105 @@ def test_a_failure_report_of_long_ago_is_only_noted(office: Office) -> None:
     assert now_of(office, ticket).handover is Handover.ACCEPTED
     assert "notice_failed" not in notices(office)
     assert "bounced" in [row.what for row in ledger.ledger(office.c, ticket.id)]
+
+
+def what_was_noted(office: Office, ticket: Ticket) -> list[str]:
+    return [row.what for row in ledger.ledger(office.c, ticket.id)]
+
+
+LOOSE = (
+    "This is the qmail-send program.\nI wasn't able to deliver your message.\n\n<help@demo.local>:\n"
+    "Remote host said: 550 no such user\n\n--- Below this line is a copy of the message.\n\nMessage-ID: <t1@demo.local>\n"
+)
+
+
+def a_loose(text: str = LOOSE, subject: str = "failure notice", **more: object) -> InboundMail:
+    return a_mail(subject, text, sender="mailer-daemon@demo.local", believed=False, **more)
+
+
+def test_a_loose_report_fails_the_handover_with_the_words_of_the_server(office: Office) -> None:
+    ticket = a_ticket(office)
+    assert receive(office, a_loose()) == "bounce"
+    after = now_of(office, ticket)
+    assert (after.handover, after.failure) == (Handover.FAILED, "Remote host said: 550 no such user")
+    assert notices(office) == ["notice_failed"]
+    admins = [one.parcel.payload["name"] for one in outbox.open_parcels(office.c, 100) if one.parcel.lane == "admins"]
+    assert admins == ["letter_failed"]
+
+
+def test_a_request_that_came_back_can_be_sent_again_under_its_message_id(office: Office) -> None:
+    ticket = a_ticket(office)
+    key = f"letter:{ticket.message_id}"
+    payload = {"message_id": ticket.message_id, "ticket": ticket.id, "letter": "ticket"}
+    outbox.put(office.c, NewParcel(f"ticket:{ticket.id}", "smtp", key, Kind.LETTER, payload), NOW)
+    (sent,) = outbox.claim(office.c, NOW, 10, only="smtp")
+    outbox.settle(office.c, sent, "accepted", NOW)
+    receive(office, a_loose())
+    assert send_again(office.c, now_of(office, ticket), office.now)
+    (again,) = outbox.claim(office.c, office.now, 10, only="smtp")
+    assert again.payload["message_id"] == ticket.message_id
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        a_loose(
+            "Delivery to help@demo.local has been delayed\n\nMessage-ID: <t1@demo.local>", "Delivery Status (Delay)"
+        ),
+        a_loose("451 4.7.1 greylisted\nMessage-ID: <t1@demo.local>", "Письмо с сервера"),
+    ],
+)
+def test_a_delay_is_only_noted(office: Office, report: InboundMail) -> None:
+    ticket = a_ticket(office)
+    assert receive(office, report) == "noted"
+    assert now_of(office, ticket) == ticket
+    assert what_was_noted(office, ticket) == ["delayed"]
+    assert outbox.open_parcels(office.c, 10) == []
+
+
+def test_a_report_of_success_changes_nothing(office: Office) -> None:
+    ticket = a_ticket(office)
+    status = b"Action: relayed\r\nStatus: 2.0.0\r\n"
+    part = MailPart("status.txt", "message/delivery-status", len(status), "0", data=status)
+    report = a_loose("Delivered", "Successful Mail Delivery Report", attachments=(part,), report_type="delivery-status",
+                     original_message_ids=(ticket.message_id,))  # fmt: skip
+    assert receive(office, report) == "noted"
+    assert (now_of(office, ticket), what_was_noted(office, ticket)) == (ticket, [])
+
+
+def test_a_report_that_names_no_letter_of_ours_moves_nothing_and_says_so(office: Office) -> None:
+    ticket = a_ticket(office)
+    assert receive(office, a_loose(LOOSE.replace("t1@", "guess@"))) == "quarantined"
+    assert now_of(office, ticket) == ticket
+    row = inbox.quarantined(office.c, NOW - timedelta(days=1), 1)[0]
+    assert row.reason.startswith(
+        "it reports that a letter was not delivered, but names none of a request: failed: Remote"
+    )
+    alerts = [one.parcel.payload["values"] for one in outbox.open_parcels(office.c, 10)]
+    assert [each["why"] for each in alerts] == ["returned"]
+
+
+@pytest.mark.parametrize("believed", [True, False])
+def test_a_helpdesk_that_writes_of_undelivered_mail_reports_no_failure(office: Office, believed: bool) -> None:
+    """A request about e-mail, its words in the helpdesk's answer, and a report that the employee had attached."""
+    ticket = a_ticket(office)
+    status = b"Action: failed\r\nStatus: 5.1.1\r\n"
+    part = MailPart("report.txt", "message/delivery-status", len(status), "0", data=status)
+    text = f"Описание: не удалось доставить письмо: 550 5.1.1 no such user\n{ticket.token}"
+    answer = a_mail(
+        "Re: Undelivered Mail Returned to Sender", text, believed=believed, in_reply_to=(ticket.message_id,),
+        attachments=(part,),
+    )  # fmt: skip
+    assert receive(office, answer) == ("comment" if believed else "quarantined")
+    assert now_of(office, ticket).handover is Handover.ACCEPTED
+    assert "bounced" not in what_was_noted(office, ticket)
+    set_aside = inbox.quarantined(office.c, NOW - timedelta(days=1), 1)
+    assert all("no Authentication-Results" in row.reason for row in set_aside)
+
+
+def test_the_same_report_twice_is_told_once(office: Office) -> None:
+    ticket = a_ticket(office)
+    assert receive(office, a_loose()) == "bounce"
+    assert receive(office, a_loose()) == "bounce"  # another letter, from a second server
+    assert notices(office) == ["notice_failed"]
+    assert what_was_noted(office, ticket).count("bounced") == 2
