@@ -1,7 +1,12 @@
 """Which pictures of a letter are part of its dress (logos, icons, counting pixels) and which say something. Pure.
 
-A screenshot must never be lost, so only what is small and stands inside the text can be an ornament, and what has room
-for a message is passed on the first time wherever it stands. Whether a picture has come before, the store knows.
+A screenshot must never be lost, so only what is small and stands inside the text can be dress, and even a logo can be had
+the first time. Whether a picture has come before, the store knows:
+
+              first time    again
+    picture   passed on     held for "show all"
+    icon      passed on     left out
+    logo      held          left out
 """
 
 from __future__ import annotations
@@ -33,8 +38,9 @@ _MARKS = re.compile(
 class Place(StrEnum):
     FILE = "file"  # a file like any other
     PICTURE = "picture"  # small and inside the text, with room for a message
-    ICON = "icon"  # small, inside the text, too narrow for a message
-    ORNAMENT = "ornament"  # an icon in a signature or a quoted letter; a counting pixel
+    ICON = "icon"  # small, inside the text, too narrow for much of a message
+    LOGO = "logo"  # an icon in a signature or a quoted letter
+    PIXEL = "pixel"  # a counting pixel
 
 
 def place_of(part: MailPart, html: str) -> Place:
@@ -50,9 +56,9 @@ def place_of(part: MailPart, html: str) -> Place:
     if size is None:
         return Place.FILE
     if min(size) <= PIXEL:
-        return Place.ORNAMENT
+        return Place.PIXEL
     if min(size) > NARROW:
         return Place.PICTURE
     mark = _MARKS.search(html)
     below = bool(places) and mark is not None and min(places) > mark.start()
-    return Place.ORNAMENT if below else Place.ICON
+    return Place.LOGO if below else Place.ICON

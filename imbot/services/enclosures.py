@@ -72,7 +72,7 @@ def judge(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
         for place, part in enumerate(mail.attachments)
         if part.content_type not in _NOT_FILES and part.data is not None
     )
-    return tuple(one for one in judged if one.kind is not Place.ORNAMENT)
+    return tuple(one for one in judged if one.kind is not Place.PIXEL)
 
 
 def _judged(mail: InboundMail, place: int, part: MailPart, env: Env) -> Enclosure:
@@ -98,8 +98,8 @@ def _written(found: Enclosure, data: bytes, env: Env) -> Enclosure:
 
 
 def take(c: Connection, ticket: Ticket, mail_id: int, came: Sequence[Enclosure], now: datetime, env: Env) -> Enclosed:
-    """The files become the ticket's. Says which are to be sent, which are not and why, and whether pictures that came
-    before are held back."""
+    """The files become the ticket's. Says which are to be sent, which are not and why, and whether pictures are held
+    back."""
     if not came:
         return Enclosed(mail_id)
     sent: list[dict[str, Any]] = []
@@ -108,12 +108,13 @@ def take(c: Connection, ticket: Ticket, mail_id: int, came: Sequence[Enclosure],
     room = env.quota_bytes - received.bytes_since(c, [ticket.id], now - _DAY)
     for one in came:
         again = one.kind is not Place.FILE and received.seen_before(c, ticket.backend, one.sha256, now)
-        if again and one.kind is Place.ICON:
+        if again and one.kind is not Place.PICTURE:
             continue
+        hold = again or one.kind is Place.LOGO
         reason = one.refused or (
             "too_many" if len(sent) >= env.dialog.max_files else "quota" if one.size > room else ""
         )
-        fate = "refused" if reason else "held" if again else "kept"
+        fate = "refused" if reason else "held" if hold else "kept"
         row = ReceivedFile(
             id=f"{mail_id}-{one.place}",
             ticket_id=ticket.id,
@@ -132,7 +133,7 @@ def take(c: Connection, ticket: Ticket, mail_id: int, came: Sequence[Enclosure],
             continue
         if reason:
             refused.append({"name": row.name, "size": row.size, "reason": reason})
-        elif again:
+        elif hold:
             held = True
         else:
             room -= row.size

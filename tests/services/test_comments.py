@@ -190,12 +190,23 @@ def letter_with(office: Office, ticket: Ticket, *parts: MailPart, html: str = HT
     return a_mail("Вопрос", f"Сделано {office.updates}.\n{ticket.token}", attachments=parts, html=html)
 
 
-def test_a_logo_in_the_signature_is_never_passed_on(company: Office) -> None:
+def test_a_logo_in_the_signature_is_held_the_first_time_and_left_out_from_then_on(company: Office) -> None:
     ticket = a_ticket(company)
     logo = a_part("image001.png", a_png(180, 60), "image/png", inline=True, content_id="logo")
-    receive(company, letter_with(company, ticket, logo))
+    for held in (True, False, False):
+        receive(company, letter_with(company, ticket, logo))
+        assert names_sent(company) == []
+        assert bool(said(company)["more"]) is held
+        assert said(company)["refused_files"] == []
+
+
+def test_a_counting_pixel_is_nothing_at_all(company: Office) -> None:
+    ticket = a_ticket(company)
+    pixel = a_part("p.gif", b"GIF89a\x01\x00\x01\x00", "image/gif", inline=True, content_id="one")
+    receive(company, letter_with(company, ticket, pixel))
     assert names_sent(company) == []
     assert said(company)["more"] == 0
+    assert received.of_mail(company.c, 1) == []
 
 
 def test_a_small_picture_above_the_signature_comes_once(company: Office) -> None:
