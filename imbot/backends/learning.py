@@ -19,7 +19,8 @@ from imbot.backends.learning_writing import ABSENT, doubts, named, notes, write_
 from imbot.backends.patterns import compile_pattern
 from imbot.backends.profile import Profile
 from imbot.backends.profiles import parse_profile
-from imbot.backends.trimming import readable, unquoted
+from imbot.backends.tidying import readable
+from imbot.backends.trimming import unquoted
 from imbot.backends.understanding import read
 from imbot.domain.errors import ImbotError
 from imbot.domain.letters import InboundMail

@@ -50,6 +50,11 @@ def learn_fields(samples: Sequence[Sample]) -> list[LearnedField]:
     return list(found.values())
 
 
+def is_label(words: str) -> bool:
+    """Whether these words are what a value stands behind: they say nothing of a status."""
+    return any(re.fullmatch(rf"(?i)(?:{labels})", words.strip(" :")) for _, labels in _LABELS)
+
+
 def _formats(value: str) -> tuple[str, ...]:
     for form, shape in _FORMATS:
         match = re.match(shape, value)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imbot.backends.patterns import compile_pattern
-from imbot.backends.trimming import readable, unquoted
+from imbot.backends.tidying import readable
+from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
 
@@ -146,7 +147,9 @@ def _is_named(prefix: str) -> bool:
 
 def _digits(rests: Sequence[str]) -> str:
     if not all(rest.isdigit() for rest in rests):
-        return re.sub(r"[0-9]+", "[0-9]{1,12}", literal(re.sub(r"[0-9]+", "0", rests[0])).replace("0", "[0-9]{1,12}"))
+        return "".join(
+            "[0-9]{1,12}" if part[0].isdigit() else literal(part) for part in re.findall(r"[0-9]+|[^0-9]+", rests[0])
+        )
     lengths = {len(rest) for rest in rests}
     padded = len(lengths) == 1 and (len(rests[0]) >= 6 or all(rest.startswith("0") for rest in rests))
     return f"[0-9]{{{len(rests[0]) if padded else 1},{max(12, *(length + 3 for length in lengths))}}}"

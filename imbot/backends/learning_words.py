@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from imbot.backends.learning_fields import is_label
 from imbot.backends.learning_numbers import NumberForm, Sample, Text, literal
 from imbot.backends.patterns import Pattern, compile_pattern
 from imbot.domain.tickets import Status
@@ -21,13 +22,14 @@ _TRIED = 400  # of one status, the likeliest first: each is tried on every lette
 
 # How desks speak of a status, in Russian and English: a phrase with such a word is likelier to be the desk's.
 _STEMS: dict[Status | None, str] = {
-    Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|нов[аыо]"
+    Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|оформлен|заведен|поступил|нов[аыо]"
     "|registered|created|opened|received|logged|new|assigned an id|confirm",
-    Status.IN_PROGRESS: "в работ|назначен|взят|обрабат|выполняется|не решен|не выполнен"
+    Status.IN_PROGRESS: "в работ|назначен|взят|передан|приступил|начат|обрабат|выполняется|не решен|не выполнен"
     "|(?:на|->)\\W{0,3}открыт|in progress|processing|assigned|started|work|owner|reopen|(?:to|->)\\W{0,3}open",
-    Status.WAITING: "уточн|ожида|информаци|вопрос|приостановл|отложен|отклик"
+    Status.WAITING: "уточн|ожида|жд[уе]м|нужен|нужн[аоы]|информаци|вопрос|приостановл|отложен|отклик"
     "|waiting|pending|hold|await|information|feedback|question|stalled|need",
-    Status.RESOLVED: "выполнен|решен|исправлен|закрыт|resolved|solved|completed|done|fixed|solution|closed",
+    Status.RESOLVED: "выполнен|исполнен|решен|исправлен|устранен|сделан|готов|закрыт"
+    "|resolved|solved|completed|done|fixed|finished|solution|closed",
     Status.CLOSED: "закры|завершен|closed|closing|closure|archived",
     Status.REJECTED: "отклонен|отказ|rejected|declined|denied",
     Status.WITHDRAWN: "отозван|отмен|аннулирован|удален|cancel|withdrawn|delet",
@@ -140,12 +142,17 @@ def _score(said: str, place: str, known: bool, group: Sequence[Told], rest: Sequ
     """More for the words of a status, for the subject, for standing beside the number; less for length. 0: not to be used,
     since the words are the person's own, or too few to mean anything."""
     words = [word.casefold() for word in _WORD.findall(said)]
-    if not words or any(word in one.own for one in (*group, *rest) for word in words if not _common(word)):
+    if (
+        not words
+        or is_label(said.removeprefix("^").partition(":")[0])
+        or any(word in one.own for one in (*group, *rest) for word in words if not _common(word))
+    ):
         return 0
     if not known and (len(words) < 2 or max(map(len, words)) < 4):
         return 0
     score = 10 + (90 if known else 0) + (25 if place == "subject" else 0) + (12 if "…" in said else 0)
-    score += 4 if len(words) in (2, 3) else 0
+    strange = sum(not _common(word) for word in words)  # more likely a title's than the desk's
+    score += (4 if len(words) in (2, 3) else 0) - (5 * strange if known else 0)
     score += (8 if said.startswith("^") else 0) + (20 if known and _STATE.search(said) else 0)
     names = [word for word in _WORD.findall(said.removeprefix("^"))[1:] if word[:1].isupper() and word[1:].islower()]
     score -= 30 if any(not _common(word.casefold()) for word in names) and (place == "body" or not known) else 0
@@ -183,7 +190,7 @@ def _of(one: Told, place: str, form: NumberForm | None) -> Iterator[tuple[str, s
                 yield source, said
                 if start == 0 and not line[: tokens[0].start()].strip():
                     yield "^[ \\t]*" + source.removeprefix("\\<"), f"^{said}"
-                    if line[tokens[end].end() : tokens[end].end() + 1] == ":":
+                    if place == "subject" and line[tokens[end].end() : tokens[end].end() + 1] == ":":
                         yield "^[ \\t]*" + source.removeprefix("\\<").removesuffix("\\>") + ":", f"^{said}:"
                 if not inner or "…" in said:
                     continue

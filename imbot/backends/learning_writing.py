@@ -44,9 +44,10 @@ def write_profile(
         patterns = ", ".join(f"{{ pattern = {_text(one.source)}, where = {json.dumps(one.places)} }}" for one in forms)
         shown, subject = _text(forms[0].shown), _text(forms[0].subject)
         lines += ["", "[number]", f"patterns = [{patterns}]", f"shown = {shown}", f"subject = {subject}"]
-    if absent:
+    if absent and forms:
+        machine = f"{ABSENT}[^\\n]{{0,200}}{forms[0].inner}"
         lines += ["", "[[status]]                      # an absent person's machine answers with the old subject"]
-        lines += ['status = "comment"', 'where = "subject"', f"any = [{_text(ABSENT)}]"]
+        lines += ['status = "comment"', 'where = "subject"', f"any = [{_text(machine)}]"]
     for status, phrase in chosen.items():
         unless = negations(phrase, language)
         lines += ["", "[[status]]", f"status = {_text(named(status))}", f'where = "{phrase.place}"']

@@ -8,6 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imbot.backends.learning import CannotLearn, learn, taken_by
 from imbot.backends.learning_numbers import Sample
@@ -193,3 +195,74 @@ def test_a_header_that_only_this_desk_writes_becomes_its_fingerprint() -> None:
     report = read(lesson.profile, absent, tz=UTC)
     assert report is not None
     assert report.status is None
+
+
+def test_a_desk_that_nobody_knows_is_learned_by_its_own_words() -> None:
+    """A number of two parts, a label beside the status, titles of three people."""
+    samples = [
+        a_sample(
+            "a",
+            "registered",
+            "ВН-2026-00017",
+            "Вектор: новый наряд ВН-2026-00017 по обращению «Не печатает»",
+            "Срок: завтра",
+        ),
+        a_sample(
+            "b", "in_progress", "ВН-2026-00018", "Вектор: наряд ВН-2026-00018 передан исполнителю", "Исполнитель: Пётр"
+        ),
+        a_sample("c", "resolved", "ВН-2026-00015", "Вектор: наряд ВН-2026-00015 исполнен", "Решение: Выдан доступ"),
+    ]
+    lesson = learn(samples, others(""), "mine")
+    for subject, text, status in (
+        ("Вектор: новый наряд ВН-2027-1 по обращению «Сломалось»", "", Status.REGISTERED),
+        ("Вектор: наряд ВН-2027-1 передан исполнителю", "Решение: ищем", Status.IN_PROGRESS),
+        ("Вектор: наряд ВН-2027-1 исполнен", "", Status.RESOLVED),
+    ):
+        report = read(lesson.profile, a_letter(subject, text or "Здравствуйте."), tz=UTC)
+        assert report is not None
+        assert (report.status, report.number) == (status, "ВН-2027-1")
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "заявка",
+            "№",
+            "выполнена",
+            "принята",
+            "Re:",
+            "[HD",
+            "#7]",
+            "HD-7",
+            "7",
+            "(",
+            "не",
+            "resolved",
+            "Принтер",
+            "«",
+            "'",
+            "\t",
+        ]
+    ),
+    max_size=8,
+).map(" ".join)
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, st.sampled_from(["HD-7", "7", "#7", "-7", ""])), min_size=1, max_size=4))
+def test_whatever_the_letters_a_proposal_reads_all_of_them_or_there_is_none(
+    letters: list[tuple[str, str, str]],
+) -> None:
+    statuses = ["registered", "resolved", "registered", "waiting"]
+    samples = [
+        a_sample(f"{index}", statuses[index], number, subject, text)
+        for index, (subject, text, number) in enumerate(letters)
+    ]
+    try:
+        lesson = learn(samples, {}, "mine")
+    except CannotLearn:
+        return
+    profile = parse_profile(lesson.source)
+    for sample in samples:
+        report = read(profile, sample.mail, tz=UTC)
+        assert report is not None
+        assert (report.status, report.number.upper()) == (sample.status, sample.number.upper())

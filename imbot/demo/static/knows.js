@@ -7,13 +7,13 @@ import { clock, lang, moment, words } from "./words.js";
 const HISTORY = {
   ru: {
     filed: "заявка составлена", accepted: "письмо принято почтой", handed_over: "письмо принято почтой", sent: "письмо принято почтой", bounced: "письмо вернулось",
-    failed: "отправить не удалось", added: "дополнение", noted: "к сведению", inferred: "номер по догадке", comment: "поддержка пишет", notice: "сообщено в чат",
+    failed: "отправить не удалось", added: "дополнение", noted: "к сведению", inferred: "номер по догадке", bound_by_hand: "отнесено вручную", comment: "поддержка пишет", notice: "сообщено в чат",
     status: "статус", rated: "оценка", complained: "жалоба", reopen_asked: "просьба вернуть в работу", withdraw_asked: "просьба отозвать", resent: "отправлено ещё раз",
     reopen_silence: "поддержка молчит",
   },
   en: {
     filed: "request written", accepted: "letter accepted by the mail server", handed_over: "letter accepted by the mail server", sent: "letter accepted by the mail server",
-    bounced: "letter came back", failed: "sending failed", added: "addition", noted: "noted", inferred: "number by inference", comment: "support writes", notice: "told in the chat",
+    bounced: "letter came back", failed: "sending failed", added: "addition", noted: "noted", inferred: "number by inference", bound_by_hand: "bound by hand", comment: "support writes", notice: "told in the chat",
     status: "status", rated: "rating", complained: "complaint", reopen_asked: "asked to reopen", withdraw_asked: "asked to withdraw", resent: "sent again",
     reopen_silence: "support is silent",
   },
