@@ -8,6 +8,7 @@ from imbot.mime.words import decode_words
 
 MAX_ADDRESSES = 1000
 _BARE = re.compile(r"[^\s<>()\[\],;:\"@]{1,256}@[^\s<>()\[\],;:\"@]{1,255}")
+_QUOTED = re.compile(r"\s*(\"[^\"\\<>@]{1,200}\"@[^\s<>()\[\],;:\"@]{1,255})")  # a local part in quotes is one, too
 _PLAIN = re.compile(r"[^\"(),:;<>\\]*(?:<[^\"(),:;<>\\]*>)?\s*")  # one mailbox, and nothing that could divide it
 _EDGES = " \t\r\n\"'<>,;:"
 
@@ -77,7 +78,8 @@ def _mailbox(entry: str) -> tuple[str, str] | None:
             return _name(plain[:opening]) or _name(comment), address
     match = _BARE.search(plain)
     if match is None:
-        return None
+        quoted = _QUOTED.match(plain)
+        return ("", quoted[1]) if quoted else None
     rest = plain[: match.start()] + " " + plain[match.end() :]
     return _name(rest) or _name(comment), match.group().strip(_EDGES)
 

@@ -84,7 +84,7 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         text = _try(data, codec)
         if text is not None:
             return _unless_a_lie(text, data, codec)
-        if codec.startswith("iso2022_jp"):
+        if codec.startswith("iso2022_jp") and (data.isascii() or not _is_utf8(data)):
             return _iso2022_jp(data)
         if not _is_utf8(data):
             return data.decode(codec, "replace")
@@ -94,10 +94,11 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         text = _try(data, hint)
         if text is not None:
             return text
+    latin = next((name for name in (codec, hint) if name in _LATIN and name != "ascii"), "")
     guessed = guess(data)
-    if guessed:
+    if guessed and not (guessed == "gb18030" and latin):  # any words of accents alone may be Chinese
         return data.decode(guessed, "replace")
-    return data.decode(codec if codec in _LATIN and codec != "ascii" else "cp1252", "replace").replace("\ufffd", "?")
+    return data.decode(latin or "cp1252", "replace").replace("\ufffd", "?")
 
 
 def _utf8(data: bytes) -> str:

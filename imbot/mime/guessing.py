@@ -93,7 +93,7 @@ def _table(codec: str) -> tuple[tuple[float, int, bool], ...]:
 
 def _fits(data: bytes, codec: str) -> bool:
     try:
-        codecs.getincrementaldecoder(codec)("strict").decode(data)
+        codecs.getincrementaldecoder(codec)("strict").decode(data, final=len(data) < SAMPLE)
     except UnicodeError:
         return False
     return True

@@ -180,7 +180,9 @@ def _leaf(part: Part, body: Body) -> None:
 
 def _text(part: Part, data: bytes, body: Body) -> None:
     charset = part.kind.get("charset")
-    if len(data) > LONGEST_TEXT * 4 and b"begin " not in data:  # no copies of what nobody will see; a file within it is whole
+    if (
+        len(data) > LONGEST_TEXT * 4 and b"begin " not in data
+    ):  # no copies of what nobody will see; a file within it is whole
         data = data[: LONGEST_TEXT * 4]
     body.charset = body.charset or charset
     text = decode(data, charset, body.charset)
