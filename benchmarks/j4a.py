@@ -1,0 +1,176 @@
+"""J4a: a backlog of 10,000 status letters in a Dovecot mailbox -> made durable and queued -> carried out.
+
+limit: the whole mailbox fetched over one socket, headers and text looked at, nothing kept. usual: imap-tools one by one, the
+standard library's parser with `policy.default`, an ORM session that commits each letter (a tenth of the letters). imbot: its
+own watcher; "kept": raw letters and cursor committed; "carried out": statuses applied, notices in the outbox, letters marked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import quopri
+import re
+import shutil
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email import message_from_bytes, policy
+from email.header import decode_header
+from pathlib import Path
+
+from benchmarks import office
+from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
+from benchmarks.watching import Watched, watch
+from benchmarks.watching import count as count_of
+from imbot.mailbox.reading import Reader
+
+_FULL = 10_000
+
+
+@contextmanager
+def prepare(scale: float) -> Iterator[Place]:
+    count = max(20, int(_FULL * scale))
+    with (
+        tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder,
+        office.mailbox([office.status_letter(number) for number in range(1, count + 1)]) as place,
+    ):
+        database = Path(folder) / "imbot.db"
+        office.prepared_tickets(f"sqlite:///{database}", count)
+        with closing(sqlite3.connect(database)) as c:
+            c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        yield place | {"database": str(database)}
+
+
+# --- the limit
+
+
+def limit(place: Place) -> Figures:
+    began = time.perf_counter()
+    subjects = {_lazily(raw) for raw in _fetch_all(place)}
+    seconds = time.perf_counter() - began
+    check(len(subjects) == place["count"], f"{len(subjects)} different letters of {place['count']}")
+    return {"letters_per_s": place["count"] / seconds}
+
+
+def _fetch_all(place: Place) -> Iterator[bytes]:
+    with socket.create_connection(("127.0.0.1", place["port"])) as wire, wire.makefile("rb", 1 << 18) as file:
+        file.readline()
+        wire.sendall(f"a LOGIN {office.BOT} {place['password']}\r\nb EXAMINE INBOX\r\n".encode())
+        while not file.readline().startswith(b"b OK"):
+            pass
+        wire.sendall(b"c UID FETCH 1:* (UID BODY.PEEK[])\r\n")
+        while (line := file.readline()).startswith(b"*"):
+            if line.endswith(b"}\r\n"):
+                yield file.read(int(line[line.rindex(b"{") + 1 : -3]))
+                file.readline()
+
+
+_FIELD = re.compile(rb"(?m)^([!-9;-~]+):[ \t]*((?:.*\r?\n)(?:[ \t].*\r?\n)*)")
+_TYPE = re.compile(rb"text/(?:plain|html)(?:;\s*charset=\"?([\w-]+))?", re.IGNORECASE)
+
+
+def _lazily(raw: bytes) -> str:
+    """All header fields apart, those that matter decoded, and the text part: the least that any reader must do."""
+    end = raw.index(b"\r\n\r\n") + 2
+    fields = {name.lower(): value for name, value in _FIELD.findall(raw[:end])}
+    subject = _decoded(fields.get(b"subject", b""))
+    _decoded(fields.get(b"from", b""))
+    found = _TYPE.match(fields.get(b"content-type", b"text/plain"))
+    body = raw[end + 2 :]
+    way = fields.get(b"content-transfer-encoding", b"").strip().lower()
+    body = (
+        base64.b64decode(body)
+        if way == b"base64"
+        else quopri.decodestring(body)
+        if way == b"quoted-printable"
+        else body
+    )
+    text = body.decode((found[1] if found and found[1] else b"utf-8").decode(), "replace")
+    return subject + text
+
+
+def _decoded(value: bytes) -> str:
+    words = decode_header(value.decode("ascii", "replace").strip())
+    return "".join(
+        word if isinstance(word, str) else word.decode(charset or "ascii", "replace") for word, charset in words
+    )
+
+
+# --- the usual build
+
+
+def usual(place: Place) -> Figures:
+    try:
+        from imap_tools import MailBoxUnencrypted
+    except ImportError as error:
+        raise Missing("imap-tools") from error
+    from benchmarks.usual import Store
+
+    count = max(10, place["count"] // 10)
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder:
+        store = Store(Path(folder) / "usual.db", count)
+        began = time.perf_counter()
+        box = MailBoxUnencrypted("127.0.0.1", place["port"])
+        with box.login(office.BOT, place["password"]) as mailbox:
+            for one in mailbox.fetch(limit=count, mark_seen=False):
+                mail = message_from_bytes(one.obj.as_bytes(), policy=policy.default)
+                body = mail.get_body(("plain", "html"))
+                store.carry_out(str(mail["Subject"]), body.get_content() if body else "", one.obj.as_bytes())
+                mailbox.flag(str(one.uid), r"\Flagged", True)
+        seconds = time.perf_counter() - began
+        check(store.counts() == (count, count, count), f"{store.counts()} letters, tickets, notices of {count}")
+    return {"letters_per_s": count / seconds}
+
+
+# --- imbot
+
+
+def imbot(place: Place) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
+        folder = Path(name)
+        shutil.copy(place["database"], folder / "imbot.db")
+        done = asyncio.run(_watched(place, folder))
+        check(done.kept == place["count"], f"{done.kept} letters kept before the first was read")
+        _check(folder / "imbot.db", place["count"])
+    return {
+        "kept_per_s": place["count"] / done.keeping,
+        "carried_out_per_s": place["count"] / (done.whole - done.keeping),
+        "whole_per_s": place["count"] / done.whole,
+    }
+
+
+async def _watched(place: Place, folder: Path) -> Watched:
+    async with Reader() as reader:
+        await reader.read(b"Subject: the child is there\r\n\r\n")
+        return await watch(place, folder, reader)
+
+
+def _check(database: Path, count: int) -> None:
+    asked = {
+        "letters applied": "SELECT count(*) FROM mails WHERE outcome = 'applied'",
+        "tickets resolved": "SELECT count(*) FROM tickets WHERE status = 'resolved'",
+        "notices in the outbox": "SELECT count(*) FROM parcels WHERE kind = 'notice' AND settled_at IS NULL",
+        "letters marked": "SELECT count(*) FROM mail_places WHERE marked_at IS NOT NULL",
+    }
+    for words, statement in asked.items():
+        found = count_of(database, statement)
+        check(found == count, f"{found} {words} of {count}")
+
+
+JOURNEY = Journey(
+    "J4a",
+    "a backlog of 10,000 status letters",
+    prepare,
+    {"limit": limit, "usual": usual, "imbot": imbot},
+    (
+        Ratio("kept / limit", "imbot.kept_per_s", "limit.letters_per_s", at_least=0.25, aim=0.5),
+        Ratio("kept / usual build", "imbot.kept_per_s", "usual.letters_per_s", at_least=30),
+        Ratio("carried out / limit", "imbot.carried_out_per_s", "limit.letters_per_s"),
+        Ratio("kept and carried out / usual build", "imbot.whole_per_s", "usual.letters_per_s"),
+    ),
+    {"letters_per_s": "/s", "kept_per_s": "/s", "carried_out_per_s": "/s", "whole_per_s": "/s"},
+)

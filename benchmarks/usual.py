@@ -1,0 +1,69 @@
+"""The store of the usual build: three ORM classes, one session, a commit for each letter."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import ForeignKey, LargeBinary, create_engine, event, func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+_NUMBER = re.compile(r"№ (IM-CL-\d+)")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Ticket(Base):
+    __tablename__ = "tickets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    status: Mapped[str]
+    solution: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime | None]
+
+
+class Mail(Base):
+    __tablename__ = "mails"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+
+
+class Notice(Base):
+    __tablename__ = "notices"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    text: Mapped[str]
+
+
+class Store:
+    def __init__(self, path: Path, count: int) -> None:
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(
+            engine, "connect", lambda c, _: c.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+        )
+        Base.metadata.create_all(engine)
+        self._session = Session(engine)
+        self._session.add_all(Ticket(number=f"IM-CL-{number}", status="registered") for number in range(1, count + 1))
+        self._session.commit()
+
+    def carry_out(self, subject: str, text: str, raw: bytes) -> None:
+        found = _NUMBER.search(subject)
+        number = found[1] if found else ""
+        ticket = self._session.scalars(select(Ticket).where(Ticket.number == number)).one()
+        if "выполнена" in subject:
+            ticket.status, ticket.changed_at = "resolved", datetime.now(UTC)
+            ticket.solution = text.partition("Решение:")[2].strip()
+        self._session.add(Mail(subject=subject, raw=raw, ticket_id=ticket.id))
+        self._session.add(Notice(ticket_id=ticket.id, text=f"{number}: {ticket.solution}"))
+        self._session.commit()
+
+    def counts(self) -> tuple[int, int, int]:
+        c = self._session
+        resolved = select(func.count()).select_from(Ticket).where(Ticket.status == "resolved")
+        mails, notices = (select(func.count()).select_from(table) for table in (Mail, Notice))
+        return c.scalar(mails) or 0, c.scalar(resolved) or 0, c.scalar(notices) or 0
