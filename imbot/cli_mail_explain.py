@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imbot.domain.letters import InboundMail
     from imbot.services.env import Env
     from imbot.services.explaining import Course
+    from imbot.services.reports import Looked
 
 
 def explain(
@@ -48,21 +49,24 @@ def page_of(name: str, mail: InboundMail, desk: Bench, mail_id: int = 0, mailbox
     from imbot.backends.recommending import recommend
     from imbot.backends.understanding import understand
 
-    choice = consider(desk.choices, mail)
+    choice = consider(desk.backends or desk.shelf, mail)  # as the service: only what is in use
+    if choice.profile is None:
+        choice = consider(desk.choices, mail)
     reading = understand(choice.profile, mail, tz=desk.zone) if choice.profile else None
     advice = recommend([mail])
     page: dict[str, Any] = {
         "letter": _letter(name, mail),
         "profile": {
             "taken": choice.name,
+            "in_use": choice.name in desk.backends,
             "reason": choice.reason,
             "candidates": [
                 {
                     "name": one.name,
                     "profile": one.profile.name,
                     "in_use": one.name in desk.backends,
-                    "taken": one.taken,
-                    "reason": one.reason,
+                    "taken": one.name == choice.name,
+                    "reason": choice.reason if one.name == choice.name else one.reason,
                     "tests": [{"test": test.name, "passed": test.ok, "found": test.detail} for test in one.tests],
                 }
                 for one in candidates(desk.choices, mail)
@@ -122,20 +126,23 @@ def _add_course(page: dict[str, Any], mail: InboundMail, desk: Bench, mail_id: i
     """What the service would do with it: whom it believes, which ticket, who is told."""
     from imbot import wiring
     from imbot.backends.evidence import believes
+    from imbot.services import reports
 
     assert desk.settings is not None
     env = wiring.env(desk.settings, bytes(32))  # no code is minted here
+    looked = reports.look(mail, env, mailbox)
     backend = env.backends.get(page["profile"]["taken"])
     if backend is not None:
-        belief = believes(backend.profile, mail, backend.evidence)
-        page["evidence"]["asked"] = {"kind": belief.evidence, "believed": belief.ok, "reason": belief.reason}
+        believed = looked.backend is not None
+        reason = believes(backend.profile, mail, backend.evidence).reason if believed else looked.disbelief
+        page["evidence"]["asked"] = {"kind": backend.evidence.kind, "believed": believed, "reason": reason}
     try:
         url = database(desk.settings)
     except ImbotError as error:
         page["not_looked"] = str(error)
         return
     at = now()
-    course = _undone(url, mail, env, at, mail_id, mailbox)
+    course = _undone(url, mail, looked, env, at, mail_id)
     templates = wiring.templates(desk.settings)
     ticket = course.ticket
     page["course"] = {
@@ -164,14 +171,14 @@ class _Undone(Exception):
         self.course = course
 
 
-def _undone(url: str, mail: InboundMail, env: Env, at: datetime, mail_id: int, mailbox: str) -> Course:
+def _undone(url: str, mail: InboundMail, looked: Looked, env: Env, at: datetime, mail_id: int) -> Course:
     from dataclasses import replace
 
-    from imbot.services import enclosures, reports
+    from imbot.services import enclosures
     from imbot.services.explaining import explain as receive
     from imbot.store.db import once
 
-    looked = replace(reports.look(mail, env, mailbox), came=enclosures.judge(mail, env))
+    looked = replace(looked, came=enclosures.judge(mail, env))
 
     def try_out(c: Connection) -> None:
         raise _Undone(receive(c, mail, looked, at, env, mail_id))
@@ -245,7 +252,8 @@ def lines_of(page: Mapping[str, Any]) -> Iterator[str]:
 def _profile(page: Mapping[str, Any]) -> Iterator[str]:
     taken = page["profile"]
     yield ""
-    yield f"Profile: {taken['taken'] or 'none'}: {taken['reason']}"
+    unused = "" if taken["in_use"] or page["course"] is None or not taken["taken"] else " (none of those in use fits)"
+    yield f"Profile: {taken['taken'] or 'none'}{unused}: {one_line(taken['reason'], 160)}"
     listed = sorted(taken["candidates"], key=lambda one: (not one["taken"], not one["in_use"]))
     told = [one for one in listed if one["taken"] or one["in_use"] or any(test["passed"] for test in one["tests"])]
     for one in told:
@@ -266,7 +274,7 @@ def _origin(page: Mapping[str, Any]) -> Iterator[str]:
         yield "Origin: not judged, since no helpdesk of the settings reads it"
     else:
         verdict = "believed" if asked["believed"] else "NOT believed"
-        yield f"Origin: {verdict} by {asked['kind']}, as the settings ask: {asked['reason']}"
+        yield f"Origin: {verdict} by {asked['kind']}, as the settings ask: {one_line(asked['reason'], 300)}"
     for one in evidence["borne"]:
         yield f"  {one['kind']}: {'yes' if one['borne'] else 'no'}: {one_line(one['found'], 200)}"
     yield f"  advice: {one_line(evidence['advice'], 400)}"
@@ -308,7 +316,7 @@ def _becomes(page: Mapping[str, Any]) -> Iterator[str]:
     else:
         called = f"{ticket['number'] or 'no number yet'} {one_line(ticket['title'], 80)!r}"
         yield f"Ticket: {called}, {ticket['id']}, by {course['reason']}"
-        yield f"  requester {course['requester'] or 'forgotten'}"
+        yield f"  requester {one_line(course['requester'], 120) or 'forgotten'}"
     for one in course["tried"]:
         yield f"  {one['kind']}: {one_line(one['found'], 160)}"
     yield ""

@@ -71,7 +71,7 @@ def add(
             continue
         example = Example(mail.sha256[:12], raw, means, tuple(sent), ticket)
         added += _keep(folder, example)
-        say(f"{name}: {example.name}: {_said(means)}")
+        say(f"{name}: {example.name}: {one_line(_said(means), 200)}")
     say(f"{added} added, {len(wanted) - added - skipped} kept before, in {folder}")
     if skipped:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbot.cli_base import Config, say
+from imbot.cli_base import Config, one_line, say
 from imbot.cli_mail_bench import Bench, Files, bench, read_all, read_file
 from imbot.domain.errors import ImbotError
 
@@ -156,11 +156,11 @@ def _report(
             f': [itsm] profile = "{kin[0]}" may be all you need' if kin[1] == len(samples) else ""
         )
     for note in lesson.notes:
-        yield f"  {note}"
+        yield f"  {one_line(note, 400)}"
     for doubt in lesson.doubts:
-        yield f"  look: {doubt}"
+        yield f"  look: {one_line(doubt, 400)}"
     advice = recommend(mails)
-    yield f"evidence: {advice.words}"
+    yield f"evidence: {one_line(advice.words, 600)}"
     senders = json.dumps(sorted({mail.sender for mail in mails if mail.sender}), ensure_ascii=False)
     yield ""
     yield "For config.toml:"

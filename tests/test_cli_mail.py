@@ -93,6 +93,14 @@ def test_a_status_that_only_the_receipt_tells_is_said_to_make_no_message(desk: D
     assert "not: no new message to the employee: such a change is told by the receipt alone" in page
 
 
+def test_a_letter_of_another_system_is_not_taken_for_one_in_use(desk: Desk) -> None:
+    raw = (packed("letters") / "redmine" / "done.eml").read_bytes()
+    page = explained(desk, raw)
+    assert "Profile: redmine (none of those in use fits): the header X-" in page
+    assert "Origin: not judged, since no helpdesk of the settings reads it" in page
+    assert "Would be: quarantined" in page
+
+
 def test_the_page_for_scripts_has_the_same(desk: Desk) -> None:
     (page,) = desk("mail", "explain", "--json", desk.file("letter.eml", DONE)).rows
     assert page["profile"]["taken"] == "itsm"
