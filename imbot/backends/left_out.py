@@ -24,8 +24,9 @@ _ADDRESS = re.compile(r"\S+@\S+")
 _WORD = re.compile(r"[^\W\d_]{2,}|\d{2,}")
 
 
-def leaves_out(whole: str, shown: str, sent: Sequence[str]) -> bool:
-    """Whether `whole` holds words of others that `shown` does not. `sent`: subjects and texts of our own letters."""
+def leaves_out(whole: str, shown: str, sent: Sequence[str], least: int = WORDS) -> bool:
+    """Whether `whole` holds words of others that `shown` does not, `least` of them in a line. `sent`: subjects and texts of
+    our own letters."""
     there = Counter(_plain(line) for line in shown.split("\n"))
     rest = []
     for line in whole.split("\n"):
@@ -37,7 +38,7 @@ def leaves_out(whole: str, shown: str, sent: Sequence[str]) -> bool:
     if not rest:
         return False
     left = without_ours("\n".join(rest), our_words(sent)) if sent else "\n".join(rest)
-    return any(len(_WORD.findall(line)) >= WORDS for line in left.split("\n"))
+    return any(len(_WORD.findall(line)) >= least for line in left.split("\n"))
 
 
 def _plain(line: str) -> str:

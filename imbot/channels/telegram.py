@@ -182,8 +182,11 @@ class Telegram:
             values: dict[str, Any] = {"commands": menu, "scope": {"type": "all_private_chats"}}
             await self._call("setMyCommands", values | ({"language_code": lang} if lang else {}))
 
-    async def send_file(self, chat_id: str, path: Path, name: str, caption: str = "", *, dialog: bool = False) -> str:
-        """Send a file from disk under this name; the id of its message. `caption` is plain text, <= 1024 units."""
+    async def send_file(
+        self, chat_id: str, path: Path, name: str, caption: str = "", *, silent: bool = False, dialog: bool = False
+    ) -> str:
+        """Send a file from disk under this name; the id of its message. `caption` is plain text, <= 1024 units. `silent`:
+        without sound."""
         try:
             content = path.open("rb")
         except OSError as problem:
@@ -191,7 +194,8 @@ class Telegram:
                 f"the file cannot be read: {problem.strerror}", permanent=True, kind="refused"
             ) from None
         with content:
-            values = {"chat_id": int(chat_id)} | ({"caption": caption} if caption else {})
+            values: dict[str, Any] = {"chat_id": int(chat_id)} | ({"caption": caption} if caption else {})
+            values |= {"disable_notification": True} if silent else {}
             files = {"document": FilePart(content, name)}
             return _message_id(await self._paced(chat_id, "sendDocument", values, files, dialog=dialog))
 

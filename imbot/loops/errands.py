@@ -56,7 +56,7 @@ class Fetched(Protocol):
 class Channel(Protocol):
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
     async def download(self, vendor_id: str, sink: Path, limit: int) -> Fetched: ...
-    async def send_file(self, chat_id: str, path: Path, name: str, caption: str = "") -> str: ...
+    async def send_file(self, chat_id: str, path: Path, name: str, caption: str = "", *, silent: bool = False) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,7 @@ class Errands:
             raise DeliveryError("the file is too big for the chat", permanent=True, kind="refused", code="413")
         channel, _, chat_id = parcel.lane.removeprefix("chat:").partition(":")
         path = self._sender.files / row.path
-        message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption)
+        message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption, silent=True)
         hit("file_sent")
         await self._db.run(sending.file_sent, parcel, message_id, self._clock())
 

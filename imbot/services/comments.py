@@ -84,6 +84,8 @@ def _pass_on(c: Connection, ticket: Ticket, report: StatusReport | None, heard: 
     fields = report.fields if report else {}
     text = fields.get("comment") or habits.comment_text(heard.backend.profile, heard.mail, heard.sent)
     enclosed = _enclosed(c, ticket, heard, [text], now, env, whole="" if fields.get("comment") else text)
+    if enclosed and not leaves_out(text, "", heard.sent, least=1):
+        text = ""  # a file above a quoted letter of ours: nothing was said with it
     if not text.strip() and not enclosed:
         ledger.log(c, ticket.id, now, "noted", {"subject": heard.mail.subject[:200]})
         return "noted"

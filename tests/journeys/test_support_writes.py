@@ -11,6 +11,7 @@ import pytest
 
 from imbot.demo.cast import ITSM_ADDRESS
 from tests.journeys.office import ANNA, ANNA_MAIL, MOSCOW, MX, PNG, Office, body_of, files_of
+from tests.journeys.test_kill import minded, settled
 from tests.journeys.test_main_job import file_a_request
 
 pytestmark = pytest.mark.servers
@@ -116,3 +117,27 @@ async def test_what_telegram_will_not_take_is_told_and_who_blocked_the_bot_gets_
         note = await office.letter_to(ANNA_MAIL, "IM-CL-1042")
         assert "Подпишите второй." in body_of(note)
         assert files_of(note) == {"второй.pdf": PDF}
+
+
+@pytest.mark.parametrize(("failpoint", "times"), [("file_sent:1", 2), ("report_applied:2", 1)])
+async def test_a_kill_on_the_way_loses_no_file_and_doubles_one_in_the_honest_window_only(
+    office: Office, failpoint: str, times: int
+) -> None:
+    async with minded(office) as nanny:
+        await nanny.start(failpoint)
+        await file_a_request_again(office)
+        letter = await office.letter_to(ITSM_ADDRESS)
+        await office.itsm_says("register", letter)
+        await office.said(ANNA, "IM-CL-1042", "принята")
+        await support_writes(office, letter, "Подпишите акт.", ("первый.pdf", PDF), ("второй.pdf", PDF + b"2"))
+        await office.until(lambda: nanny.kills == 1, f"{failpoint} is reached")
+        await office.until(lambda: ("второй.pdf", PDF + b"2") in files_in_chat(office), "both files are there")
+        await settled(office)
+    found = files_in_chat(office)
+    assert found == [("первый.pdf", PDF)] * found.count(("первый.pdf", PDF)) + [("второй.pdf", PDF + b"2")]
+    assert 1 <= found.count(("первый.pdf", PDF)) <= times
+
+
+async def file_a_request_again(office: Office) -> None:
+    office.api.say(ANNA, "/menu")
+    await file_a_request(office)

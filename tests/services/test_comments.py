@@ -95,6 +95,16 @@ def test_the_same_letter_twice_sends_its_files_once(company: Office) -> None:
     assert names_sent(company) == ["акт.pdf"]
 
 
+def test_a_file_above_our_own_quoted_letter_is_told_without_our_words(company: Office) -> None:
+    ticket = a_ticket(company)
+    quoted = "\n23.11.2026 12:00, bot@demo.local пишет:\n> Описание:\n> Принтер мигает красным\n"
+    act = (a_part("акт.pdf", PDF),)
+    receive(company, a_mail("Re: Принтер", quoted, in_reply_to=(ticket.message_id,), attachments=act))
+    assert (said(company)["comment"], said(company)["more"]) == ("", 0)
+    receive(company, a_mail("Re: Принтер", f"Вот.\n{quoted}", in_reply_to=(ticket.message_id,), attachments=act))
+    assert said(company)["comment"] == "Вот."
+
+
 def test_files_alone_are_told_without_words_and_a_status_carries_them(company: Office) -> None:
     ticket = a_ticket(company)
     act = (a_part("акт.pdf", PDF),)

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from imbot.domain.errors import ConfigError
+from imbot.store import files, inbox, received
 from imbot.store import migrate as module
 from imbot.store.engine import connect, create_file, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable
 from imbot.store.migrate import HEAD, REVISIONS, current, migrate
+from imbot.store.received import ReceivedFile
 from imbot.store.schema import metadata
 
 
@@ -236,6 +239,35 @@ def insert_with_blanks(c: sqlite3.Connection, table: str, row: dict[str, object]
     blank = {column: "2026-11-21 09:00:00.000000" if column.endswith("_at") else "" for column in columns}
     marks = ", ".join("?" * len(columns))
     c.execute(f"INSERT INTO {table}({', '.join(columns)}) VALUES ({marks})", list((blank | row).values()))
+
+
+def test_a_letter_of_the_first_schema_may_bring_files_now_and_keeps_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "imbot.db"
+    create_file(path)
+    migrate_to("0001", path)
+    old = sqlite3.connect(path)
+    insert_with_blanks(old, "people", {"id": 1, "address": "anna@company.ru", "created_at": 1})
+    insert_with_blanks(old, "tickets", {"id": "a", "token": "imb:a", "person_id": 1, "created_at": 1})
+    insert_with_blanks(old, "mails", {"id": 7, "sha256": "s", "kept_at": 1, "raw": b"Subject: x", "ticket_id": "a"})
+    insert_with_blanks(old, "files", {"id": "f", "ticket_id": "a", "name": "фото.jpg", "created_at": 1})
+    old.commit()
+    old.close()
+    assert migrate(f"sqlite:///{path}") == list(REVISIONS[1:])
+    assert (tmp_path / "imbot.db.before-0001").is_file()
+    c = connect(path)
+    raw_connection(c).execute("BEGIN IMMEDIATE")
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    letter = inbox.raw_letter(c, 7)
+    assert letter is not None
+    assert letter.raw == b"Subject: x"
+    assert [row.name for row in files.of_ticket(c, "a")] == ["фото.jpg"]
+    file = ReceivedFile("r", "a", 7, 0, "акт.pdf", 5, "application/pdf", "s", "kept", now, path="r")
+    assert received.add(c, file)
+    received.keep_text(c, 7, "a", "слова", now)
+    assert received.of_mail(c, 7) == [file]
+    assert raw_connection(c).execute("PRAGMA foreign_key_check").fetchall() == []
+    raw_connection(c).execute("COMMIT")
+    disconnect(c)
 
 
 def test_requests_of_the_time_of_one_backend_go_on_under_its_own_name(tmp_path: Path) -> None:
