@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -154,24 +155,6 @@ def test_nothing_below_the_point_of_entry_can_make_a_letter_believed(junk: str) 
     assert not ok(RESULTS, f"Authentication-Results: {junk}; (mx.company.example; dmarc=pass", EVIL, FROM)
 
 
-def test_a_field_is_read_in_every_form() -> None:
-    field = parse_auth_results(
-        'mx.example (x (y)) 1; dkim=pass (1024-bit; "q") header.d="a.example" header.i=@a.example;dmarc=pass(p=none) '
-        "action=none header.from=a.example; spf = fail smtp.mailfrom=x@a.example;"
-    )
-    assert field.authserv_id == "mx.example"
-    assert [(each.method, each.result) for each in field.verdicts] == [
-        ("dkim", "pass"),
-        ("dmarc", "pass"),
-        ("spf", "fail"),
-    ]
-    assert field.verdicts[0].properties["header.d"] == "a.example"
-    assert parse_auth_results("spf=pass; dmarc=pass").authserv_id == ""
-    quoted = parse_auth_results('(v (x)) "mx\\.example" (y) 1; none')
-    assert (quoted.authserv_id, quoted.sound) == ("mx.example", True)
-    assert not parse_auth_results("mx.example evil; dmarc=pass").sound
-
-
 # The relay and Exchange
 
 
@@ -306,32 +289,50 @@ AUTHSERV = {
     "outlook.com": "-",
     "hotmail.com": "-",
     "gmail.com": "mx.google.com",
+    "buzon.uy": "mail.buzon.uy",
+    "riseup.net": "*.riseup.net",
+    "disroot.org": "disroot.org",
+    "ik.me": "mx.infomaniak.com",
+    "mail.de": "*.mail.de",
+    "e.email": "*.ecloud.global",
 }
+
+
+def vouched_for(letter: InboundMail, authserv: str) -> bool:
+    """Whether a field that the provider itself wrote says pass: told from its text alone."""
+    for value in letter.header("Authentication-Results"):
+        host = value.strip().partition(";")[0].split()[0].lower()
+        own = "=" in host if authserv == "-" else any(fnmatch(host, each.strip()) for each in authserv.split(","))
+        if own and ("dmarc=pass" in value or "dkim=pass" in value):
+            return True
+    return False
 
 
 @pytest.mark.corpus
 @pytest.mark.skipif(not SAMPLES.is_dir() and not os.environ.get("CI"), reason="the letters of ../shared are not here")
-def test_genuine_letters_of_real_providers_pass_and_forged_ones_do_not() -> None:
-    genuine, believed, forged = [], [], []
+def test_genuine_letters_of_real_providers_pass_and_forged_ones_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """Forged samples are tried with every provider's name, as if each had received them."""
+    genuine, refused, silent, forged = [], [], [], 0
     for path in sorted(SAMPLES.iterdir()):
         letter = bytes_to_mail(path.read_bytes())
-        is_forged = "forged" in path.name or "forged" in letter.sender
-        to = letter.to[0].rpartition("@")[2] if letter.to else ""
         profile = replace(ITSM, senders=(letter.sender,))
-        for authserv in [AUTHSERV[to]] if to in AUTHSERV and not is_forged else sorted(set(AUTHSERV.values())):
-            found = believes(profile, letter, EvidenceSettings("auth-results", authserv_id=authserv)).ok
-            if is_forged:
-                assert not found, path.name
-                forged.append(path.name)
-            elif to in AUTHSERV:
-                signs = any(
-                    word in value.lower()
-                    for value in letter.header("Authentication-Results")
-                    for word in ("dmarc=pass", "dkim=pass")
-                )
-                if signs:
-                    genuine.append(path.name)
-                    believed += [path.name] if found else []
-    assert forged
-    assert len(genuine) > 40
-    assert len(believed) >= 0.99 * len(genuine), sorted(set(genuine) - set(believed))
+        if "forged" in path.name or "forged" in letter.sender:
+            forged += 1
+            for authserv in sorted(set(AUTHSERV.values())):
+                evidence = EvidenceSettings("auth-results", authserv_id=authserv)
+                assert not believes(profile, letter, evidence).ok, (path.name, authserv)
+            continue
+        authserv = AUTHSERV.get(letter.to[0].rpartition("@")[2], "")
+        if not authserv or not vouched_for(letter, authserv):
+            silent.append(path.name)
+            continue
+        genuine.append(path.name)
+        if not believes(profile, letter, EvidenceSettings("auth-results", authserv_id=authserv)).ok:
+            refused.append(path.name)
+    with capsys.disabled():
+        print(
+            f"\nauth-results: {len(genuine) - len(refused)} of {len(genuine)} genuine letters believed,"
+            f" 0 of {forged} forged; {len(silent)} whose provider notes no pass"
+        )
+    assert (forged, len(genuine)) >= (5, 90)
+    assert len(refused) <= 0.01 * len(genuine), refused
