@@ -73,6 +73,7 @@ class Watcher:
         self.name, self._leg, self._wait_seconds = name, leg_of(name), wait_seconds
         self._poked = asyncio.Event()
         self._noted = 0.0
+        self._unmarked = False
 
     def poke(self) -> None:
         """Look into the mailbox now: the poll's safety net, and an admin's "check now"."""
@@ -82,6 +83,7 @@ class Watcher:
         wait = _FIRST_WAIT
         while not stop.is_set():
             try:
+                self._poked.clear()  # whoever pokes from here on wants another look
                 await self._carrying.carry_out(stop)
                 more = await self._look(stop)
                 wait = _FIRST_WAIT
@@ -91,7 +93,6 @@ class Watcher:
                 self._pulse.wrong(self._leg, str(error))
                 log.warning("mailbox_not_read", mailbox=self._leg, error=str(error), permanent=error.permanent)
                 await self._mailbox.close()
-                self._poked.clear()
                 await first_of(stop, self._poked, seconds=wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
             except StoreUnavailable as error:
@@ -157,13 +158,24 @@ class Watcher:
         return prepared
 
     async def _mark(self) -> None:
-        while places := await self._db.read(inbox.to_mark, self.name):
-            await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
-            hit("mail_marked")
-            await self._db.run(inbox.marked, places, self._clock())
+        """A server that lets nothing be marked or moved (a full mailbox) is told of by a leg of its own, and is tried again at
+        the next look: letters are known by cursor and identity, so reading goes on as before."""
+        leg = self._leg.replace("mailbox", "marks", 1)
+        try:
+            while places := await self._db.read(inbox.to_mark, self.name):
+                await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
+                hit("mail_marked")
+                await self._db.run(inbox.marked, places, self._clock())
+        except MailboxError as error:
+            if not self._unmarked:
+                log.warning("letters_not_marked", mailbox=self._leg, error=str(error))
+            self._unmarked = True
+            self._pulse.wrong(leg, str(error))
+        else:
+            self._unmarked = False
+            self._pulse.ok(leg)
 
     async def _wait(self, stop: asyncio.Event) -> None:
-        self._poked.clear()
         waiting = asyncio.ensure_future(self._mailbox.wait(self._wait_seconds))
         others = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._poked.wait())]
         try:

@@ -55,3 +55,36 @@ def by_hand(dovecot: Dovecot, mailbox: str) -> Any:
         yield client
     finally:
         client.logout()
+
+
+FULL = """
+namespace inbox {
+  separator = .
+  prefix = INBOX.
+}
+mail_plugins = quota
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=100K
+  quota_grace = 0
+}
+protocol imap {
+  imap_capability = IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE UIDPLUS NAMESPACE
+}
+"""  # for Dovecot(extra=...): another separator, an INBOX that all lies in, little room, and no MOVE, which would need none
+
+
+def folder_made_anew(client: imaplib.IMAP4, name: str) -> None:
+    """The folder, empty and with another UIDVALIDITY."""
+    before = _uidvalidity(client, name)
+    client.delete(name)
+    client.create(name)
+    while _uidvalidity(client, name) == before:  # Dovecot mints it from the clock's seconds
+        client.delete(name)
+        client.create(name)
+
+
+def _uidvalidity(client: imaplib.IMAP4, name: str) -> bytes:
+    found: bytes = client.status(name, "(UIDVALIDITY)")[1][0]
+    return found

@@ -12,7 +12,7 @@ import pytest
 
 from imbot.domain.errors import MailboxError
 from imbot.mailbox.imap_names import folder_name
-from tests.mailbox.imap_box import by_hand, letter, numbers, opened, settings
+from tests.mailbox.imap_box import FULL, by_hand, folder_made_anew, letter, numbers, opened, settings
 from tests.servers import Certificates, Dovecot, open_folder
 
 pytestmark = pytest.mark.servers
@@ -122,10 +122,8 @@ async def test_a_changed_uidvalidity_reads_all_again(dovecot: Dovecot, mailbox: 
     async with opened(settings(dovecot, mailbox, folder="Status")) as imap:
         before = await imap.fetch_new(None)
         await imap.close()
-        await asyncio.sleep(1.1)  # Dovecot mints a UIDVALIDITY from the clock's seconds
         with by_hand(dovecot, mailbox) as client:
-            client.delete("Status")
-            client.create("Status")
+            folder_made_anew(client, "Status")
             for number in (2, 3):
                 client.append("Status", "", "", letter(number))
         after = await imap.fetch_new(before.cursor)
@@ -156,10 +154,8 @@ async def test_a_changed_uidvalidity_brings_no_letters_of_the_days_before_the_fi
         second = await imap.fetch_new(begin.cursor)
         assert numbers(second) == [2]
         await imap.close()
-        await asyncio.sleep(1.1)
         with by_hand(dovecot, mailbox) as client:
-            client.delete("Status")
-            client.create("Status")
+            folder_made_anew(client, "Status")
             fill(client, 1, 2, 3)
         again = await imap.fetch_new(second.letters[0].cursor)
         assert numbers(again) == [2, 3]
@@ -267,21 +263,8 @@ async def test_a_folder_that_is_missing_is_told_with_those_that_exist_in_their_o
 @pytest.fixture(scope="module")
 def dotted(certificates: Certificates) -> Iterator[Dovecot]:
     """A server with another separator of folders, an INBOX that the others lie in, and a quota."""
-    extra = """
-    namespace inbox {
-      separator = .
-      prefix = INBOX.
-    }
-    mail_plugins = quota
-    plugin {
-      quota = count:User quota
-      quota_vsizes = yes
-      quota_rule = *:storage=100K
-      quota_grace = 0
-    }
-    """
     with open_folder("imbot-dovecot-") as folder:
-        server = Dovecot(folder, certificates, extra=extra).start()
+        server = Dovecot(folder, certificates, extra=FULL).start()
         yield server
         server.stop()
 
@@ -307,9 +290,6 @@ async def test_a_full_mailbox_refuses_the_move_and_keeps_the_connection_and_the_
     dotted.deliver(mailbox, letter(1, size=70_000))
     async with opened(settings(dotted, mailbox, processed_folder="INBOX/Done")) as imap:
         batch = await imap.fetch_new(None)
-        assert imap._wire is not None
-        assert imap._wire._client is not None
-        imap._wire._client.protocol.capabilities.discard("MOVE")  # a copy needs room, a move would not
         with pytest.raises(MailboxError, match="OVERQUOTA") as raised:
             await imap.mark(batch.letters)
         assert not raised.value.permanent
