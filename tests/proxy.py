@@ -48,6 +48,10 @@ class Proxy:
     def thaw(self) -> None:
         self._flowing.set()
 
+    def retarget(self, port: int) -> None:
+        """New connections go there: a server that has come back on another port."""
+        self._target = port
+
     async def heard(self, words: bytes) -> None:
         """Returns as soon as one side has said `words` since the last call."""
         async with asyncio.timeout(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from imbot.loops.pulse import Leg, Pulse
 
 _PATIENCE = 20.0  # seconds that a mailbox is given to answer; shorter than the lease of the parcel that asks
 _HIDDEN = "timer "  # jobs of ours, not legs that we lean on
+_TRIED = ("smtp", "directory")
 
 
 class Checkup:
@@ -19,25 +21,27 @@ class Checkup:
         self._pulse, self._pokes, self._patience = pulse, pokes, patience
 
     async def look(self, check: bool) -> list[dict[str, Any]]:
-        """Every leg that was ever heard of. With `check` the mailboxes are waited for until they have said a word, or patience
-        ends; of other far ends only what waits for them can tell."""
+        """Every leg that was ever heard of. With `check` a mailbox is given its time to answer, and another far end that is
+        wrong a shorter one: only what waits for it can tell."""
         if check:
-            asked = [leg for name, leg in self._pulse.legs.items() if name.partition(":")[0] == "mailbox"]
-            for leg in asked:
-                leg.heard.clear()
+            words = [self._word_of(name, leg) for name, leg in self._pulse.legs.items()]
+            waits = [asyncio.ensure_future(word) for word in words]
+            await asyncio.sleep(0)  # each listens before anybody is poked
             for poke in self._pokes:
                 poke()
-            waits = [asyncio.ensure_future(leg.heard.wait()) for leg in asked]
-            if waits:
-                await asyncio.wait(waits, timeout=self._patience)
-            for task in waits:
-                task.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await asyncio.gather(*waits)
         legs = sorted((name, leg) for name, leg in self._pulse.legs.items() if not name.startswith(_HIDDEN))
         return [
             {"leg": name, "ok": leg.since is None, "since": _iso(leg), "error": leg.error, "ok_at": _ok(leg)}
             for name, leg in legs
         ]
+
+    async def _word_of(self, name: str, leg: Leg) -> None:
+        mailbox = name.partition(":")[0] == "mailbox"
+        if mailbox or (leg.since is not None and name in _TRIED):
+            leg.heard.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(leg.heard.wait(), self._patience if mailbox else self._patience / 4)
 
 
 def _iso(leg: Leg) -> str | None:

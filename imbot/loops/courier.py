@@ -136,6 +136,8 @@ class Courier:
             wait = next_try(breaker.failures, now, jitter=self._jitter.random()) - now
             breaker.probe_at = now + max(min(wait, _LONGEST_PROBE), timedelta(seconds=error.retry_after or 0))
             self._pulse.wrong(parcel.target, str(error))
+        elif error.kind == "throttled" and parcel.target == "smtp":  # it answers, and takes nothing: not now, says 421
+            self._pulse.wrong(parcel.target, str(error))
         elif parcel.target in self._breakers and error.kind != "internal":
             self._works(parcel.target)
         log.warning("not_delivered", parcel=parcel.id, kind=parcel.kind, error=str(error), cause=error.kind)

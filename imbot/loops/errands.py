@@ -56,7 +56,9 @@ class Fetched(Protocol):
 class Channel(Protocol):
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
     async def download(self, vendor_id: str, sink: Path, limit: int) -> Fetched: ...
-    async def send_file(self, chat_id: str, path: Path, name: str, caption: str = "", *, silent: bool = False) -> str: ...
+    async def send_file(
+        self, chat_id: str, path: Path, name: str, caption: str = "", *, silent: bool = False
+    ) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,8 @@ class Errands:
         await self._db.run(watchdog.shown, parcel, message_id, screen.values["state"], self._clock())
 
     async def _check(self, parcel: Parcel) -> None:
+        if parcel.payload["check"]:
+            await self._db.run(outbox.hurry, ("smtp", "directory"), self._clock())
         legs = await self._look_around(parcel.payload["check"])
         await self._db.run(telling.put_legs, parcel, legs, self._clock())
 

@@ -18,6 +18,7 @@ class Leg:
     since: datetime | None = None
     error: str = ""
     told: datetime | None = None
+    suspect: datetime | None = None  # the last success that was found to lie too far back
     heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at each word of it; cleared by whoever waits
 
 
@@ -67,11 +68,14 @@ class Pulse:
 
     def alarms(self, after: timedelta) -> list[Alarm]:
         """What is to be told now: legs that have been wrong for `after`, and those that were announced and work again; each
-        until `told`. A mailbox is wrong as well where nobody has looked into it for so long without an error."""
+        until `told`. A mailbox is wrong as well where nobody has looked into it for so long without an error; but that is
+        believed at the second look only, for a machine that was asleep has had no time to read it."""
         now, found = self.clock(), []
         for name, leg in self.legs.items():
             if name.partition(":")[0] == "mailbox" and leg.since is None and leg.ok_at and now - leg.ok_at > after:
-                leg.since, leg.error = leg.ok_at, "no answer"
+                if leg.suspect == leg.ok_at:
+                    leg.since, leg.error = leg.ok_at, "no answer"
+                leg.suspect = leg.ok_at
             if leg.since is not None and leg.told is None and now - leg.since >= after:
                 found.append(Alarm(name, leg.since, leg.error, up=False))
             elif leg.since is None and leg.told is not None and leg.ok_at is not None:

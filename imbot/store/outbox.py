@@ -194,6 +194,18 @@ def any_ready(c: Connection, now: datetime, targets: Collection[str], under_way:
     return not held(c) and c.execute(found).first() is not None
 
 
+def hurry(c: Connection, targets: Collection[str], now: datetime) -> int:
+    """What has failed and waits for its next try is tried now. Returns how many."""
+    late = select(_P.id, _P.lane).where(
+        text("ready_at IS NOT NULL"), _P.target.in_(targets), _P.last_error != "", _P.lease_until.is_(None)
+    )
+    rows = c.execute(late.where(_P.due_at > now)).all()
+    for row in rows:
+        c.execute(update(parcels).where(_P.id == row.id).values(due_at=now))
+        wake(c, row.lane)
+    return len(rows)
+
+
 def stuck(c: Connection, target: str) -> bool:
     """Whether something for this far end has been tried, has failed and is to be tried again."""
     found = select(_P.id).where(text("ready_at IS NOT NULL"), _P.target == target, _P.last_error != "").limit(1)

@@ -26,6 +26,7 @@ from imbot.config import load
 from imbot.demo.botapi import BotApi, RunningServer, serve
 from imbot.demo.cast import ITSM_ADDRESS
 from imbot.demo.itsm_letters import Answer, write_answer
+from imbot.loops.pulse import Clock
 from tests.servers import Certificates, Dovecot, Slapd
 from tests.smtp_server import Received, SmtpServer
 
@@ -131,9 +132,10 @@ class Office:
         return path
 
     @contextlib.asynccontextmanager
-    async def running(self, **changes: str) -> AsyncIterator[App]:
-        """imbot in this process, from its config file, until the block ends."""
-        self.app = await build(load(self.write_config(**changes), {}))
+    async def running(self, clock: Clock | None = None, **changes: str) -> AsyncIterator[App]:
+        """imbot in this process, from its config file, until the block ends. `clock`: another one than the machine's."""
+        settings = load(self.write_config(**changes), {})
+        self.app = await (build(settings, clock) if clock else build(settings))
         stop = asyncio.Event()
         task = asyncio.create_task(self.app.run(stop))
         try:

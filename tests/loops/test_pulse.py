@@ -49,6 +49,7 @@ def test_a_mailbox_that_nobody_could_look_into_is_wrong_without_any_error() -> N
     pulse = Pulse(clock)
     pulse.ok("mailbox")
     clock.now += TEN + timedelta(seconds=1)
+    assert pulse.alarms(TEN) == [], "perhaps the machine was asleep"
     (down,) = pulse.alarms(TEN)
     assert (down.name, down.since, down.up) == ("mailbox", START, False)
 
@@ -67,6 +68,7 @@ def test_a_second_mailbox_is_watched_like_the_first() -> None:
     pulse = Pulse(clock)
     pulse.ok("mailbox:glpi")
     clock.now += TEN + timedelta(seconds=1)
+    pulse.alarms(TEN)
     assert [alarm.name for alarm in pulse.alarms(TEN)] == ["mailbox:glpi"]
 
 
@@ -81,3 +83,12 @@ def test_a_restart_forgets_no_alarm_that_admins_still_believe() -> None:
     pulse.ok("smtp")
     (up,) = pulse.alarms(TEN)
     assert (up.since, up.up) == (START - timedelta(hours=2), True)
+
+
+def test_a_machine_that_was_asleep_cries_no_wolf() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    for _ in range(3):
+        pulse.ok("mailbox")
+        clock.now += timedelta(hours=8)
+        assert pulse.alarms(TEN) == []
