@@ -1,247 +1,258 @@
-"""The watcher on a real Dovecot and a real data base, in the faults of a mailbox: renamed, full, counted anew, without UIDL."""
+"""The watcher on a data base of its own: what is kept when, who pays for a letter that ends its reader, what runs where."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import imaplib
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import hashlib
+import shutil
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imbot.domain.parcels import Kind
-from imbot.domain.tickets import Status
-from imbot.loops.pulse import Leg, Pulse
+from benchmarks.office import NOW, env, prepared_tickets, status_letter
+from imbot.domain.errors import LetterRefused, MailboxError
+from imbot.domain.letters import Batch, Fetched, InboundMail
+from imbot.loops import watcher as watching
+from imbot.loops.pulse import Pulse
 from imbot.loops.watcher import Watcher
-from imbot.mailbox.imap import Imap
-from imbot.mailbox.imap_names import folder_name
-from imbot.mailbox.pop3 import Pop3, Pop3Settings
-from imbot.mailbox.reading import Reader
-from imbot.store import inbox, outbox, tickets
+from imbot.mailbox.reading import Reader, ReaderDied
+from imbot.services import reports
 from imbot.store.db import Db
-from imbot.store.migrate import migrate
-from tests.mailbox.imap_box import FULL, by_hand, folder_made_anew, settings
-from tests.proxy import ScriptedServer
-from tests.servers import Certificates, Dovecot, open_folder
-from tests.services.conftest import NOW, Office, make_env
-from tests.services.inbound import a_ticket
-
-pytestmark = pytest.mark.servers
-PATIENCE = 30.0  # seconds; ends a test that hangs, decides nothing
-FOLDER = "Статусы заявок"
-
-
-def status_letter(number: int, subject: str, text: str = "", size: int = 0) -> bytes:
-    return (
-        f"Authentication-Results: mx.demo.local; dmarc=pass header.from=demo.local\r\n"
-        f"From: itsm@demo.local\r\nTo: bot@demo.local\r\nSubject: {subject}\r\nMessage-ID: <{number}@itsm.demo.local>\r\n"
-        f"Date: Sat, 21 Nov 2026 09:{number:02}:00 +0300\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-        f"{text}\r\n{'x' * size}\r\n"
-    ).encode()
-
-
-def registered(token: str, size: int = 0) -> bytes:
-    return status_letter(1, "Заявка № IM-CL-1042 получена и рассмотрена", token, size)
-
-
-DONE = status_letter(2, "Заявка № IM-CL-1042 выполнена")
+from imbot.store.inbox import NewRaw, count_attempts, keep_many
 
 
 @dataclass
-class Desk:
-    """A watcher that runs, and what it has done."""
+class Box:
+    """A mailbox of prepared windows. When they are through, it ends the run."""
 
+    windows: list[list[bytes] | MailboxError]
+    stop: asyncio.Event
+    asked: list[str | None] = field(default_factory=list)
+    marked: list[int] = field(default_factory=list)
+    truncated: bool = False
+
+    async def fetch_new(self, cursor: str | None) -> Batch:
+        self.asked.append(cursor)
+        before = int((cursor or "7:0").split(":")[1])
+        seen, window = 0, 0
+        while window < len(self.windows) and (isinstance(self.windows[window], MailboxError) or seen < before):
+            found = self.windows[window]
+            if isinstance(found, MailboxError):
+                if seen >= before:
+                    self.windows.pop(window)
+                    raise found
+            else:
+                seen += len(found)
+            window += 1
+        if window == len(self.windows):
+            return Batch((), cursor or "7:0")
+        raws = self.windows[window]
+        assert isinstance(raws, list)
+        letters = [
+            Fetched(f"7:{n}", f"7:{n}", raw, size=len(raw), truncated=self.truncated, uid=n, uidvalidity=7)
+            for n, raw in enumerate(raws, seen + 1)
+        ]
+        return Batch(letters, letters[-1].cursor, more=window + 1 < len(self.windows))
+
+    async def wait(self, _seconds: float) -> bool:
+        self.stop.set()
+        return False
+
+    async def mark(self, letters: Sequence[Fetched]) -> None:
+        self.marked += [letter.uid for letter in letters]
+
+    async def close(self) -> None:
+        pass
+
+
+class Mortal:
+    """Reads like the reading child, dies on letters that bear `poison`, and notes what stood in the data base meanwhile."""
+
+    def __init__(self, database: Path, reader: Reader) -> None:
+        self._database, self._reader = database, reader
+        self.batches: list[int] = []
+        self.kept: list[int] = []
+        self.attempts: list[list[int]] = []
+
+    async def read_many(self, letters: Sequence[bytes | Path]) -> list[InboundMail | LetterRefused]:
+        self.batches.append(len(letters))
+        self.kept.append(ask(self._database, "SELECT count(*) FROM mails")[0][0])
+        hashes = [hashlib.sha256(raw if isinstance(raw, bytes) else raw.read_bytes()).hexdigest() for raw in letters]
+        rows = dict(ask(self._database, "SELECT sha256, attempts FROM mails"))
+        self.attempts.append([rows[one] for one in hashes])
+        answers: list[InboundMail | LetterRefused] = []
+        for letter in letters:
+            if isinstance(letter, bytes) and b"poison" in letter:
+                return [*answers, ReaderDied("the reader died on this letter")]
+            answers += await self._reader.read_many([letter])
+        return answers
+
+
+def ask(database: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(database)) as c:
+        return c.execute(statement).fetchall()
+
+
+@dataclass
+class World:
+    folder: Path
     db: Db
-    watcher: Watcher
-    pulse: Pulse
-    token: str
+    reader: Reader
+    stop: asyncio.Event
 
-    async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not what():
-                self.watcher.poke()
-                await asyncio.sleep(0.02)
+    @property
+    def database(self) -> Path:
+        return self.folder / "imbot.db"
 
-    async def outcomes(self) -> Counter[str]:
-        from imbot.store.schema import mails
+    async def watch(self, *windows: list[bytes] | MailboxError, reader: Any = None, **more: Any) -> Box:
+        self.stop.clear()
+        box = Box(list(windows), self.stop, **more)
+        pulse, folder = Pulse(lambda: NOW), self.folder / "letters"
+        watcher = Watcher(self.db, box, reader or self.reader, folder, env(), pulse, lambda: NOW)
+        await asyncio.wait_for(watcher.run(self.stop), 60)
+        return box
 
-        return Counter(
-            await self.db.read(lambda c: list(c.execute(mails.select().with_only_columns(mails.c.outcome)).scalars()))
-        )
+    def ask(self, statement: str) -> list[Any]:
+        return ask(self.database, statement)
 
-    async def settled(self, **wanted: int) -> None:
-        """Wait until so many letters have had these outcomes, and none another one."""
-        async with asyncio.timeout(PATIENCE):
-            while dict(await self.outcomes()) != wanted:
-                self.watcher.poke()
-                await asyncio.sleep(0.02)
-
-    async def told(self) -> list[str]:
-        found = [one.parcel for one in await self.db.read(outbox.open_parcels, 1000)]
-        return [parcel.payload["screen"]["name"] for parcel in found if parcel.kind is Kind.NOTICE]
-
-    def wrong(self, leg: str) -> str:
-        found = self.pulse.legs.get(leg)
-        return found.error if found is not None and found.since is not None else ""
-
-    async def looked(self) -> None:
-        """Two looks into the mailbox more."""
-        for _ in range(2):
-            leg = self.pulse.legs.setdefault("mailbox", Leg())
-            leg.heard.clear()
-            await self.until(leg.heard.is_set)
+    def outcomes(self) -> list[str]:
+        return [row[0] for row in self.ask("SELECT outcome FROM mails ORDER BY id")]
 
 
-OpenDesk = Callable[[Imap | Pop3], contextlib.AbstractAsyncContextManager[Desk]]
+@pytest.fixture(scope="session")
+def hundred_tickets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("watcher") / "imbot.db"
+    prepared_tickets(f"sqlite:///{path}", 100)
+    with closing(sqlite3.connect(path)) as c:
+        c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
 
 
 @pytest.fixture
-def mailbox(request: pytest.FixtureRequest) -> str:
-    """A mailbox of this test's own."""
-    return f"{abs(hash(request.node.nodeid)):x}@example.test"
+async def world(hundred_tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(watching, "_FIRST_WAIT", 0.001)
+    shutil.copy(hundred_tickets, tmp_path / "imbot.db")
+    db = await Db.open(f"sqlite:///{tmp_path / 'imbot.db'}")
+    async with Reader() as reader:
+        yield World(tmp_path, db, reader, asyncio.Event())
+    await db.close()
 
 
-@pytest.fixture
-def open_desk(
-    tmp_path: Path,
-) -> OpenDesk:
-    url = f"sqlite:///{tmp_path / 'imbot.db'}"
-    migrate(url)
-    (tmp_path / "letters").mkdir()
-    env = make_env()
-
-    @contextlib.asynccontextmanager
-    async def opened(mailbox: Imap | Pop3) -> AsyncIterator[Desk]:
-        db = await Db.open(url)
-        if await db.read(tickets.get, "t1") is None:
-            await db.run(lambda c: a_ticket(Office(c, env)))
-        ticket = await db.read(tickets.get, "t1")
-        assert ticket is not None
-        pulse, stop = Pulse(lambda: datetime.now(UTC)), asyncio.Event()
-        async with Reader() as reader:
-            watcher = Watcher(db, mailbox, reader, tmp_path / "letters", env, pulse, lambda: NOW)
-            running = asyncio.create_task(watcher.run(stop))
-            try:
-                yield Desk(db, watcher, pulse, ticket.token)
-            finally:
-                stop.set()
-                await running
-                await db.close()
-
-    return opened
+def poison(number: int) -> bytes:
+    return status_letter(number).replace(b"Auto-Submitted", b"X-poison: 1\r\nAuto-Submitted")
 
 
-def put(client: imaplib.IMAP4, *letters: bytes, folder: str = FOLDER) -> None:
-    for letter in letters:
-        client.append(folder_name(folder), "", "", letter)
+async def test_a_backlog_is_kept_whole_before_the_first_letter_is_read(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    windows = [[status_letter(n) for n in range(start, start + 30)] for start in (1, 31, 61)]
+    box = await world.watch(*windows, reader=mortal)
+    assert mortal.kept[0] == 90
+    assert mortal.batches == [50, 40]
+    assert world.outcomes() == ["applied"] * 90
+    assert world.ask("SELECT count(*) FROM tickets WHERE status = 'resolved'") == [(90,)]
+    assert box.marked == list(range(1, 91))
+    assert world.ask("SELECT value FROM cursors WHERE name = 'replies'") == [("7:90",)]
 
 
-async def test_a_folder_that_is_renamed_is_told_and_read_on_when_it_is_back(
-    open_desk: OpenDesk, dovecot: Dovecot, mailbox: str
+async def test_attempts_are_counted_before_they_are_made(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([status_letter(n) for n in range(1, 6)], reader=mortal)
+    assert mortal.attempts == [[1, 1, 1, 1, 1]]
+
+
+async def test_a_letter_that_ends_its_reader_is_set_aside_after_three_tries_and_costs_no_neighbour_one(
+    world: World,
 ) -> None:
-    with by_hand(dovecot, mailbox) as client:
-        client.create(folder_name(FOLDER))
-        async with open_desk(Imap(settings(dovecot, mailbox, folder=FOLDER))) as desk:
-            put(client, registered(desk.token))
-            await desk.settled(applied=1)
-            client.rename(folder_name(FOLDER), "Elsewhere")
-            await desk.until(lambda: desk.wrong("mailbox"))
-            assert FOLDER in desk.wrong("mailbox")
-            assert desk.wrong("mailbox").endswith("there are INBOX, Elsewhere")
-            put(client, DONE, folder="Elsewhere")  # a rule of the server goes on filling it
-            client.rename("Elsewhere", folder_name(FOLDER))
-            await desk.settled(applied=2)
-            await desk.until(lambda: not desk.wrong("mailbox"))
-            assert await desk.told() == ["notice_registered", "notice_resolved"]
+    mortal = Mortal(world.database, world.reader)
+    letters = [status_letter(1), status_letter(2), poison(3), status_letter(4), status_letter(5)]
+    box = await world.watch(letters, reader=mortal)
+    assert world.outcomes() == ["applied", "applied", "quarantined", "applied", "applied"]
+    assert world.ask("SELECT attempts FROM mails ORDER BY id") == [(1,), (1,), (3,), (1,), (1,)]
+    assert mortal.batches == [5, 2, 1, 1]
+    assert world.ask("SELECT reason FROM mails WHERE outcome = 'quarantined'") == [("the reader died on this letter",)]
+    assert box.marked == [1, 2, 3, 4, 5]
 
 
-async def test_a_folder_that_is_deleted_and_made_again_loses_nothing_and_repeats_nothing(
-    open_desk: OpenDesk, dovecot: Dovecot, mailbox: str
+async def test_letters_that_a_crash_left_counted_are_read_one_by_one(world: World) -> None:
+    raws = [status_letter(n) for n in (1, 2)]
+    kept = [NewRaw("7", str(n), raw, "", len(raw), hashlib.sha256(raw).hexdigest()) for n, raw in enumerate(raws, 1)]
+    ids = await world.db.run(keep_many, "replies", kept, NOW)
+    await world.db.run(count_attempts, ids)
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([*raws, status_letter(3)], reader=mortal)
+    assert mortal.batches == [1, 1, 1]
+    assert world.outcomes() == ["applied"] * 3
+
+
+async def test_a_letter_whose_tries_are_spent_is_read_no_more(world: World) -> None:
+    raw = status_letter(1)
+    kept = NewRaw("7", "1", raw, "", len(raw), hashlib.sha256(raw).hexdigest())
+    ids = await world.db.run(keep_many, "replies", [kept], NOW)
+    await world.db.run(count_attempts, ids, 3)
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([raw], reader=mortal)
+    assert mortal.batches == []
+    assert world.ask("SELECT outcome, reason FROM mails") == [("quarantined", "it could not be read in three tries")]
+
+
+async def test_a_large_letter_lies_in_a_file_and_is_read_from_it(world: World) -> None:
+    large = status_letter(7).replace(
+        b"Content-Type: text/plain", b"X-Long: " + b"y" * 60 + b"\r\n" + b"Content-Type: text/plain"
+    )
+    large += b" " * 400_000
+    await world.watch([status_letter(1), large, status_letter(2)])
+    assert world.outcomes() == ["applied"] * 3
+    assert world.ask("SELECT count(*) FROM mails WHERE raw IS NULL AND path <> ''") == [(1,)]
+
+
+async def test_letters_of_one_ticket_are_carried_out_in_the_order_of_the_mailbox(world: World) -> None:
+    def about(words: str, number: int) -> bytes:
+        head = status_letter(1).partition(b"\r\nSubject:")[0].replace(b"done-1@", b"done-%d@" % number)
+        subject = f"\r\nSubject: {words}\r\nMessage-ID: <order-{number}@itsm.demo.local>\r\n"
+        return head + subject.encode() + b"Content-Type: text/plain; charset=utf-8\r\n\r\n-"
+
+    words = ("Заявка № IM-CL-9 принята в работу", "Заявка № IM-CL-9 выполнена", "Заявка № IM-CL-9 принята в работу")
+    await world.watch([about(one, n) for n, one in enumerate(words * 8)])
+    told = world.ask("SELECT json_extract(\"values\", '$.new') FROM ledger WHERE what = 'status' ORDER BY id")
+    assert [one for (one,) in told][:2] == ["in_progress", "resolved"]
+    settled = world.ask("SELECT ticket_id FROM mails ORDER BY id")
+    assert settled == [("t9",)] * 24
+
+
+async def test_what_was_kept_is_carried_out_when_the_mailbox_breaks_behind_it(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    box = await world.watch([status_letter(1)], MailboxError("gone"), [status_letter(2)], reader=mortal)
+    assert world.outcomes() == ["applied", "applied"]
+    assert mortal.kept == [1, 2]
+    assert box.asked == [None, "7:1", "7:1"]
+
+
+async def test_a_letter_of_which_only_the_headers_came_is_refused_with_its_window(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([status_letter(1)], reader=mortal, truncated=True)
+    assert mortal.batches == []
+    ((outcome, reason),) = world.ask("SELECT outcome, reason FROM mails")
+    assert (outcome, "only its headers were fetched" in reason) == ("quarantined", True)
+
+
+async def test_letters_are_looked_at_in_another_thread_than_the_loops(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its UIDVALIDITY is another: all letters are read again, and those that came before keep their fate."""
-    with by_hand(dovecot, mailbox) as client:
-        client.create(folder_name(FOLDER))
-        async with open_desk(Imap(settings(dovecot, mailbox, folder=FOLDER))) as desk:
-            put(client, registered(desk.token))
-            await desk.settled(applied=1)
-            client.delete(folder_name(FOLDER))
-            await desk.until(lambda: desk.wrong("mailbox"))
-            client.create(folder_name(FOLDER))
-            folder_made_anew(client, folder_name(FOLDER))
-            put(client, registered(desk.token), DONE, registered(desk.token))
-            await desk.settled(applied=2)
-            assert await desk.told() == ["notice_registered", "notice_resolved"]
-            ticket = await desk.db.read(tickets.get, "t1")
-            assert ticket is not None
-            assert ticket.status is Status.RESOLVED
+    threads: set[int] = set()
 
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        threads.add(threading.get_ident())
+        return look(*args, **kwargs)
 
-@pytest.fixture(scope="module")
-def full_dovecot(certificates: Certificates) -> Iterator[Dovecot]:
-    with open_folder("imbot-dovecot-") as folder:
-        server = Dovecot(folder, certificates, extra=FULL).start()
-        yield server
-        server.stop()
-
-
-async def test_a_full_mailbox_stops_neither_letters_nor_the_loop(
-    open_desk: OpenDesk, full_dovecot: Dovecot, mailbox: str
-) -> None:
-    box = Imap(settings(full_dovecot, mailbox, processed_folder="INBOX/Готово"))
-    with by_hand(full_dovecot, mailbox) as client:
-        async with open_desk(box) as desk:
-            put(client, registered(desk.token, size=70_000), folder="INBOX")
-            await desk.settled(applied=1)
-            await desk.until(lambda: desk.wrong("marks"))
-            assert "OVERQUOTA" in desk.wrong("marks")
-            assert not desk.wrong("mailbox")
-            put(client, DONE, folder="INBOX")
-            await desk.settled(applied=2)
-            await desk.looked()
-            assert not desk.wrong("mailbox")
-            assert await desk.told() == ["notice_registered", "notice_resolved"]
-            assert len(await desk.db.read(inbox.to_mark, "replies")) == 2
-            client.select("INBOX")
-            assert client.search(None, "SEEN")[1] == [b"1 2"]
-            client.store("1", "+FLAGS", r"(\Deleted)")  # somebody makes room
-            client.expunge()
-            await desk.until(lambda: not desk.wrong("marks"))
-            assert await desk.db.read(inbox.to_mark, "replies") == []
-    async with open_desk(Imap(settings(full_dovecot, mailbox, folder="INBOX/Готово"))) as desk:
-        await desk.settled(applied=2)  # the very letter that was moved, known by its content
-        await desk.looked()
-        assert await desk.told() == ["notice_registered", "notice_resolved"]
-
-
-async def test_without_uidl_nothing_is_repeated_whatever_the_server_does(
-    open_desk: OpenDesk,
-) -> None:
-    letters: list[bytes] = []
-
-    def answer(line: bytes) -> bytes | None:
-        verb, *words = line.split()
-        if verb == b"LIST":
-            sizes = b"".join(b"%d %d\r\n" % (n, len(raw)) for n, raw in enumerate(letters, 1))
-            return b"+OK\r\n" + sizes + b".\r\n"
-        if verb in {b"UIDL", b"TOP"}:
-            return b"-ERR what?\r\n"
-        return b"+OK\r\n" + letters[int(words[0]) - 1] + b".\r\n" if verb == b"RETR" else b"+OK\r\n"
-
-    async with ScriptedServer(b"+OK\r\n", answer) as server:
-        of = Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=5, start="all")
-        async with open_desk(Pop3(of)) as desk:
-            letters.append(registered(desk.token))
-            await desk.settled(applied=1)
-            letters.insert(0, DONE)  # numbers are of one visit only
-            await desk.settled(applied=2)
-        async with open_desk(Pop3(of)) as desk:  # the next start
-            letters.append(status_letter(3, "Заявка № IM-CL-1042 закрыта"))
-            await desk.settled(applied=3)
-            await desk.looked()
-            assert (
-                await desk.told() == ["notice_registered", "notice_resolved", "notice_closed"][: len(await desk.told())]
-            )
+    look = reports.look
+    monkeypatch.setattr(reports, "look", noting)
+    await world.watch([status_letter(n) for n in range(1, 4)])
+    assert world.outcomes() == ["applied"] * 3
+    assert threads
+    assert threading.get_ident() not in threads

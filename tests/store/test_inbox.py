@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from imbot.store import inbox
-from imbot.store.inbox import MailPlace, RawLetter
+from imbot.store.inbox import MailPlace, NewRaw, RawLetter
 from tests.store.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -144,3 +144,38 @@ def test_old_bytes_are_pruned_and_identities_stay(c: Connection) -> None:
 def test_the_statements_of_the_watcher_read_no_settled_letters(c: Connection, statement: str, index: str) -> None:
     plan = " ".join(row.detail for row in c.execute(text(f"EXPLAIN QUERY PLAN {statement}")))
     assert index in plan
+
+
+def raw(uid: int, sha: str, *, era: str = "7") -> NewRaw:
+    return NewRaw(era, str(uid), RAW, "", len(RAW), sha)
+
+
+def test_many_letters_are_kept_as_one_by_one(c: Connection) -> None:
+    known = keep(c, 1, "s1")
+    window = [raw(1, "other"), raw(2, "s1"), raw(3, "s3"), raw(4, "s4"), raw(5, "s4"), raw(1, "s6", era="8")]
+    ids = inbox.keep_many(c, "INBOX", window, NOW)
+    assert ids[:2] == [known, known]
+    assert ids[3] == ids[4]
+    assert len(set(ids)) == 4
+    assert ids == sorted(ids)
+    assert inbox.keep_many(c, "INBOX", window, NOW) == ids
+    assert [letter.id for letter in inbox.unread(c, 10)] == sorted(set(ids))
+    assert inbox.keep_many(c, "INBOX", [], NOW) == []
+    assert inbox.keep_many(c, "other", window[2:3], NOW) != ids[2:3]
+
+
+def test_what_is_unread_comes_by_id_by_mailbox_and_by_weight(c: Connection) -> None:
+    ids = inbox.keep_many(c, "INBOX", [raw(n, f"s{n}") for n in range(1, 6)], NOW)
+    (other,) = inbox.keep_many(c, "other", [raw(1, "o")], NOW)
+    assert [one.id for one in inbox.unread(c, 10, "INBOX", behind=ids[1])] == ids[2:]
+    assert [one.id for one in inbox.unread(c, 10, "other")] == [other]
+    assert [one.id for one in inbox.unread(c, 10, most_bytes=2 * len(RAW))] == ids[:2]
+    assert [one.id for one in inbox.unread(c, 10, most_bytes=1)] == ids[:1]
+
+
+def test_attempts_of_many_are_counted_and_given_back(c: Connection) -> None:
+    ids = inbox.keep_many(c, "INBOX", [raw(n, f"s{n}") for n in range(1, 4)], NOW)
+    inbox.count_attempts(c, ids)
+    inbox.count_attempts(c, ids[1:], -1)
+    inbox.count_attempts(c, [])
+    assert [one.attempts for one in inbox.unread(c, 10)] == [1, 0, 0]
