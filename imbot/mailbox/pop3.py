@@ -71,10 +71,14 @@ class Pop3:
         self._settings, self._tokens = settings, tokens
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._before: list[_Listed] = []  # of a server without UIDL: what was there at the last visit
 
     async def fetch_new(self, cursor: str | None) -> Batch:
         """The letters that `cursor` does not know, at most a window of them. None: the first run (see `start`)."""
-        return await self._visit(lambda visit: _fetch(visit, self._settings, cursor, int(self._clock() // _DAY)))
+        today = int(self._clock() // _DAY)
+        batch, listing = await self._visit(lambda visit: _fetch(visit, self._settings, cursor, today, self._before))
+        self._before = listing
+        return batch
 
     async def wait(self, seconds: float) -> bool:
         """POP3 tells nothing by itself: wait the time out, return False."""
@@ -216,8 +220,8 @@ class _Visit:
         answer: bytes = self.pop._shortcmd(line)  # type: ignore[attr-defined]
         return answer
 
-    def listing(self) -> list[_Listed]:
-        """What is there, in order, each with its name."""
+    def listing(self, before: Sequence[_Listed] = ()) -> list[_Listed]:
+        """What is there, in order, each with its name. `before`: what was there at the last visit."""
         sizes = [(int(line.split()[0]), int(line.split()[1])) for line in self.pop.list()[1]]
         try:
             answer = self.pop.uidl()
@@ -226,8 +230,17 @@ class _Visit:
             }
         except poplib.error_proto:
             self.knows_uidl = False
-            names = {number: self._content_name(number, size) for number, size in sizes}
+            names = self._content_names(sizes, before)
         return [_Listed(number, size, names[number]) for number, size in sizes if number in names]
+
+    def _content_names(self, sizes: list[tuple[int, int]], before: Sequence[_Listed]) -> dict[int, str]:
+        """Letters of the last visit are not read again: if all their sizes stand where they stood, and the last of them is the
+        very letter still, then none was taken from among them (all behind it would have moved up)."""
+        same = bool(before) and [(one.number, one.size) for one in before] == sizes[: len(before)]
+        if not same or self._content_name(before[-1].number, before[-1].size) != before[-1].name:
+            before = ()
+        names = {one.number: one.name for one in before}
+        return names | {number: self._content_name(number, size) for number, size in sizes[len(before) :]}
 
     def _content_name(self, number: int, size: int) -> str:
         """For servers without UIDL: the headers (with their Received lines) and the size tell letters apart."""
@@ -265,8 +278,15 @@ class _Client(poplib.POP3):
         return wrapped
 
 
-def _fetch(visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
-    listing = visit.listing()
+def _fetch(
+    visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int, before: Sequence[_Listed]
+) -> tuple[Batch, list[_Listed]]:
+    """The batch, and what is to be known at the next visit."""
+    listing = visit.listing(before)
+    return _new_of(visit, listing, settings, cursor, today), [] if visit.knows_uidl else listing
+
+
+def _new_of(visit: _Visit, listing: list[_Listed], settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
     if not listing:  # an empty list may be a passing fault of the server: forget nothing because of it
         return Batch((), cursor if cursor is not None else _MARK)
     hashes = {listed.number: _hash(listed.name) for listed in listing}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import poplib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from imbot.domain.errors import MailboxError
 from imbot.mailbox.inbox import Batch
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from tests.proxy import Proxy, ScriptedServer
-from tests.servers import Dovecot
+from tests.servers import Certificates, Dovecot, open_folder
 
 pytestmark = pytest.mark.servers
 
@@ -243,6 +245,33 @@ async def test_without_uidl_letters_are_told_apart_by_their_content(top: bool) -
         assert "no UIDL" in await pop.check()
 
 
+@pytest.mark.parametrize("top", [True, False])
+async def test_without_uidl_a_visit_reads_what_is_new_and_one_letter_more(top: bool) -> None:
+    verb = b"TOP" if top else b"RETR"
+    letters = {n: b"Subject: letter %d\r\n\r\nsame size\r\n" % n for n in range(1, 10)}
+    async with ScriptedServer(b"+OK\r\n", scripted(letters, top=top)) as server:
+        pop = Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all"))
+
+        async def visit(cursor: str | None) -> tuple[list[int], str, int]:
+            before = len(server.lines)
+            batch = await pop.fetch_new(cursor)
+            named = [line for line in server.lines[before:] if line.startswith(verb)]
+            return numbers(batch), batch.cursor, len(named) - (0 if top else len(batch.letters))
+
+        new, cursor, read = await visit(None)
+        assert (new, read) == (list(range(1, 10)), 9)
+        letters[10] = b"Subject: letter 0\r\n\r\nsame size\r\n"
+        new, cursor, read = await visit(cursor)
+        assert (new, read) == ([0], 2)
+        assert (await visit(cursor))[0::2] == ([], 1)
+        kept = [raw for number, raw in letters.items() if number != 4]  # deleted by somebody: numbers move up
+        letters.clear()
+        letters.update(enumerate([*kept, b"Subject: letter 7\r\n\r\nanother 7 \r\n"], 1))
+        new, cursor, _ = await visit(cursor)
+        assert new == [7]
+        assert (await visit(cursor))[0::2] == ([], 1)
+
+
 async def test_a_list_that_is_empty_by_mistake_forgets_nothing() -> None:
     letters = {1: b"Subject: letter 1\r\n\r\na\r\n"}
     async with ScriptedServer(b"+OK\r\n", scripted(letters, top=True)) as server:
@@ -252,6 +281,30 @@ async def test_a_list_that_is_empty_by_mistake_forgets_nothing() -> None:
         cursor = (await pop.fetch_new(cursor)).cursor
         letters[1] = kept
         assert numbers(await pop.fetch_new(cursor)) == []
+
+
+@pytest.fixture(scope="module")
+def locking(certificates: Certificates) -> Iterator[Dovecot]:
+    """A server that gives a mailbox to one POP3 session at a time (RFC 1939)."""
+    with open_folder("imbot-dovecot-") as folder:
+        server = Dovecot(folder, certificates, extra="pop3_lock_session = yes\n").start()
+        yield server
+        server.stop()
+
+
+async def test_a_mailbox_that_another_session_holds_is_a_passing_error(locking: Dovecot, mailbox: str) -> None:
+    locking.deliver(mailbox, letter(1))
+    pop = Pop3(settings(locking, mailbox, timeout=0.7))  # Dovecot says nothing while it waits for the lock
+    other = poplib.POP3("127.0.0.1", locking.ports["POP3"], timeout=5)
+    other.user(mailbox)
+    other.pass_(locking.password)
+    try:
+        with pytest.raises(MailboxError) as raised:
+            await pop.fetch_new(None)
+        assert not raised.value.permanent
+    finally:
+        other.quit()
+    assert numbers(await pop.fetch_new(None)) == [1]
 
 
 async def test_a_locked_mailbox_is_a_passing_error() -> None:
