@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from imbot.backends.evidence import sender_matches
 from imbot.backends.profile import HEADER, Profile
-from imbot.backends.trimming import readable, unquoted
+from imbot.backends.tidying import readable
+from imbot.backends.trimming import unquoted
 from imbot.backends.understanding import speaks, words
 from imbot.domain.letters import InboundMail
 

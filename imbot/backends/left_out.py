@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from imbot.backends.trimming import our_words, without_ours
+from imbot.backends.own_words import our_words, without_ours
 
 WORDS = 2  # of somebody else, in one line: fewer are the remains of a greeting
 _QUOTE = re.compile(r"^[>\s|]+")

@@ -13,9 +13,11 @@ from typing import Any
 from imbot.backends.choosing import Candidate, Choice, Test, candidates, choose, consider
 from imbot.backends.composing import compose, safe_subject_words
 from imbot.backends.evidence import EvidenceSettings, believes
+from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profile import Profile
+from imbot.backends.tidying import readable
 from imbot.backends.tokens import find_tokens
-from imbot.backends.trimming import our_words, readable, unquoted, without_ours
+from imbot.backends.trimming import Trimmed, trimmed
 from imbot.backends.understanding import Reading, Words, numbers, numbers_in, read, understand, words
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import StatusReport
@@ -27,6 +29,7 @@ __all__ = [
     "EvidenceSettings",
     "Reading",
     "Test",
+    "Trimmed",
     "Words",
     "believes",
     "candidates",
@@ -40,6 +43,7 @@ __all__ = [
     "numbers_in",
     "read",
     "safe_subject_words",
+    "trimmed",
     "understand",
     "words",
 ]
@@ -48,7 +52,7 @@ __all__ = [
 def comment_text(profile: Profile, mail: InboundMail, sent: Sequence[str] = ()) -> str:
     """What support wrote, for people: quoted letters, signatures and lines of ours trimmed. For display only."""
     whole = readable(mail.text)
-    text = unquoted(whole, profile.separators, signature=True)
+    text = trimmed(whole, profile.separators).shown
     if sent:
         masked = without_ours(text, our_words(sent)).split("\n")
         lines = text.split("\n")

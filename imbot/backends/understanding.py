@@ -12,10 +12,12 @@ from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from imbot.backends.own_words import Ours, our_words, without_ours
 from imbot.backends.patterns import Found, Pattern
 from imbot.backends.profile import HEADER, Anchor, Lift, Profile
 from imbot.backends.sentences import around
-from imbot.backends.trimming import Ours, our_words, readable, unquoted, without_ours
+from imbot.backends.tidying import readable
+from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, StatusReport
 

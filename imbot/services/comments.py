@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
 from imbot.backends.left_out import leaves_out
-from imbot.backends.trimming import readable
+from imbot.backends.tidying import readable
 from imbot.dialog.orders import ShowMore
 from imbot.dialog.paging import pages_of, units
 from imbot.domain.chats import Chat, Happened

@@ -19,8 +19,10 @@ from imbot.backends.mail import (
     numbers,
     read,
 )
+from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profiles import load_profiles, parse_profile
-from imbot.backends.trimming import our_words, readable, unquoted, without_ours
+from imbot.backends.tidying import readable
+from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
 from imbot.mime import bytes_to_mail
@@ -185,7 +187,7 @@ def test_quoted_letters_are_cut_off(quote: str) -> None:
 
 
 def test_inline_answers_stay_and_a_mark_on_top_hides_nothing() -> None:
-    assert unquoted("> Какой кабинет?\n315\n> Когда?\nЗавтра") == "315\nЗавтра"
+    assert unquoted("> Какой кабинет?\n315\n> Когда?\nЗавтра") == "315\n\nЗавтра"
     assert unquoted("=-=-=-= To answer by email, write above this line =-=-=-=\nЗаявка принята") == "Заявка принята"
     assert unquoted("Срок: 21.11.2026 18:00\nОт: отдела\nКому: вам") == "Срок: 21.11.2026 18:00"
 

@@ -1,0 +1,30 @@
+"""A letter's text as patterns and people want it: no left-over tags, no entities, no invisible characters. Nothing is judged."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import unescape
+
+LONGEST = 64_000  # what is new stands on top; read inside a transaction, so it must not take long
+
+_TAGS = re.compile(
+    r"</?(?:font|div|p|br|span|b|i|u|strong|em|table|tbody|tr|td|th|html|body|head|meta|hr|ul|ol|li|a|center|img|o:p)"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.I,
+)
+_BREAKING = re.compile(r"<(?:/p|/div|br|/tr|/li|hr)\b", re.I)
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
+
+
+def readable(text: str) -> str:
+    """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
+    no-break blanks as blanks, at most 64,000 characters."""
+    text = unicodedata.normalize("NFC", text[:LONGEST])
+    if "<" in text:
+        text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
+    if "&" in text:
+        text = unescape(text)
+    text = _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
+    lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
