@@ -54,10 +54,10 @@ def alert(c: Connection, mail_id: int, values: Mapping[str, str], now: datetime,
     """About a letter that is about to be set aside; beyond the limits it is only counted. `values`: sender, subject, reason,
     why. Too much of what machines send by themselves is not even summed up: the sum would be answered as well."""
     sender = values["sender"]
-    if inbox.count_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), sender) >= A_SENDER:
+    if inbox.newly_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), sender) >= A_SENDER:
         if not automatic:
             _count_more(c, mail_id, sender, now)
-    elif inbox.count_set_aside(c, now - _HOUR) >= ALL:
+    elif inbox.newly_set_aside(c, now - _HOUR, None, ALL) >= ALL:
         _count_more(c, mail_id, None, now)
     else:
         telling.alert(c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, **values}, now)

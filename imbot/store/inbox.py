@@ -83,6 +83,10 @@ _RAW = (mails.c.id, mails.c.mailbox, mails.c.raw, mails.c.path, mails.c.size, ma
 _MAIL = tuple(column for column in mails.c if column.name != "raw")
 _UNREAD = text("settled_at IS NULL")  # word for word as in the index
 _QUARANTINED = text("outcome = 'quarantined'")
+_LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindparam("since"))
+_LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
+_NEWLY = select(func.count()).select_from(_LAST_FEW)
+_NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
 _PLACE = select(mail_places.c.mail_id).where(
     mail_places.c.mailbox == bindparam("box"),
     mail_places.c.validity == bindparam("era"),
@@ -294,6 +298,14 @@ def carried_out(c: Connection, limit: int) -> list[MailRow]:
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
     found = select(*_MAIL).where(mails.c.outcome.in_(("applied", "comment", "noted")), mails.c.ticket_id != "", here)
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
+def newly_set_aside(c: Connection, since: datetime, sender: str | None, most: int = 500) -> int:
+    """How many of the `most` letters that were set aside last, since then, are of this sender, or of anybody. Asked for each
+    letter of a flood, so it looks at no more."""
+    values = {"since": since, "most": most}
+    found = c.execute(_NEWLY, values) if sender is None else c.execute(_NEWLY_OF, values | {"whose": sender})
+    return found.scalar() or 0
 
 
 def count_set_aside(c: Connection, since: datetime, sender: str | None = None, first: int = 0) -> int:
