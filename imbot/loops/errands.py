@@ -164,13 +164,14 @@ class Errands:
             rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
             title = screen.values.get("title") or rendered.text.split("\n", 1)[0][:120]
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
-        rows = await self._db.read(sending.files_for_letter, payload.get("files", ()), self._env.max_letter_bytes)
+        ids, folder = payload.get("files", ()), self._sender.files
+        rows = await self._db.read(sending.files_for_letter, ids, self._env.max_letter_bytes, folder)
         if payload.get("received") and not (rows.attached or rows.left_out):
             await self._db.run(outbox.settle, parcel, "went with its notice", self._clock())
             return
-        values |= {"left_out": rows.left_out}
+        values |= {"left_out": rows.left_out, "whole": await self._db.read(sending.whole_letter, payload)}
         letter = self._our_letter(payload["template"], payload, values)
-        parts = tuple(sending.attachment(row, self._sender.files) for row in rows.attached)
+        parts = tuple(sending.attachment(row, folder) for row in rows.attached)
         answer = await self._send(replace(letter, attachments=parts))
         await self._db.run(sending.files_went, parcel, answer, rows.attached, self._clock())
 

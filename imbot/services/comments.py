@@ -120,11 +120,12 @@ def _enclosed(
     """The files of the letter, and whether it holds more than the notice will say: `said` too long for it or, where the
     words are the letter itself (`whole`), something left out of them. The whole text is kept then."""
     enclosed = enclosures.take(c, ticket, heard.mail_id, heard.came, now, env)
-    text = readable(heard.mail.text)
     room = WORDS_WITH_FILES if enclosed else WORDS
-    long = any(units(words) > room for words in said)
-    cut = bool(whole) and leaves_out(text, whole, heard.sent)
-    if not (long or cut or enclosed.more):
+    more = enclosed.more or any(units(words) > room for words in said)
+    if not (more or whole):
+        return enclosed
+    text = readable(heard.mail.text)
+    if not (more or leaves_out(text, whole, heard.sent)):
         return enclosed
     received.keep_text(c, heard.mail_id, ticket.id, text or "\n", now)  # never empty: that means forgotten
     return replace(enclosed, more=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,18 +83,25 @@ def letter_payload(c: Connection, parcel: Parcel, env: Env) -> dict[str, Any]:
     return {"screen": screen_to_json(screen), "files": [row.id], **parcel.payload}
 
 
-def files_for_letter(c: Connection, ids: Sequence[str], most: int) -> ForLetter:
-    """Of those still to be sent, in order, as many as a letter of `most` bytes carries."""
+def files_for_letter(c: Connection, ids: Sequence[str], most: int, folder: Path) -> ForLetter:
+    """Of those still to be sent and lying in `folder`, in order, as many as a letter of `most` bytes carries."""
     attached, left_out, room = [], [], float(most)
     for row in (received.get(c, id) for id in ids):
         if row is None or row.fate != "kept" or not row.path:
             continue
-        if row.size * ENCODED <= room:
+        if row.size * ENCODED <= room and (folder / row.path).is_file():
             room -= row.size * ENCODED
             attached.append(row)
         else:
             left_out.append({"name": row.name, "size": row.size})
     return ForLetter(tuple(attached), tuple(left_out))
+
+
+def whole_letter(c: Connection, payload: Mapping[str, Any]) -> str:
+    """What a notice would show on request: a letter has no buttons and bears it at once. "": nothing more, or forgotten."""
+    mail_id = payload.get("screen", {}).get("values", {}).get("more")
+    found = received.text_of(c, mail_id) if mail_id else None
+    return found[1].strip() if found is not None and found[0] == payload.get("ticket") else ""
 
 
 def files_went(c: Connection, parcel: Parcel, answer: str, rows: Sequence[ReceivedFile], now: datetime) -> None:

@@ -332,6 +332,11 @@ def test_a_letter_that_was_forgotten_in_time_is_said_to_be_so(company: Office) -
 # --- fates of the parcels
 
 
+def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:
+    assert office.env.files is not None
+    return sending.files_for_letter(office.c, note.payload["files"], most, office.env.files)
+
+
 def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
     ticket = a_ticket(office)
     receive(office, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
@@ -379,10 +384,10 @@ def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(c
     notes = parcels(company, Kind.NOTE)
     assert [note.payload["files"] for note in notes] == [["1-0"], ["1-0"]]
     first = outbox.claim(company.c, company.now, 10, only="smtp")[0]
-    carried = sending.files_for_letter(company.c, first.payload["files"], 30_000_000)
+    carried = letter_files(company, first)
     assert [row.name for row in carried.attached] == ["акт.pdf"]
     sending.files_went(company.c, first, "250", carried.attached, company.now)
-    assert sending.files_for_letter(company.c, notes[1].payload["files"], 30_000_000) == sending.ForLetter((), ())
+    assert letter_files(company, notes[1]) == sending.ForLetter((), ())
 
 
 def test_a_file_whose_notice_was_seen_goes_by_a_letter_of_its_own(company: Office) -> None:
@@ -400,9 +405,22 @@ def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(com
     receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=parts))
     assert parcels(company) == []
     (note,) = parcels(company, Kind.NOTE)
-    carried = sending.files_for_letter(company.c, note.payload["files"], 1000)
+    carried = letter_files(company, note, 1000)
     assert [row.name for row in carried.attached] == ["акт.pdf"]
     assert carried.left_out == ({"name": "большой.bin", "size": 2000},)
+    for lying in company.env.files.iterdir():  # type: ignore[union-attr]
+        lying.unlink()
+    assert len(letter_files(company, note).left_out) == 2  # named, though their bytes are gone
+
+
+def test_a_letter_to_a_person_bears_the_whole_words_at_once_and_to_nobody_else(company: Office) -> None:
+    ticket = a_ticket(company)
+    people.set_blocked(company.c, ANNA.key, True, company.now)
+    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
+    (note,) = parcels(company, Kind.NOTE)
+    assert sending.whole_letter(company.c, note.payload).startswith(LONG)
+    assert sending.whole_letter(company.c, {**note.payload, "ticket": "another"}) == ""
+    assert sending.whole_letter(company.c, {"screen": {"values": {}}, "ticket": ticket.id}) == ""
 
 
 def test_a_file_never_reaches_a_chat_that_is_somebody_elses_by_now(company: Office) -> None:
