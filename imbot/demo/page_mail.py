@@ -91,6 +91,15 @@ async def _answer_of(request: Request) -> tuple[str, list[tuple[str, bytes]]]:
         return str(form.get("text") or ""), [(one.filename or "file", await one.read()) for one in uploads]
 
 
+async def silence(request: Request) -> Response:
+    """An hour passes without a word from the ITSM: imbot's clock, and the ITSM's, are put on by it."""
+    world = _world(request)
+    await json_body(request, {}, required=frozenset())
+    await world.bot.an_hour_passes()
+    world.touch()
+    return _json({"ok": True, "now": world.bot.now().isoformat()})
+
+
 def _world(request: Request) -> World:
     world: World = request.app.state.world
     return world
@@ -136,5 +145,6 @@ ROUTES = [
     Route("/api/mailboxes/{address}/deliver", deliver, methods=["POST"]),
     Route("/api/mailboxes/{address}/letters/{letter}/raw", raw),
     Route("/api/mailboxes/{address}/letters/{letter}/attachments/{number}", attachment),
+    Route("/api/itsm/silence", silence, methods=["POST"]),
     Route("/api/itsm/letters/{letter}/{action}", answer, methods=["POST"]),
 ]

@@ -38,6 +38,14 @@ class Bot(Protocol):
 
     def on_commit(self, callback: Callable[[], None]) -> None: ...
 
+    def now(self) -> datetime:
+        """What time it is for imbot."""
+        ...
+
+    async def an_hour_passes(self) -> None:
+        """Put imbot's clock on by an hour, and have it do what the hour brings."""
+        ...
+
 
 StartBot = Callable[[Path], Awaitable[Bot]]  # the config file -> imbot, not yet running
 ReadLetter = Callable[[bytes], Awaitable[InboundMail]]  # raises LetterRefused
@@ -110,7 +118,7 @@ async def open_world(folder: Path, start_bot: StartBot, read: ReadLetter) -> Asy
 
         config = _write_files(folder, api, telegram.url, post)
         bot = await start_bot(config)
-        world = World(api, post, PlayItsm(send, lambda: datetime.now(TIMEZONE)), bot, outside, desk)
+        world = World(api, post, PlayItsm(send, lambda: bot.now().astimezone(TIMEZONE)), bot, outside, desk)
         post.on_delivered = world.unread.put_nowait
         bot.on_commit(world.touch)
         reading = asyncio.create_task(world.read_letters(read), name="demo: read letters")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ class SilentBot:
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         self.commit = callback
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def an_hour_passes(self) -> None:
+        self.hours = 1
 
 
 async def start_silent_bot(_config: Path) -> Bot:

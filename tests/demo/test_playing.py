@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -99,3 +100,15 @@ def test_a_folder_of_an_earlier_play_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(ImbotError, match="not empty"):
         run(0, tmp_path)
+
+
+async def test_an_hour_of_silence_is_noticed_without_waiting_for_it(tmp_path: Path) -> None:
+    async with playing(tmp_path) as url, aiohttp.ClientSession() as http:
+        for _ in range(2):
+            before = datetime.now(UTC)
+            async with http.post(f"{url}/api/itsm/silence") as answer:
+                assert answer.status == 200, await answer.text()
+                told = datetime.fromisoformat((await answer.json())["now"])
+        assert timedelta(hours=2) <= told - before < timedelta(hours=3)
+        async with http.post(f"{url}/api/itsm/silence", json={"hours": 9}) as answer:
+            assert answer.status == 400

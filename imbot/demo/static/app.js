@@ -82,6 +82,23 @@ function setLanguage(chosen, tellPhones) {
   if (world.state) show();
 }
 
+// An hour passes ------------------------------------------------------------------------------------------------------
+
+function setUpSilence() {
+  const button = byId("silence");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await post("/api/itsm/silence", {});
+      toast(words.silencePassed);
+    } catch (error) {
+      fail(error);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
 // What the world says -------------------------------------------------------------------------------------------------
 
 async function refresh() {
@@ -168,4 +185,5 @@ setUpGuide();
 for (const button of byId("language").children) button.addEventListener("click", () => setLanguage(button.value, true));
 setLanguage(localStorage.getItem("imbot-lang") ?? "ru", false);
 setUpTabs();
+setUpSilence();
 follow();

@@ -9,13 +9,13 @@ const HISTORY = {
     filed: "заявка составлена", accepted: "письмо принято почтой", handed_over: "письмо принято почтой", sent: "письмо принято почтой", bounced: "письмо вернулось",
     failed: "отправить не удалось", added: "дополнение", noted: "к сведению", inferred: "номер по догадке", bound_by_hand: "отнесено вручную", comment: "поддержка пишет", notice: "сообщено в чат",
     status: "статус", rated: "оценка", complained: "жалоба", reopen_asked: "просьба вернуть в работу", withdraw_asked: "просьба отозвать", resent: "отправлено ещё раз",
-    reopen_silence: "поддержка молчит",
+    reopen_silence: "поддержка молчит", unconfirmed: "не подтверждена в срок", left: "администратор оставил как есть", let_go: "дополнения отпущены",
   },
   en: {
     filed: "request written", accepted: "letter accepted by the mail server", handed_over: "letter accepted by the mail server", sent: "letter accepted by the mail server",
     bounced: "letter came back", failed: "sending failed", added: "addition", noted: "noted", inferred: "number by inference", bound_by_hand: "bound by hand", comment: "support writes", notice: "told in the chat",
     status: "status", rated: "rating", complained: "complaint", reopen_asked: "asked to reopen", withdraw_asked: "asked to withdraw", resent: "sent again",
-    reopen_silence: "support is silent",
+    reopen_silence: "support is silent", unconfirmed: "not confirmed in time", left: "an admin left it as it is", let_go: "additions let go",
   },
 };
 
