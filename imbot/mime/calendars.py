@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _LONGEST = 200_000
-_FIELD = re.compile(r"^(SUMMARY|LOCATION|DTSTART|DTEND|METHOD|STATUS)((?:;[^:\n]{0,200})?):(.*)$", re.M)
+_FIELD = re.compile(r"^(SUMMARY|LOCATION|DTSTART|DTEND|STATUS)((?:;[^:\n]{0,200})?):(.*)$", re.M)
+_CANCELLED = re.compile(r"^METHOD:CANCEL\s*$", re.M)
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?$")
 _ZONE = re.compile(r"TZID=\"?([^;:\"]{1,60})")
 
@@ -17,11 +18,11 @@ def calendar_line(text: str) -> str:
     if not begun:
         return ""
     fields: dict[str, tuple[str, str]] = {}
-    for name, parameters, value in _FIELD.findall(head + event.split("END:VEVENT", 1)[0].split("BEGIN:VALARM", 1)[0]):
+    for name, parameters, value in _FIELD.findall(event.split("END:VEVENT", 1)[0].split("BEGIN:VALARM", 1)[0]):
         fields.setdefault(name, (parameters, value.strip()))
     pieces = [_plain(fields, "SUMMARY"), _when(fields), _plain(fields, "LOCATION")]
     line = ", ".join(piece for piece in pieces if piece)
-    cancelled = "CANCEL" in fields.get("METHOD", ("", ""))[1] or fields.get("STATUS", ("", ""))[1] == "CANCELLED"
+    cancelled = _CANCELLED.search(head) or fields.get("STATUS", ("", ""))[1] == "CANCELLED"
     return f"CANCELLED: {line}" if cancelled and line else line
 
 

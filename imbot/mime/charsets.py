@@ -84,11 +84,11 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         text = _try(data, codec)
         if text is not None:
             return _unless_a_lie(text, data, codec)
-        if codec.startswith("iso2022_jp") and (data.isascii() or not _is_utf8(data)):
+        if codec.startswith("iso2022_jp") and (data.isascii() or not is_utf8(data)):
             return _iso2022_jp(data)
-        if not _is_utf8(data):
+        if not is_utf8(data):
             return data.decode(codec, "replace")
-    if _is_utf8(data):
+    if is_utf8(data):
         return data.decode("utf-8")
     if not codec and hint and hint not in _LATIN and hint != "utf-8":
         text = _try(data, hint)
@@ -120,7 +120,7 @@ def _unless_a_lie(text: str, data: bytes, codec: str) -> str:
     one Cyrillic charset reads oddly in another."""
     if _STATEFUL.match(codec):
         return text
-    if _is_utf8(data):
+    if is_utf8(data):
         other = data.decode("utf-8")
         return other if len(text) - len(other) >= 3 else text
     if codec in _NAMES_OF_CYRILLIC:
@@ -166,11 +166,11 @@ def _shifted(piece: bytes) -> bytes:
 
 def guess_together(values: list[bytes]) -> str:
     """The charset of several 8-bit values of one hand, where one alone may be too short to tell; "" for Latin and UTF-8."""
-    odd = [value for value in values if not value.isascii() and not _is_utf8(value)]
+    odd = [value for value in values if not value.isascii() and not is_utf8(value)]
     return guess(b" ".join(odd)) if odd else ""
 
 
-def _is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -146,6 +146,8 @@ def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         kind = one
         if kind in _FIXED:
             position += _FIXED[kind] * number
+            if position > len(data):
+                raise ValueError("broken")
             continue
         if kind not in (_STRING, _UNICODE, _OBJECT, _BINARY):
             raise ValueError("an unknown type")

@@ -7,7 +7,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from imbot.mime.charsets import decode
+from imbot.mime.charsets import codec_of, decode, is_utf8
 
 _CONTROLS = re.compile("[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]+[ \t]*")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they make a line read as what it is not
@@ -76,11 +76,11 @@ def _word_at(text: str, start: int) -> _Word | None:
 def _together(words: list[_Word], hint: str) -> str:
     """Words of one charset. Some writers cut base64 anywhere: where that shows, its pieces are joined first."""
     charset = words[0].charset
-    text = decode(b"".join(_bytes(word) for word in words), charset, hint)
-    if "\ufffd" in text and len(words) > 1 and all(word.base64 for word in words):
-        whole = decode(decode_base64("".join(word.content for word in words).encode("ascii", "ignore")), charset, hint)
-        return text if "\ufffd" in whole else whole
-    return text
+    data = b"".join(_bytes(word) for word in words)
+    if len(words) > 1 and codec_of(charset) == "utf-8" and not is_utf8(data) and all(word.base64 for word in words):
+        whole = decode_base64("".join(word.content for word in words).encode("ascii", "ignore"))
+        data = whole if is_utf8(whole) else data
+    return decode(data, charset, hint)
 
 
 def _bytes(word: _Word) -> bytes:

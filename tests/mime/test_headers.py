@@ -59,3 +59,66 @@ def test_a_long_header_that_trust_may_rest_on_is_left_out(name: str) -> None:
 def test_no_other_field_speaks_for_a_sender_that_was_too_long() -> None:
     mail = bytes_to_mail(b"From: eve@evil.example" + b" x" * 40_000 + b"\nSender: tom@itsm.example\n\n")
     assert mail.sender == ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"=?utf-8?B?0J/RgNC?= =?utf-8?B?40LLQtdGC?=", "Привет"),  # base64 cut where it should not be
+        (b"=?utf-8?B?0J/RgNC40LLQtdE=?= =?utf-8?Q?=82?=", "Привет"),  # a character in two words, each coded its own way
+        (b"=?koi8-r?B?8NLJ19g=?= =?KOI8-R?B?xdQ=?=", "Привьет"),
+        (b"=?us-ascii?Q?=CF=F0=E8=E2=E5=F2?=", "Привет"),
+        (b"=?iso-8859-1?Q?=CF=F0=E8=E2=E5=F2?=", "Привет"),
+        (b"=?x-mac-cyrillic?Q?=8F=F0=E8=E2=E5=F2?=", "Привет"),
+        (b"=?unknown-8bit?B?z/Do4uXy?=", "Привет"),
+        (b"=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本"),
+        (b"\x1b$BF|K\\\x1b(B", "日本"),
+        ("Re: \u202eтекст\u202c \u2066и\u2069 ещё".encode(), "Re: текст и ещё"),
+        (b"=?utf-8?B?4oCu0YLQtdC60YHRgg==?=", "текст"),
+        ("два\u2028слова\x85три".encode(), "два слова три"),
+        ("שלום עולם".encode(), "שלום עולם"),
+    ],
+)
+def test_charsets_that_lie_and_characters_that_turn_a_line_do_no_harm(raw: bytes, expected: str) -> None:
+    assert decode_header(raw) == expected
+
+
+def test_short_8_bit_headers_are_read_by_what_the_longer_ones_are_in() -> None:
+    raw = "From: Юз <a@b.example>\nSubject: Заявка зарегистрирована, ожидайте ответа\n\nx".encode("koi8-r")
+    mail = bytes_to_mail(raw)
+    assert (mail.sender_name, mail.subject) == ("Юз", "Заявка зарегистрирована, ожидайте ответа")
+
+
+def test_of_doubled_headers_the_first_that_says_something_counts() -> None:
+    mail = bytes_to_mail(b"Subject: \nSubject: one\nSubject: two\nFrom: \nFrom: a@b.example\nMessage-ID: <1@x>\n\n")
+    assert (mail.subject, mail.sender, mail.message_id) == ("one", "a@b.example", "<1@x>")
+    assert mail.header("subject") == ("", "one", "two")
+
+
+def test_a_letter_without_any_header_has_empty_ones() -> None:
+    mail = bytes_to_mail(b"\nwords")
+    assert (mail.subject, mail.sender, mail.sender_name, mail.message_id, mail.date) == ("", "", "", "", None)
+    assert (mail.to, mail.cc, mail.reply_to, mail.text, mail.headers) == ((), (), "", "words", ())
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Mon, 99 Nov 2026 99:99:99 +0300", "Sat, 21 Nov 2026 10:00 +9999",
+             "31 Feb 2026 10:00 +0300", "1" * 400, "21 Nov 99999 10:00:00 +0300"],
+)  # fmt: skip
+def test_an_impossible_date_is_none(date: str) -> None:
+    assert bytes_to_mail(f"Date: {date}\n\n".encode()).date is None
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        ("Sat, 21 Nov 2026 09:14:00 +0300", "2026-11-21T09:14:00+03:00"),
+        ("21 Nov 26 09:14 +0300 (MSK)", "2026-11-21T09:14:00+03:00"),
+        ("Sat, 21 Nov 2026 09:14:00", "2026-11-21T09:14:00+00:00"),
+        ("=?utf-8?Q?Sat,_21_Nov_2026_09:14:00_+0300?=", "2026-11-21T09:14:00+03:00"),
+    ],
+)
+def test_dates_are_read_in_the_forms_that_are_met(date: str, moment: str) -> None:
+    found = bytes_to_mail(f"Date: {date}\n\n".encode()).date
+    assert found is not None
+    assert found.isoformat() == moment

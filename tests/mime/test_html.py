@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from imbot.mime import html_to_text
 
 
@@ -16,3 +18,40 @@ def test_html_becomes_readable_text() -> None:
         "Заявка принята.\n\nСрок: 21.11.2026 18:00\na | b\n\n- one\n- two\n\n1. x\n\n> old\n> words\n\n"
         "open <https://itsm.example/1> end"
     )
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (
+            "<table><tr><td><p>Статус</p></td><td><p>Выполнена</p></td></tr>"
+            "<tr><td><p>Срок:</p></td><td><p><span>завтра</span></p></td></tr></table><p>Дальше",
+            "Статус | Выполнена\nСрок: завтра\n\nДальше",
+        ),
+        (
+            "<table><tr><td><p>Здравствуйте</p></td></tr><tr><td><p>Принято</p></td></tr></table>",
+            "Здравствуйте\n\nПринято",
+        ),
+        (
+            "<table><tr><td>Было:</td><td>раз<br>два</td><td>три</td></tr><tr><td>a<td>b</table>",
+            "Было: раз\nдва\nтри\na | b",
+        ),
+        (
+            "<table><tr><td><table><tr><td>a<td>b<tr><td>c<td>d</table><td>right</tr><tr><td>e<td>f</table>",
+            "a | b\nc | d\n\nright\ne | f",
+        ),
+        ("<table><tr><th>Имя<th>Размер<tr><td>a.txt<td><td>3</table>", "Имя | Размер\na.txt | 3"),
+        ("<ul><li><p>one</p></li><li></li><li><p>two<br>more</p></li></ul>end", "- one\n- two\nmore\n\nend"),
+        ("<ul><li>a<ul><li>b<ol start=3><li>c<li>d</ol></ul><li>e</ul>", "- a\n  - b\n    3. c\n    4. d\n- e"),
+        ("<ol start=0><li>x</ol><ol start=999999999><li>y</ol>", "1. x\n\n1. y"),
+        ("<div>a</div><div>&nbsp;</div><div>b</div><div><br></div><div>c&nbsp;d</div>", "a\n\nb\n\nc d"),
+        ("<p>a<br><br><br><br>b<p>&nbsp;<p>&nbsp;<p>c", "a\n\nb\n\nc"),
+        ("<pre>a\n  b\n\n\nc</pre>", "a\n  b\n\n\nc"),
+        ("<dl><dt>Номер<dd>IM-1<dt>Срок<dd>завтра</dl>", "Номер\nIM-1\nСрок\nзавтра"),
+        ("<blockquote>a<blockquote>b</blockquote>c</blockquote>d", "> a\n>\n> > b\n>\n> c\n\nd"),
+        ("<p dir=rtl>שלום <b>עולם</b></p>", "שלום עולם"),
+        ("a<!-- no --><![if !mso]>b<![endif]><o:p>c</o:p>", "abc"),
+    ],
+)
+def test_tables_lists_and_empty_lines_stay_readable(page: str, text: str) -> None:
+    assert html_to_text(page) == text
