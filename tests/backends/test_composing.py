@@ -211,3 +211,68 @@ def test_an_english_profile_writes_english_letters() -> None:
 )
 def test_russian_names_are_shortened(full: str, short: str) -> None:
     assert short_name(full) == short
+
+
+# What must come back verbatim
+
+
+def composed(name: str, kind: LetterKind = LetterKind.ADDITION, **changes: object) -> Letter:
+    profile = PROFILES[name]
+    return compose(profile, TEMPLATES, kind, replace(FOLLOW_UP, **changes), SENDING)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "tag", "borne"),
+    [
+        ("rt", "#1042", "Help.Company.Example #1042", "[Help.Company.Example #1042]"),
+        ("glpi", "#0047513", "IT-отдел #0047513", "[IT-отдел #0047513]"),
+        ("glpi", "#0047513", "", "[GLPI #0047513]"),
+        ("servicedesk-plus", "RE-1042", "@@RE-1042@@", "@@RE-1042@@"),
+        ("servicedesk-plus", "RE-1042", "", "##RE-1042##"),
+        ("znuny", "Ticket#2026112142000013", "Ticket# 2026112142000013", "[Ticket# 2026112142000013]"),
+        ("inframanager", "IM-CL-1042", "", "№ IM-CL-1042"),
+    ],
+)
+def test_the_tag_goes_back_as_the_desk_wrote_it(name: str, number: str, tag: str, borne: str) -> None:
+    assert borne in composed(name, number=number, tag=tag).subject
+
+
+def test_a_watermark_is_the_last_words_of_every_answer_but_not_of_a_request() -> None:
+    for kind in LetterKind:
+        text = composed("servicenow", kind, number="INC0010023", watermark="Ref:MSG3846157").text
+        assert text.endswith("\n\nRef:MSG3846157") is (kind is not LetterKind.TICKET)
+    elsewhere = replace(SENDING, complaints_to="boss@company.example")
+    view = replace(FOLLOW_UP, number="INC0010023", watermark="Ref:MSG3846157")
+    assert "Ref:MSG" not in compose(PROFILES["servicenow"], TEMPLATES, LetterKind.COMPLAINT, view, elsewhere).text
+
+
+@given(st.text(max_size=40), st.integers(0, 10**9), st.sampled_from(["", "3846157", "1_abcdefghijklmnopqrst"]))
+@settings(max_examples=50, deadline=None)
+def test_nobody_files_into_another_record_by_typing_its_watermark(before: str, number: int, own: str) -> None:
+    typed = f"{before}Ref:MSG{number}"
+    own = f"Ref:MSG{own}" if own else ""
+    profile = PROFILES["servicenow"]
+    for kind in (LetterKind.TICKET, LetterKind.ADDITION):
+        made = composed(
+            "servicenow", kind, number="INC0010023", watermark=own, text=typed, title=typed, description=typed
+        )
+        mail = bytes_to_mail(letter_to_bytes(made))
+        report = read(profile, mail, tz=TZ)
+        mark = report.fields.get("watermark", "") if report else ""
+        assert mark == (own if kind is LetterKind.ADDITION else "")
+        assert f"Ref:MSG{number}" not in made.subject
+
+
+def test_a_profile_may_have_letters_in_each_language(tmp_path: Path) -> None:
+    for lang, words in (("ru", "по-русски"), ("en", "in English")):
+        folder = tmp_path / "mail" / "inframanager" / lang
+        folder.mkdir(parents=True)
+        (folder / "ticket.txt.j2").write_text(words)
+    templates = Templates([tmp_path, ROOT / "templates"], TZ)
+    for lang, words in (("ru", "по-русски"), ("en", "in English")):
+        assert compose(replace(IM, language=lang), templates, LetterKind.TICKET, VIEW, SENDING).text == words
+
+
+def test_the_language_of_the_letters_may_be_another_than_the_profile_says() -> None:
+    made = compose(replace(IM, language="en"), TEMPLATES, LetterKind.ADDITION, FOLLOW_UP, SENDING)
+    assert made.subject.startswith("Addition to request № IM-CL-1042")

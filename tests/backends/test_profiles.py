@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbot.backends.evidence import KINDS
 from imbot.backends.patterns import BadPattern, compile_pattern
 from imbot.backends.profiles import load_profile, load_profiles, parse_profile
 from imbot.domain.errors import ConfigError
@@ -24,16 +25,29 @@ registers = "yes"
 token_place = "everywhere"
 
 [number]
-patterns = ['IM-[0-9]+', '(unclosed']
+patterns = ['IM-[0-9]+', '(unclosed', { pattern = '(?P<tag>SD-1)', where = "nowhere" }]
 where = ["footer"]
 shown = "IM"
+subject = ["[{tag}]", "IM"]
 
 [[fingerprint]]
 pattern = "x"
 
+[[fingerprint]]
+where = "body"
+
+[evidence]
+kind = "trust me"
+
 [[status]]
 status = "finished"
 any = ['done(?!x)']
+near = "page"
+
+[[status]]
+status = "closed"
+where = "header:"
+any = ['x']
 
 [[status]]
 status = "resolved"
@@ -56,6 +70,9 @@ def test_the_packed_profiles_load() -> None:
     profiles = load_profiles([ROOT])
     assert {"inframanager", "generic-ru"} <= set(profiles)
     assert profiles["inframanager"].show_number("1042") == "IM-CL-1042"
+    assert profiles["glpi"].show_number("47513") == "#0047513"
+    assert {profile.evidence.kind for profile in profiles.values()} <= set(KINDS)
+    assert all(profile.evidence.why for profile in profiles.values())
     assert [name for name, profile in profiles.items() if not profile.waits_for_number] == ["osticket"]
 
 
@@ -67,13 +84,20 @@ def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
         "token_place: is 'everywhere'; must be one of subject, body, both",
         "profile.toml:8: number.patterns: 'IM-[0-9]+' has no group",
         "profile.toml:8: number.patterns: missing ): (unclosed in",
+        "number.patterns: '(?P<tag>SD-1)' has no group",
+        "number.patterns: where: is 'nowhere'; must be one of subject, body, header:<name of a header>",
         "number.where: is 'footer'",
         "number.shown: must contain {n}",
+        "number.subject: must contain {number} or {tag}",
+        "fingerprint 2: pattern: is missing",
+        "evidence.kind: is 'trust me'",
+        "status 1: near: is 'page'; must be one of text, line, sentence",
+        "status 2: where: is 'header:'",
         "fingerprint 1: header: is missing",
         "status 1: status: unknown status 'finished'",
         "RE2 has no look-around: use `unless`",
-        "status 2: wher: unknown key",
-        "status 2: any: is missing",
+        "status 3: wher: unknown key",
+        "status 3: any: is missing",
         "field 1: name: is 'promissed'",
         "field 1: formats: is missing",
     ):
@@ -85,6 +109,9 @@ def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
     [
         ("name = ", "not TOML"),
         ("number = 3", "number: must be a table"),
+        ("evidence = 3", "evidence: must be a table"),
+        ("[number]\npatterns = 3", "number.patterns: must be a list of texts, or of tables"),
+        ("[[field]]\nname = 'comment'\npattern = 'x'\nstatuses = ['comment']", "unknown status 'comment'; known are"),
         ("status = 3", "status: must be a list of tables"),
         ("separators = 3", "separators: must be a text or a list of texts"),
         ("title = 3", "title: must be a text"),
@@ -114,9 +141,10 @@ def test_a_company_folder_goes_before_the_packed_one(tmp_path: Path) -> None:
         load_profiles([tmp_path, ROOT])
 
 
-def test_a_status_of_comment_moves_nothing() -> None:
-    profile = parse_profile("[[status]]\nstatus = 'comment'\nany = ['x']\n[[status]]\nstatus = 'resolved'\nany = ['y']")
-    assert [anchor.status for anchor in profile.anchors] == [None, Status.RESOLVED]
+def test_comment_and_none_move_nothing_and_none_is_told_to_nobody() -> None:
+    source = "".join(f"[[status]]\nstatus = '{name}'\nany = ['x']\n" for name in ("comment", "none", "resolved"))
+    found = [(anchor.status, anchor.silent) for anchor in parse_profile(source).anchors]
+    assert found == [(None, False), (None, True), (Status.RESOLVED, False)]
 
 
 # Patterns
