@@ -5,6 +5,7 @@ The comments for admins are in config.example.toml; a test keeps the two lists o
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -159,7 +160,26 @@ class Evidence(Section):
                 'kind = "trusted-relay" needs relays (the hosts or addresses the ITSM sends from) and own_hosts (the '
                 "mail servers whose `Received` lines are yours)"
             )
+        for name in (*self.authserv_id.split(","), *self.relays, *self.own_hosts):
+            if _names_strangers(name.strip()):
+                raise ValueError(
+                    f"{name.strip()} names strangers' servers as well: whatever they write would be believed"
+                )
         return self
+
+
+def _names_strangers(name: str) -> bool:
+    """A pattern of less than a domain, or a network that no company has."""
+    if "/" in name:
+        try:
+            network = ipaddress.ip_network(name, strict=False)
+        except ValueError:
+            return False
+        return network.prefixlen < (8 if network.version == 4 else 16)
+    if "*" not in name and not name.startswith("."):
+        return False
+    rest = name.lstrip(".").split(".")[0 if name.startswith(".") else 1 :]
+    return len(rest) < 2 or any("*" in label for label in rest)
 
 
 class Helpdesk(Section):
