@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -26,8 +26,9 @@ def after_working(start: datetime, span: timedelta, hours: WorkingHours) -> date
     left, day = span, start.astimezone(hours.zone).date()
     for _ in range(366):
         if day.isoweekday() in hours.days and day not in hours.holidays:
-            opens = max(datetime.combine(day, hours.start, hours.zone), start)
-            room = datetime.combine(day, hours.end, hours.zone) - opens
+            # In UTC: on one clock of a zone an hour that is skipped or comes twice would not be counted as it passed.
+            opens = max(datetime.combine(day, hours.start, hours.zone).astimezone(UTC), start.astimezone(UTC))
+            room = datetime.combine(day, hours.end, hours.zone).astimezone(UTC) - opens
             if timedelta(0) < room:
                 if left <= room:
                     return (opens + left).astimezone(start.tzinfo)

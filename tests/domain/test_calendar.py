@@ -3,9 +3,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from imbot.domain.calendar import WorkingHours, after_working, is_night
 
-MOSCOW = ZoneInfo("Europe/Moscow")
+MOSCOW, BERLIN = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin")
 HOURS = WorkingHours(MOSCOW)
 
 
@@ -41,3 +44,49 @@ def test_night_may_cross_midnight() -> None:
     assert not is_night(moscow(21, 12), MOSCOW, time(22), time(7))
     assert is_night(moscow(21, 2), MOSCOW, time(0), time(6))
     assert not is_night(moscow(21, 2), MOSCOW, time(0), time(0))
+
+
+STEP = timedelta(minutes=15)
+CHANGES = (
+    datetime(2026, 3, 27, tzinfo=UTC),
+    datetime(2026, 10, 23, tzinfo=UTC),
+)  # Berlin's clocks change two days later
+
+
+def counted(start: datetime, span: timedelta, hours: WorkingHours) -> datetime:
+    """Working time as one would count it on a wall clock, quarter of an hour by quarter of an hour."""
+    moment, left = start, span
+    while True:
+        local = moment.astimezone(hours.zone)
+        works = local.isoweekday() in hours.days and local.date() not in hours.holidays
+        if works and hours.start <= local.time() < hours.end:
+            left -= STEP
+        moment += STEP
+        if left <= timedelta(0):
+            return moment
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(CHANGES),
+    st.integers(0, 5 * 96),
+    st.integers(1, 40),
+    st.sets(st.integers(1, 7), min_size=1),
+    st.integers(0, 94).flatmap(lambda first: st.tuples(st.just(first), st.integers(first + 1, 95))),
+    st.sampled_from((MOSCOW, BERLIN)),
+    st.booleans(),
+)
+def test_working_time_is_what_one_would_count_by_hand(
+    around: datetime,
+    ahead: int,
+    quarters: int,
+    days: set[int],
+    between: tuple[int, int],
+    zone: ZoneInfo,
+    holiday: bool,
+) -> None:
+    opens, closes = (time(quarter // 4, quarter % 4 * 15) for quarter in between)
+    off = frozenset({(around + timedelta(days=3)).date()}) if holiday else frozenset[date]()
+    hours = WorkingHours(zone, frozenset(days), opens, closes, off)
+    start = around + ahead * STEP
+    assert after_working(start, quarters * STEP, hours) == counted(start, quarters * STEP, hours)
