@@ -126,12 +126,13 @@ def doctor(
         bool, typer.Option("--round-trip", help="File a marked request with the ITSM and wait for its letter.")
     ] = False,
     minutes: Annotated[float, typer.Option(help="How long the round trip waits.", min=0.05, max=120)] = 10,
+    backend: Annotated[str, typer.Option(help="Whose round trip: itsm, or the name of [backends.<name>].")] = "itsm",
 ) -> None:
     """Prove each leg: one line each, a hint for what fails, exit code 1 if any does."""
     from imbot.cli_doctor import examine
     from imbot.cli_round_trip import travel
 
-    legs = wait_for(travel(config, minutes * 60) if round_trip else examine(config))
+    legs = wait_for(travel(config, minutes * 60, backend) if round_trip else examine(config))
     for leg in legs:
         if as_json:
             say_json({"leg": leg.name, "state": leg.state, "says": leg.says, "hint": leg.hint})

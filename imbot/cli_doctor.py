@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,12 +22,13 @@ from imbot.domain.errors import ConfigError, DeliveryError, DirectoryUnavailable
 
 if TYPE_CHECKING:
     from imbot.config import Settings
+    from imbot.services.env import Backend
 
 _CLOCK_MAY_DIFFER = timedelta(seconds=60)  # codes live ten minutes, status letters are ordered by their dates
 _HINTS = {
     "directory": "check [directory.ldap] uris, ca_file, bind_dn and bind_password, or the file of persons",
-    "smtp": "check [smtp] host, port, tls, username and password from this very machine",
-    "mailbox": "check [mailbox] host, port, tls, username, password and folder from this very machine",
+    "smtp": "check [smtp] host, port, tls, username and password or oauth from this very machine",
+    "mailbox": "check host, port, tls, username, password or oauth and folder of its section from this very machine",
     "telegram": "check [telegram] token; where Telegram is not reachable, set proxy or api_base",
 }
 
@@ -60,7 +62,9 @@ async def examine(config: Path | None) -> list[Leg]:
     log.set_up("error", "console", secrets=secrets_of(settings))
     legs = [*_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
     legs += [*_templates(settings), _database(settings), _disk(settings), _admins(settings)]
-    far = (("directory", ask_directory), ("smtp", ask_smtp), ("mailbox", ask_mailbox), ("telegram", ask_telegram))
+    far: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [("directory", ask_directory), ("smtp", ask_smtp)]
+    far += [(_leg_of(section), partial(ask_mailbox, section=section)) for section in settings.mailboxes()]
+    far.append(("telegram", ask_telegram))
     legs += await asyncio.gather(*(asked(name, question, settings) for name, question in far))
     return [*legs, await asyncio.to_thread(compare_clocks, settings)]
 
@@ -73,10 +77,21 @@ def _catalogue(settings: Settings) -> list[Leg]:
         env = wiring.env(settings, b"")
     except ConfigError as error:
         return [Leg("configuration", "wrong", problem) for problem in error.problems]
-    backend = env.backend(env.default_backend)
     kinds = sum(len(category.subs) for category in env.catalogue.categories)
-    says = f"complete; {kinds} kinds of request, profile {backend.profile.name}, letters to {settings.itsm.address}"
-    return [Leg("configuration", "well", says)]
+    return [Leg("configuration", "well", f"complete; {kinds} kinds of request"), *map(_helpdesk, env.backends.values())]
+
+
+def _helpdesk(backend: Backend) -> Leg:
+    """Where its requests go and why its letters are believed. `--round-trip` proves it."""
+    evidence = backend.evidence
+    by = {
+        "auth-results": f"auth-results of {evidence.authserv_id}",
+        "trusted-relay": f"trusted-relay from {', '.join(evidence.relays)}",
+    }.get(evidence.kind, evidence.kind)
+    profile = f"profile {backend.profile.name} ({backend.profile.language})"
+    senders = ", ".join(backend.profile.senders)
+    name = "helpdesk" if backend.name == "itsm" else f"helpdesk {backend.name}"
+    return Leg(name, "well", f"{profile}, letters to {backend.to}; those of {senders} are believed by {by}")
 
 
 def _templates(settings: Settings) -> list[Leg]:
@@ -174,7 +189,12 @@ async def asked(name: str, question: Callable[[Settings], Awaitable[str]], setti
     try:
         return Leg(name, "well", await question(settings))
     except (DeliveryError, DirectoryUnavailable, MailboxError, ConfigError) as error:
-        return Leg(name, "wrong", str(error), _HINTS[name])
+        return Leg(name, "wrong", str(error), _HINTS[name.partition(":")[0]])
+
+
+def _leg_of(section: str) -> str:
+    """`mailbox`, or `mailbox:glpi` for [backends.glpi.mailbox]: as alarms call it."""
+    return section if section == "mailbox" else f"mailbox:{section.split('.')[1]}"
 
 
 async def ask_directory(settings: Settings) -> str:
@@ -197,10 +217,10 @@ async def ask_smtp(settings: Settings) -> str:
         await smtp.close()
 
 
-async def ask_mailbox(settings: Settings) -> str:
+async def ask_mailbox(settings: Settings, section: str = "mailbox") -> str:
     from imbot import wiring
 
-    mailbox = wiring.mailbox(settings)
+    mailbox = wiring.mailbox(settings, settings.mailboxes()[section])
     try:
         return await mailbox.check()
     finally:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
     from imbot.config import Settings
 
 Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a mailbox by token is: what need not be asked."""
+
+    token_url: str = ""
+    grant: str = "refresh_token"
+    scope: str = ""
+    smtp: str = ""
+    imap: str = ""
+
+
+PROVIDERS = {
+    "microsoft": Provider(
+        "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+        "client_credentials",
+        "https://outlook.office365.com/.default",
+        "smtp.office365.com",
+        "outlook.office365.com",
+    ),
+    "google": Provider("https://oauth2.googleapis.com/token", smtp="smtp.gmail.com", imap="imap.gmail.com"),
+    "yandex": Provider("https://oauth.yandex.ru/token", smtp="smtp.yandex.ru:465", imap="imap.yandex.ru"),
+    "mail.ru": Provider("https://oauth.mail.ru/token", smtp="smtp.mail.ru:465", imap="imap.mail.ru"),
+    "other": Provider(),
+}
 _HEAD = """\
 # Written by `imbot init`. Every other key, with its default: config.example.toml.
 # This file bears passwords: nobody but imbot's user may read it.
@@ -122,11 +149,38 @@ def _ask_directory(tree: Tree) -> None:
 def _ask_mail(tree: Tree) -> None:
     smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
     itsm["bot_address"] = _prompt("The bot's own mailbox", itsm["bot_address"])
-    password = _secret("Its password")
+    password = _secret("Its password (empty: it signs in by a token, OAuth2)", needed=False)
+    smtp["username"] = mailbox["username"] = itsm["bot_address"]
+    if not password:
+        _ask_token(smtp, mailbox)
+        return
+    smtp["password"] = mailbox["password"] = password
+    smtp.pop("oauth", None)
+    mailbox.pop("oauth", None)
     _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587)
-    smtp["username"], smtp["password"] = itsm["bot_address"], password
     _server(mailbox, "IMAP server (host, or host:port)", smtp["host"], {993: "tls"}, 993)
-    mailbox["username"], mailbox["password"] = itsm["bot_address"], password
+
+
+def _ask_token(smtp: Tree, mailbox: Tree) -> None:
+    """The application that signs in to the mailbox; where it is a known provider, the servers are known as well."""
+    name = _choice("  Whose mail is it", tuple(PROVIDERS), "microsoft")
+    provider = PROVIDERS[name]
+    url = (
+        provider.token_url.format(tenant=_prompt("  Directory (tenant) ID"))
+        if name == "microsoft"
+        else provider.token_url
+    )
+    oauth = {"token_url": url or _prompt("  Where tokens are given (https://...)"), "grant": provider.grant}
+    oauth["scope"] = provider.scope or (_prompt("  Scope, if any", "") if not url else "")
+    oauth["client_id"] = _prompt("  Application (client) ID")
+    oauth["client_secret"] = _secret("  Its secret")
+    if provider.grant == "refresh_token":
+        oauth["refresh_token"] = _secret("  Refresh token (docs/oauth.md says how to get the first)")
+    _server(smtp, "  SMTP server (host, or host:port)", provider.smtp or smtp["host"], {465: "tls", 25: "none"}, 587)
+    _server(mailbox, "  IMAP server (host, or host:port)", provider.imap or smtp["host"], {993: "tls"}, 993)
+    for section in (smtp, mailbox):
+        section.pop("password", None)
+        section["oauth"] = {key: value for key, value in oauth.items() if value}
 
 
 def _ask_itsm(tree: Tree) -> None:
@@ -179,9 +233,10 @@ def _prompt(question: str, default: str | None = None) -> str:
     return str(typer.prompt(question, default=default, show_default=bool(default))).strip()
 
 
-def _secret(question: str) -> str:
+def _secret(question: str, *, needed: bool = True) -> str:
     """Not echoed on a terminal; read plainly from a pipe."""
-    return str(typer.prompt(question, hide_input=sys.stdin.isatty())).strip()
+    default = None if needed else ""
+    return str(typer.prompt(question, default=default, show_default=False, hide_input=sys.stdin.isatty())).strip()
 
 
 def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int) -> None:

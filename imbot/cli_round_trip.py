@@ -43,29 +43,30 @@ class Answer:
     from_itsm: bool
 
 
-async def travel(config: Path | None, seconds: float) -> list[Leg]:
-    """The legs of the round trip: configuration, sent, answered, bound, believed, understood. Stops at the first wrong one."""
+async def travel(config: Path | None, seconds: float, name: str = "itsm") -> list[Leg]:
+    """The legs of the round trip: configuration, sent, answered, bound, believed, understood. Stops at the first wrong one.
+    `name`: of the helpdesk."""
     from imbot import log, wiring
     from imbot.config import load
 
     try:
         settings = load(config)
         log.set_up("error", "console", secrets=secrets_of(settings))
-        backend = wiring.backend(settings)
+        backend = wiring.backend(settings, name)
         token = "imb:" + base64.b32encode(secrets.token_bytes(7)).decode()[:10]
         letter = request(settings, backend, token)
     except ImbotError as error:
         return [Leg("configuration", "wrong", str(error), "`imbot doctor` says more")]
     try:
-        async with _open_mailbox(settings) as mailbox:
+        async with _open_mailbox(settings, name) as mailbox:
             cursor = (await mailbox.fetch_new(None)).cursor
             sent = await _hand_over(settings, letter)
-            answers = await _watch(mailbox, cursor, settings, letter.message_id, token, seconds)
+            answers = await _watch(mailbox, cursor, settings, backend, letter.message_id, token, seconds)
     except DeliveryError as error:
         return [Leg("sent", "wrong", str(error), "`imbot doctor` tries the login alone")]
     except MailboxError as error:
         return [Leg("mailbox", "wrong", str(error), "`imbot doctor` tries the login alone")]
-    legs = [Leg("sent", "well", f"{letter.message_id} with {token} to {settings.itsm.address}: {one_line(sent)}")]
+    legs = [Leg("sent", "well", f"{letter.message_id} with {token} to {backend.to}: {one_line(sent)}")]
     return legs + judge(backend, settings, answers, token, letter, seconds)
 
 
@@ -85,9 +86,9 @@ def request(settings: Settings, backend: Backend, token: str) -> Letter:
         subcategory=TITLE,
         description=_WORDS,
         person_name=settings.general.name,
-        contacts={"mail": settings.itsm.bot_address},
+        contacts={"mail": backend.sender},
     )
-    sending = backend.sending(mint_message_id(settings.itsm.bot_address.rpartition("@")[2]), now())
+    sending = backend.sending(mint_message_id(backend.sender.rpartition("@")[2]), now())
     return compose(backend.profile, wiring.templates(settings), LetterKind.TICKET, view, sending)
 
 
@@ -107,7 +108,7 @@ def judge(
                     "answered",
                     "wrong",
                     f"the letter came back: {one_line(bounce.words, 120)}",
-                    "is [itsm] address right",
+                    "is the address of the helpdesk right",
                 )
             ]
     bound = next((answer for answer in answers if answer.evidence), None)
@@ -122,11 +123,9 @@ def judge(
     if belief.ok:
         legs.append(Leg("believed", "well", f"{belief.evidence}: {belief.reason}"))
     elif not bound.from_itsm:
-        legs.append(
-            Leg("believed", "wrong", belief.reason, f"if this is the ITSM, add {mail.sender} to [itsm] senders")
-        )
+        legs.append(Leg("believed", "wrong", belief.reason, f"if this is the ITSM, add {mail.sender} to its senders"))
     else:
-        legs.append(Leg("believed", "wrong", belief.reason, f"choose [itsm.evidence] by what it bears: {_marks(mail)}"))
+        legs.append(Leg("believed", "wrong", belief.reason, f"choose its evidence by what it bears: {_marks(mail)}"))
     report = read(backend.profile, mail, tz=settings.general.zone, sent=(letter.subject, letter.text))
     if report is None or report.status is None:
         hint = "add an anchor for it to the profile's profile.toml (docs/profiles.md), try it by `imbot mail read`"
@@ -185,7 +184,13 @@ async def _hand_over(settings: Settings, letter: Letter) -> str:
 
 
 async def _watch(
-    mailbox: Imap | Pop3, cursor: str, settings: Settings, message_id: str, token: str, seconds: float
+    mailbox: Imap | Pop3,
+    cursor: str,
+    settings: Settings,
+    backend: Backend,
+    message_id: str,
+    token: str,
+    seconds: float,
 ) -> list[Answer]:
     """Letters that come until one is bound to our request, or the time is up. Marks nothing on the server."""
     from imbot import wiring
@@ -203,8 +208,8 @@ async def _watch(
                     mail = await reader.read(fetched.raw)
                 except LetterRefused:
                     continue  # no answer of an ITSM; the watcher will say why it refuses it
-                senders = tuple(settings.itsm.senders)
-                answers.append(Answer(mail, evidence_of(mail, message_id, token), sender_matches(senders, mail.sender)))
+                theirs = sender_matches(backend.profile.senders, mail.sender)
+                answers.append(Answer(mail, evidence_of(mail, message_id, token), theirs))
             left = end - loop.time()
             if left <= 0 or any(answer.evidence for answer in answers):
                 return answers
@@ -213,10 +218,11 @@ async def _watch(
 
 
 @asynccontextmanager
-async def _open_mailbox(settings: Settings) -> AsyncIterator[Imap | Pop3]:
+async def _open_mailbox(settings: Settings, name: str) -> AsyncIterator[Imap | Pop3]:
     from imbot import wiring
 
-    mailbox = wiring.mailbox(settings)
+    section = settings.mailboxes().get(f"backends.{name}.mailbox")
+    mailbox = wiring.mailbox(settings, section)
     try:
         yield mailbox
     finally:

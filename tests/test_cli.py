@@ -149,6 +149,56 @@ def test_doctor_finds_a_broken_template_of_the_companys_own_and_a_missing_admin(
     assert any(row["leg"] == "admins" and row["state"] == "wrong" for row in legs)
 
 
+@pytest.mark.parametrize(
+    ("answers", "grant", "imap", "token_url"),
+    [
+        (
+            ("microsoft", "t-1", "app-1", "s-1", "", ""),
+            "client_credentials",
+            "outlook.office365.com",
+            "https://login.microsoftonline.com/t-1/oauth2/v2.0/token",
+        ),
+        (("yandex", "app-1", "s-1", "r-1", "", ""), "refresh_token", "imap.yandex.ru", "https://oauth.yandex.ru/token"),
+        (
+            ("other", "https://id.company.ru/token", "mail", "app-1", "s-1", "r-1", "mx.company.ru", ""),
+            "refresh_token",
+            "mx.company.ru",
+            "https://id.company.ru/token",
+        ),
+    ],
+)
+def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
+    imbot: Callable[..., Answer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: tuple[str, ...],
+    grant: str,
+    imap: str,
+    token_url: str,
+) -> None:
+    before = (
+        "12-34",
+        "tom@company.ru",
+        "123456789:AAEhBOweik6ad9r_QXMENQ",
+        "domain",
+        "company.ru",
+        "bot@company.ru",
+        "",
+    )
+    after = ("support@company.ru", "", "", "", "")
+    typed = "\n".join([*before, *answers, *after, ""])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    path = tmp_path / "config.toml"
+    answer = imbot("init", str(path), "--no-check")
+    assert answer.code == 0, answer.err
+    settings = load(path, {})
+    for server in (settings.smtp, settings.mailbox):
+        assert (server.username, server.password.get_secret_value()) == ("bot@company.ru", "")
+        assert (server.oauth.grant, server.oauth.token_url, server.oauth.client_id) == (grant, token_url, "app-1")
+        assert server.oauth.client_secret.get_secret_value() == "s-1"
+    assert settings.mailbox.host == imap
+
+
 def test_init_writes_a_short_config_that_loads(
     imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from imbot.cli_doctor import compare_clocks
 from imbot.config import checked
 from tests.journeys.office import Office, open_office
+from tests.journeys.test_two_backends import glpi_says, second_bot, token_of, two_helpdesks
 from tests.servers import Certificates, Dovecot, Slapd
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("doctor")]
@@ -49,10 +50,42 @@ async def test_a_healthy_company_stands_on_every_leg(office: Office) -> None:
     code, legs = await imbot("doctor", "--json", "--config", config)
     assert code == 0, legs
     found = states(legs)
-    for leg in ("configuration", "templates", "data base", "disk", "directory", "smtp", "mailbox", "telegram"):
+    for leg in (
+        "configuration",
+        "helpdesk",
+        "templates",
+        "data base",
+        "disk",
+        "directory",
+        "smtp",
+        "mailbox",
+        "telegram",
+    ):
         assert found[leg] == "well", legs
     assert found["clock"] == "note"  # our Bot API server tells no time
     assert found["admins"] == "note"  # by letter only: Tom has not signed in
+
+
+async def test_each_helpdesk_and_each_mailbox_is_a_leg_and_has_a_round_trip_of_its_own(
+    office: Office, tmp_path: Path
+) -> None:
+    config = str(office.write_config(**two_helpdesks(office, tmp_path)))
+    _, legs = await imbot("doctor", "--json", "--config", config)
+    found = {leg["leg"]: leg for leg in legs}
+    assert found["mailbox"]["state"] == found["mailbox:glpi"]["state"] == "well"
+    assert f"signed in as {second_bot(office)}" in found["mailbox:glpi"]["says"]
+    assert "profile glpi (ru), letters to glpi@glpi.local" in found["helpdesk glpi"]["says"]
+    assert found["helpdesk"]["says"].endswith("are believed by auth-results of mx.example.test")
+    trip = asyncio.create_task(
+        imbot("doctor", "--round-trip", "--backend", "glpi", "--json", "--minutes", "0.5", "--config", config)
+    )
+    request = await office.letter_to("glpi@glpi.local", "imb:")
+    await glpi_says(office, "new", "Новая заявка", f" Статус : Новый\n Описание : {token_of(request)}\n")
+    code, legs = await trip
+    assert code == 0, legs
+    assert legs[-1]["says"] == "registered, number #0001042"
+    code, legs = await imbot("doctor", "--round-trip", "--backend", "gpli", "--json", "--config", config)
+    assert (code, legs[0]["says"]) == (1, "there is no helpdesk 'gpli'; there are itsm, glpi")
 
 
 async def test_a_wrong_password_and_a_wrong_authority_are_named(office: Office) -> None:
