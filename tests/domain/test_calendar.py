@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbot.domain.calendar import WorkingHours, after_working, is_night
@@ -76,6 +76,8 @@ def counted(start: datetime, span: timedelta, hours: WorkingHours) -> datetime:
     st.sampled_from((MOSCOW, BERLIN)),
     st.booleans(),
 )
+@example(CHANGES[0], 190, 40, {7}, (0, 95), BERLIN, False)
+@example(CHANGES[1], 190, 40, {7}, (0, 95), BERLIN, False)
 def test_working_time_is_what_one_would_count_by_hand(
     around: datetime,
     ahead: int,
