@@ -131,13 +131,16 @@ def mint_message_id(domain: str) -> str:
     return f"<{base64.b32encode(secrets.token_bytes(15)).decode().lower()}@{domain}>"
 
 
-_NOTE = "note."  # how the Message-ID of a letter begins that is about no request of its own: a code, a notice, an alert
+_NOTE_ID = re.compile(r"<(note|alert)\.[a-z2-7]{24}@")
 
 
-def mint_note_id(domain: str) -> str:
-    """Like `mint_message_id`, for letters to persons and admins: what answers one by itself can be told from the rest."""
-    return mint_message_id(domain).replace("<", f"<{_NOTE}", 1)
+def mint_note_id(domain: str, *, alert: bool = False) -> str:
+    """Like `mint_message_id`, for letters to persons and for alerts to admins: what a machine sends back for one can be told
+    from the rest, and for an alert from other notes."""
+    return mint_message_id(domain).replace("<", "<alert." if alert else "<note.", 1)
 
 
-def is_note_id(message_id: str) -> bool:
-    return re.match(r"<note\.[a-z2-7]{24}@", message_id.lower()) is not None
+def is_note_id(message_id: str, *, alert: bool = False) -> bool:
+    """Whether such a letter of ours bears it, or (`alert`) one to the admins."""
+    found = _NOTE_ID.match(message_id.lower())
+    return found is not None and (not alert or found.group(1) == "alert")
