@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from imbot.backends.learning_fields import is_label
+from imbot.backends.learning_fields import is_label, learn_fields
 from imbot.backends.learning_numbers import NumberForm, Sample, Text, literal
 from imbot.backends.patterns import Pattern, compile_pattern
 from imbot.domain.tickets import Status
@@ -82,6 +82,7 @@ def told(sample: Sample, forms: Sequence[NumberForm]) -> Told:
         for pattern in (_OWN_LABEL, _ANSWERED, _QUOTED, _GREETING)
         for found in pattern.findall(f"{body}\n{subject}")
     ]
+    own += [field.example for field in learn_fields([sample])]
     words = frozenset(word.casefold() for text in own for word in _WORD.findall(text))
     return Told(sample, _marked(subject, forms), _marked(body, forms), words)
 

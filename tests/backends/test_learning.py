@@ -106,17 +106,40 @@ def test_a_persons_own_words_are_not_taken_for_the_desks() -> None:
     assert report.status is Status.REGISTERED
 
 
-def test_what_is_negated_is_not_read_as_done() -> None:
+@pytest.mark.parametrize("text", ["Деск: не выполнена HD-77", "Деск: будет выполнена HD-77 завтра"])
+def test_what_is_negated_is_not_read_as_done(text: str) -> None:
     lesson = learn(
         [
-            a_sample("a", "registered", "HD-77", "HD-77", "Ваша заявка зарегистрирована."),
-            a_sample("b", "resolved", "HD-77", "HD-77", "Ваша заявка выполнена."),
+            a_sample("a", "registered", "HD-77", "Деск: зарегистрирована HD-77"),
+            a_sample("b", "resolved", "HD-77", "Деск: выполнена HD-77"),
+            a_sample("c", "resolved", "HD-78", "Сервис: выполнена HD-78"),
         ],
         {},
         "mine",
     )
-    report = read(lesson.profile, a_letter("HD-77", "К сожалению, ваша заявка не выполнена."), tz=UTC)
-    assert report is None or report.status is None
+    report = read(lesson.profile, a_letter(text), tz=UTC)
+    assert report is not None
+    assert report.status is None
+
+
+def test_the_label_of_a_value_is_no_status() -> None:
+    """A letter in progress may say "Решение: ищем"."""
+    samples = [
+        a_sample("a.eml", "registered", "HD-77", "Обращение HD-77 зарегистрировано"),
+        a_sample("b.eml", "resolved", "HD-77", "Обращение HD-77", "Решение: Выдан доступ"),
+    ]
+    with pytest.raises(CannotLearn, match=r"b\.eml: nothing says resolved"):
+        learn(samples, {}, "mine")
+
+
+def test_a_proposal_that_would_misread_a_sample_is_none() -> None:
+    """The second letter's subject bears somebody else's number."""
+    samples = [
+        a_sample("a.eml", "registered", "HD-77", "Обращение HD-77 зарегистрировано"),
+        a_sample("b.eml", "resolved", "HD-99", "Обращение HD-77 выполнено", "Вместо него открыто HD-99."),
+    ]
+    with pytest.raises(CannotLearn, match=r"b\.eml: what was learned reads resolved, HD-77 there, not resolved, HD-99"):
+        learn(samples, {}, "mine")
 
 
 def test_the_same_words_with_two_statuses_are_refused() -> None:
