@@ -115,11 +115,8 @@ def _joined(parts: dict[int, tuple[bool, str]]) -> str:
         encoded, value = parts[index]
         if encoded and index == min(parts) and value.count("'") >= 2:
             charset, _, value = value.split("'", 2)
-        if encoded:
-            data += _percent(value)
-        else:
-            data += decode_words(value).encode("utf-8", "replace") if not charset else value.encode("utf-8", "replace")
-    return one_line(decode(bytes(data), charset))
+        data += _percent(value) if encoded else value.encode("utf-8", "replace")
+    return decode_words(one_line(decode(bytes(data), charset)))  # both at once, and words cut by continuations
 
 
 def _percent(value: str) -> bytes:

@@ -30,3 +30,26 @@ def test_of_very_many_addresses_the_first_thousand_are_read() -> None:
     mail = bytes_to_mail(b"To: " + b",\n ".join(b"a%d@b.example" % number for number in range(20_000)) + b"\n\nx")
     assert mail.to == tuple(f"a{number}@b.example" for number in range(1000))
     assert len(parse_addresses("a@b.example," * 20_000)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"a lottery"@spam.example>', [("", '"a lottery"@spam.example')]),
+        ("Anna anna@example.test", [("Anna", "anna@example.test")]),
+        ("mailto:anna@example.test", [("", "anna@example.test")]),
+        ("<anna @ example.test>", [("", "anna@example.test")]),
+        ("MAILER-DAEMON", []),
+        ("<>", []),
+        ("a@b.example; c@d.example", [("", "a@b.example"), ("", "c@d.example")]),
+        ("One: a@b.example;, Two: c@d.example;, e@f.example", [("", "a@b.example"), ("", "c@d.example"), ("", "e@f.example")]),
+        ("(never closed a@b.example, c@d.example", [("never closed", "a@b.example"), ("", "c@d.example")]),
+    ],
+)  # fmt: skip
+def test_junk_around_addresses_is_left_out(text: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_addresses(text) == expected
+
+
+def test_a_name_cannot_turn_the_line_that_it_stands_in() -> None:
+    raw = b"From: =?utf-8?Q?=E2=80=AEmoT_=E2=81=A6Eve?= <eve@evil.example>\n\n"
+    assert bytes_to_mail(raw).sender_name == "moT Eve"
