@@ -117,16 +117,18 @@ class Carrying:
     async def _receive(self, ready: Sequence[_Ready]) -> None:
         """All at once to the one writer, which takes them in this order."""
         done = await asyncio.gather(*(self._one(one) for one in ready), return_exceptions=True)
+        outcomes = {one.kept.id: outcome for one, outcome in zip(ready, done, strict=True) if isinstance(outcome, str)}
+        if outcomes:  # one line for all of them: fifty would hold up the loop
+            log.info("letters_received", outcomes={str(id): outcome for id, outcome in outcomes.items()})
         for error in done:
             if isinstance(error, BaseException):
                 raise error
 
-    async def _one(self, ready: _Ready) -> None:
-        """The item border: whatever a letter does, it is set aside at the last try."""
+    async def _one(self, ready: _Ready) -> str | None:
+        """The item border: whatever a letter does, it is set aside at the last try. Returns its outcome, None: no fate yet."""
         id = ready.kept.id
         if ready.attempt > reports.TRIES:
-            await self._db.run(reports.refuse, id, "it could not be read in three tries", self._clock())
-            return
+            return await self._db.run(reports.refuse, id, "it could not be read in three tries", self._clock())
         try:
             if ready.error is not None:
                 raise ready.error
@@ -134,16 +136,17 @@ class Carrying:
                 raise TypeError("a letter without an answer")
             outcome = await self._db.run(reports.receive, id, ready.mail, self._clock(), self._env, ready.looked)
             hit("report_applied")
-            log.info("letter_received", mail=id, outcome=outcome)
+            return outcome
         except LetterRefused as error:
             if ready.attempt >= reports.TRIES or not error.died:
-                await self._db.run(reports.refuse, id, str(error), self._clock())
+                return await self._db.run(reports.refuse, id, str(error), self._clock())
         except StoreUnavailable:
             raise
         except Exception as error:
             log.exception("letter_set_aside", mail=id)
             if ready.attempt >= reports.TRIES:
-                await self._db.run(reports.refuse, id, f"internal error: {error!r}", self._clock())
+                return await self._db.run(reports.refuse, id, f"internal error: {error!r}", self._clock())
+        return None
 
 
 def _batch(kept: Sequence[RawLetter]) -> list[RawLetter]:

@@ -100,8 +100,12 @@ def by_number(c: Connection, backend: str, number: str) -> Ticket | None:
 
 def add_number(c: Connection, backend: str, number: str, ticket_id: str, now: datetime) -> bool:
     """Notes that the far end calls the ticket by this number; a ticket may have several. False: it is another ticket's."""
-    c.execute(_add_number(dialect(c)), {"backend": backend, "number": number, "ticket_id": ticket_id, "at": now})
-    return bool(c.execute(_OWNER, {"backend": backend, "number": number}).scalar_one() == ticket_id)
+    asked = {"backend": backend, "number": number}
+    owner = c.execute(_OWNER, asked).scalar()
+    if owner is None:
+        c.execute(_add_number(dialect(c)), {**asked, "ticket_id": ticket_id, "at": now})
+        owner = c.execute(_OWNER, asked).scalar_one()
+    return bool(owner == ticket_id)
 
 
 def numbers_of(c: Connection, ticket_id: str) -> list[str]:
