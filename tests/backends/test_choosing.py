@@ -48,6 +48,13 @@ def test_a_sender_goes_before_a_fingerprint_and_that_before_words() -> None:
     assert consider({"b": REDMINE, "c": GENERIC}, mail(subject="привет")).profile is None
 
 
+def test_where_two_share_a_sender_no_third_is_asked() -> None:
+    shared = ("itsm@company.example",)
+    choices = {"a": replace(IM, senders=shared), "b": replace(GENERIC, senders=shared), "c": REDMINE}
+    assert consider(choices, mail(subject="Обращение № 4521 закрыто", X_Redmine_Host="x")).name == "b"
+    assert consider(choices, mail(subject="привет", X_Redmine_Host="x")).name == "a"
+
+
 def test_every_candidate_says_which_tests_it_passed_and_failed() -> None:
     choices = {"im": replace(IM, senders=("itsm@company.example",)), "redmine": REDMINE}
     found = by_name(candidates(choices, mail(subject="Заявка № IM-CL-1042 выполнена")))

@@ -199,6 +199,11 @@ def test_answers_between_quoted_lines_stay() -> None:
     assert trimmed(text).shown == "315\n\nЗавтра\nпосле обеда"
 
 
+def test_a_line_right_above_a_broken_attribution_is_no_part_of_it() -> None:
+    text = f"Здравствуйте\n{QUOTES['Gmail, Russian, broken']}"
+    assert trimmed(text).shown == "Здравствуйте"
+
+
 def test_where_nothing_would_be_left_the_whole_is_shown() -> None:
     for text in (
         f"> {OLD}",
