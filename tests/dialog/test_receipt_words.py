@@ -119,3 +119,24 @@ def test_what_could_not_be_handed_over_is_named(letter: str, words: str) -> None
     assert told.endswith(" Администратор уже знает.\nЕсли срочно: 12-00.")
     assert check(screen, "en").endswith(" The administrator knows.\nIf it is urgent: 12-00.")
     assert failure_notice(ticket, "550").values["letter"] == "ticket"
+
+
+@pytest.mark.parametrize(
+    ("state", "knows", "contact", "says", "never"),
+    [
+        ({"handover": "failed"}, True, "12-00", ["Администратор уже знает.", "Если срочно: 12-00."], "Позвоните"),
+        ({"handover": "failed"}, False, "12-00", ["Позвоните поддержке: 12-00."], "уже знает"),
+        ({"handover": "failed"}, False, "", ["свяжитесь с поддержкой сами"], "уже знает"),
+        ({"unconfirmed": True}, True, "12-00", ["пока не подтвердила", "Администратор уже знает."], "Позвоните"),
+        ({"unconfirmed": True}, False, "12-00", ["пока не подтвердила", "Позвоните поддержке: 12-00."], "уже знает"),
+    ],
+)
+def test_an_admin_is_said_to_know_only_where_one_does(
+    state: dict[str, Any], knows: bool, contact: str, says: list[str], never: str
+) -> None:
+    values = {"title": "Принтер", "handover": "accepted", "accepted_at": START.isoformat()} | state
+    text = check(
+        receipt_screen(values | {"admin_knows": knows, "support_contact": contact, "now": START.isoformat()}), "ru"
+    )
+    assert all(words in text for words in says), text
+    assert never not in text
