@@ -70,9 +70,8 @@ def receive(
         return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
     looked = looked or look(mail, env)
     backend, words = looked.backend, looked.words
-    if looked.bounce is not None and (
-        backend is None or looked.bounce.formal
-    ):  # a helpdesk may write of undelivered mail
+    if looked.bounce is not None and (looked.bounce.formal or not breaker.is_expected(mail, env)):
+        # a helpdesk may write of undelivered mail: its words alone are no report
         named = returned.carry_out(c, looked.bounce, now, env)
         if named is not None:
             return _settle(c, mail_id, mail, named[1], _posts_words(looked.bounce), named[0].id, now)

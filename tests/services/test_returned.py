@@ -169,7 +169,7 @@ def test_a_helpdesk_that_writes_of_undelivered_mail_reports_no_failure(office: O
     status = b"Action: failed\r\nStatus: 5.1.1\r\n"
     part = MailPart("report.txt", "message/delivery-status", len(status), "0", data=status)
     text = f"Описание: не удалось доставить письмо: 550 5.1.1 no such user\n{ticket.token}\n"
-    text += f"> Message-ID: {ticket.message_id}\n" if believed else ""
+    text += f"> Message-ID: {ticket.message_id}\n"
     answer = a_mail(
         "Re: Undelivered Mail Returned to Sender", text, believed=believed, in_reply_to=(ticket.message_id,),
         attachments=(part,),
