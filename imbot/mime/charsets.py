@@ -74,7 +74,13 @@ def decode(data: bytes, declared: str = "", hint: str = "") -> str:
                 return data.decode("ascii").replace("\x00", "")
             codec = "iso2022_jp_ext"
         return _clean(_decoded(data, codec, ""))
-    return _clean(_decoded(data, codec_of(declared), codec_of(hint)))
+    codec = codec_of(declared) if declared else ""
+    if codec == "utf-8":
+        try:
+            return data.decode("utf-8").replace("\x00", "").removeprefix("\ufeff")  # it holds no lone surrogate
+        except UnicodeDecodeError:
+            pass
+    return _clean(_decoded(data, codec, codec_of(hint) if hint else ""))
 
 
 def _decoded(data: bytes, codec: str, hint: str) -> str:

@@ -27,7 +27,7 @@ def html_to_text(html: str) -> str:
     """The readable text of a page, at most its first two million characters. Links show their address where their words
     do not; what is hidden is left out."""
     html = html[:LONGEST]
-    if _depth(html) > DEEPEST:
+    if html.count("<") > DEEPEST and _depth(html) > DEEPEST:
         return _without_tags(html)
     from selectolax.lexbor import LexborHTMLParser
 
@@ -35,7 +35,8 @@ def html_to_text(html: str) -> str:
     page = Page()
     root = tree.body or tree.root
     if root is not None:
-        _walk(root, page)
+        lowered = html.lower()
+        _walk(root, page, any(word in lowered for word in ("hidden", "none", "&#")))
     return page.whole()
 
 
@@ -58,8 +59,9 @@ def _without_tags(html: str) -> str:
     return BLANKS.sub(" ", INVISIBLE.sub("", unescape("".join(words)))).strip()
 
 
-def _walk(root: Any, page: Page) -> None:
-    """Depth first with a stack of its own: letters nest thousands of levels deep."""
+def _walk(root: Any, page: Page, hiding: bool) -> None:
+    """Depth first with a stack of its own: letters nest thousands of levels deep. `hiding`: something may be hidden, so
+    attributes, which take longer than all else, are looked at."""
     node: Any = root
     top = root.mem_id
     lists: list[int] = []
@@ -70,7 +72,7 @@ def _walk(root: Any, page: Page) -> None:
         if tag == "-text":
             text = node.text_content or ""
             page.raw(text) if pre else page.text(text)
-        elif not _skipped(node, tag):
+        elif not (tag in _SKIPPED or tag[0] in "-_!" or (hiding and _is_hidden(node))):
             pre += tag == "pre"
             _open(node, tag, page, lists)
             down = node.child
@@ -88,9 +90,7 @@ def _walk(root: Any, page: Page) -> None:
         node = None if node is None or node.mem_id == top else node.next
 
 
-def _skipped(node: Any, tag: str) -> bool:
-    if tag in _SKIPPED or tag.startswith(("-", "_", "!")):
-        return True
+def _is_hidden(node: Any) -> bool:
     attributes = node.attributes
     return "hidden" in attributes or bool(_HIDDEN.search((attributes.get("style") or "")[:500]))
 

@@ -75,13 +75,16 @@ class Page:
         self.line(1)
 
     def text(self, text: str) -> None:
-        text = INVISIBLE.sub("", text)
-        lead, core = text[:1].isspace(), BLANKS.sub(" ", text).strip(" ")
+        if text.isprintable() and "  " not in text:  # most words: no other blanks, nothing invisible
+            core = text.strip(" ")
+        else:
+            text = INVISIBLE.sub("", text)
+            core = BLANKS.sub(" ", text).strip(" ")
         if not core:
             self.space = self.space or bool(text)
             self.hollow = self.hollow or ("\u00a0" in text and self.breaks > 0 and not self.held)
             return
-        self._write(core, lead)
+        self._write(core, text[0].isspace())
         self.space = text[-1:].isspace()
 
     def raw(self, text: str) -> None:

@@ -55,3 +55,14 @@ def test_html_becomes_readable_text() -> None:
 )
 def test_tables_lists_and_empty_lines_stay_readable(page: str, text: str) -> None:
     assert html_to_text(page) == text
+
+
+@pytest.mark.parametrize(
+    "attribute", ["hidden", 'style="display: none"', "style='VISIBILITY:hidden'", 'style="display:n&#111;ne"']
+)
+def test_what_is_hidden_is_left_out(attribute: str) -> None:
+    assert html_to_text(f"a<div {attribute}>b<p>c</p></div><p>d") == "a\n\nd"
+
+
+def test_zero_width_characters_and_hard_blanks_go() -> None:
+    assert html_to_text("<p>За\u200bяв\u00adка\u00a0№\u00a05  принята\ufeff") == "Заявка № 5 принята"
