@@ -35,7 +35,7 @@ from imbot.loops.screens import Screens
 from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
 from imbot.services.env import WATCHER, Env
-from imbot.store import epoch, inbox
+from imbot.store import epoch, inbox, tickets
 from imbot.store.db import Db
 from imbot.store.lock import InstanceLock
 from imbot.store.migrate import migrate
@@ -205,6 +205,8 @@ async def build(settings: Settings, clock: Clock = _now) -> App:
             log.info("migrated", revisions=applied)
         db = await Db.open(folders.database)
         await _begin_epoch(db, folders.root / "imbot.epoch")
+        for name, count in (await db.read(tickets.of_lost_backends, tuple(env.backends))).items():
+            log.warning("helpdesk_missing", backend=name, open_requests=count)
         return App(settings, folders, lock, db, env, clock)
     except BaseException:
         lock.release()

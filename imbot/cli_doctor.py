@@ -118,16 +118,24 @@ def _templates(settings: Settings) -> list[Leg]:
 
 
 def _database(settings: Settings) -> Leg:
-    from imbot.store import admin, epoch
+    from imbot.services.env import DEFAULT_BACKEND
+    from imbot.store import admin, epoch, tickets
     from imbot.store.db import once
 
     try:
         url = database(settings)
-        complaint, held = once(url, lambda c: (admin.integrity(c), epoch.held(c)))
+        known = (DEFAULT_BACKEND, *settings.backends)
+        complaint, held, lost = once(
+            url, lambda c: (admin.integrity(c), epoch.held(c), tickets.of_lost_backends(c, known))
+        )
     except ImbotError as error:
         return Leg("data base", "wrong", str(error), "`imbot migrate` makes or mends the schema")
     if complaint:
         return Leg("data base", "wrong", complaint, "stop imbot, keep a copy, put the last good backup back")
+    if lost:
+        words = ", ".join(f"{count} of {name}" for name, count in lost.items())
+        hint = "put [backends.<name>] back until they have ended: letters about them go to [itsm]"
+        return Leg("data base", "wrong", f"open requests of helpdesks that are not in the settings: {words}", hint)
     if held:
         hint = "`imbot outbox list`, then `imbot outbox confirm`"
         return Leg("data base", "wrong", "older than what was sent: nothing goes out", hint)

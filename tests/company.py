@@ -138,7 +138,7 @@ def _settle_in(c: Any) -> None:
         person_id=anna.id,
         chat_key=ANNA.key,
         title="Принтер: =HYPERLINK(1)",
-        backend="inframanager",
+        backend="itsm",
         token="imb:7KQ2MXPA4T",
         message_id="<1@company.ru>",
         created_at=NOW - timedelta(days=2),
@@ -146,7 +146,7 @@ def _settle_in(c: Any) -> None:
         location="Офис 1",
     )
     tickets.add(c, first, "office-1")
-    tickets.add_number(c, "inframanager", "IM-CL-1042", "t1", NOW)
+    tickets.add_number(c, "itsm", "IM-CL-1042", "t1", NOW)
     tickets.save(c, replace(first, number="IM-CL-1042", status=Status.CLOSED, resolved_at=NOW, closed_at=NOW))
     second = replace(first, id="t2", token="imb:AAAAAAAAAA", message_id="<2@company.ru>", title="Old", created_at=NOW)
     tickets.add(c, second)

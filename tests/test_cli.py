@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -127,6 +128,14 @@ def test_doctor_names_every_leg_that_does_not_stand(company: Company) -> None:
     assert legs["directory"]["says"].endswith("1 active persons, 1 disabled")
     assert legs["admins"]["says"] == "tom@company.ru in the chat"
     assert all(row["hint"] for row in legs.values() if row["state"] == "wrong")
+
+
+def test_doctor_finds_open_requests_of_a_helpdesk_that_is_gone(company: Company) -> None:
+    with sqlite3.connect(company.folder / "var" / "imbot.db") as db:
+        db.execute("UPDATE tickets SET backend = 'house', status = 'new'")
+    legs = {row["leg"]: row for row in company("doctor", "--json").rows}
+    assert legs["data base"]["state"] == "wrong"
+    assert "of house" in legs["data base"]["says"]
 
 
 def test_doctor_with_a_wrong_config_says_only_that(company: Company) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
-from imbot.domain.tickets import OPEN, Handover, Status, Ticket
+from imbot.domain.tickets import OPEN, OWN_DESK, Handover, Status, Ticket
 from imbot.store.schema import people, ticket_numbers, tickets
 from imbot.store.sql import dialect, insert
 
@@ -148,6 +149,13 @@ def clear_location(c: Connection, person_id: int) -> int:
     """Forgets the places of a person's tickets, so that none is offered next time. Returns how many there were."""
     found = update(tickets).where(tickets.c.person_id == person_id, tickets.c.location != "")
     return c.execute(found.values(location="", location_key="")).rowcount
+
+
+def of_lost_backends(c: Connection, known: Sequence[str]) -> dict[str, int]:
+    """Open tickets of helpdesks that the settings do not name any more, counted by helpdesk."""
+    t = tickets.c
+    found = select(t.backend, func.count()).where(t.backend.not_in([*known, OWN_DESK]), t.status.in_(sorted(OPEN)))
+    return {row[0]: row[1] for row in c.execute(found.group_by(t.backend).order_by(t.backend))}
 
 
 def count_of_status(c: Connection) -> dict[str, int]:

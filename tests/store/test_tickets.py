@@ -140,3 +140,16 @@ def test_the_ledger_only_grows_in_order(c: Connection, anna: Person) -> None:
     assert (rows[1].at, rows[1].values) == (NOW, {"answer": "250 ok", "at": LATER.isoformat()})
     assert ledger.entry(c, other) == ("tick2", ledger.LedgerRow(other, NOW, "filed", {}))
     assert ledger.entry(c, 99) is None
+
+
+def test_open_tickets_of_helpdesks_that_are_gone_are_counted(c: Connection, anna: Person) -> None:
+    for id, backend, status in (
+        ("a", "glpi", Status.NEW),
+        ("b", "glpi", Status.IN_PROGRESS),
+        ("c", "glpi", Status.CLOSED),
+        ("d", "itsm", Status.NEW),
+        ("e", "desk", Status.NEW),
+    ):
+        file_ticket(c, anna.id, id, backend=backend, status=status)
+    assert tickets.of_lost_backends(c, ["itsm"]) == {"glpi": 2}
+    assert tickets.of_lost_backends(c, ["itsm", "glpi"]) == {}
