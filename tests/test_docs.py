@@ -12,7 +12,15 @@ import pytest
 from imbot.backends.profiles import parse_profile
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "README.ru.md", "CONTRIBUTING.md", "docs/profiles.md", "docs/support-memo.ru.md")
+DOCUMENTS = (
+    "README.md",
+    "README.ru.md",
+    "CONTRIBUTING.md",
+    "docs/helpdesks.md",
+    "docs/oauth.md",
+    "docs/profiles.md",
+    "docs/support-memo.ru.md",
+)
 
 
 def helps() -> dict[tuple[str, ...], str]:
