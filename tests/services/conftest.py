@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,6 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 
 
 def make_env(**changes: Any) -> Env:
-    from dataclasses import replace
-
     profile = replace(load_profile(packed("templates") / "mail" / "inframanager"), senders=("itsm@demo.local",))
     backend = Backend(
         profile,
@@ -124,6 +122,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("services") / "imbot.db"
     migrate(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def company(office: Office, tmp_path: Path) -> Office:
+    """The office with a folder for files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    dialog = DialogSettings(support_contact="00-11", language="ru", refused_types=frozenset({"exe", "js"}))
+    office.env = replace(office.env, files=folder, dialog=dialog)
+    return office
 
 
 @pytest.fixture

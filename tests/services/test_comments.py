@@ -1,75 +1,24 @@
-"""What support writes: words, files and the whole letter, from the letter to the parcels of the chat."""
+"""What support writes: its words and files, from the letter to the parcels of the chat."""
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import pytest
 
-from imbot.dialog.facts import DialogSettings
 from imbot.domain.chats import Pressed
-from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import InboundMail, MailPart
-from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status, Ticket
-from imbot.services import delivery, reports, sending
+from imbot.services import sending
 from imbot.services.upkeep import lying_for_days, strays
-from imbot.store import inbox, ledger, letters, outbox, people, received, tickets
-from imbot.store.letters import LetterRow
+from imbot.store import ledger, received, tickets
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
+from tests.services.enclosed import PDF, a_part, a_png, names_sent, parcels, receive, said
 from tests.services.inbound import a_mail, a_ticket
 
-PDF = b"%PDF-1.4 the act"
 HTML = '<p>Сделано.</p><img src="cid:one"><p>С уважением,</p><img src="cid:logo">'
-
-
-def a_png(width: int, height: int, more: bytes = b"") -> bytes:
-    head = struct.pack(">II", width, height) + b"\x08\x02\x00\x00\x00"
-    return (
-        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", crc32(b"IHDR" + head)) + more
-    )
-
-
-def a_part(name: str, data: bytes, content_type: str = "application/octet-stream", **more: Any) -> MailPart:
-    return MailPart(name, content_type, len(data), sha256(data).hexdigest(), data=data, **more)
-
-
-@pytest.fixture
-def company(office: Office, tmp_path: Path) -> Office:
-    """The office with a folder for files."""
-    folder = tmp_path / "files"
-    folder.mkdir()
-    dialog = DialogSettings(support_contact="00-11", language="ru", refused_types=frozenset({"exe", "js"}))
-    office.env = replace(office.env, files=folder, dialog=dialog)
-    return office
-
-
-def receive(office: Office, mail: InboundMail) -> str:
-    mail_id = inbox.keep_raw(
-        office.c, "replies", "1", mail.sha256, raw=b"x", size=1, sha256=mail.sha256, now=office.now
-    )
-    return reports.receive(office.c, mail_id, mail, office.now, office.env, reports.prepare(mail, office.env))
-
-
-def parcels(office: Office, *kinds: Kind) -> list[Parcel]:
-    found = [one.parcel for one in outbox.open_parcels(office.c, 1000)]
-    return [parcel for parcel in found if parcel.kind in (kinds or (Kind.NOTICE, Kind.FILE))]
-
-
-def said(office: Office) -> dict[str, Any]:
-    """The values of the newest notice."""
-    values: dict[str, Any] = parcels(office, Kind.NOTICE)[-1].payload["screen"]["values"]
-    return values
-
-
-def names_sent(office: Office) -> list[str]:
-    rows = [received.get(office.c, parcel.payload["received"]) for parcel in parcels(office, Kind.FILE)]
-    return [row.name for row in rows if row is not None]
 
 
 def test_a_comment_reaches_the_chat_with_its_files_behind_it_in_order(company: Office) -> None:
@@ -260,178 +209,6 @@ def test_what_is_attached_or_large_is_never_taken_for_a_logo(company: Office, pa
     for count in (1, 2, 3):
         receive(company, letter_with(company, ticket, part))
         assert len(names_sent(company)) == count
-
-
-# --- show all
-
-
-LONG = "\n".join(f"Строка {number} длинного письма поддержки." for number in range(400))
-
-
-def press_show_all(office: Office, chat: Any = ANNA) -> dict[str, Any]:
-    rows = parcels(office, Kind.NOTICE)[-1].payload["screen"]["rows"]
-    (button,) = (one for row in rows for one in row if one["label"] == "show_all")
-    office.take(chat, Pressed(button["value"]))
-    return office.screen(chat)
-
-
-def test_a_long_letter_is_shown_in_pages_that_hold_every_word(company: Office) -> None:
-    ticket = a_ticket(company)
-    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
-    screen = press_show_all(company)
-    pages = [screen["values"]["text"]]
-    while any(one["label"] == "page_on" for row in screen["rows"] for one in row):
-        company.press("page_on")
-        screen = company.screen()
-        pages.append(screen["values"]["text"])
-    assert screen["name"] == "more"
-    assert len(pages) == screen["values"]["pages"] > 2
-    assert "\n".join(pages).startswith(LONG)
-    company.press("page_back")
-    assert company.screen()["values"]["text"] == pages[-2]
-
-
-def test_a_quoted_answer_of_support_can_be_seen_but_our_own_words_are_no_rest(company: Office) -> None:
-    ticket = a_ticket(company)
-    words = "Принтер на третьем этаже опять печатает полосами"
-    letters.save_letter(
-        company.c, LetterRow("<2@demo.local>", ticket.id, "addition", {"subject": "", "text": words}, NOW)
-    )
-    head = "\n\n23.11.2026 12:00, bot@demo.local пишет:\n"
-    receive(company, a_mail("Re: Принтер", f"Зайдём после обеда. {ticket.token}{head}> {words}\n"))
-    assert said(company)["more"] == 0
-    quoted = f"> Картридж заказан, привезут в среду\n> {words}"
-    receive(company, a_mail("Re: Принтер", f"Привезли. {ticket.token}{head}{quoted}\n"))
-    assert said(company)["comment"].startswith("Привезли")
-    assert "Картридж" not in said(company)["comment"]
-    assert "Картридж заказан" in press_show_all(company)["values"]["text"]
-
-
-def test_nobody_else_reads_the_letter_by_its_button(company: Office) -> None:
-    ticket = a_ticket(company)
-    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
-    eve = company.link(EVE, EVE_ENTRY)
-    hers = a_ticket(company, "t2", person_id=eve.id, chat_key=EVE.key)
-    assert press_show_all(company, EVE)["name"] != "more"
-    company.take(EVE, Pressed(f"more:{hers.id}:1:0"))  # her own ticket, his letter
-    assert company.screen(EVE)["name"] != "more"
-    assert "Строка" not in str(company.screen(EVE))
-    company.take(ANNA, Pressed(f"more:{ticket.id}:77:0"))
-    assert company.screen()["name"] != "more"
-
-
-def test_a_letter_that_was_forgotten_in_time_is_said_to_be_so(company: Office) -> None:
-    ticket = a_ticket(company)
-    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
-    company.later(days=91)
-    received.prune_texts(company.c, company.now)
-    values = press_show_all(company)["values"]
-    assert (values["gone"], values["text"]) == (True, "")
-
-
-# --- fates of the parcels
-
-
-def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:
-    assert office.env.files is not None
-    return sending.files_for_letter(office.c, note.payload["files"], most, office.env.files)
-
-
-def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
-    ticket = a_ticket(office)
-    receive(office, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
-    (notice,) = outbox.claim(office.c, office.now, 10, only="telegram")
-    delivery.message_shown(office.c, notice, ANNA.key, "m7", office.now)
-    (file,) = (one for one in outbox.claim(office.c, office.now, 10, only="telegram") if one.kind is Kind.FILE)
-    return ticket, file
-
-
-def test_a_file_that_arrived_is_done_and_a_reply_to_it_means_its_ticket(company: Office) -> None:
-    ticket, file = a_sent_file(company)
-    found = sending.file_to_send(company.c, file)
-    assert found is not None
-    assert found[1] == ticket.title
-    sending.file_sent(company.c, file, "m8", company.now)
-    assert letters.ticket_of_message(company.c, ANNA.key, "m8") == ticket.id
-    assert received.of_mail(company.c, 1)[0].fate == "sent"
-    assert parcels(company, Kind.FILE) == []
-    assert sending.file_to_send(company.c, file) is None
-
-
-def test_a_file_that_telegram_refuses_is_told_by_name_size_and_whom_to_ask(company: Office) -> None:
-    _, file = a_sent_file(company)
-    error = DeliveryError("Request Entity Too Large", permanent=True, kind="refused", code="413")
-    delivery.failed(company.c, file, error, company.now, company.env)
-    told = parcels(company, Kind.NOTICE)[-1].payload["screen"]
-    assert told["name"] == "notice_file_not_sent"
-    values = told["values"]
-    assert (values["file"], values["size"], values["reason"], values["support_contact"]) == (
-        "акт.pdf",
-        len(PDF),
-        "too_large",
-        "00-11",
-    )
-    assert received.of_mail(company.c, 1)[0].fate == "refused"
-
-
-def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(company: Office) -> None:
-    ticket = a_ticket(company)
-    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
-    (notice,) = outbox.claim(company.c, company.now, 10, only="telegram")
-    delivery.failed(
-        company.c, notice, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env
-    )
-    notes = parcels(company, Kind.NOTE)
-    assert [note.payload["files"] for note in notes] == [["1-0"], ["1-0"]]
-    first = outbox.claim(company.c, company.now, 10, only="smtp")[0]
-    carried = letter_files(company, first)
-    assert [row.name for row in carried.attached] == ["акт.pdf"]
-    sending.files_went(company.c, first, "250", carried.attached, company.now)
-    assert letter_files(company, notes[1]) == sending.ForLetter((), ())
-
-
-def test_a_file_whose_notice_was_seen_goes_by_a_letter_of_its_own(company: Office) -> None:
-    _, file = a_sent_file(company)
-    delivery.failed(company.c, file, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env)
-    (note,) = parcels(company, Kind.NOTE)
-    assert note.payload["screen"]["values"]["files"][0]["name"] == "акт.pdf"
-    assert note.payload["to"] == "anna@demo.local"
-
-
-def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(company: Office) -> None:
-    ticket = a_ticket(company)
-    people.set_blocked(company.c, ANNA.key, True, company.now)
-    parts = (a_part("акт.pdf", PDF), a_part("большой.bin", b"x" * 2000))
-    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=parts))
-    assert parcels(company) == []
-    (note,) = parcels(company, Kind.NOTE)
-    carried = letter_files(company, note, 1000)
-    assert [row.name for row in carried.attached] == ["акт.pdf"]
-    assert carried.left_out == ({"name": "большой.bin", "size": 2000},)
-    for lying in company.env.files.iterdir():  # type: ignore[union-attr]
-        lying.unlink()
-    assert len(letter_files(company, note).left_out) == 2  # named, though their bytes are gone
-
-
-def test_a_letter_to_a_person_bears_the_whole_words_at_once_and_to_nobody_else(company: Office) -> None:
-    ticket = a_ticket(company)
-    people.set_blocked(company.c, ANNA.key, True, company.now)
-    receive(company, a_mail("О вашей просьбе", f"{LONG}\n{ticket.token}"))
-    (note,) = parcels(company, Kind.NOTE)
-    assert sending.whole_letter(company.c, note.payload).startswith(LONG)
-    assert sending.whole_letter(company.c, {**note.payload, "ticket": "another"}) == ""
-    assert sending.whole_letter(company.c, {"screen": {"values": {}}, "ticket": ticket.id}) == ""
-
-
-def test_a_file_never_reaches_a_chat_that_is_somebody_elses_by_now(company: Office) -> None:
-    _, file = a_sent_file(company)
-    company.link(ANNA, EVE_ENTRY)
-    from imbot.services import telling
-
-    assert not telling.may_show(company.c, file)
-    delivery.reroute(company.c, file, company.now, company.env)
-    (note,) = parcels(company, Kind.NOTE)
-    assert (note.payload["to"], note.payload["files"]) == ("anna@demo.local", ["1-0"])
 
 
 def test_a_file_of_an_older_report_is_passed_on_though_its_status_is_not(company: Office) -> None:

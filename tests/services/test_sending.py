@@ -1,0 +1,102 @@
+"""Files of support on their way: arrived, refused, by letter, never to somebody else."""
+
+from __future__ import annotations
+
+from imbot.domain.errors import DeliveryError
+from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.tickets import Ticket
+from imbot.services import delivery, sending, telling
+from imbot.store import letters, outbox, people, received
+from tests.services.conftest import ANNA, EVE_ENTRY, Office
+from tests.services.enclosed import PDF, a_part, parcels, receive
+from tests.services.inbound import a_mail, a_ticket
+
+
+def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:
+    assert office.env.files is not None
+    return sending.files_for_letter(office.c, note.payload["files"], most, office.env.files)
+
+
+def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
+    ticket = a_ticket(office)
+    receive(office, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
+    (notice,) = outbox.claim(office.c, office.now, 10, only="telegram")
+    delivery.message_shown(office.c, notice, ANNA.key, "m7", office.now)
+    (file,) = (one for one in outbox.claim(office.c, office.now, 10, only="telegram") if one.kind is Kind.FILE)
+    return ticket, file
+
+
+def test_a_file_that_arrived_is_done_and_a_reply_to_it_means_its_ticket(company: Office) -> None:
+    ticket, file = a_sent_file(company)
+    found = sending.file_to_send(company.c, file)
+    assert found is not None
+    assert found[1] == ticket.title
+    sending.file_sent(company.c, file, "m8", company.now)
+    assert letters.ticket_of_message(company.c, ANNA.key, "m8") == ticket.id
+    assert received.of_mail(company.c, 1)[0].fate == "sent"
+    assert parcels(company, Kind.FILE) == []
+    assert sending.file_to_send(company.c, file) is None
+
+
+def test_a_file_that_telegram_refuses_is_told_by_name_size_and_whom_to_ask(company: Office) -> None:
+    _, file = a_sent_file(company)
+    error = DeliveryError("Request Entity Too Large", permanent=True, kind="refused", code="413")
+    delivery.failed(company.c, file, error, company.now, company.env)
+    told = parcels(company, Kind.NOTICE)[-1].payload["screen"]
+    assert told["name"] == "notice_file_not_sent"
+    values = told["values"]
+    assert (values["file"], values["size"], values["reason"], values["support_contact"]) == (
+        "акт.pdf",
+        len(PDF),
+        "too_large",
+        "00-11",
+    )
+    assert received.of_mail(company.c, 1)[0].fate == "refused"
+
+
+def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(company: Office) -> None:
+    ticket = a_ticket(company)
+    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
+    (notice,) = outbox.claim(company.c, company.now, 10, only="telegram")
+    delivery.failed(
+        company.c, notice, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env
+    )
+    notes = parcels(company, Kind.NOTE)
+    assert [note.payload["files"] for note in notes] == [["1-0"], ["1-0"]]
+    first = outbox.claim(company.c, company.now, 10, only="smtp")[0]
+    carried = letter_files(company, first)
+    assert [row.name for row in carried.attached] == ["акт.pdf"]
+    sending.files_went(company.c, first, "250", carried.attached, company.now)
+    assert letter_files(company, notes[1]) == sending.ForLetter((), ())
+
+
+def test_a_file_whose_notice_was_seen_goes_by_a_letter_of_its_own(company: Office) -> None:
+    _, file = a_sent_file(company)
+    delivery.failed(company.c, file, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env)
+    (note,) = parcels(company, Kind.NOTE)
+    assert note.payload["screen"]["values"]["files"][0]["name"] == "акт.pdf"
+    assert note.payload["to"] == "anna@demo.local"
+
+
+def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(company: Office) -> None:
+    ticket = a_ticket(company)
+    people.set_blocked(company.c, ANNA.key, True, company.now)
+    parts = (a_part("акт.pdf", PDF), a_part("большой.bin", b"x" * 2000))
+    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=parts))
+    assert parcels(company) == []
+    (note,) = parcels(company, Kind.NOTE)
+    carried = letter_files(company, note, 1000)
+    assert [row.name for row in carried.attached] == ["акт.pdf"]
+    assert carried.left_out == ({"name": "большой.bin", "size": 2000},)
+    for lying in company.env.files.iterdir():  # type: ignore[union-attr]
+        lying.unlink()
+    assert len(letter_files(company, note).left_out) == 2  # named, though their bytes are gone
+
+
+def test_a_file_never_reaches_a_chat_that_is_somebody_elses_by_now(company: Office) -> None:
+    _, file = a_sent_file(company)
+    company.link(ANNA, EVE_ENTRY)
+    assert not telling.may_show(company.c, file)
+    delivery.reroute(company.c, file, company.now, company.env)
+    (note,) = parcels(company, Kind.NOTE)
+    assert (note.payload["to"], note.payload["files"]) == ("anna@demo.local", ["1-0"])
