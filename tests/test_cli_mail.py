@@ -101,6 +101,24 @@ def test_a_letter_of_another_system_is_not_taken_for_one_in_use(desk: Desk) -> N
     assert "Would be: quarantined" in page
 
 
+def test_files_that_would_go_along_are_named_and_not_written(desk: Desk) -> None:
+    parts = ["--x", "Content-Type: text/plain; charset=utf-8", "", "Решение: см. файл", "--x"]
+    parts += [
+        "Content-Type: application/pdf",
+        "Content-Disposition: attachment; filename=akt.pdf",
+        "",
+        "%PDF-1.4",
+        "--x--",
+        "",
+    ]
+    head, _, _ = DONE.decode().partition("Content-Type")
+    raw = f"{head}Content-Type: multipart/mixed; boundary=x\r\n\r\n" + "\r\n".join(parts)
+    page = explained(desk, raw.encode())
+    assert "  file akt.pdf, 8 bytes" in page
+    assert "told: file 'akt.pdf' to chat telegram:1001" in page
+    assert list((desk.folder / "var" / "files").iterdir()) == []
+
+
 def test_the_page_for_scripts_has_the_same(desk: Desk) -> None:
     (page,) = desk("mail", "explain", "--json", desk.file("letter.eml", DONE)).rows
     assert page["profile"]["taken"] == "itsm"

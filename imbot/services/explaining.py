@@ -22,7 +22,7 @@ from imbot.services import reports
 from imbot.services.binding import Tried, bind
 from imbot.services.env import Env
 from imbot.services.signin import chat_language
-from imbot.store import admin, inbox, ledger, people, tickets
+from imbot.store import admin, inbox, ledger, people, received, tickets
 
 _NOWHERE = "explained"  # the mailbox of a letter that lies in no mailbox
 
@@ -105,6 +105,10 @@ def _told(c: Connection, parcel: Parcel, env: Env) -> Told:
     screen = parcel.payload.get("screen")
     if parcel.kind is Kind.ALERT:
         return Told("alert", "the admins", env.language, None)
+    if parcel.kind is Kind.FILE:
+        file = received.get(c, str(parcel.payload.get("received", "")))
+        called = f"file {file.name!r}" if file else "file"
+        return Told(called, f"chat {parcel.lane.removeprefix('chat:')}", env.language, None)
     if parcel.kind is Kind.NOTE:
         to = str(parcel.payload.get("to", ""))
         return Told("letter", to, str(parcel.payload.get("lang") or env.language), screen)
