@@ -161,7 +161,9 @@ def _tickets(c: Connection, what: str) -> list[dict[str, Any]]:
                 "created_at": one.created_at,
                 "requester": person.address if person else "",
                 "stars": rating.stars if rating else None,
-                "ledger": [{"at": row.at, "what": row.what, "values": row.values} for row in ledger.ledger(c, id)],
+                "ledger": [
+                    {"at": row.at, "what": row.what, "values": _named(c, row.values)} for row in ledger.ledger(c, id)
+                ],
                 "letters": [
                     {"at": row.put_at, "kind": row.kind, "message_id": row.message_id, "outcome": row.outcome}
                     for row in letters.letters_of(c, id)
@@ -175,6 +177,14 @@ def _tickets(c: Connection, what: str) -> list[dict[str, Any]]:
     if not found:
         raise ImbotError(f"there is no ticket {what!r}")
     return found
+
+
+def _named(c: Connection, values: dict[str, Any]) -> dict[str, Any]:
+    """Who decided something stands in the ledger without a name."""
+    from imbot.services import watchdog
+
+    by = watchdog.name_of(c, str(values.get("by", "")))
+    return {**values, "by": by} if by else values
 
 
 def _say_ticket(one: dict[str, Any], settings: Settings) -> None:

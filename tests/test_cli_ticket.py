@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -42,6 +43,7 @@ def test_what_is_unconfirmed_is_listed_with_what_was_decided(silent: Company) ->
     (row,) = silent("ticket", "unconfirmed", "--json").rows
     assert (row["id"], row["waiting"], row["decision"], row["answer"]) == ("t2", 1, "", "250 queued")
     assert silent("ticket", "leave", "t2").out == "t2: left as it is\n"
+    assert f"left  by={getpass.getuser()}" in silent("ticket", "show", "t2").out
     listed = silent("ticket", "unconfirmed").out
     assert "left (" in listed
     assert "anna@company.ru" in listed

@@ -65,6 +65,7 @@ class Timers:
         """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
         for leg, since in await self._db.read(telling.open_alarms):
             self._pulse.remember(leg, since)
+        await self._db.run(watchdog.adopt, self._clock(), self._env)
         scheduler = AsyncIOScheduler(timezone=self._env.zone)
         poll = IntervalTrigger(seconds=self._poll_seconds, timezone=self._env.zone)
         scheduler.add_job(self._guarded, poll, args=["poll", self._poke], max_instances=1, coalesce=True)

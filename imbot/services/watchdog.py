@@ -12,7 +12,7 @@ claimed. The employee is told once a ticket, admins once a sending.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ from imbot.services.env import Env, leg_of
 from imbot.store import inbox, ledger, letters, outbox, people, tickets, watches
 from imbot.store.watches import Question
 
+_ADOPTED = timedelta(days=7)  # what is older has long been asked about by telephone
 _AT_ONCE = 200  # tickets a look
 _ONE_BY_ONE = 3  # open questions that each get a message of their own; more are told of together
 _TROUBLE = ("bounced", "delayed")  # what the ledger calls reports of the post
@@ -38,6 +39,17 @@ def watch(c: Connection, ticket: Ticket, now: datetime, env: Env) -> None:
     backend = env.backend(ticket.backend)
     if backend.register_wait and backend.profile.registers and awaits_confirmation(ticket):
         watches.watch(c, ticket.id, after_working(now, backend.register_wait, env.working), now)
+
+
+def adopt(c: Connection, now: datetime, env: Env) -> int:
+    """Once in the life of a data base: watch the requests of the last days that were accepted before anybody watched."""
+    if not inbox.first_time(c, "watchdog", now):
+        return 0
+    found = [tickets.get(c, id) for id in watches.accepted_since(c, now - _ADOPTED)]
+    for ticket in found:
+        if ticket is not None:
+            watch(c, ticket, ticket.accepted_at or ticket.created_at, env)
+    return len(found)
 
 
 def look(c: Connection, now: datetime, env: Env) -> int:

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from imbot.store.facts import fact, facts_of, forget_fact, set_fact
+from imbot.store.schema import tickets
 
 _WATCH, _QUESTION = "registration:", "question:"
 
@@ -51,6 +52,13 @@ def due(c: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
     return sorted(found, key=lambda one: (one[1], one[0]))[:limit]
 
 
+def accepted_since(c: Connection, since: datetime) -> list[str]:
+    """Tickets filed since then whose letter the mail server took and that have no number and no status."""
+    t = tickets.c
+    found = select(t.id).where(t.created_at >= since, t.handover == "accepted", t.status == "new", t.number == "")
+    return list(c.execute(found.order_by(t.created_at, t.id)).scalars())
+
+
 def question(c: Connection, ticket_id: str) -> Question | None:
     return _read(fact(c, _QUESTION + ticket_id))
 
@@ -70,10 +78,10 @@ def questions(c: Connection) -> list[tuple[str, Question]]:
 
 
 def forget_persons(
-    c: Connection, tickets: Collection[str], chats: Collection[str], address: str, now: datetime
+    c: Connection, ticket_ids: Collection[str], chats: Collection[str], address: str, now: datetime
 ) -> None:
     """Of somebody who is erased: nothing is watched for them, and no question bears their chat or address."""
-    for ticket_id in tickets:
+    for ticket_id in ticket_ids:
         unwatch(c, ticket_id)
         forget_question(c, ticket_id)
     for ticket_id, asked in questions(c):

@@ -183,3 +183,13 @@ def test_an_admin_who_shut_the_chat_is_asked_by_letter(office: Office) -> None:
     delivery.failed(office.c, parcel, blocked, office.now, office.env)
     (letter,) = parcels(office, Kind.NOTE)
     assert f"imbot ticket leave {ticket.id}" in words(screen_from_json(letter.payload["screen"]))
+
+
+def test_requests_that_were_accepted_before_anybody_watched_are_watched_once(office: Office) -> None:
+    ticket = accepted(office)
+    watches.unwatch(office.c, ticket.id)
+    office.later(minutes=30)
+    assert watchdog.adopt(office.c, office.now, office.env) == 1
+    assert look(office, minutes=29) == 0, "its hour began when the mail server took it"
+    assert look(office, minutes=1) == 1
+    assert watchdog.adopt(office.c, office.now, office.env) == 0
