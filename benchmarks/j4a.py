@@ -144,6 +144,7 @@ def imbot(place: Place) -> Figures:
 
 
 async def _watched(place: Place, folder: Path) -> Watched:
+    office.env()
     async with Reader() as reader:
         await reader.read(b"Subject: the child is there\r\n\r\n")
         return await watch(place, folder, reader)

@@ -105,6 +105,7 @@ async def _imbot(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
         folder = Path(name)
         (folder / "imbot.db").write_bytes(Path(place["database"]).read_bytes())
+        office.env()
         async with Reader() as reader:
             await reader.read(office.status_letter(1))
             child = str(reader.pid)

@@ -46,6 +46,7 @@ async def _imbot(place: Place) -> Figures:
         folder = Path(name)
         database = folder / "imbot.db"
         database.write_bytes(Path(place["database"]).read_bytes())
+        office.env()
         async with Reader() as reader:
             await reader.read(office.status_letter(1))
             async with ticking() as lags:

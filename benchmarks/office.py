@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.header import Header
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -129,6 +130,7 @@ def _add_tickets(c: Connection, count: int) -> None:
         letters.save_letter(c, LetterRow(ticket.message_id, ticket.id, "ticket", letter, NOW))
 
 
+@cache
 def env() -> Env:
-    """A company with InfraManager, believed by Authentication-Results of mx.demo.local."""
+    """A company with InfraManager, believed by Authentication-Results of mx.demo.local. Read once, before a clock runs."""
     return make_env()
