@@ -252,6 +252,9 @@ LEDGER: list[tuple[str, dict[str, Any], str]] = [
     ("rated", {"stars": 4}, "ваша оценка: 4"),
     ("rated", {"stars": None}, "оставлено без оценки"),
     ("refused_file", {"file": "a.exe"}, "файл не вошёл: a.exe"),
+    ("files_came", {"files": ["a.pdf", "b.pdf"]}, "поддержка прислала файлы: a.pdf, b.pdf"),
+    ("files_came", {"files": ["x"] * 7}, "поддержка прислала файлы: x, x, x, x, x и ещё 2"),
+    ("file_not_sent", {"file": "a.mp4"}, "файл поддержки сюда не поместился: a.mp4"),
     ("inferred", {"number": "IM-CL-7"}, ""),
     ("notice", {"name": "registered"}, ""),
 ]
