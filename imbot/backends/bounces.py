@@ -110,10 +110,10 @@ def _is_loose(mail: InboundMail, top: str, enclosed: bool) -> bool:
     it says who it is."""
     if mail.report_type and mail.report_type != "delivery-status":
         return False  # a receipt, an abuse report
-    subject, text = bool(_SUBJECT.search(mail.subject)), enclosed or bool(_WORDS.search(top))
+    subject = bool(_SUBJECT.search(mail.subject[:1_000]))
     if _is_daemon(mail):
-        return subject or text
-    return subject and (text or bool(mail.original_message_ids))
+        return subject or enclosed or bool(_WORDS.search(top))
+    return subject and (enclosed or bool(mail.original_message_ids) or bool(_WORDS.search(top)))
 
 
 def _is_daemon(mail: InboundMail) -> bool:
