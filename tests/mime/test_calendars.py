@@ -11,7 +11,7 @@ from tests.mime.letters import multipart
 EVENT = (
     "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VTIMEZONE\r\nDTSTART:16010101T000000\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT\r\n"
     "SUMMARY;LANGUAGE=ru:Замена картриджа\\, этаж 3\r\nLOCATION:каб. \r\n 315\r\nDTSTART;TZID=Europe/Moscow:20261121T100000\r\n"
-    "DTEND;TZID=Europe/Moscow:20261121T113000\r\nBEGIN:VALARM\r\nSUMMARY:no\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    "DTEND;TZID=Europe/Moscow:20261121T113000\r\nBEGIN:VALARM\r\nSTATUS:CANCELLED\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 )
 LINE = "Замена картриджа, этаж 3, 21.11.2026 10:00 - 11:30 (Europe/Moscow), каб. 315"
 
