@@ -6,6 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+LONG = 3600.0  # seconds that nobody waits out: what ends such a wait is what the test is about
+
+
+def in_time() -> asyncio.Timeout:
+    """Ends a test that hangs, and decides nothing else."""
+    return asyncio.timeout(30)
+
 
 class Proxy:
     """A TCP proxy on a port of its own: it can cut, freeze, slow down, or cut after so many bytes to the client."""
@@ -17,6 +24,7 @@ class Proxy:
         self._flowing.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.cut_after: int | None = None  # bytes to the client, counted from when it is set
+        self.held = asyncio.Event()  # something came while it was frozen
         self.byte_pause = 0.0  # seconds between single bytes to the client
         self._heard = bytearray()
         self._news = asyncio.Event()
@@ -82,6 +90,8 @@ class Proxy:
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_client: bool) -> None:
         while data := await reader.read(4096):
+            if not self._flowing.is_set():
+                self.held.set()
             await self._flowing.wait()
             self._heard += data
             self._news.set()

@@ -343,6 +343,8 @@ class Wire:
         acknowledged = asyncio.ensure_future(protocol.wait_for_idle_response())
         try:
             await asyncio.wait({idling, acknowledged}, return_when=asyncio.FIRST_COMPLETED)
+            if idling.cancelled():
+                raise MailboxError(f"{self._where}: closed before IDLE began")
             if not acknowledged.done():
                 raise MailboxError(f"{self._where}: IDLE is refused: {idling.result().result}")
         finally:

@@ -13,6 +13,7 @@ import pytest
 from imbot.domain.errors import MailboxError
 from imbot.mailbox.imap_names import folder_name
 from tests.mailbox.imap_box import FULL, by_hand, folder_made_anew, letter, numbers, opened, settings
+from tests.proxy import LONG, in_time
 from tests.servers import Certificates, Dovecot, open_folder
 
 pytestmark = pytest.mark.servers
@@ -207,10 +208,10 @@ async def test_tls_is_spoken_and_idle_works_through_it(dovecot: Dovecot, mailbox
     async with opened(settings(dovecot, mailbox, tls=tls, port=dovecot.ports[port])) as imap:
         batch = await imap.fetch_new(None)
         assert numbers(batch) == [1]
-        waiting = asyncio.ensure_future(imap.wait(20))
-        await asyncio.sleep(0.1)
+        waiting = asyncio.ensure_future(imap.wait(LONG))
         dovecot.deliver(mailbox, letter(2))
-        assert await waiting
+        async with in_time():
+            assert await waiting
         assert numbers(await imap.fetch_new(batch.cursor)) == [2]
 
 
