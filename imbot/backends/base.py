@@ -102,7 +102,7 @@ class Belief:
 class Bounce:
     """A report that a letter of ours was not delivered. `action` is RFC 3464's (`failed`, `delayed`, ...; `failed` where
     the report does not say), `status` its code (`5.1.1`) or "", `words` the far end's own explanation. `formal`: by the
-    standard; else a letter whose words sound like one."""
+    standard, or from a mail system's own address; else a letter whose words sound like one."""
 
     message_ids: tuple[str, ...]
     action: str

@@ -25,6 +25,7 @@ _DAEMONS = re.compile(
     r"mailerdaemon|poo?stmaster|maildaemon|mdaemon|mmdf|mailer|maildelivery(?:sub)?system|deliverysubsystem|ndr|bounces?"
     r"|microsoftexchange[0-9a-f]*"
 )
+_SYSTEM = re.compile(r"(?:mailer-daemon|postmaster)@")  # RFC 5321, 4.5.1 and custom: nobody else's address
 # What a mail system calls a letter that comes back, in the languages that its users read.
 _SUBJECT = re.compile(
     r"(?i)undeliver|un-?deliverable|non-?deliver|returned (?:mail|message|email)|(?:mail|message) returned|failure notice"
@@ -75,8 +76,10 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     """The report of a failed, delayed or relayed delivery, or None where the letter is none. Linear; never raises."""
     report = "\n".join(_reports(mail))
     top = mail.text[:_TOLD]
-    formal = mail.report_type == "delivery-status" or bool(mail.header("X-Failed-Recipients"))
-    if not formal and not _is_loose(mail, top, bool(report)):
+    formal = mail.report_type == "delivery-status" or bool(
+        mail.header("X-Failed-Recipients") or _SYSTEM.match(mail.sender)
+    )
+    if not _is_report(mail, top, bool(report)):
         return None
     code, words = _STATUS.search(report), _DIAGNOSTIC.search(report)
     line = _REPLY_LINE.search(top)
@@ -105,10 +108,12 @@ def _action(report: str, subject: str, top: str, status: str) -> str:
     return "delayed" if status.startswith("4") and not _SUBJECT.search(subject) else "failed"
 
 
-def _is_loose(mail: InboundMail, top: str, enclosed: bool) -> bool:
-    """A mail system speaks of a failure: by its subject and its text (or a report that it encloses), or by one of them where
-    it says who it is."""
-    if mail.report_type and mail.report_type != "delivery-status":
+def _is_report(mail: InboundMail, top: str, enclosed: bool) -> bool:
+    """By the standard; or a mail system speaks of a failure: by its subject and its text (or a report that it encloses), or
+    by one of them where it says who it is."""
+    if mail.report_type == "delivery-status" or mail.header("X-Failed-Recipients"):
+        return True
+    if mail.report_type:
         return False  # a receipt, an abuse report
     subject = bool(_SUBJECT.search(mail.subject[:1_000]))
     if _is_daemon(mail):

@@ -154,10 +154,14 @@ REPORT = bytes_to_mail(DSN % b"failed").attachments[0]
 
 
 def test_a_letter_whose_words_sound_like_a_report_is_told_from_a_report_by_the_standard() -> None:
-    by_standard, by_words = read_bounce(bytes_to_mail(DSN % b"failed")), read_bounce(loose("failure notice", "550 no"))
+    by_standard = read_bounce(bytes_to_mail(DSN % b"failed"))
+    by_words = read_bounce(loose("failure notice", "550 5.1.1 no such user", "x@mx.example"))
     assert by_standard is not None
     assert by_words is not None
     assert (by_standard.formal, by_words.formal) == (True, False)
+    by_system = read_bounce(loose("failure notice", "550 no"))
+    assert by_system is not None
+    assert by_system.formal
 
 
 def test_only_a_mail_system_names_a_letter_by_answering_it() -> None:

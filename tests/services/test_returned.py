@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -187,3 +188,12 @@ def test_the_same_report_twice_is_told_once(office: Office) -> None:
     assert receive(office, a_loose()) == "bounce"  # another letter, from a second server
     assert notices(office) == ["notice_failed"]
     assert what_was_noted(office, ticket).count("bounced") == 2
+
+
+def test_a_mail_system_in_the_helpdesks_own_domain_is_heard(office: Office) -> None:
+    backend = office.env.backends["inframanager"]
+    wide = replace(backend, profile=replace(backend.profile, senders=("*@demo.local",)))
+    office.env = replace(office.env, backends={wide.name: wide})
+    ticket = a_ticket(office)
+    assert receive(office, a_loose()) == "bounce"
+    assert now_of(office, ticket).handover is Handover.FAILED
