@@ -43,11 +43,11 @@ class Aside:
 
 def set_aside(c: Connection, mail_id: int, mail: InboundMail, looked: Aside, now: datetime, env: Env) -> None:
     """Tell the admins of a letter that is about to be set aside, unless that could go on for ever."""
-    automatic = (mail.automatic or looked.bounce is not None) and not is_expected(mail, env)
+    automatic = mail.automatic or looked.bounce is not None
     if automatic and _answers_us(c, mail, looked.bounce, env):
         return
     values = {"sender": mail.sender, "subject": mail.subject[:200], "reason": looked.reason, "why": looked.why}
-    alert(c, mail_id, values, now, automatic=automatic)
+    alert(c, mail_id, values, now, automatic=automatic and not is_expected(mail, env))
 
 
 def alert(c: Connection, mail_id: int, values: Mapping[str, str], now: datetime, *, automatic: bool = False) -> None:

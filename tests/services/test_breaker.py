@@ -96,6 +96,14 @@ def test_an_automatic_answer_to_an_alert_raises_no_alert(office: Office, answer:
     assert alerts(office) == []
 
 
+def test_an_admins_absence_note_raises_no_alert_where_the_whole_domain_may_be_the_helpdesk(office: Office) -> None:
+    backend = office.env.backends["inframanager"]
+    wide = replace(backend, profile=replace(backend.profile, senders=("*@demo.local",)))
+    office.env = replace(office.env, backends={wide.name: wide})
+    assert receive(office, absence_note(sender=ADMIN)) == "quarantined"
+    assert alerts(office) == []
+
+
 def test_that_a_persons_mailbox_cannot_be_reached_is_told(office: Office) -> None:
     report = undelivered("<anna@demo.local>: 550 no", original_message_ids=(mint_note_id("demo.local"),))
     assert receive(office, report) == "quarantined"
