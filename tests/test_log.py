@@ -116,3 +116,22 @@ def test_chatty_libraries_are_heard_only_when_something_is_wrong() -> None:
     assert stream.getvalue() == ""
     logging.getLogger("httpx").warning("slow")
     assert "slow" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer ya29.a0AfH6SMBx-1234567890",
+        "auth=Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc_DEF-123",
+        '{"access_token": "ya29.a0AfH6SMBx-1234567890", "client_secret": "geheim-1"}',
+        "refresh_token=1//0gabcDEF123456789",
+    ],
+)
+def test_tokens_of_mail_services_are_masked(line: str) -> None:
+    shown = log.mask(line)
+    for secret in ("ya29", "eyJhbGci", "geheim", "0gabcDEF"):
+        assert secret not in shown
+
+
+def test_a_bearer_in_a_sentence_is_no_token() -> None:
+    assert log.mask("the bearer authentication failed") == "the bearer authentication failed"

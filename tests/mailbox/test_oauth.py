@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import stat
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
+from imbot import wiring
+from imbot.cli_base import secrets_of
+from imbot.config import checked
 from imbot.domain.errors import DeliveryError, MailboxError, SignInRefused, TokenError
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.oauth import OAuthSettings, Tokens, oauthbearer, said_in_challenge, xoauth2
@@ -28,6 +32,7 @@ from tests.smtp_server import SmtpServer
 from tests.token_server import SECRET, TokenServer
 
 ANNA = "anna@example.test"
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -398,3 +403,33 @@ async def test_a_consent_that_has_ended_is_no_fault_of_a_letter(giver: TokenServ
         giver.answer = None
         await sent(smtp)
         await smtp.close()
+
+
+@pytest.mark.servers
+async def test_the_settings_reach_the_mailbox_and_the_mail_server(
+    giver: TokenServer, token_dovecot: Dovecot, mailbox: str, tmp_path: Path
+) -> None:
+    """As `imbot run` and `imbot doctor` build them; one chain of refresh tokens serves both."""
+    giver.rotate, giver.refresh_tokens = True, {"first-refresh": mailbox}
+    oauth = {
+        "token_url": giver.token_url,
+        "client_id": mailbox,
+        "client_secret": SECRET,
+        "grant": "refresh_token",
+        "refresh_token": "first-refresh",
+    }
+    tree = tomllib.loads((ROOT / "config.example.toml").read_text("utf-8"))
+    tree["general"]["data_dir"] = str(tmp_path)
+    common = {"host": "127.0.0.1", "username": mailbox, "oauth": oauth}
+    imaps = token_dovecot.ports["IMAPS"]
+    tree["mailbox"] = {**common, "port": imaps, "ca_file": str(token_dovecot.certificates.ca)}
+    async with SmtpServer(tokens=giver.good) as server:
+        tree["smtp"] = {**common, "port": server.port, "tls": "none"}
+        settings = checked(tree)
+        box, smtp = wiring.mailbox(settings), wiring.smtp(settings)
+        said = await asyncio.gather(box.check(), smtp.check())
+        await box.close()
+        await smtp.close()
+    assert all(f"signed in as {mailbox}" in line for line in said)
+    assert sorted(form["refresh_token"] for form in giver.asked) == ["first-refresh", "first-refresh+"]
+    assert {SECRET, "first-refresh"} <= set(secrets_of(settings))
