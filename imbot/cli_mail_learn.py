@@ -152,7 +152,7 @@ def _report(
         yield f"{target}: reads all {len(samples)} letters, and none of other ITSMs"
     if kin[0]:
         reads = "all of them" if kin[1] == len(samples) else f"{kin[1]} of them"
-        yield f"note: these look like letters of {kin[0]}, whose shipped profile reads {reads} just so" + (
+        yield f"note: these look like letters of {kin[0]}, whose profile reads {reads} just so" + (
             f': [itsm] profile = "{kin[0]}" may be all you need' if kin[1] == len(samples) else ""
         )
     for note in lesson.notes:

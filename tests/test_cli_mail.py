@@ -215,7 +215,7 @@ def test_what_a_shipped_profile_reads_already_is_said(desk: Desk) -> None:
     files = [str(folder / f"{name}.eml") for name in ("registered", "in-progress", "done")]
     answer = desk("mail", "learn", *files, "--out", str(desk.folder / "own"))
     assert answer.code == 0, answer.err
-    assert "these look like letters of redmine, whose shipped profile reads all of them just so" in answer.text
+    assert "these look like letters of redmine, whose profile reads all of them just so" in answer.text
 
 
 @pytest.mark.parametrize(

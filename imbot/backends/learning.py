@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from imbot.backends.choosing import choose
@@ -15,7 +15,7 @@ from imbot.backends.learning_fields import learn_fields
 from imbot.backends.learning_marks import learn_marks
 from imbot.backends.learning_numbers import Sample, Text, learn_numbers
 from imbot.backends.learning_words import Phrase, Told, phrases, told
-from imbot.backends.learning_writing import ABSENT, doubts, named, notes, write_profile
+from imbot.backends.learning_writing import ABSENT, RULE, doubts, named, notes, write_profile
 from imbot.backends.patterns import compile_pattern
 from imbot.backends.profile import Profile
 from imbot.backends.profiles import parse_profile
@@ -50,7 +50,21 @@ class Lesson:
 
 
 def learn(samples: Sequence[Sample], others: Mapping[str, InboundMail], name: str) -> Lesson:
-    """A profile that reads all of `samples` and none of `others` (letters of other desks by name). Raises CannotLearn."""
+    """A profile that reads all of `samples` and none of `others` (letters of other desks by name). Raises CannotLearn.
+
+    A line of dashes is taken for the beginning of what the desk repeats, where that leaves enough."""
+    if any(compile_pattern(RULE).matches(readable(sample.mail.text)) for sample in samples):
+        try:
+            above = [replace(sample, separators=(compile_pattern(RULE),)) for sample in samples]
+            return _learn(above, others, name, (RULE,))
+        except CannotLearn:
+            pass
+    return _learn(samples, others, name, ())
+
+
+def _learn(
+    samples: Sequence[Sample], others: Mapping[str, InboundMail], name: str, separators: tuple[str, ...]
+) -> Lesson:
     foreign = [Text(key, readable(mail.subject), unquoted(readable(mail.text))) for key, mail in others.items()]
     forms = learn_numbers(samples, foreign)
     if not forms and any(sample.number for sample in samples):
@@ -69,7 +83,7 @@ def learn(samples: Sequence[Sample], others: Mapping[str, InboundMail], name: st
     )
     marks = learn_marks([sample.mail for sample in samples], list(others.values()))
     absent = not any(compile_pattern(ABSENT).matches(sample.subject) for sample in samples)
-    source = write_profile(name, language, forms, chosen, fields, marks, absent=absent)
+    source = write_profile(name, language, forms, chosen, fields, marks, separators, absent=absent)
     profile = parse_profile(source, "profile.toml", name)
     _try(profile, samples)
     taken = taken_by(profile, others)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from imbot.backends.patterns import compile_pattern
+from imbot.backends.patterns import Pattern, compile_pattern
 from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
@@ -25,12 +25,13 @@ _LONGEST = 40  # characters of a line that may stand beside a number and belong 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A letter, and what somebody who knows the desk says of it. `number` as they write it, "" where it bears none.
-    `status` None: it moves nothing."""
+    `status` None: it moves nothing. `separators`: lines that begin what is not read, besides the usual ones."""
 
     name: str
     mail: InboundMail
     number: str
     status: Status | None
+    separators: tuple[Pattern, ...] = ()
 
     @property
     def core(self) -> str:
@@ -44,7 +45,7 @@ class Sample:
 
     @property
     def body(self) -> str:
-        return unquoted(readable(self.mail.text))
+        return unquoted(readable(self.mail.text), self.separators)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,9 @@ def phrases(
                 seen[place, source.casefold()] = Phrase(source, place, said, known, score)
     kept = _ranked(list(seen.values()))
     if form is not None:
-        kept += [_together(one, form) for one in kept if one.place == "body" and one.known and "…" not in one.said]
+        speaking = [one for one in kept if one.place == "body" and one.known and "…" not in one.said]
+        heads = list(dict.fromkeys((form.inner, _head(group, form))))
+        kept += [_together(one, head, 20 + 5 * index) for index, head in enumerate(heads) for one in speaking]
     counted = [_with_foreign(one, others) for one in kept[: 2 * _TRIED] if _tells_apart(one, group, rest)]
     return sorted(counted, key=lambda one: (one.foreign > 0, -one.score, one.foreign, len(one.source)))
 
@@ -113,10 +115,17 @@ def _ranked(found: Sequence[Phrase]) -> list[Phrase]:
     return sorted(found, key=lambda one: (-one.score, len(one.source)))[:_TRIED]
 
 
-def _together(one: Phrase, form: NumberForm) -> Phrase:
-    """The same words of a text, in a letter whose subject or text bears a number before them: no other desk's has both."""
+def _head(group: Sequence[Told], form: NumberForm) -> str:
+    """The most words round the number that all subjects of the group have, whatever other statuses say there."""
+    found = [source for source, said in _of(group[0], "subject", form) if "…" in said and "..." not in said]
+    fitting = [one for one in found if all(matches(compile_pattern(one), "subject", each.sample) for each in group)]
+    return max(fitting, key=len, default=form.inner)
+
+
+def _together(one: Phrase, head: str, less: int) -> Phrase:
+    """The same words of a text, in a letter whose subject or text bears a number, or more, before them."""
     source = one.source.replace("^", "\\n", 1) if one.source.startswith("^") else one.source
-    return Phrase(f"(?s:{form.inner}.*){source}", "together", one.said, one.known, one.score - 20)
+    return Phrase(f"(?s:{head}.*){source}", "together", one.said, one.known, one.score - less)
 
 
 def _tells_apart(one: Phrase, group: Sequence[Told], rest: Sequence[Told]) -> bool:

@@ -19,6 +19,7 @@ _HEAD = """\
 ABSENT = (
     "^(автоматический ответ|автоответ|нет на месте|automatic reply|auto(matic)?[ -]?(reply|response)|out of office)"
 )
+RULE = "^[ \\t]*(-{20,}|={20,}|_{20,}|\\*{20,})[ \\t]*$"
 _NOT = {"ru": "(не|будет|не был[аои]?|не будет) ", "en": "(not|not yet|not been|not yet been|will be|to be) "}
 
 
@@ -29,6 +30,7 @@ def write_profile(
     chosen: Mapping[Status | None, Phrase],
     fields: Sequence[LearnedField],
     marks: Sequence[Mark],
+    separators: Sequence[str],
     *,
     absent: bool,
 ) -> str:
@@ -40,6 +42,7 @@ def write_profile(
         "threads_by_message_id = false   # true where it finds the request by In-Reply-To alone",
         'token_place = "both"',
     ]
+    lines += [f"separators = [{', '.join(map(_text, separators))}]"] if separators else []
     if forms:
         patterns = ", ".join(f"{{ pattern = {_text(one.source)}, where = {json.dumps(one.places)} }}" for one in forms)
         shown, subject = _text(forms[0].shown), _text(forms[0].subject)
@@ -137,4 +140,6 @@ def _label(label: str) -> str:
 
 
 def _text(value: str) -> str:
-    return f"'{value}'" if "'" not in value and value.isprintable() else json.dumps(value, ensure_ascii=False)
+    if "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

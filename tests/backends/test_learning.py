@@ -289,3 +289,16 @@ def test_whatever_the_letters_a_proposal_reads_all_of_them_or_there_is_none(
         report = read(profile, sample.mail, tz=UTC)
         assert report is not None
         assert (report.status, report.number.upper()) == (sample.status, sample.number.upper())
+
+
+def test_what_a_desk_repeats_below_a_line_of_dashes_says_nothing() -> None:
+    """The letter's foot is the same in each: the request as it was filed, with whatever words."""
+    rule = "-" * 40
+    samples = [
+        a_sample("a", "registered", "HD-77", "HD-77", f"Новое обращение.\n\n{rule}\nСостояние: нет"),
+        a_sample("b", "resolved", "HD-78", "HD-78", f"Обращение выполнено.\n\n{rule}\nСостояние: нет"),
+    ]
+    lesson = learn(samples, {}, "mine")
+    report = read(lesson.profile, a_letter("HD-7", f"Новости.\n\n{rule}\nОбращение выполнено."), tz=UTC)
+    assert report is not None
+    assert report.status is None
