@@ -4,6 +4,7 @@ its own, since Dovecot asks it while a test waits.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import ssl
 import threading
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+from imbot.mailbox.oauth import OAuthSettings
 from tests.servers import Certificates
 
 SECRET = "app-secret-1"
@@ -98,3 +100,9 @@ class TokenServer:
     def _introspect(self, form: dict[str, str]) -> tuple[int, bytes]:
         mailbox = self.good.get(form.get("token", ""))
         return 200, json.dumps({"active": mailbox is not None, "username": mailbox or ""}).encode()
+
+
+def application(giver: TokenServer, mailbox: str = "anna@example.test", **changes: Any) -> OAuthSettings:
+    """imbot as an application that this giver knows."""
+    plain = OAuthSettings(giver.token_url, mailbox, SECRET, scope="mail", timeout=5)
+    return dataclasses.replace(plain, **changes)
