@@ -19,6 +19,7 @@ DOCUMENTS = (
     "docs/helpdesks.md",
     "docs/mail.md",
     "docs/oauth.md",
+    "docs/performance.md",
     "docs/profiles.md",
     "docs/support-memo.ru.md",
 )
