@@ -197,7 +197,8 @@ def listed(c: Connection, person: Person | None, page: int, env: Env) -> Happene
         page = pages - 1
         found, total = tickets.of_person(c, person.id, page, size)
     rows = [
-        ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": one.asked} for one in found
+        ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": one.asked}
+        for one in found
     ]
     return Happened("tickets", {"page": max(page, 0), "pages": pages, "total": total, "tickets": rows})
 
