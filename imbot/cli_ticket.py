@@ -16,7 +16,7 @@ from imbot.domain.errors import ImbotError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Which = Annotated[str, typer.Argument(help="Its id or its token.", metavar="TICKET")]
+Which = Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")]
 _DECIDED = {"": "open", "again": "sent again", "leave": "left", "go": "additions let go"}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, text
 
 from imbot.domain.tickets import ENDED
 from imbot.store.lanes import StoredParcel, get
-from imbot.store.schema import bad_updates, codes, ledger, parcels, tickets
+from imbot.store.schema import bad_updates, codes, ledger, parcels, ticket_numbers, tickets
 from imbot.store.signin import CodeRow
 
 _P = parcels.c
@@ -28,14 +29,24 @@ def lookups_of_address(c: Connection, address: str, limit: int = 5) -> list[Stor
 
 
 def tickets_matching(c: Connection, what: str, limit: int = 20) -> list[str]:
-    """Ids of the tickets whose id, token, number or requester's chat is `what`, the newest first. Case does not matter."""
+    """Ids of the tickets whose id, token or number is `what`, the newest first. Case does not matter, in any alphabet."""
     t = tickets.c
     word = what.strip().lower()
     token = word.removeprefix("imb:")
     same = (
-        (func.lower(t.id) == word) | (func.lower(t.number) == word) | (func.lower(t.token).in_((token, f"imb:{token}")))
+        (func.lower(t.id) == word) | t.id.in_(_numbered(c, word)) | (func.lower(t.token).in_((token, f"imb:{token}")))
     )
     return list(c.execute(select(t.id).where(same).order_by(t.created_at.desc()).limit(limit)).scalars())
+
+
+def _numbered(c: Connection, word: str) -> list[str]:
+    """Ids of the tickets that a far end calls so. SQLite folds the case of ASCII only, so it finds what has the same shape,
+    any letter in place of the others."""
+    t, n = tickets.c, ticket_numbers.c
+    shape = re.sub(r"[^0-9a-z./#-]", "_", word)
+    found = select(t.id, t.number).where(t.number.ilike(shape))
+    found_too = select(n.ticket_id, n.number).where(n.number.ilike(shape))
+    return [id for id, number in c.execute(found.union(found_too)) if number and number.lower() == word]
 
 
 def settled_parcels(c: Connection, limit: int) -> list[StoredParcel]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Status
-from imbot.store import admin, inbox, ledger, outbox, signin
+from imbot.store import admin, inbox, ledger, outbox, signin, tickets
 from imbot.store.signin import CodeRow
 from tests.store.conftest import ANNA, EVE, NOW, file_ticket
 
@@ -36,6 +36,17 @@ def test_a_ticket_is_found_by_id_token_or_number_in_any_case(c: Connection, anna
     for what in ("ABC", " imb:abcdefgh23 ", "IMB:ABCDEFGH23", "abcdefgh23", "im-cl-1042"):
         assert admin.tickets_matching(c, what) == ["abc"], what
     assert admin.tickets_matching(c, "1042") == []
+
+
+def test_a_number_in_another_alphabet_is_found_in_any_case(c: Connection, anna: Person) -> None:
+    file_ticket(c, anna.id, "cyr", number="ОБР-2026/004600")
+    file_ticket(c, anna.id, "like", number="АБР-2026/004600")
+    tickets.add_number(c, "itsm", "Заявка_7%", "like", NOW)
+    for what in ("ОБР-2026/004600", " обр-2026/004600", "Обр-2026/004600"):
+        assert admin.tickets_matching(c, what) == ["cyr"], what
+    assert admin.tickets_matching(c, "ЗАЯВКА_7%") == ["like"]
+    file_ticket(c, anna.id, "without")
+    assert admin.tickets_matching(c, "%") == admin.tickets_matching(c, "") == []
 
 
 def test_what_was_settled_last_is_shown_first(c: Connection) -> None:
