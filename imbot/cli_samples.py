@@ -39,6 +39,7 @@ _COMMON: Mapping[str, Any] = {
     **dict.fromkeys(("page", "pages", "left", "first", "open", "earlier", "waiting", "left_out", "left_out_files"), 1),
     **dict.fromkeys(("late", "linked", "kept", "waits", "may_file", "contacts_changed", "listed", "in_body"), True),
     **dict.fromkeys(("in_subject", "can_add", "can_withdraw", "can_rate", "can_reopen", "can_resend"), True),
+    **dict.fromkeys(("admin_knows", "checked", "told", "unconfirmed"), True),
     **dict.fromkeys(("problem", "greeting", "asked", "failure", "change", "account", "previous", "what", "path"), ""),
     **dict.fromkeys(("name", "person_name", "short_name", "author", "assignee"), "Иванова Анна"),
     **dict.fromkeys(
@@ -78,7 +79,15 @@ _COMMON: Mapping[str, Any] = {
     "confirm": False,
     "total": 1,
 }
-_OF_SCREEN: Mapping[str, Mapping[str, Any]] = {"receipt": {"files": [_FILE]}, "ticket": {"files": [_FILE]}}
+_LEG = {"leg": "smtp", "ok": False, "since": _AT, "error": "connection refused", "ok_at": _AT}
+_QUESTION = {"state": "", "asked": 2, "by": "Иванова Анна", "sent_at": _AT, "read_at": _AT, "trouble": ["452 later"]}
+_OF_SCREEN: Mapping[str, Mapping[str, Any]] = {
+    "receipt": {"files": [_FILE]},
+    "ticket": {"files": [_FILE]},
+    "legs": {"legs": [_LEG, {**_LEG, "leg": "mailbox:house", "ok": True}]},
+    "unconfirmed": {**_QUESTION, "by_letter": True, "waits": 2},
+}
+_OF_NOTICES: Mapping[str, Any] = {"files": [_FILE], "refused_files": [{**_FILE, "reason": "type"}]}
 _MAIL: Mapping[str, Any] = {
     "other_mail": "",
     "answers_seen": True,
@@ -102,6 +111,8 @@ _MAIL: Mapping[str, Any] = {
     "references": (),
     "person_address": "anna@company.ru",
     "stars": 2,
+    "left_out": [_FILE],
+    "whole": "Картридж заменён.",
 }
 
 
@@ -132,5 +143,5 @@ def render(templates: Templates, name: str) -> str:
     place = PurePosixPath(name)
     stem = place.name.partition(".")[0]
     lang = next((part for part in place.parts if part in LANGUAGES), "ru")
-    values = {**_COMMON, **(_MAIL if place.parts[0] == "mail" else _OF_SCREEN.get(stem, {}))}
-    return templates.render(name, values, lang)
+    own = _OF_NOTICES if stem.startswith("notice_") else _OF_SCREEN.get(stem, {})
+    return templates.render(name, {**_COMMON, **(_MAIL if place.parts[0] == "mail" else own)}, lang)
