@@ -17,18 +17,19 @@ from imbot.backends.patterns import Pattern, compile_pattern
 from imbot.domain.tickets import Status
 
 MAX_WORDS = 4
+_WHOLE_WORDS = 8  # of a phrase without a known word, which must run to its end
 MAX_LINES = 40
 _TRIED = 400  # of one status, the likeliest first: each is tried on every letter of other desks
 
 # How desks speak of a status, in Russian and English: a phrase with such a word is likelier to be the desk's.
 _STEMS: dict[Status | None, str] = {
-    Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|оформлен|заведен|поступил|нов[аыо]"
-    "|registered|created|opened|received|logged|new|assigned an id|confirm",
+    Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|оформлен|заведен|поступил|нов[аыо]|поставлен\\w* в очеред"
+    "|registered|created|opened|received|logged|new|assigned an id|confirm|queued",
     Status.IN_PROGRESS: "в работ|назначен|взят|передан|приступил|начат|обрабат|выполняется|не решен|не выполнен"
     "|(?:на|->)\\W{0,3}открыт|in progress|processing|assigned|started|work|owner|reopen|(?:to|->)\\W{0,3}open",
     Status.WAITING: "уточн|ожида|жд[уе]м|нужен|нужн[аоы]|информаци|вопрос|приостановл|отложен|отклик"
     "|waiting|pending|hold|await|information|feedback|question|stalled|need",
-    Status.RESOLVED: "выполнен|исполнен|решен|исправлен|устранен|сделан|готов|закрыт"
+    Status.RESOLVED: "выполнен|исполнен|решен|исправлен|устранен|сделан|готов|закрыт|завершен"
     "|resolved|solved|completed|done|fixed|finished|solution|closed",
     Status.CLOSED: "закры|завершен|closed|closing|closure|archived",
     Status.REJECTED: "отклонен|отказ|rejected|declined|denied",
@@ -46,6 +47,9 @@ _QUOTED = re.compile(r"[«“\"]([^»”\"\n]{3,200})[»”\"]")
 _GREETING = re.compile(
     r"(?im)^[ \t]*(?:dear|hello|hi|hey|уважаем\w+|здравствуйте|добрый день)[ ,]+([^\n,!:]{2,60})[,!:]"
 )
+_ENDS = re.compile(r"\s*(?:[.!?;:,(«\"—–|]|-\s|$)")
+# What may follow words that are known only by being whole: "work is over", but not "work is over in part".
+_ENDED = '[ \\t]*(?:[.!;:(«"—–|]|- |$)'
 _STATE = re.compile(r"(?i)\b(?:статус|состояние|status|state)\b\W{1,4}\w")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _TOKEN = re.compile(r"\ue000+|[^\W_]+(?:-[^\W_]+)*")  # a number's place is marked before
@@ -95,10 +99,16 @@ def phrases(
     stems = re.compile(rf"(?:^|\W)(?:{_STEMS.get(status, '')})")
     seen: dict[tuple[str, str], Phrase] = {}
     for place in ("subject", "body"):
-        for source, said in _of(group[0], place, form):
+        for source, said, ends in _of(group[0], place, form):
+            known = stems.search(said.casefold()) is not None
+            if status is not None and not known:
+                if not ends or not _says_more(said, rest):
+                    continue
+                source = source.removesuffix("\\>") + _ENDED
+            elif _TOKEN.findall(said.replace("…", "\ue000"))[MAX_WORDS + 1 :]:
+                continue
             if (place, source.casefold()) in seen:
                 continue
-            known = stems.search(said.casefold()) is not None
             score = _score(said, place, known, group, rest)
             if score > 0:
                 seen[place, source.casefold()] = Phrase(source, place, said, known, score)
@@ -111,13 +121,21 @@ def phrases(
     return sorted(counted, key=lambda one: (one.foreign > 0, -one.score, one.foreign, len(one.source)))
 
 
+def _says_more(said: str, rest: Sequence[Told]) -> bool:
+    """A word that no letter of another status has, and that is not a desk's name for any request: without one, the phrase
+    would be what stands before the words that say it."""
+    words = {word.casefold() for word in _WORD.findall(said)} - _DESK
+    heard = {word.casefold() for one in rest for word in _WORD.findall(f"{one.subject}\n{one.body}")}
+    return any(len(word) > 3 for word in words - heard)
+
+
 def _ranked(found: Sequence[Phrase]) -> list[Phrase]:
     return sorted(found, key=lambda one: (-one.score, len(one.source)))[:_TRIED]
 
 
 def _head(group: Sequence[Told], form: NumberForm) -> str:
     """The most words round the number that all subjects of the group have, whatever other statuses say there."""
-    found = [source for source, said in _of(group[0], "subject", form) if "…" in said and "..." not in said]
+    found = [source for source, said, _ in _of(group[0], "subject", form) if "…" in said and "..." not in said]
     fitting = [one for one in found if all(matches(compile_pattern(one), "subject", each.sample) for each in group)]
     return max(fitting, key=len, default=form.inner)
 
@@ -166,7 +184,8 @@ def _score(said: str, place: str, known: bool, group: Sequence[Told], rest: Sequ
     score += (8 if said.startswith("^") else 0) + (20 if known and _STATE.search(said) else 0)
     names = [word for word in _WORD.findall(said.removeprefix("^"))[1:] if word[:1].isupper() and word[1:].islower()]
     score -= 30 if any(not _common(word.casefold()) for word in names) and (place == "body" or not known) else 0
-    return score - 6 * max(0, len(words) - 2) - (15 if "..." in said else 0)
+    score -= 15 if "..." in said else 0
+    return score - 6 * max(0, len(words) - 2) if known else score + 3 * len(words)
 
 
 def _common(word: str) -> bool:
@@ -183,31 +202,34 @@ _DESK = frozenset(
 )
 
 
-def _of(one: Told, place: str, form: NumberForm | None) -> Iterator[tuple[str, str]]:
-    """(pattern, words) of every phrase of the letter: up to four words, alone, and with the number on its line before or
-    behind them, at any distance."""
+def _of(one: Told, place: str, form: NumberForm | None) -> Iterator[tuple[str, str, bool]]:
+    """(pattern, words, whether nothing follows in their sentence) of every phrase of the letter: up to four words, more
+    where nothing follows, alone, and with the number on its line before or behind them, at any distance."""
     inner = form.inner if form else ""
     lines = [one.subject] if place == "subject" else [line for line in one.body.split("\n") if line.strip()]
     for line in lines[:MAX_LINES]:
         tokens = list(_TOKEN.finditer(line[:400]))[:40]
         numbered = [token.start() for token in tokens if token[0][0] == "\ue000"]
         for start in range(len(tokens)):
-            for end in range(start, min(len(tokens), start + MAX_WORDS + 1)):
+            for end in range(start, min(len(tokens), start + _WHOLE_WORDS)):
+                ends = _ENDS.match(line, tokens[end].end()) is not None
+                if end > start + MAX_WORDS and not ends:
+                    continue
                 stretch = _stretch(line, tokens[start : end + 1], inner)
                 if stretch is None:
                     break
                 source, said = stretch
-                yield source, said
+                yield source, said, ends
                 if start == 0 and not line[: tokens[0].start()].strip():
-                    yield "^[ \\t]*" + source.removeprefix("\\<"), f"^{said}"
+                    yield "^[ \\t]*" + source.removeprefix("\\<"), f"^{said}", ends
                     if place == "subject" and line[tokens[end].end() : tokens[end].end() + 1] == ":":
-                        yield "^[ \\t]*" + source.removeprefix("\\<").removesuffix("\\>") + ":", f"^{said}:"
+                        yield "^[ \\t]*" + source.removeprefix("\\<").removesuffix("\\>") + ":", f"^{said}:", False
                 if not inner or "…" in said:
                     continue
                 if any(place < tokens[start].start() for place in numbered):
-                    yield f"{inner}[^\\n]{{0,80}}{source}", f"… ... {said}"
+                    yield f"{inner}[^\\n]{{0,80}}{source}", f"… ... {said}", ends
                 if any(place > tokens[end].start() for place in numbered):
-                    yield f"{source}[^\\n]{{0,80}}{inner}", f"{said} ... …"
+                    yield f"{source}[^\\n]{{0,80}}{inner}", f"{said} ... …", False
 
 
 def _stretch(line: str, tokens: Sequence[re.Match[str]], inner: str) -> tuple[str, str] | None:

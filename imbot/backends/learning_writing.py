@@ -20,7 +20,11 @@ ABSENT = (
     "^(автоматический ответ|автоответ|нет на месте|automatic reply|auto(matic)?[ -]?(reply|response)|out of office)"
 )
 RULE = "^[ \\t]*(-{20,}|={20,}|_{20,}|\\*{20,})[ \\t]*$"
-_NOT = {"ru": "(не|будет|не был[аои]?|не будет) ", "en": "(not|not yet|not been|not yet been|will be|to be) "}
+_NOT = {
+    "ru": "(не|будет|будут|не был[аои]?|не будет|частично|ещё не) (полностью |до конца |был[аои]? )?",
+    "en": "(not|not yet|not been|not yet been|will be|to be|partially|partly) (fully |completely |entirely )?",
+}
+_BUT = {"ru": "[ ,]+(но )?(не|частично|лишь)\\>", "en": "[ ,]+(but )?(not|partially|partly|only)\\>"}
 
 
 def write_profile(
@@ -67,13 +71,13 @@ def write_profile(
 
 
 def negations(phrase: Phrase, language: str) -> list[str]:
-    """What turns the phrase's last word into its opposite, where that word speaks of a status."""
+    """What turns the phrase's last word into its opposite, where that word speaks of a status: before it, and behind it."""
     words = re.findall(r"[^\W\d_]+", phrase.said)
-    if not phrase.known or not words or phrase.said.startswith("^"):
+    if not phrase.known or not words or re.search(r"(?i)\b(не|not|будет|will)\b", phrase.said):
         return []
-    if re.search(r"(?i)\b(не|not|будет|will)\b", phrase.said):
-        return []
-    return [f"\\<{_NOT[language]}{literal(words[-1])}"]
+    last = literal(words[-1])
+    before = [] if phrase.said.startswith("^") else [f"\\<{_NOT[language]}{last}"]
+    return [*before, f"{last}{_BUT[language]}"]
 
 
 def notes(

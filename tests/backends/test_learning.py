@@ -246,6 +246,33 @@ def test_a_desk_that_nobody_knows_is_learned_by_its_own_words() -> None:
         assert (report.status, report.number) == (status, "ВН-2027-1")
 
 
+@pytest.mark.parametrize("verb", ["завершены", "окончены"])
+def test_the_words_before_those_that_say_it_are_not_enough(verb: str) -> None:
+    """With a word we know and with one that we do not: what a letter of another wording begins with says nothing."""
+    samples = [
+        a_sample("a", "registered", "REQ/2026/000117", "Ваше обращение REQ/2026/000117 поставлено в очередь"),
+        a_sample("b", "in_progress", "REQ/2026/000117", "Обращение REQ/2026/000117: специалист приступил"),
+        a_sample("c", "resolved", "REQ/2026/000121", f"Обращение REQ/2026/000121: работы {verb}"),
+    ]
+    lesson = learn(samples, others(""), "mine")
+    for words in (
+        "начаты",
+        "приостановлены",
+        f"не {verb}",
+        "будут " + verb,
+        f"{verb} не полностью",
+        f"{verb} частично",
+    ):
+        report = read(lesson.profile, a_letter(f"Обращение REQ/2026/000130: работы {words}"), tz=UTC)
+        assert (report and report.status) is None, words
+    for words in ("отклонено", "ожидает ответа", "снято с очереди"):
+        report = read(lesson.profile, a_letter(f"Ваше обращение REQ/2026/000130 {words}"), tz=UTC)
+        assert (report and report.status) is None, words
+    report = read(lesson.profile, a_letter(f"Обращение REQ/2026/000131: работы {verb}"), tz=UTC)
+    assert report is not None
+    assert (report.status, report.number) == (Status.RESOLVED, "REQ/2026/000131")
+
+
 WORDS = st.lists(
     st.sampled_from(
         [
