@@ -28,19 +28,24 @@ if TYPE_CHECKING:
 Files = Annotated[list[Path], typer.Argument(help="Letters as files (.eml).", metavar="FILE...")]
 Named = Annotated[str, typer.Option("--profile", help="Read by this profile only; default: whichever fits.")]
 Folder = Annotated[
-    Path | None, typer.Option("--profiles", help="A folder with other profiles, <name>/profile.toml: they go first.")
+    Path | None,
+    typer.Option(
+        "--profiles",
+        help="A folder with other profiles, <name>/profile.toml or mail/<name>/profile.toml: they go first.",
+    ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """`backends`: profiles in use, by the backend's name, with the senders that they are believed from. `shelf`: every
-    profile there is. Without settings there are no backends."""
+    profile there is. Without settings there are no backends. `idle`: said where profiles were given and none is in use."""
 
     settings: Settings | None
     zone: ZoneInfo
     backends: dict[str, Profile]
     shelf: dict[str, Profile]
+    idle: str = ""
 
     @property
     def choices(self) -> dict[str, Profile]:
@@ -69,18 +74,40 @@ def bench(config: Path | None, wanted: str = "", profiles: Path | None = None) -
 
     settings = settings_of(config) if config is not None or _has_config() else None
     folders = [folder / "mail" for folder in wiring.template_folders(settings)] if settings else []
-    shelf = load_profiles([*([profiles] if profiles else []), *(folders or [packed("templates") / "mail"])])
+    given = _given(profiles) if profiles else None
+    shelf = load_profiles([*([given] if given else []), *(folders or [packed("templates") / "mail"])])
     used: dict[str, Profile] = {}
+    idle = ""
     if settings is not None:
-        for name in wiring.backend_names(settings):
-            known = wiring.backend(settings, name).profile
-            used[name] = replace(shelf[known.name], senders=known.senders) if profiles else known
+        desks = {section.removeprefix("backends."): desk for section, desk in settings.helpdesks().items()}
+        used = {name: wiring.backend(settings, name).profile for name in desks}
+        if given:
+            used = {name: replace(shelf[desks[name].profile], senders=one.senders) for name, one in used.items()}
+            idle = _idle(given, {desk.profile for desk in desks.values()})
     if wanted:
         if wanted not in {*shelf, *used}:
             raise ConfigError([f"there is no profile {wanted!r}; there are {', '.join(sorted({*shelf, *used}))}"])
         used = {name: one for name, one in used.items() if wanted in (name, one.name)}
         shelf = {} if used else {wanted: shelf[wanted]}
-    return Bench(settings, settings.general.zone if settings else ZoneInfo("Europe/Moscow"), used, shelf)
+    return Bench(settings, settings.general.zone if settings else ZoneInfo("Europe/Moscow"), used, shelf, idle)
+
+
+def _given(folder: Path) -> Path:
+    """Where the profiles of --profiles lie: there, or in its `mail/`, as in a templates_dir. Raises ConfigError: without any,
+    every letter would mean what it did, and that would be no answer."""
+    for root in (folder, folder / "mail"):
+        if next(root.glob("*/profile.toml"), None) is not None:
+            return root
+    parent = f"; it is itself a profile: give {folder.absolute().parent}" if (folder / "profile.toml").is_file() else ""
+    raise ConfigError([f"--profiles: there is no <name>/profile.toml in {folder} or {folder / 'mail'}{parent}"])
+
+
+def _idle(given: Path, used: set[str]) -> str:
+    """What to say where none of the profiles given is one that the settings use; both are known by their folders' names."""
+    there = {path.parent.name for path in given.glob("*/profile.toml")}
+    if there & used:
+        return ""
+    return f"--profiles: {given} has {', '.join(sorted(there))}, but the settings use {', '.join(sorted(used))}"
 
 
 def _has_config() -> bool:

@@ -94,6 +94,8 @@ def list_examples(as_json: AsJson = False, config: Config = None) -> None:
 def check(as_json: AsJson = False, profiles: Folder = None, config: Config = None) -> None:
     """Read every kept letter under the profiles of today, and tell which would change their meaning: exit code 1 if any."""
     desk = bench(config, profiles=profiles)
+    if desk.idle:
+        raise ImbotError(f"{desk.idle}: no letter would be read by another profile")
     examples = list(_examples(_settings(desk)))
     if not examples:
         raise ImbotError("no letters are kept yet: `imbot mail golden add` keeps some")

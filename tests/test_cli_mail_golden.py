@@ -69,6 +69,26 @@ def test_an_edited_profile_that_changes_a_meaning_is_told_as_was_and_would_be(de
     assert golden(desk, "check") == "0 of 2 letters would change their meaning\n"
 
 
+def test_a_folder_with_mail_below_is_as_good_and_one_without_a_profile_in_use_is_refused(desk: Desk) -> None:
+    """Else every letter would keep its meaning, and that would pass for an answer."""
+    golden(desk, "add", desk.file("done.eml", DONE))
+    edited(desk, "Решение[ \\t]*:", "Ответ[ \\t]*:")
+    (desk.folder / "own").mkdir()
+    mail = (desk.folder / "edited").rename(desk.folder / "own" / "mail")
+    for folder in (mail.parent, mail):
+        answer = desk("mail", "golden", "check", "--profiles", str(folder))
+        assert (answer.code, answer.text.splitlines()[-1]) == (1, "1 of 1 letters would change their meaning")
+    (empty := desk.folder / "empty").mkdir()
+    for folder in (desk.folder / "nope", empty, mail / "inframanager"):
+        for command in (("golden", "check"), ("explain", desk.file("done.eml", DONE))):
+            answer = desk("mail", *command, "--profiles", str(folder))
+            assert (answer.code, answer.text) == (1, "")
+            assert f"there is no <name>/profile.toml in {folder}" in answer.err
+    (mail / "inframanager").rename(mail / "house")
+    answer = desk("mail", "golden", "check", "--profiles", str(mail))
+    assert (answer.code, "has house, but the settings use inframanager" in answer.err) == (1, True)
+
+
 def test_a_letter_that_another_status_would_be_read_from_is_told(desk: Desk) -> None:
     golden(desk, "add", desk.file("done.eml", DONE))
     answer = desk("mail", "golden", "check", "--profiles", edited(desk, 'status = "resolved"', 'status = "closed"'))
