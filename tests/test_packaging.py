@@ -15,6 +15,7 @@ import pytest
 
 import imbot
 
+pytestmark = pytest.mark.xdist_group("packaging")  # one wheel for all
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = (
     "imbot",
