@@ -62,7 +62,8 @@ class Enclosed:
 def notices_for(change: Change) -> tuple[Notice, ...]:
     """What the requester is told of `change`. Work that goes on is told without sound: nothing is asked of anybody."""
     ticket, fields = change.ticket, change.report.fields
-    name = _BY_WHAT.get(change.what) or _BY_STATUS[change.new]
+    asks = change.new is Status.WAITING and change.what == "reopened"  # what matters then is the question
+    name = "question" if asks else _BY_WHAT.get(change.what) or _BY_STATUS[change.new]
     values = ticket_values(ticket) | {
         "old": str(change.old),
         "new": str(change.new),

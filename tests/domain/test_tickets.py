@@ -121,6 +121,9 @@ def test_an_itsm_may_reopen_and_our_own_desk_may_not() -> None:
     assert change.ticket.asked == ""
     assert change.ticket.closed_at is None
     assert notices_for(change)[0].name == "reopened"
+    asks = changed(closed, report(Status.WAITING, 1))
+    assert asks.what == "reopened"
+    assert notices_for(asks)[0].name == "question", "the question matters then, and how to answer it"
     own = replace(closed, backend=OWN_DESK)
     assert apply(own, report(Status.IN_PROGRESS, 1), NOW + timedelta(days=1)) is None
 
