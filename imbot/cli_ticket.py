@@ -102,7 +102,7 @@ def _questions(c: Connection) -> list[dict[str, Any]]:
                 "sent_at": (letter.settled_at if letter else None) or one.accepted_at,
                 "answer": letter.answer if letter else "",
                 "waiting": outbox.count_waiting(c, f"number:{id}"),
-                "decision": asked.decision,
+                "decision": asked.decision or ("go" if asked.let_go else ""),
                 "by": watchdog.name_of(c, asked.by),
                 "at": asked.at,
             }

@@ -34,11 +34,11 @@ def alert_screen(alerts: Sequence[Mapping[str, Any]]) -> Screen:
 def question_screen(values: Mapping[str, Any]) -> Screen:
     """A request that support has not confirmed: the facts, and what can be done. Values: `ticket, title, number, name, address,
     phone, sent_at, answer, trouble` [words of bounces and delays]`, waits` (how many letters wait for the number)`, read_at,
-    asked` (how often)`, told` (the employee was)`, state` (open, again, leave, go; registered, ended, failed)`, status, by,
-    at, by_letter`."""
+    asked` (how often)`, told` (the employee was)`, state` (open, again, leave; registered, ended, failed)`, let_go` (nothing
+    waits for the number any more)`, status, by, at, by_letter`."""
     shown = _QUESTION | dict(values)
     ticket, state = shown["ticket"], shown["state"]
-    go = Button("let_go", f"a:go:{ticket}") if shown["waits"] else None
+    go = Button("let_go", f"a:go:{ticket}") if shown["waits"] and not shown["let_go"] else None
     rows: tuple[tuple[Button, ...], ...] = ()
     if state == "open":
         rows = ((Button("send_again", f"a:again:{ticket}"), Button("leave", f"a:leave:{ticket}")), row(go))
@@ -99,6 +99,7 @@ _QUESTION: dict[str, Any] = {
     "asked": 1,
     "told": False,
     "state": "open",
+    "let_go": False,
     "status": "",
     "by": "",
     "at": None,

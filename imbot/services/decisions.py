@@ -17,7 +17,7 @@ from imbot.domain.tickets import Ticket, awaits_confirmation
 from imbot.services import telling, watchdog
 from imbot.services.env import Env
 from imbot.services.tickets import send_once_more
-from imbot.store import ledger, outbox, tickets, watches
+from imbot.store import ledger, outbox, people, sessions, tickets, watches
 from imbot.store.watches import Question
 
 
@@ -47,25 +47,32 @@ def take(
             if not decide(c, ticket, order.what, f"person:{person.id}", now):
                 asked = watches.question(c, ticket.id)
                 return Happened("question", watchdog.values(c, ticket, asked, env))
-            return next_question(c, env) if order.listed else Happened("decided", {})
+            if not order.listed:
+                return Happened("decided", {})
+            asked = watches.question(c, ticket.id)
+            if asked is not None and asked.is_open:  # only the additions were decided about
+                return Happened("question", watchdog.values(c, ticket, asked, env))
+            return next_question(c, env)
 
 
 def next_question(c: Connection, env: Env) -> Happened:
     """The question that has been open for longest."""
     for ticket_id, asked in watches.questions(c):
         ticket = tickets.get(c, ticket_id)
-        if ticket is not None and watchdog.state_of(ticket, asked) == "open":
+        if ticket is not None and asked.is_open and watchdog.state_of(ticket, asked) == "open":
             return Happened("question", watchdog.values(c, ticket, asked, env))
     return Happened("no_questions", {})
 
 
 def decide(c: Connection, ticket: Ticket, what: str, by: str, now: datetime) -> bool:
     """Carry a decision out: `again` sends the same letter, under its Message-ID, with another Date; `leave` asks no more;
-    `go` lets what waits for the number go without it. False where there is nothing to decide (any more): somebody was
-    faster, or the far end has answered. After `leave` the additions may still be let go."""
+    `go` lets what waits for the number go without it, which leaves the question of the request open. False where there is
+    nothing to decide (any more): somebody was faster, or the far end has answered. After `leave` the additions may still
+    be let go."""
     asked = watches.question(c, ticket.id)
     state = watchdog.state_of(ticket, asked)
-    if asked is None or not (state == "open" or (state == "leave" and what == "go")):
+    may_go = state in ("open", "leave") and asked is not None and not asked.let_go
+    if asked is None or not (may_go if what == "go" else state == "open"):
         return False
     return _carry_out(c, ticket, asked, what, by, now)
 
@@ -79,19 +86,32 @@ def decide_anyway(c: Connection, ticket: Ticket, what: str, by: str, now: dateti
 
 
 def _carry_out(c: Connection, ticket: Ticket, asked: Question, what: str, by: str, now: datetime) -> bool:
-    if what == "again":
-        if not send_once_more(c, ticket, by, now):
-            return False
-    elif what == "go":
-        outbox.release(c, f"number:{ticket.id}")
-        ledger.log(c, ticket.id, now, "let_go", {"by": by})
-    else:
-        ledger.log(c, ticket.id, now, "left", {"by": by})
-    watches.unwatch(c, ticket.id)
     decided = replace(asked, decision=what, by=by, at=now.isoformat())
+    if what == "go":
+        decided = _let_go(c, ticket, asked, by, now)
+    elif what == "leave":
+        ledger.log(c, ticket.id, now, "left", {"by": by})
+    elif not send_once_more(c, ticket, by, now):
+        return False
+    if what != "go":
+        watches.unwatch(c, ticket.id)
     watches.save_question(c, ticket.id, decided, now)
     watchdog.refresh(c, tickets.get(c, ticket.id) or ticket, decided, now)
     return True
+
+
+def _let_go(c: Connection, ticket: Ticket, asked: Question, by: str, now: datetime) -> Question:
+    """What waits goes out, and the requester's screens say so. Whether the request itself has arrived is as open as before."""
+    outbox.release(c, f"number:{ticket.id}")
+    ledger.log(c, ticket.id, now, "let_go", {"by": by})
+    for chat in people.chats_of(c, ticket.person_id):
+        slot = sessions.slot(c, chat.key)
+        values = (slot.screen or {}).get("values", {}) if slot else {}
+        if slot and slot.screen and values.get("waits") and values.get("ticket") == ticket.id:
+            screen = {**slot.screen, "values": {**values, "waits": False}}
+            sessions.owe(c, chat.key, screen, now, bool(slot.message_id), now)
+    telling.put_receipt(c, ticket, now)
+    return replace(asked, let_go=True) if asked.decision else replace(asked, let_go=True, by=by, at=now.isoformat())
 
 
 def _not_found() -> Happened:

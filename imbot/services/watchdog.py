@@ -2,7 +2,7 @@
 
     accepted -> watched -> (N working minutes, and the mailbox was read since) -> employee told, admins asked
                   |                                                                 |
-                  +----- registered, or a status of theirs: nothing to tell         +-> again | leave | go (`decisions`)
+                  +----- registered, or a status of theirs: nothing to tell         +-> again | leave (`decisions`)
                                                                                     +-> registered: the question says so
 
 What the mailbox holds unread is not known: while it cannot be read, or letters of it wait to be carried out, nothing is
@@ -61,7 +61,7 @@ def look(c: Connection, now: datetime, env: Env) -> int:
             watches.unwatch(c, ticket_id)
         elif _read_since(c, ticket, since, env):
             overdue.append(ticket)
-    together = sum(not asked.decision for _, asked in watches.questions(c)) + len(overdue) > _ONE_BY_ONE
+    together = sum(asked.is_open for _, asked in watches.questions(c)) + len(overdue) > _ONE_BY_ONE
     for ticket in overdue:
         _ask(c, ticket, now, env, alone=not together)
     if overdue and together:
@@ -83,7 +83,8 @@ def _read_since(c: Connection, ticket: Ticket, since: datetime, env: Env) -> boo
 
 def _ask(c: Connection, ticket: Ticket, now: datetime, env: Env, *, alone: bool) -> None:
     earlier = watches.question(c, ticket.id)
-    asked = Question(earlier.asked + 1 if earlier else 1, letters=earlier.letters if earlier else ())
+    asked = replace(earlier or Question(0), decision="", by="", at="", chats={})
+    asked = replace(asked, asked=asked.asked + 1)
     watches.unwatch(c, ticket.id)
     ledger.log(c, ticket.id, now, "unconfirmed", {"asked": asked.asked})
     if alone:
@@ -108,7 +109,7 @@ def _send_question(c: Connection, ticket: Ticket, asked: Question, now: datetime
 
 def _tell_how_many(c: Connection, now: datetime, env: Env) -> None:
     """Many at once are one trouble: told when their number has doubled, each day anew."""
-    still = [ticket_id for ticket_id, asked in watches.questions(c) if not asked.decision]
+    still = [ticket_id for ticket_id, asked in watches.questions(c) if asked.is_open]
     found = [ticket for id in still if (ticket := tickets.get(c, id)) is not None]
     since = min((ticket.accepted_at or ticket.created_at for ticket in found), default=now)
     key = f"unconfirmed:{now.astimezone(env.zone).date()}:{len(found).bit_length()}"
@@ -141,7 +142,7 @@ def holds(c: Connection, ticket: Ticket) -> bool:
     if ticket.number:
         return False
     asked = watches.question(c, ticket.id)
-    return asked is None or asked.decision != "go"
+    return asked is None or not asked.let_go
 
 
 def joined(c: Connection, ticket: Ticket, message_id: str, now: datetime) -> None:
@@ -200,7 +201,7 @@ def letter_screen(c: Connection, ticket: Ticket, asked: Question | None, env: En
 
 
 def state_of(ticket: Ticket, asked: Question | None) -> str:
-    """open, again, leave, go; failed; registered; ended."""
+    """open, again, leave; failed; registered; ended."""
     if ticket.handover is Handover.FAILED:
         return "failed"
     if ticket.number or ticket.registered_at:
@@ -232,6 +233,7 @@ def values(c: Connection, ticket: Ticket, asked: Question | None, env: Env) -> d
         "asked": asked.asked if asked else 0,
         "told": person is not None and not person.gone,
         "state": state_of(ticket, asked),
+        "let_go": asked is not None and asked.let_go,
         "by": name_of(c, asked.by) if asked else "",
         "at": (asked.at or None) if asked else None,
     }

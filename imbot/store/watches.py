@@ -10,7 +10,7 @@ No names and no addresses stand here but those that a letter was sent to.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 import orjson
@@ -24,9 +24,10 @@ _WATCH, _QUESTION = "registration:", "question:"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What admins were asked about a ticket. `asked`: how often so far. `decision`: "" while it is open, else again, leave
-    or go; `by` (`person:<id>` or `cli:<login>`) and `at` (ISO 8601) say whose and when. `chats`: where it stands, message
-    ids by chat key. `letters`: who was asked by letter.."""
+    """What admins were asked about a ticket. `asked`: how often so far. `decision`: "" while it is open, else again or
+    leave; `by` (`person:<id>` or `cli:<login>`) and `at` (ISO 8601) say whose and when the last word was. `let_go`: nothing
+    waits for the number any more, whatever is decided. `chats`: where it stands, message ids by chat key. `letters`: who was
+    asked by letter."""
 
     asked: int
     decision: str = ""
@@ -34,6 +35,12 @@ class Question:
     at: str = ""
     chats: Mapping[str, str] = field(default_factory=dict)
     letters: tuple[str, ...] = ()
+    let_go: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether admins were asked and have not decided."""
+        return self.asked > 0 and not self.decision
 
 
 def watch(c: Connection, ticket_id: str, until: datetime, now: datetime) -> None:
@@ -88,12 +95,13 @@ def forget_persons(
         kept = {key: id for key, id in asked.chats.items() if key not in chats}
         letters = tuple(one for one in asked.letters if one != address)
         if (kept, letters) != (dict(asked.chats), asked.letters):
-            anew = Question(asked.asked, asked.decision, asked.by, asked.at, kept, letters)
-            save_question(c, ticket_id, anew, now)
+            save_question(c, ticket_id, replace(asked, chats=kept, letters=letters), now)
 
 
 def _read(text: str) -> Question | None:
     if not text:
         return None
     data = orjson.loads(text)
+    if data["decision"] == "go":  # an older version took it for the last word
+        data |= {"decision": "", "let_go": True}
     return Question(**{**data, "letters": tuple(data["letters"])})

@@ -9,7 +9,7 @@ from imbot.dialog.screen import Screen
 from tests.dialog.world import START
 
 MOMENT = START.isoformat()
-STATES = ("open", "again", "leave", "go", "registered", "ended", "failed")
+STATES = ("open", "again", "leave", "registered", "ended", "failed")
 LEGS = ("mailbox", "mailbox:glpi", "smtp", "directory", "telegram", "store", "disk", "timer sweep")
 
 
@@ -32,6 +32,7 @@ def admin_screens(messy: str) -> dict[str, Screen]:
             "asked": 1 + bool(words),
             "told": bool(words),
             "state": state,
+            "let_go": not waits,
             "by": words,
             "at": None if state == "open" else MOMENT,
             "by_letter": by_letter,

@@ -95,6 +95,33 @@ def test_additions_let_go_leave_at_once_and_further_ones_wait_no_more(office: Of
     assert office.screen()["values"]["waits"] is False
 
 
+def test_after_additions_are_let_go_the_request_itself_is_still_asked_about(office: Office) -> None:
+    ticket = accepted(office)
+    office.take(ANNA, Pressed(f"add:{ticket.id}"))
+    office.say("Ещё вот что")
+    office.press("send_addition")
+    office.show()
+    assert office.screen()["values"]["waits"] is True
+    look(office, hours=1)
+    deliver(office, TOM, "q1")
+    press(office, f"a:go:{ticket.id}")
+    assert office.screen()["values"]["waits"] is False, "what Anna's screen promised is no longer so"
+    screen = deliver(office, TOM, "q1")
+    assert screen is not None
+    assert [b.label for row in screen.rows for b in row] == ["send_again", "leave"]
+    assert "Дополнения уходят, не дожидаясь номера (так решено: Кузнецов Том" in words(screen)
+    assert press(office, f"a:go:{ticket.id}") == "unconfirmed", "there is nothing left to let go"
+    press(office, f"a:again:{ticket.id}")
+    assert now_is(office, ticket).handover is Handover.QUEUED
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 again", office.now, office.env)
+    look(office, hours=1)
+    again = watches.question(office.c, ticket.id)
+    assert again is not None
+    assert (again.asked, again.is_open, again.let_go) == (2, True, True), (
+        "asked again; additions still wait for nothing"
+    )
+
+
 def test_the_first_word_of_two_admins_wins_and_the_other_sees_it(office: Office) -> None:
     office.link()
     office.link(ZOE, ZOE_ENTRY)
