@@ -6,6 +6,8 @@ import re
 import unicodedata
 from html import unescape
 
+from imbot.mime.marks import few_marks
+
 LONGEST = 64_000  # what is new stands on top; read inside a transaction, so it must not take long
 
 _TAGS = re.compile(
@@ -20,7 +22,7 @@ _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 def readable(text: str) -> str:
     """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
     no-break blanks as blanks, at most 64,000 characters."""
-    text = unicodedata.normalize("NFC", text[:LONGEST])
+    text = unicodedata.normalize("NFC", few_marks(text[:LONGEST]))
     if "<" in text:
         text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
     if "&" in text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from imbot.mime.marks import few_marks
 from imbot.mime.words import decode_words
 
 MAX_ADDRESSES = 1000
@@ -120,4 +121,4 @@ def _name(text: str) -> str:
     text = text.strip()
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
-    return " ".join(decode_words(text).split()).strip(_EDGES)
+    return few_marks(" ".join(decode_words(text).split()).strip(_EDGES))

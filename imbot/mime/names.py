@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from imbot.mime.marks import few_marks
+
 LONGEST = 150
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)")
 _FORBIDDEN = re.compile(r'[<>:"|?*/\\]')
@@ -12,8 +14,8 @@ _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
 
 
 def clean_file_name(name: str, fallback: str = "file") -> str:
-    """NFC, no path, no control, format or bidi characters, no reserved names, at most 150 characters with its extension."""
-    text = unicodedata.normalize("NFC", name[:4096])
+    """NFC with few marks in a row, no path, no control, format or bidi characters, no reserved names, at most 150 characters with its extension."""
+    text = unicodedata.normalize("NFC", few_marks(name[:4096]))
     text = "".join(" " if char in "\t\r\n" else char for char in text if _visible(char))
     text = text.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     text = _FORBIDDEN.sub("_", " ".join(text.split()))

@@ -14,6 +14,7 @@ from imbot.mime.charsets import codec_of, guess_together
 from imbot.mime.fields import Fields, read_date
 from imbot.mime.headers import Block, split_headers
 from imbot.mime.limits import ReadLimits
+from imbot.mime.marks import few_marks
 from imbot.mime.parts import LONGEST_TEXT, Body, make_part, walk
 from imbot.mime.signs import is_automatic, original_ids
 
@@ -62,8 +63,8 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
         date=read_date(fields.line("date")),
         in_reply_to=fields.ids("in-reply-to"),
         references=fields.ids("references"),
-        text=body.text(),
-        html="\n".join(body.htmls)[:LONGEST_TEXT],
+        text=few_marks(body.text()),
+        html=few_marks("\n".join(body.htmls)[:LONGEST_TEXT]),
         headers=fields.all(),
         attachments=tuple(body.files),
         automatic=is_automatic(fields, top.kind),

@@ -8,16 +8,17 @@ import re
 from dataclasses import dataclass
 
 from imbot.mime.charsets import codec_of, decode, is_utf8
+from imbot.mime.marks import few_marks
 
 _CONTROLS = re.compile("[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]+[ \t]*")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they make a line read as what it is not
 
 
 def one_line(text: str) -> str:
-    """No line breaks, no controls, nothing that turns the direction of what follows."""
-    if text.isprintable():  # none of them is
-        return text
-    return _BIDI.sub("", _CONTROLS.sub(" ", text.replace("\x00", "")))
+    """No line breaks, no controls, nothing that turns the direction of what follows, few marks in a row."""
+    if not text.isprintable():
+        text = _BIDI.sub("", _CONTROLS.sub(" ", text.replace("\x00", "")))
+    return few_marks(text)
 
 
 def decode_words(text: str, hint: str = "") -> str:
