@@ -15,15 +15,16 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import aiohttp
 import structlog
@@ -37,6 +38,7 @@ _T = TypeVar("_T")
 _LARGEST = 64 * 1024  # of an answer
 _UNKNOWN_LIFE = 600.0  # seconds, where the giver does not say
 _EARLY = 120.0  # seconds before its end that a token is replaced, or a fifth of its life
+_TELLING = 12  # characters by which a long secret is known
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _HINTS = {
     "invalid_grant": "the consent has ended or was withdrawn: sign the mailbox in anew and set the new refresh_token",
@@ -168,10 +170,11 @@ class Tokens:
         raise self._refusal(status, answer, form)
 
     def _refusal(self, status: int, answer: dict[str, Any], form: dict[str, str]) -> TokenError:
-        code = str(answer.get("error") or "")[:60]
-        said = _one_line(str(answer.get("error_description") or ""))
-        for secret in (form.get("client_secret", ""), form.get("refresh_token", "")):
-            said = said.replace(secret, "***") if secret else said
+        secret = [form.get(name, "") for name in ("client_secret", "refresh_token")]
+        code, said = (
+            _one_line(_without(secret, str(answer.get(name) or ""))) for name in ("error", "error_description")
+        )
+        code = code[:60]
         words = [f"{status}", code, f"({said})" if said else "", f"-- {_HINTS[code]}" if code in _HINTS else ""]
         permanent = 400 <= status < 500 and status not in (408, 429) and bool(code) and code not in _PASSING
         return TokenError(f"{self._where}: {' '.join(word for word in words if word)}", permanent=permanent)
@@ -247,6 +250,17 @@ def _keep(file: Path, token: str) -> None:
         beside.replace(file)
     except OSError as error:
         log.error("refresh_token_not_kept", file=str(file), error=error.strerror)
+
+
+def _without(hidden: Iterable[str], text: str) -> str:
+    """`text` with every secret blotted out, as it is and as a form or an address bears it, and with what begins like a long
+    one: the giver may have cut it. To be done before anything is cut here."""
+    for secret in filter(None, hidden):
+        for form in sorted({secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}, key=len, reverse=True):
+            text = re.sub(re.escape(form), "***", text, flags=re.I)
+            if len(form) >= 2 * _TELLING:
+                text = re.sub(re.escape(form[:_TELLING]) + r"[^\s'\"<>]*", "***", text, flags=re.I)
+    return text
 
 
 def _one_line(text: str) -> str:

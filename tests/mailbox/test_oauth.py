@@ -6,9 +6,12 @@ import asyncio
 import base64
 import dataclasses
 import json
+import random
 import stat
+import string
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -187,6 +190,23 @@ async def test_no_token_and_no_secret_is_ever_logged(giver: TokenServer, caplog:
     token = await token_of(Tokens(application(giver)))
     assert token not in caplog.text
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("place", ["error", "error_description"])
+@pytest.mark.parametrize("said", ["{}", "'{}' is bad", "{:.500} ... is bad"])
+async def test_a_secret_that_the_giver_quotes_is_nowhere_in_the_error(
+    giver: TokenServer, place: str, said: str
+) -> None:
+    """A token longer than what is shown of an answer, one that the giver has cut, and one as a form bears it."""
+    hidden = "S3cr~et.With+Plus/Slash=" + "".join(random.Random(7).choices(string.ascii_letters, k=1200))
+    tokens = Tokens(application(giver, grant="refresh_token", refresh_token=hidden, client_secret="w+x/y z="))
+    for form in (hidden, quote_plus(hidden), quote(hidden, safe="").replace("%2F", "%2f")):
+        words = said.format(form) + " w+x/y z= w%2Bx%2Fy+z%3D w%2bx%2fy%20z%3d"
+        giver.answer = (400, json.dumps({"error": "invalid_grant"} | {place: words}).encode())
+        with pytest.raises(TokenError) as raised:
+            await token_of(tokens)
+        assert not [told for told in ("S3cr", "With", hidden[30:50], "w+x", "y z=", "z%3") if told in str(raised.value)]
+        assert "***" in str(raised.value)
 
 
 # --- the words of SASL
