@@ -142,7 +142,7 @@ def _listen(value: str) -> str:
 
 def _extension(value: str) -> str:
     text = value.strip().lower().lstrip(".")
-    if not re.fullmatch(r"[a-z0-9_]{1,12}", text):
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,19}", text):
         raise ValueError(f"{value!r} is not a file extension such as exe")
     return text
 

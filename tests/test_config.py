@@ -155,6 +155,13 @@ def test_what_contradicts_itself_is_refused(write: Write, old: str, new: str, sa
     assert any(says in problem for problem in problems(write(text)))
 
 
+def test_files_that_run_or_lead_elsewhere_when_they_are_opened_are_refused_unless_told_otherwise(write: Write) -> None:
+    refused = set(load(write(), {}).files.refused_types)
+    assert refused >= {"url", "library-ms", "settingcontent-ms", "chm", "xll", "vhd", "vhdx", "docm", "xlsm", "msix"}
+    assert refused >= {"appref-ms", "scf", "desktop"}
+    assert not refused & {"docx", "xlsx", "pdf", "png", "zip", "msg", "eml", "txt"}
+
+
 def test_the_environment_wins_over_the_file_and_lists_may_be_words(write: Write) -> None:
     settings = load(
         write(),
