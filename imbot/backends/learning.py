@@ -111,7 +111,7 @@ def _no_number(samples: Sequence[Sample]) -> str:
         if sample.number and not sample.core:
             return f"{sample.name}: {sample.number!r} has no digits: give the number as the desk writes it"
         if sample.core and sample.core.casefold() not in f"{sample.subject}\n{sample.body}".casefold():
-            return f"{sample.name}: it bears no {sample.core}, neither in its subject nor in what is new in its text"
+            return f"{sample.name}: it bears no {sample.number.strip()}, neither in its subject nor in what is new in its text"
     return "no pattern finds the number in every sample: are they of one desk, and are the numbers in the order of the files?"
 
 

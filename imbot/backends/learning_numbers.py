@@ -1,7 +1,7 @@
 """How a desk writes its numbers, learned from letters whose number somebody has told: a pattern that finds each of them.
 
 Digits become any digits; the letters before them, brackets and the words beside them stay, as many as it takes to find the
-number in every sample and none in letters of other desks. Pure.
+number in every sample and none in letters of other desks. A year in it, or beside it, becomes any year. Pure.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from imbot.domain.tickets import Status
 _CORE = re.compile(r"[^\W_]+(?:[-_.][^\W_]+)*")
 _BRACKETS = (("[", "]"), ("##", "##"), ("(", ")"))
 _EDGE = "(?:^|[^0-9A-Za-zА-Яа-я-])"
+YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
+ANY_YEAR = "20[0-9]{2}"
+_OLDEST = 5  # years: figures farther from the letter's own date are no year
 _LONGEST = 40  # characters of a line that may stand beside a number and belong to it
 
 
@@ -35,9 +38,15 @@ class Sample:
 
     @property
     def core(self) -> str:
-        """The number without what is written around it: `#0047513` -> `0047513`, `№ IM-CL-1042` -> `IM-CL-1042`."""
-        found = [word for word in _CORE.findall(self.number) if any(char.isdigit() for char in word)]
-        return found[-1] if found else ""
+        """The number without what is written around it: `#0047513` -> `0047513`, `№ IM-CL-1042` -> `IM-CL-1042`. From the
+        first word with digits to the last: `ОБР-2026/004512` stays whole."""
+        found = [word for word in _CORE.finditer(self.number) if any(char.isdigit() for char in word[0])]
+        return self.number[found[0].start() : found[-1].end()] if found else ""
+
+    def bears_year(self, figures: str) -> bool:
+        """Whether these figures may be a year of the letter's time."""
+        date = self.mail.date
+        return YEAR.fullmatch(figures) is not None and (date is None or abs(date.year - int(figures)) <= _OLDEST)
 
     @property
     def subject(self) -> str:
@@ -134,26 +143,41 @@ def _shape(samples: Sequence[Sample]) -> tuple[str, str, str]:
     before = outside[0] if len({one.upper() for one in outside}) == 1 else ""
     parts = [re.fullmatch(r"(\D*)(.+)", sample.core) for sample in samples]
     heads = {part[1].upper() for part in parts if part}
-    rests = [part[2] for part in parts if part]
+    digits = _digits([part[2] for part in parts if part], samples)
     if len(heads) == 1:
         head = heads.pop()
-        return f"{before}{head}{{n}}", _digits(rests), head
+        return f"{before}{head}{{n}}", digits, head
     kinds = "|".join(literal(head) for head in sorted(heads) if head)
-    return f"{before}{{n}}", f"(?:{kinds}){'?' if '' in heads else ''}{_digits(rests)}", ""
+    return f"{before}{{n}}", f"(?:{kinds}){'?' if '' in heads else ''}{digits}", ""
 
 
 def _is_named(prefix: str) -> bool:
     return sum(char.isalpha() for char in prefix) >= 2
 
 
-def _digits(rests: Sequence[str]) -> str:
+def _digits(rests: Sequence[str], samples: Sequence[Sample]) -> str:
     if not all(rest.isdigit() for rest in rests):
-        return "".join(
-            "[0-9]{1,12}" if part[0].isdigit() else literal(part) for part in re.findall(r"[0-9]+|[^0-9]+", rests[0])
-        )
+        return _parts([re.findall(r"[0-9]+|[^0-9]+", rest) for rest in rests], samples)
     lengths = {len(rest) for rest in rests}
     padded = len(lengths) == 1 and (len(rests[0]) >= 6 or all(rest.startswith("0") for rest in rests))
     return f"[0-9]{{{len(rests[0]) if padded else 1},{max(12, *(length + 3 for length in lengths))}}}"
+
+
+def _parts(rests: Sequence[Sequence[str]], samples: Sequence[Sample]) -> str:
+    """A number of several parts, `2026/004512`: the same signs between any digits."""
+    if len({len(rest) for rest in rests}) > 1:
+        return _parts(rests[:1], samples[:1])  # one pattern finds them all or none does: the trial tells
+    made = ""
+    for index, part in enumerate(rests[0]):
+        figures = [rest[index] for rest in rests]
+        if not part.isdigit():
+            made += literal(part)
+        elif all(sample.bears_year(each) for sample, each in zip(samples, figures, strict=True)):
+            made += ANY_YEAR
+        else:
+            padded = len(part) >= 6 and len({len(each) for each in figures}) == 1
+            made += f"[0-9]{{{len(part) if padded else 1},12}}"
+    return made
 
 
 def _candidates(samples: Sequence[Sample], place: str, prefix: str, group: str) -> Iterator[tuple[str, str]]:
@@ -171,11 +195,11 @@ def _candidates(samples: Sequence[Sample], place: str, prefix: str, group: str) 
     signs = re.match(r"\W{0,4}", common_start(rights))
     right = signs[0] if signs else ""
     if left.strip():
-        yield literal(left) + marked, f"digits behind {left.strip()!r}"
+        yield _around(left) + marked, f"digits behind {left.strip()!r}"
         if right.strip():
-            yield literal(left) + marked + literal(right), f"digits between {left.strip()!r} and {right.strip()!r}"
+            yield _around(left) + marked + _around(right), f"digits between {left.strip()!r} and {right.strip()!r}"
     elif right.strip():
-        yield marked + literal(right), f"digits before {right.strip()!r}"
+        yield marked + _around(right), f"digits before {right.strip()!r}"
     if any(char.isalpha() for char in prefix + group) and ")?" not in group:
         yield marked, "words of such letters and digits"
     else:
@@ -205,13 +229,13 @@ def _in_brackets(
     if len(set(tails)) > 1:
         return None
     if len(set(heads)) == 1:
-        return f"{opening}{heads[0]}…{tails[0]}{closing}", literal(heads[0]), literal(tails[0])
+        return f"{opening}{heads[0]}…{tails[0]}{closing}", _around(heads[0]), _around(tails[0])
     end = common_start([head[::-1] for head in heads])[::-1]
     end = re.sub(r"^\w+", "", end)  # not from the middle of a word
     if not end.strip():
         return None
     inside = f"[^{literal(closing[0])}\n]{{0,60}}".replace("\n", "\\n")
-    return f"{opening}…{end}…{closing}", inside + literal(end), literal(tails[0])
+    return f"{opening}…{end}…{closing}", inside + _around(end), _around(tails[0])
 
 
 def _common_end(texts: Sequence[str]) -> str:
@@ -241,7 +265,13 @@ def _subject_form(samples: Sequence[Sample], place: str) -> str:
 
 
 def _hits(text: str, core: str) -> list[re.Match[str]]:
-    return list(re.finditer(rf"(?i)(?<![^\W_]){re.escape(core)}(?![^\W_])", text))
+    words = r"\s+".join(re.escape(word) for word in core.split())
+    return list(re.finditer(rf"(?i)(?<![^\W_]){words}(?![^\W_])", text))
+
+
+def _around(text: str) -> str:
+    """These very words beside a number, but in any year."""
+    return ANY_YEAR.join(literal(piece) for piece in YEAR.split(text))
 
 
 def literal(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from imbot.backends.learning_fields import LearnedField
 from imbot.backends.learning_marks import Mark
-from imbot.backends.learning_numbers import NumberForm, literal
+from imbot.backends.learning_numbers import ANY_YEAR, YEAR, NumberForm, literal
 from imbot.backends.learning_words import Phrase
 from imbot.domain.tickets import Status
 
@@ -88,7 +88,9 @@ def notes(
 ) -> Iterator[str]:
     """What was chosen and why."""
     for form in forms:
-        yield f"number: {form.why}, in the {' and the '.join(_place(place) for place in form.places)}, shown as {form.shown}"
+        where = " and the ".join(_place(place) for place in form.places)
+        year = ", any year in it" if ANY_YEAR in form.inner and not YEAR.search(form.why) else ""
+        yield f"number: {form.why}{year}, in the {where}, shown as {form.shown}"
     for status, phrase in chosen.items():
         why = "its words speak of it" if phrase.known else "no other status has these words"
         yield f"{named(status)}: {_shown(phrase.said)} in the {_place(phrase.place)}; {why}"
@@ -112,6 +114,8 @@ def doubts(
             yield f"{named(status)} is known by {_shown(phrase.said)} only: see that these are the desk's words and no person's"
     if any("any word of such digits" in form.why for form in forms):
         yield "any figure in a subject would be taken for a number: put what stands beside it into [number] patterns"
+    if any(YEAR.search(form.why) for form in forms):
+        yield "a year stands beside the number: where the numbers begin anew each year, give it with them, --number 2026/17"
     if not forms:
         yield "no sample bears a number, so follow-up letters will not wait for one"
     if taken:
