@@ -27,7 +27,7 @@ servers:
 	@sh tests/install-servers.sh
 
 test: $(VENV)/.dev servers
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --fail-under=100 --include='imbot/domain/*,imbot/dialog/*,imbot/store/outbox.py,imbot/store/lanes.py'
 
 fixtures: $(VENV)/.dev

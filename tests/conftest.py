@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.company import company as company  # for the tests of all commands
 from tests.company import empty as empty
@@ -17,6 +19,28 @@ from tests.servers import Certificates, Dovecot, Slapd, free_port, make_certific
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# What these files prepare for all of their tests is dear: one worker runs each of them. Any other test goes where there is room.
+TOGETHER = (
+    "tests/test_corpus.py",
+    "tests/test_cli_doctor.py",
+    "tests/test_packaging.py",
+    "tests/journeys/test_bad_input.py",
+    "tests/journeys/test_bad_sign_in.py",
+)
+
+
+class Together(LoadScopeScheduling):
+    """Tests one by one, but those of a file in `TOGETHER` on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

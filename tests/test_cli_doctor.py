@@ -20,7 +20,7 @@ from tests.journeys.office import Office, open_office
 from tests.journeys.test_two_backends import glpi_says, second_bot, token_of, two_helpdesks
 from tests.servers import Certificates, Dovecot, Slapd
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("doctor")]
+pytestmark = pytest.mark.servers
 ROOT = Path(__file__).resolve().parent.parent
 ITSM = "itsm@demo.local"
 

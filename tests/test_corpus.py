@@ -63,9 +63,6 @@ def read(raw: bytes) -> InboundMail | None:
         return None
 
 
-ONE_WORKER = pytest.mark.xdist_group("read by the command")  # the letters are read once for all of them
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What `imbot mail read --json` says of every letter, by its path below the folder of letters."""
@@ -80,13 +77,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     return {str(Path(line["file"]).relative_to(MAILS)): line for line in lines}
 
 
-@ONE_WORKER
 def test_every_letter_is_read_by_the_command(told: dict[str, dict[str, Any]]) -> None:
     assert len(told) == len(LETTERS) > 1000
     assert {name: line["reason"] for name, line in told.items() if line["outcome"] != "parsed"} == {}
 
 
-@ONE_WORKER
 def test_subject_and_sender_are_as_expected(told: dict[str, dict[str, Any]]) -> None:
     expected = json.loads((MAILS / "expected.json").read_text(encoding="utf-8"))
     differing = set()

@@ -15,7 +15,6 @@ import pytest
 
 import imbot
 
-pytestmark = pytest.mark.xdist_group("packaging")  # one wheel for all
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = (
     "imbot",

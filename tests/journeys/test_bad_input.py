@@ -13,7 +13,7 @@ from tests.journeys.callers import Counter, open_counter
 from tests.journeys.office import PNG, body_of, files_of
 from tests.servers import Certificates, Dovecot, Slapd
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("bad_input"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
 OGG = b"OggS" + bytes(200)
 

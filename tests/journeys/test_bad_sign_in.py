@@ -16,7 +16,7 @@ from tests.journeys.callers import Caller, Counter, open_counter
 from tests.journeys.office import ANNA_MAIL, TOM_MAIL, body_of, code_of, subject_of
 from tests.servers import Certificates, Dovecot, Slapd
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("bad_sign_in"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
