@@ -105,7 +105,7 @@ def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, en
     if not heard_of and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
         letters.letter_settled(c, message_id, now, "failed", words)
         outbox.suspend(c, f"ticket:{ticket.id}", words, now)
-        _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env, returned=True)
+        _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env, how="returned")
     return ticket
 
 
@@ -150,7 +150,7 @@ def _too_old(parcel: Parcel, now: datetime) -> bool:
 
 
 def _letter_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env) -> None:
-    """Refused for good: the lane is suspended, text and files are kept, the person and the admins are told."""
+    """Refused, or not taken for too long: the lane is suspended, text and files are kept, the person and the admins are told."""
     message_id, words = parcel.payload["message_id"], str(error)
     if not outbox.again(c, parcel, now, words):
         return
@@ -158,9 +158,11 @@ def _letter_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: dat
     letters.letter_settled(c, message_id, now, "failed", words)
     ticket = tickets.get(c, parcel.payload["ticket"])
     if ticket is not None:
-        ledger.log(c, ticket.id, now, "failed", {"letter": parcel.payload["letter"], "reason": words})
+        how = "refused" if error.permanent else "unreached"
+        ledger.log(c, ticket.id, now, "failed", {"letter": parcel.payload["letter"], "reason": words, "how": how})
         works = error.kind != "down"
-        _tell_failure(c, ticket, message_id, words, f"{parcel.id}:{parcel.attempt}", now, env, mail_works=works)
+        key = f"{parcel.id}:{parcel.attempt}"
+        _tell_failure(c, ticket, message_id, words, key, now, env, how=how, mail_works=works)
 
 
 def _tell_failure(
@@ -172,11 +174,11 @@ def _tell_failure(
     now: datetime,
     env: Env,
     *,
-    returned: bool = False,
+    how: str,
     mail_works: bool = True,
 ) -> None:
-    """`returned`: a report came back that says so; the mail server had taken the letter. `mail_works`: it refused this
-    letter and would take another."""
+    """`how`: refused by the mail server; unreached, so that we gave up; returned, after the mail server had taken it.
+    `mail_works`: it would take another letter."""
     row = letters.letter(c, message_id)
     kind = row.kind if row else str(LetterKind.TICKET)
     if message_id == ticket.message_id:
@@ -184,10 +186,10 @@ def _tell_failure(
         tickets.save(c, ticket)
         telling.put_receipt(c, ticket, now)
     notice = failure_notice(ticket, words, kind)
-    told = {"returned": returned, "admin_knows": telling.admins_hear(c, env, mail_works=mail_works)}
+    told = {"how": how, "admin_knows": telling.admins_hear(c, env, mail_works=mail_works)}
     notice = replace(notice, values={**notice.values, **told})
     telling.put_notice(c, notice, ticket, f"notice:failed:{key}", now, env)
-    values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id}
+    values = {"title": ticket.title, "number": ticket.number, "reason": words, "ticket": ticket.id, "how": how}
     telling.alert(c, "letter_failed", f"failed:{key}", values, now)
 
 

@@ -54,6 +54,7 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "registered_at": _iso(ticket.registered_at),
         "promised_at": _iso(ticket.promised_at),
         "failure": ticket.failure,
+        "how": how_failed(c, ticket),
         "asked": ticket.asked,
         "unconfirmed": unconfirmed,
         "admin_knows": (unconfirmed or ticket.handover is Handover.FAILED) and admins_hear(c, env),
@@ -68,6 +69,17 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def how_failed(c: Connection, ticket: Ticket) -> str:
+    """Why the request's own letter is not with the ITSM, after the ledger: refused, unreached, returned; "" where it is."""
+    if ticket.handover is not Handover.FAILED:
+        return ""
+    ends = [row for row in ledger.ledger(c, ticket.id) if row.what in ("bounced", "failed")]
+    last = next((row for row in reversed(ends) if row.values.get("letter") == "ticket"), None)
+    if last is None:
+        return "refused"
+    return "returned" if last.what == "bounced" else str(last.values.get("how", "refused"))
 
 
 def _fate(c: Connection, ticket: Ticket, row: FileRow) -> str:
@@ -171,7 +183,8 @@ def alert(c: Connection, name: str, key: str, values: Mapping[str, Any], now: da
 def leg_changed(c: Connection, leg: str, since: datetime, error: str, up: bool, now: datetime) -> None:
     """Something that imbot leans on has not worked since `since`, or works again."""
     name = "leg_up" if up else "leg_down"
-    values = {"leg": leg, "since": since.isoformat(), "until": now.isoformat(), "error": error}
+    minutes = max(0, int((now - since).total_seconds()) // 60)
+    values = {"leg": leg, "since": since.isoformat(), "until": now.isoformat(), "minutes": minutes, "error": error}
     alert(c, name, f"{name}:{leg}:{since.isoformat()}", values, now)
     if up:
         facts.forget_fact(c, f"{_ALARM}{leg}")

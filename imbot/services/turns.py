@@ -21,7 +21,7 @@ from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
-from imbot.services import comments, decisions, filing, signin, tickets
+from imbot.services import comments, decisions, filing, signin, telling, tickets
 from imbot.services.env import Env, Fresh, leg_of
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
@@ -134,7 +134,10 @@ def _brief(ticket: Ticket) -> TicketBrief:
 
 
 def _late(c: Connection, now: datetime, env: Env) -> bool:
+    """No look into a mailbox for long, or, where there never was one, as long as admins were told that it cannot be read."""
     legs = {leg_of(backend.mailbox) for backend in env.backends.values()}
+    if any(leg in legs for leg, _ in telling.open_alarms(c)):
+        return True
     seen = [inbox.fact(c, f"{leg}_ok_at") for leg in sorted(legs)]
     return any(now - datetime.fromisoformat(one) > env.late_after for one in seen if one)
 

@@ -233,6 +233,7 @@ def values(c: Connection, ticket: Ticket, asked: Question | None, env: Env) -> d
         "asked": asked.asked if asked else 0,
         "told": person is not None and not person.gone,
         "state": state_of(ticket, asked),
+        "how": telling.how_failed(c, ticket),
         "let_go": asked is not None and asked.let_go,
         "by": name_of(c, asked.by) if asked else "",
         "at": (asked.at or None) if asked else None,

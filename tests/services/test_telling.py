@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imbot.dialog.screen import screen_from_json
+import pytest
+
+from imbot.dialog.screen import Screen, screen_from_json
 from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind
-from imbot.services import delivery, telling
+from imbot.domain.tickets import Ticket
+from imbot.services import delivery, telling, watchdog
+from imbot.services import tickets as ticket_services
 from imbot.store import outbox
 from tests.services.conftest import Office
 from tests.services.silence import (
@@ -20,7 +24,7 @@ from tests.services.silence import (
     press,
     words,
 )
-from tests.services.test_delivery import claim, file_a_request, pack
+from tests.services.test_delivery import claim, file_a_request, now_is, pack
 
 
 def test_where_no_admin_can_be_reached_the_employee_is_given_the_phone(office: Office) -> None:
@@ -58,6 +62,82 @@ def test_a_request_given_up_for_a_silent_mail_server_promises_no_admin(office: O
     (told,) = notices(office, "notice_failed")
     assert told["values"]["admin_knows"] is False
     assert "Позвоните поддержке" in words(screen_from_json(told))
+
+
+@pytest.mark.parametrize("how", ["refused", "unreached", "returned"])
+def test_what_became_of_a_letter_is_told_as_it_was(office: Office, how: str) -> None:
+    """To the employee, on the receipt and to admins: nothing is called refused that was accepted, or never taken."""
+    said = {
+        "refused": ("почта поддержки её не приняла", "не принято почтовым сервером: 554 no"),
+        "unreached": (
+            "почта её так и не взяла",
+            "не удалось отдать почтовому серверу, попытки прекращены: connection ref",
+        ),
+        "returned": ("до поддержки не дошло", "вернулось: почтовый сервер его принял, а позже"),
+    }
+    ticket = failed_as(office, how)
+    (told,) = notices(office, "notice_failed")
+    receipt = telling.receipt_values(office.c, ticket, office.env) | {"now": office.now.isoformat()}
+    telling.tell_admins(office.c, office.now, office.env)
+    (alert,) = notices(office, "alert")
+    mine = [words(screen_from_json(told)), words(Screen("receipt", receipt)), words(screen_from_json(alert))]
+    for text in mine:
+        assert [key for key, each in said.items() if any(one in text for one in each)] == [how], text
+
+
+def test_a_request_sent_again_and_refused_is_not_said_to_have_come_back(office: Office) -> None:
+    ticket = failed_as(office, "returned")
+    question = watchdog.values(office.c, ticket, None, office.env) | {"by_letter": False, "now": office.now.isoformat()}
+    assert "вернулось" in words(Screen("unconfirmed", question))
+    assert ticket_services.send_again(office.c, ticket, office.now)
+    refused = DeliveryError("554 no", permanent=True, kind="refused")
+    delivery.failed(office.c, claim(office, Kind.LETTER), refused, office.now, office.env)
+    question = watchdog.values(office.c, now_is(office, ticket), None, office.env)
+    text = words(Screen("unconfirmed", question | {"by_letter": False, "now": office.now.isoformat()}))
+    assert "вернулось" not in text
+    assert "почтовый сервер не принял" in text
+
+
+def failed_as(office: Office, how: str) -> Ticket:
+    ticket = file_a_request(office)
+    office.link(TOM, TOM_ENTRY)
+    pack(office, claim(office, Kind.PACK))
+    letter = claim(office, Kind.LETTER)
+    if how == "returned":
+        delivery.letter_accepted(office.c, letter, ACCEPTED, office.now, office.env)
+        delivery.letter_bounced(office.c, ticket.message_id, "550 no such user", office.now, office.env)
+    elif how == "refused":
+        refused = DeliveryError("554 no", permanent=True, kind="refused")
+        delivery.failed(office.c, letter, refused, office.now, office.env)
+    else:
+        office.later(days=6)
+        down = DeliveryError("connection refused", kind="down")
+        delivery.failed(office.c, letter, down, office.now, office.env)
+    return now_is(office, ticket)
+
+
+def test_an_alarm_says_since_when_and_for_how_long(office: Office) -> None:
+    office.link(TOM, TOM_ENTRY)
+    since = office.now
+    office.later(minutes=14)
+    telling.leg_changed(office.c, "mailbox", since, "refused", False, office.now)
+    office.later(days=3)
+    telling.leg_changed(office.c, "mailbox", since, "", True, office.now)
+    telling.tell_admins(office.c, office.now, office.env)
+    (alert,) = notices(office, "alert")
+    text = words(screen_from_json(alert))
+    assert "не читается с 12:00 23 ноября (14 минут): refused." in text
+    assert "Снова в порядке (12:14 26 ноября, перерыв: 3 дня): почтовый ящик заявок." in text
+
+
+def test_a_mailbox_that_was_never_read_makes_news_late_once_admins_know(office: Office) -> None:
+    office.link()
+    office.command("menu")
+    assert not office.screen()["values"]["late"]
+    telling.leg_changed(office.c, "mailbox", office.now, "login refused", False, office.now)
+    office.command("menu")
+    assert office.screen()["values"]["late"] is True
+    assert "не можем прочитать почту" in words(screen_from_json(office.screen()))
 
 
 def test_that_the_chats_do_not_answer_is_told_by_letter(office: Office) -> None:
