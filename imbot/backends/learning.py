@@ -33,6 +33,9 @@ _ORDER: tuple[Status | None, ...] = (
     None, Status.REJECTED, Status.WITHDRAWN, Status.WAITING, Status.IN_PROGRESS, Status.CLOSED, Status.RESOLVED,
     Status.REGISTERED,
 )  # fmt: skip
+_SAYS: dict[Status | None, str] = {
+    Status.WAITING: "question", Status.RESOLVED: "solution", Status.REJECTED: "solution",
+}  # fmt: skip
 
 
 class CannotLearn(ImbotError):
@@ -92,7 +95,8 @@ def _learn(
         raise CannotLearn(
             f"its words are those of other desks too ({named}): add a sample whose wording is the desk's own"
         )
-    return Lesson(profile, source, tuple(notes(forms, chosen, fields, marks)), tuple(doubts(forms, chosen, taken)))
+    said = tuple(notes(forms, chosen, fields, marks))
+    return Lesson(profile, source, said, tuple(doubts(forms, chosen, taken, _wordless(profile, samples))))
 
 
 def taken_by(profile: Profile, others: Mapping[str, InboundMail]) -> list[tuple[str, str]]:
@@ -103,6 +107,17 @@ def taken_by(profile: Profile, others: Mapping[str, InboundMail]) -> list[tuple[
         status = report.status.value if report and report.status else ""
         if status or choose([profile], mail)[0] is not None:
             found.append((name, status))
+    return found
+
+
+def _wordless(profile: Profile, samples: Sequence[Sample]) -> list[tuple[str, str]]:
+    """(letter, field) where a letter that asks or ends something has nothing lifted that says what."""
+    found = []
+    for sample in samples:
+        wanted = _SAYS.get(sample.status)
+        report = read(profile, sample.mail, tz=_UTC)
+        if wanted and report is not None and not {wanted, "comment"} & report.fields.keys():
+            found.append((sample.name, wanted))
     return found
 
 

@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imbot.backends.learning_numbers import Sample
+from imbot.domain.tickets import Status
 
+_WHOSE = "(?:исполнителя|специалиста|инженера|оператора|поддержки)"  # never the requester's
 _LABELS: tuple[tuple[str, str], ...] = (
     ("promised", r"(?:обещанн\w+|планов\w+|крайний) (?:время|срок)(?: \w+)?|срок (?:решения|выполнения|исполнения)|решить до"
      r"|due (?:date|by)|expected resolution|time to resolve|resolve by|target date"),
-    ("solution", r"решение|причина (?:отказа|отклонения)|solution|resolution(?: notes)?|close notes"),
-    ("question", r"вопрос|требуется уточнить|уточните|question|information (?:needed|requested)"),
-    ("comment", r"комментарий|сообщение|примечание|comments?|message|note"),
+    ("solution", r"решение|результаты?(?: работы?| выполнения| обработки)?|что сделано|выполненные работы"
+     r"|причина (?:отказа|отклонения)|solution|resolution(?: notes)?|close notes|result|work done"),
+    ("question", rf"вопрос(?: {_WHOSE})?|question|information (?:needed|requested)"),
+    ("comment", rf"комментарий(?: {_WHOSE})?|сообщение|примечание|comments?|message|note"),
     ("assignee", r"исполнитель|ответственный|назначен(?: на)?|assigned to|assignee|owner|technician"),
+)  # fmt: skip
+# They may stand behind other words of the line: "По обращению 17 назначен исполнитель: Ковалёв"
+_CLAUSES: tuple[tuple[str, str], ...] = (
+    ("question", r"(?:просит|просят|просим|прошу|просьба|требуется|необходимо|нужно) (?:уточнить|сообщить|указать|прислать)"
+     r"|уточните|please (?:clarify|specify|tell us)"),
+    ("assignee", r"назначен(?:а|о)? (?:исполнител(?:ь|ем)|специалист(?:ом)?|инженер(?:ом)?|ответственн(?:ый|ым))"
+     r"|исполнителем назначена?"),
 )  # fmt: skip
 _FORMATS = (
     ("%d.%m.%Y %H:%M:%S", r"\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}"),
@@ -29,24 +39,36 @@ _FORMATS = (
 
 @dataclass(frozen=True, slots=True)
 class LearnedField:
-    """`label`: as the desk writes it. `formats`: of a moment, () for words. `example`: the value in one sample."""
+    """`label`: as the desk writes it. `formats`: of a moment, () for words. `example`: the value in one sample. `within`: it
+    may stand behind other words of its line."""
 
     name: str
     label: str
     formats: tuple[str, ...]
     example: str
+    within: bool = False
 
 
 def learn_fields(samples: Sequence[Sample]) -> list[LearnedField]:
-    """One for each label that stands at the beginning of a line with a value behind it, or on the next line."""
+    """One for each label that stands at the beginning of a line, or ends a clause there, with a value behind it or on the
+    next line."""
     found: dict[tuple[str, str], LearnedField] = {}
     for sample in samples:
-        for name, labels in _LABELS:
-            pattern = rf"(?im)^[ \t]*((?:{labels}))[ \t]*:[ \t]*\n?[ \t]*(\S[^\n]{{0,300}})"
+        labelled = [(name, labels, False) for name, labels in _LABELS]
+        labelled += [
+            (name, labels, True)
+            for name, labels in _CLAUSES
+            if name != "question"
+            or sample.status is Status.WAITING  # elsewhere a desk's foot asks for telephones and stars
+        ]
+        for name, labels, within in labelled:
+            start = r"(?:^|(?<=[ \t(]))" if within else r"^[ \t]*"
+            pattern = rf"(?im){start}((?:{labels}))[ \t]*:[ \t]*\n?[ \t]*(\S[^\n]{{0,300}})"
             for label, value in re.findall(pattern, sample.body):
                 formats = _formats(value) if name == "promised" else ()
                 if name != "promised" or formats:
-                    found.setdefault((name, label.casefold()), LearnedField(name, label, formats, value.strip()))
+                    one = LearnedField(name, label, formats, value.strip(), within)
+                    found.setdefault((name, label.casefold()), one)
     return list(found.values())
 
 

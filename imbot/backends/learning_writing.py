@@ -62,7 +62,7 @@ def write_profile(
         lines += [f"unless = [{', '.join(map(_text, unless))}]"] if unless else []
         lines += ['near = "line"'] if unless and phrase.place != "together" else []
     for one in fields:
-        lines += ["", "[[field]]", f'name = "{one.name}"', f"pattern = {_text(_label(one.label))}"]
+        lines += ["", "[[field]]", f'name = "{one.name}"', f"pattern = {_text(_label(one))}"]
         lines += ['kind = "datetime"', f"formats = {json.dumps(one.formats)}"] if one.formats else []
     for mark in marks:
         lines += ["", "[[fingerprint]]", f"header = {_text(mark.header)}"]
@@ -106,9 +106,12 @@ def notes(
 
 
 def doubts(
-    forms: Sequence[NumberForm], chosen: Mapping[Status | None, Phrase], taken: Sequence[tuple[str, str]]
+    forms: Sequence[NumberForm],
+    chosen: Mapping[Status | None, Phrase],
+    taken: Sequence[tuple[str, str]],
+    wordless: Sequence[tuple[str, str]],
 ) -> Iterator[str]:
-    """What to look at before it is used."""
+    """What to look at before it is used. `wordless`: letters, and the value that should be there and is not lifted."""
     for status, phrase in chosen.items():
         if not phrase.known:
             yield f"{named(status)} is known by {_shown(phrase.said)} only: see that these are the desk's words and no person's"
@@ -121,6 +124,11 @@ def doubts(
     if taken:
         names = ", ".join(name for name, _ in taken[:5])
         yield f"numbers of this form stand in letters of other desks too ({names}): keep `senders` exact"
+    for name, value in wordless:
+        yield (
+            f"no {value} is lifted from {name}: no usual label stands before it; add a [[field]] {value} with the words that "
+            f"do, or see with `imbot mail explain` that what is told without it is enough"
+        )
     missing = [
         one.value
         for one in (Status.REGISTERED, Status.IN_PROGRESS, Status.WAITING, Status.RESOLVED)
@@ -143,8 +151,9 @@ def _shown(said: str) -> str:
     return f"«{plain}»" + (" at the beginning of a line" if said.startswith("^") else "")
 
 
-def _label(label: str) -> str:
-    return f"^[ \\t]*{literal(label)}[ \\t]*:\\s*"
+def _label(field: LearnedField) -> str:
+    start = "\\<" if field.within else "^[ \\t]*"
+    return f"{start}{literal(field.label)}[ \\t]*:\\s*"
 
 
 def _text(value: str) -> str:

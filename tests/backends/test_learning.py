@@ -251,6 +251,42 @@ def test_values_behind_the_usual_labels_are_lifted() -> None:
     assert lesson.profile.language == "ru"
 
 
+def asked_and_done(asks: str, done: str) -> list[Sample]:
+    """Beside a letter that says who works on it, behind other words of the line."""
+    who = "По обращению HD-78 назначен исполнитель: Ковалёв"
+    return [
+        a_sample("a", "registered", "HD-77", "Обращение HD-77 зарегистрировано", "Просьба сообщить: тел. 00-11"),
+        a_sample("b", "in_progress", "HD-78", "Обращение HD-78 взято в работу", who),
+        a_sample("c", "waiting", "HD-79", "Обращение HD-79: нужны сведения от вас", asks),
+        a_sample("d", "resolved", "HD-80", "Обращение HD-80 выполнено", done),
+    ]
+
+
+def test_what_support_asks_does_and_whom_it_sends_is_lifted() -> None:
+    samples = asked_and_done("Исполнитель просит уточнить: какой номер на наклейке?", "Результат: Права выданы.")
+    lesson = learn(samples, others(""), "mine")
+    wanted = [
+        {},
+        {"assignee": "Ковалёв"},
+        {"question": "какой номер на наклейке?"},
+        {"solution": "Права выданы."},
+    ]
+    for sample, fields in zip(samples, wanted, strict=True):
+        report = read(lesson.profile, sample.mail, tz=UTC)
+        assert report is not None
+        assert dict(report.fields) == fields
+    assert lesson.doubts == ()
+
+
+def test_a_question_or_a_solution_that_nothing_is_lifted_from_wants_a_look() -> None:
+    samples = asked_and_done("Напишите номер с наклейки.", "Права выданы.")
+    doubts = learn(samples, others(""), "mine").doubts
+    assert [doubt.partition(":")[0] for doubt in doubts] == [
+        "no question is lifted from c",
+        "no solution is lifted from d",
+    ]
+
+
 def test_a_header_that_only_this_desk_writes_becomes_its_fingerprint() -> None:
     samples = [
         a_sample(
