@@ -8,9 +8,11 @@ is none, the same thing said twice.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_FIELD = 16_384
+MAX_NAME = 512  # of these, whose field it is must be clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ _HEAD = re.compile(rf'(?:"(?P<quoted>{_TOKEN.pattern})"|(?P<plain>{_TOKEN.patter
 _DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _EQUALS = re.compile(r"[ \t\r\n]{0,8}=[ \t\r\n]{0,8}")
 _QUOTED_BLANK = "\ue000"  # a blank in quotes does not end a value
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]*")
 _ENVELOPE = ("smtp.mailfrom", "smtp.mail")
 
 
@@ -55,10 +58,7 @@ def parse_auth_results(value: str) -> AuthResults:
     try:
         clauses = [clause.strip() for clause in _clauses(value[: MAX_FIELD + 1])]
         if "=" not in clauses[0]:
-            head = _HEAD.fullmatch(clauses.pop(0))
-            if head is None:
-                raise _Odd("it does not begin with a plain name and version")
-            authserv_id = (head["quoted"] or head["plain"]).lower()
+            authserv_id = _name(clauses.pop(0))
         elif len(clauses) > 1:  # Exchange Online writes no id, and did put the recipient's domain between its results
             clauses = [clause for clause in clauses if not _DOMAIN.fullmatch(clause)]
         verdicts = tuple(_verdict(clause) for clause in clauses if clause and clause.lower() != "none")
@@ -68,11 +68,27 @@ def parse_auth_results(value: str) -> AuthResults:
     return AuthResults(authserv_id, verdicts)
 
 
-def _clauses(value: str) -> list[str]:
+def authserv_id_of(value: str) -> str:
+    """Whose field it is, without reading the rest of it: strangers may send a thousand long ones. "" where it has no name,
+    or none within its first characters."""
+    try:
+        head = next(_clauses(value[:MAX_NAME])).strip()
+        return "" if "=" in head else _name(head)
+    except _Odd:
+        return ""
+
+
+def _name(clause: str) -> str:
+    head = _HEAD.fullmatch(clause)
+    if head is None:
+        raise _Odd("it does not begin with a plain name and version")
+    return (head["quoted"] or head["plain"]).lower()
+
+
+def _clauses(value: str) -> Iterator[str]:
     """Split at semicolons outside of quotes and comments; comments become a blank."""
     if len(value) > MAX_FIELD:
         raise _Odd(f"it is longer than {MAX_FIELD} characters")
-    clauses: list[str] = []
     current: list[str] = []
     depth = 0
     quoted = escaped = False
@@ -96,14 +112,14 @@ def _clauses(value: str) -> list[str]:
             if depth < 0:
                 raise _Odd("a comment ends that never began")
         elif char == ";" and not depth:
-            clauses.append("".join(current))
+            yield "".join(current)
             current = []
             continue
         if not depth:
             current.append(char)
     if depth or quoted:
         raise _Odd("a quotation or comment does not end")
-    return [*clauses, "".join(current)]
+    yield "".join(current)
 
 
 def _verdict(clause: str) -> Verdict:
@@ -137,6 +153,8 @@ def _check_properties(verdict: Verdict) -> None:
         said = verdict.properties.get(name, "").strip("<>")
         if any(char in said for char in '" \\();,') or (said and "@" not in said and "." not in said):
             raise _Odd(f"{name} is no address")
+    if not _HOST.fullmatch(verdict.properties.get("smtp.helo", "")):
+        raise _Odd("smtp.helo is no name of a host")
     signer, agent = verdict.properties.get("header.d", ""), verdict.properties.get("header.i", "")
     domain = agent.rpartition("@")[2].rstrip(".")
     signer = signer.rstrip(".")

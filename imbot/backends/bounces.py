@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from imbot.backends.base import Bounce
 from imbot.domain.letters import InboundMail
+from imbot.mime.words import one_line
 
 MOST_IDS = 20
 _LOOKED_AT = 200_000  # bytes of a returned letter, characters of a text
@@ -87,7 +88,7 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     status = code or (_CODE.search(told) if words or line else None)
     number = status.group(1) if status else ""
     action = _action(report, mail.subject, top, number)
-    return Bounce(_returned_ids(mail, formal), action, number, " ".join(told.split())[:500], formal)
+    return Bounce(_returned_ids(mail, formal), action, number, " ".join(one_line(told).split())[:500], formal)
 
 
 def _reports(mail: InboundMail) -> Iterator[str]:

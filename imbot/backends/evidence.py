@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from imbot.backends.auth_results import AuthResults, Verdict, parse_auth_results
+from imbot.backends.auth_results import AuthResults, Verdict, authserv_id_of, parse_auth_results
 from imbot.backends.base import Belief
 from imbot.backends.profiles import Profile
 from imbot.backends.received import is_from_own, is_listed, read_received
 from imbot.domain.letters import InboundMail
 from imbot.mime import parse_addresses
+from imbot.mime.words import one_line
 
 KINDS = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
 
@@ -68,12 +69,13 @@ def _by_exchange(mail: InboundMail) -> Belief:
     values = [value.strip().lower() for value in mail.header("X-MS-Exchange-Organization-AuthAs")]
     if values == ["internal"]:
         return Belief(True, kind, "Exchange marked the letter as internal")
-    found = ", ".join(values) if values else "nothing"
+    found = one_line(", ".join(values[:5]))[:80] if values else "nothing"
     return Belief(False, kind, f"X-MS-Exchange-Organization-AuthAs says {found}, not Internal once")
 
 
 # Authentication-Results (RFC 8601)
 
+MOST_RESULTS = 20  # of one server in one letter: a server writes one to three
 
 _ODD = re.compile(r"""[;"()\\\s\x00-\x1f]""")
 
@@ -82,7 +84,7 @@ def _odd_envelope(mail: InboundMail) -> Belief | None:
     """An envelope sender that could be read as a result, where our server writes it into its field as it came."""
     for value in mail.header("Return-Path"):
         if _ODD.search(value.strip()):
-            said = value.strip()[:80]
+            said = one_line(value.strip()[:80])
             return Belief(False, "auth-results", f"its Return-Path {said} could pass for a result of our server")
     return None
 
@@ -91,7 +93,12 @@ def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     kind = "auth-results"
     if not evidence.authserv_id.strip():
         return Belief(False, kind, "no authserv_id is configured")
-    found = [field for field in own_results(mail, evidence) if _is_ours(field.authserv_id, evidence.authserv_id)]
+    written = own_results(mail, evidence)
+    if len(written) > MOST_RESULTS:
+        said = f"more than {MOST_RESULTS} Authentication-Results call themselves {evidence.authserv_id}"
+        return Belief(False, kind, said)
+    read = (parse_auth_results(value) for value in written)
+    found = [field for field in read if _is_ours(field.authserv_id, evidence.authserv_id)]
     ours = [field for field in found if field.sound]
     if not ours:
         odd = f"; one is there, but {found[0].oddity}" if found else ""
@@ -123,14 +130,14 @@ def _objection(fields: list[AuthResults]) -> str:
     return ""
 
 
-def own_results(mail: InboundMail, evidence: EvidenceSettings) -> list[AuthResults]:
-    """The fields in the region that our own servers wrote, top first, whatever their authserv-id.
+def own_results(mail: InboundMail, evidence: EvidenceSettings) -> list[str]:
+    """The fields in the region that our own servers wrote, top first, that bear our authserv-id; not read yet.
 
     The region ends below the first `Received` that another's server wrote, or at the one that follows the `Received` by
     which our server took the letter from outside.
     """
     own = (*evidence.own_hosts, *(part.strip() for part in evidence.authserv_id.split(",") if part.strip() != "-"))
-    found: list[AuthResults] = []
+    found: list[str] = []
     entered = False
     for name, value in mail.headers:
         lowered = name.lower()
@@ -139,8 +146,8 @@ def own_results(mail: InboundMail, evidence: EvidenceSettings) -> list[AuthResul
             if entered or not is_listed(hop.by, own):
                 break
             entered = not is_from_own(hop, own)
-        elif lowered == "authentication-results":
-            found.append(parse_auth_results(value))
+        elif lowered == "authentication-results" and _is_ours(authserv_id_of(value), evidence.authserv_id):
+            found.append(value)
     return found
 
 

@@ -12,6 +12,8 @@ the first time. Whether a picture has come before, the store knows:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -43,13 +45,31 @@ class Place(StrEnum):
     PIXEL = "pixel"  # a counting pixel
 
 
-def place_of(part: MailPart, html: str) -> Place:
-    """What `part` is in a letter with this HTML."""
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """What the HTML of a letter says of all its pictures. `first`: where each Content-ID that it names stands first; `end`:
+    where what is new in the letter ends, None where nothing says so."""
+
+    first: Mapping[str, int]
+    end: int | None
+
+
+def dress_of(html: str) -> Dress:
+    """One look at the HTML, however many pictures there are."""
+    html = html[:_LONGEST]
+    first: dict[str, int] = {}
+    for found in _CID.finditer(html):
+        first.setdefault(found[1], found.start())
+    mark = _MARKS.search(html) if first else None
+    return Dress(first, mark.start() if mark else None)
+
+
+def place_of(part: MailPart, dress: Dress) -> Place:
+    """What `part` is in a letter that is dressed so."""
     if part.data is None or part.size >= SMALL:
         return Place.FILE
-    html = html[:_LONGEST]
     names = {part.content_id, quote(part.content_id), quote(part.content_id, safe="@")} - {""}
-    places = [found.start() for found in _CID.finditer(html) if found[1] in names]
+    places = [dress.first[name] for name in names if name in dress.first]
     if not places and not part.inline:
         return Place.FILE
     size = picture_size(part.data)
@@ -59,6 +79,5 @@ def place_of(part: MailPart, html: str) -> Place:
         return Place.PIXEL
     if min(size) > NARROW:
         return Place.PICTURE
-    mark = _MARKS.search(html)
-    below = bool(places) and mark is not None and min(places) > mark.start()
+    below = bool(places) and dress.end is not None and min(places) > dress.end
     return Place.LOGO if below else Place.ICON

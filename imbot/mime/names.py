@@ -14,7 +14,8 @@ _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
 
 
 def clean_file_name(name: str, fallback: str = "file") -> str:
-    """NFC with few marks in a row, no path, no control, format or bidi characters, no reserved names, at most 150 characters with its extension."""
+    """NFC, few marks, no path, no control, format or bidi characters, no reserved names, at most 150 characters with
+    its extension."""
     text = unicodedata.normalize("NFC", few_marks(name[:4096]))
     text = "".join(" " if char in "\t\r\n" else char for char in text if _visible(char))
     text = text.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]

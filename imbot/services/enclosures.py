@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from imbot.backends.ornaments import Place, place_of
+from imbot.backends.ornaments import Dress, Place, dress_of, place_of
 from imbot.domain.letters import InboundMail, MailPart
 from imbot.domain.notices import Enclosed
 from imbot.domain.tickets import Ticket
@@ -67,20 +67,21 @@ def keep(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
 
 def judge(mail: InboundMail, env: Env) -> tuple[Enclosure, ...]:
     """What `keep` would make durable or refuse; writes nothing."""
+    dress = dress_of(mail.html)
     judged = (
-        _judged(mail, place, part, env)
+        _judged(mail, place, part, dress, env)
         for place, part in enumerate(mail.attachments)
         if part.content_type not in _NOT_FILES and part.data is not None
     )
     return tuple(one for one in judged if one.kind is not Place.PIXEL)
 
 
-def _judged(mail: InboundMail, place: int, part: MailPart, env: Env) -> Enclosure:
+def _judged(mail: InboundMail, place: int, part: MailPart, dress: Dress, env: Env) -> Enclosure:
     data = part.data or b""
     name = harmless_name(clean_file_name(part.name, f"file-{place + 1}"))
     reason = refusal_of(data, clean_file_name(part.name, "file"), env.dialog.refused_types) if data else "empty"
     path = hashlib.sha256(f"{mail.sha256}|{place}".encode()).hexdigest()[:32]
-    kind = place_of(part, mail.html)
+    kind = place_of(part, dress)
     return Enclosure(path, place, name, part.size, type_of(data) or part.content_type, part.sha256, kind, reason)
 
 

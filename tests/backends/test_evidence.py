@@ -17,6 +17,7 @@ from imbot.backends.profiles import Profile
 from imbot.backends.received import read_received
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail
+from tests.mime.work import work
 
 ITSM = Profile("inframanager", senders=("itsm@company.example", "*@sd.company.example"))
 RESULTS = EvidenceSettings("auth-results", authserv_id="mx.company.example", own_hosts=(".company.example",))
@@ -137,6 +138,18 @@ def test_a_forged_or_missing_result_is_not_believed(headers: tuple[str, ...]) ->
     assert not ok(RESULTS, *headers)
 
 
+def test_fields_of_another_name_are_not_read_and_many_of_our_own_are_no_evidence() -> None:
+    """Work is counted in lines run: a thousand long fields of a stranger cost no more than their names."""
+    long = "dkim=pass header.d=company.example; " * 400
+    foreign, ours = (f"Authentication-Results: {name}; {long}" for name in ("evil.test", "mx.company.example"))
+    few, many = mail(foreign, PASS, FROM), mail(*[foreign] * 300, PASS, FROM)
+    assert believes(ITSM, few, RESULTS).ok
+    assert work(lambda: believes(ITSM, many, RESULTS)) < 300 * 400
+    flood = mail(*[ours] * 300, PASS, FROM)
+    assert work(lambda: believes(ITSM, flood, RESULTS)) < 300 * 600
+    assert "more than 20 Authentication-Results" in believes(ITSM, flood, RESULTS).reason
+
+
 def test_without_an_authserv_id_nothing_is_believed() -> None:
     assert not ok(EvidenceSettings("auth-results"), PASS, FROM)
 
@@ -216,6 +229,13 @@ def test_the_mark_of_exchange_must_stand_there_once() -> None:
     assert not ok(EXCHANGE, mark + "Anonymous", FROM)
     assert not ok(EXCHANGE, FROM)
     assert not ok(EXCHANGE, mark + "Internal", mark + "Anonymous", FROM)
+
+
+def test_the_words_of_a_stranger_stand_short_and_harmless_in_the_reason() -> None:
+    mark = "X-MS-Exchange-Organization-AuthAs: \x9b31m\x9d0;PWNED\x9c\u202e" + "x" * 900
+    reasons = [believes(ITSM, mail(mark, FROM), EXCHANGE).reason]
+    reasons.append(believes(ITSM, mail('Return-Path: <"\x9b31m\u202e@evil.test>', PASS, FROM), RESULTS).reason)
+    assert all(reason.isprintable() and len(reason) < 200 for reason in reasons), reasons
 
 
 # A forger's spelling: what our server does not see as its own field, and so does not strip, is not read as such

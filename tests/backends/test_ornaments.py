@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbot.backends.ornaments import SMALL, Place, place_of
+from imbot.backends.ornaments import SMALL, Place, dress_of, place_of
 from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import MailPart
 from imbot.mime import bytes_to_mail
+from tests.mime.work import work
 
 MAILS = Path(__file__).resolve().parents[3] / "shared" / "mails" / "corpus"
 
@@ -46,16 +47,16 @@ IMG = '<img src="cid:x@y">'
     ],
 )
 def test_a_narrow_picture_below_the_last_word_is_a_logo_and_a_screenshot_never_is(html: str) -> None:
-    assert place_of(LOGO, html) is Place.LOGO
-    assert place_of(SHOT, html) is Place.PICTURE
+    assert place_of(LOGO, dress_of(html)) is Place.LOGO
+    assert place_of(SHOT, dress_of(html)) is Place.PICTURE
 
 
 @pytest.mark.parametrize(
     "html", ["", f"<p>Нажмите {IMG} и ждите</p><p>С уважением</p>", f"{IMG}<p>С уважением</p>{IMG}"]
 )
 def test_what_stands_in_the_words_is_no_logo(html: str) -> None:
-    assert place_of(LOGO, html) is Place.ICON
-    assert place_of(SHOT, html) is Place.PICTURE
+    assert place_of(LOGO, dress_of(html)) is Place.ICON
+    assert place_of(SHOT, dress_of(html)) is Place.PICTURE
 
 
 @pytest.mark.parametrize(
@@ -70,17 +71,31 @@ def test_what_stands_in_the_words_is_no_logo(html: str) -> None:
     ids=["attached", "not referenced", "large", "no picture", "empty"],
 )
 def test_these_are_files_like_any_other(part: MailPart) -> None:
-    assert place_of(part, f"<p>С уважением</p>{IMG}") is Place.FILE
+    assert place_of(part, dress_of(f"<p>С уважением</p>{IMG}")) is Place.FILE
 
 
 def test_a_counting_pixel_is_known_wherever_it_stands() -> None:
-    assert place_of(a_part(a_gif(1, 1)), IMG) is Place.PIXEL
-    assert place_of(a_part(a_gif(1, 400)), "") is Place.PIXEL
+    assert place_of(a_part(a_gif(1, 1)), dress_of(IMG)) is Place.PIXEL
+    assert place_of(a_part(a_gif(1, 400)), dress_of("")) is Place.PIXEL
 
 
 @given(st.text(max_size=2000), st.integers(101, 5000), st.integers(101, 5000))
 def test_a_picture_with_room_for_a_message_is_never_dress(html: str, width: int, height: int) -> None:
-    assert place_of(a_part(a_gif(width, height)), html + IMG) is Place.PICTURE
+    assert place_of(a_part(a_gif(width, height)), dress_of(html + IMG)) is Place.PICTURE
+
+
+def test_the_html_is_looked_at_once_however_many_pictures_there_are() -> None:
+    """Lines of Python run, not seconds: the HTML itself is gone over by C, in one pass."""
+    html = "<img src=cid:other>" * 2000 + IMG
+    parts = [a_part(a_gif(180, 60), content_id=f"{number}@y") for number in range(100)]
+
+    def judge(count: int) -> None:
+        dress = dress_of(html)
+        for part in parts[:count]:
+            place_of(part, dress)
+
+    judge(1)
+    assert work(lambda: judge(100)) - work(lambda: judge(1)) < 100 * 200
 
 
 @pytest.mark.corpus
@@ -93,7 +108,7 @@ def test_of_real_letters_no_attached_and_no_large_picture_is_taken_for_dress() -
         except LetterRefused:
             continue
         for part in mail.attachments:
-            place = place_of(part, mail.html)
+            place = place_of(part, dress_of(mail.html))
             found[place] += 1
             referenced = bool(part.content_id) and part.content_id in mail.html
             if part.size >= SMALL or not (part.inline or referenced):
