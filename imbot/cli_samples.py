@@ -80,7 +80,15 @@ _COMMON: Mapping[str, Any] = {
     "total": 1,
 }
 _LEG = {"leg": "smtp", "ok": False, "since": _AT, "error": "connection refused", "ok_at": _AT}
-_QUESTION = {"state": "", "asked": 2, "by": "Иванова Анна", "sent_at": _AT, "read_at": _AT, "trouble": ["452 later"]}
+_QUESTION = {
+    "state": "",
+    "let_go": True,
+    "asked": 2,
+    "by": "Иванова Анна",
+    "sent_at": _AT,
+    "read_at": _AT,
+    "trouble": ["452 later"],
+}
 _OF_SCREEN: Mapping[str, Mapping[str, Any]] = {
     "receipt": {"files": [_FILE]},
     "ticket": {"files": [_FILE]},

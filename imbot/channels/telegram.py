@@ -162,6 +162,15 @@ class Telegram:
         values = write_screen(chat_id, rendered, reply_to=reply_to)
         return _message_id(await self._paced(chat_id, "sendMessage", values, dialog=dialog))
 
+    async def retire(self, chat_id: str, message_id: str) -> None:
+        """Take the buttons of an older message away. One that has none, or is gone, is no error."""
+        values = {"chat_id": int(chat_id), "message_id": int(message_id)}
+        try:
+            await self._paced(chat_id, "editMessageReplyMarkup", values, dialog=True)
+        except DeliveryError as refused:
+            if not (is_unchanged(refused) or is_edit_impossible(refused)):
+                raise
+
     async def acknowledge(self, handle: str, text: str = "") -> None:
         """Answer a press, so that the button stops turning. One that Telegram no longer waits for is no error."""
         values = {"callback_query_id": handle} | ({"text": text[:200]} if text else {})

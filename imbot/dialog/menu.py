@@ -145,13 +145,15 @@ def welcome(session: Session, facts: Facts) -> Turn:
     """After sign-in: what was written before it is offered first."""
     if open_draft(session):
         session = session.go("welcome")
-        return Turn(session, welcome_screen(session, facts))
+        return Turn(session, welcome_screen(session, facts, first=True))
     return rest(session, facts, "welcome")
 
 
-def welcome_screen(session: Session, facts: Facts) -> Screen:
+def welcome_screen(session: Session, facts: Facts, *, first: bool = False) -> Screen:
+    """`first`: they have just been signed in, and are greeted."""
     draft = draft_of(session)
     values = {
+        "first": first,
         "name": given_name(facts.person.name) if facts.person else "",
         "text": draft.pile.words if draft else "",
         "files": draft.pile.count if draft else 0,

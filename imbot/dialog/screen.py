@@ -30,12 +30,14 @@ class Button:
 @dataclass(frozen=True, slots=True)
 class Screen:
     """`values` is plain JSON (str, int, float, bool, None, list, dict; moments as ISO 8601 with offset).
-    `rows`: the buttons as they stand. `silent`: shown without sound."""
+    `rows`: the buttons as they stand. `silent`: shown without sound. `retires`: the message in which the dialog stood before
+    loses its buttons, they are all old ones now."""
 
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[tuple[Button, ...], ...] = ()
     silent: bool = False
+    retires: bool = False
 
     def offers(self, value: str) -> bool:
         """Whether a button of this screen bears `value`."""
@@ -58,6 +60,7 @@ def screen_to_json(screen: Screen) -> dict[str, Any]:
             ]
             for row in screen.rows
         ],
+        **({"retires": True} if screen.retires else {}),
     }
 
 
@@ -67,6 +70,7 @@ def screen_from_json(data: Mapping[str, Any]) -> Screen:
         name=data["name"],
         values=data["values"],
         silent=data.get("silent", False),
+        retires=data.get("retires", False),
         rows=tuple(
             tuple(
                 Button(

@@ -49,6 +49,7 @@ def current(session: Session, facts: Facts, problem: str = "", **values: Any) ->
 
 
 def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) -> Screen:
+    """Only the newest of these screens bears buttons, so that none is left over once somebody is known."""
     draft = open_draft(session)
     told_values = {
         "problem": problem,
@@ -67,15 +68,15 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
     rows: tuple[Row, ...]
     if session.state == "no_mail":
         rows = (row(button(session, "other", "other_address")), row(button(session, "back")))
-        return Screen("no_mail", told_values, rows)
+        return Screen("no_mail", told_values, rows, retires=True)
     if session.state == "code":
         rows = (
             row(button(session, "other", "other_address"), button(session, "again")),
             row(button(session, "nomail")),
         )
-        return Screen("wait_code", told_values, rows)
+        return Screen("wait_code", told_values, rows, retires=True)
     rows = (row(button(session, "nomail")),) if facts.settings.support_contact else ()
-    return Screen("ask_address", told_values, rows)
+    return Screen("ask_address", told_values, rows, retires=True)
 
 
 def happened(session: Session, event: Happened, facts: Facts) -> Turn:
@@ -104,12 +105,13 @@ def happened(session: Session, event: Happened, facts: Facts) -> Turn:
 
 
 def linked(session: Session, facts: Facts) -> Turn:
-    """Somebody is known from now on. Buttons of the sign-in are old ones."""
+    """Somebody is known from now on. Buttons of the sign-in are old ones, and are taken away."""
     session = anew(session.put(signin=None), facts)
     if facts.settings.consent and not facts.consented:
         session = session.go("consent")
-        return Turn(session, menu.consent_screen(session, facts))
-    return menu.welcome(session, facts)
+        return Turn(session, replace(menu.consent_screen(session, facts), retires=True))
+    turn = menu.welcome(session, facts)
+    return replace(turn, screen=replace(turn.screen, retires=True) if turn.screen else None)
 
 
 def keep(session: Session, event: Said, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
@@ -157,6 +159,8 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
         return current(session, facts, "not_a_code")
     if single and "@" in text:
         return current(session, facts, "not_an_address")
+    if single and session.state == "address" and facts.screen is not None and facts.screen.name == "ask_address":
+        return current(session, facts, "one_word")  # most likely a slip in what was asked for, hardly a request
     return _keep(session, event, facts)
 
 

@@ -32,9 +32,12 @@ _SWEEP = 5.0  # seconds between looks for what was left over
 
 
 class Shows(Protocol):
-    """What showing needs of a channel: the id of the message that now bears the screen."""
+    """What showing needs of a channel: `show` gives the id of the message that now bears the screen, `retire` takes the
+    buttons of an older one away."""
 
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
+
+    async def retire(self, chat_id: str, message_id: str) -> None: ...
 
 
 class Screens:
@@ -96,7 +99,8 @@ class Screens:
         owed, lang = await self._db.read(showing.owed, chat_key, self._env)
         if owed is None:
             return
-        rendered = self._render(screen_from_json(owed.screen), lang)
+        screen = screen_from_json(owed.screen)
+        rendered = self._render(screen, lang)
         try:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
@@ -104,6 +108,15 @@ class Screens:
             return
         hit("screen_shown")
         await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
+        if screen.retires and owed.before and owed.before != message_id:
+            await self._retire(chat_key, owed.before)
+
+    async def _retire(self, chat_key: str, message_id: str) -> None:
+        """A convenience: where it fails, the old buttons stay and say that they are old."""
+        try:
+            await self._channel.retire(chat_key.partition(":")[2], message_id)
+        except DeliveryError as error:
+            log.debug("buttons_left", chat=chat_key, error=str(error))
 
     def _render(self, screen: Screen, lang: str) -> Rendered:
         return render(screen, lang, self._templates, now=self._clock())

@@ -6,7 +6,7 @@ owe -> owed (due_at) -> shown (message_id) -> owe ...; not_shown -> owed again l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -31,13 +31,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class OwedScreen:
-    """`edit_message_id`: "" asks for a new message. `attempts`: how often showing it has failed."""
+    """`edit_message_id`: "" asks for a new message. `attempts`: how often showing it has failed. `before`: the message in
+    which the dialog stood so far, "" if none."""
 
     chat_key: str
     seq: int
     screen: dict[str, Any]
     edit_message_id: str
     attempts: int
+    before: str = field(default="", compare=False)
 
 
 _LOAD = select(sessions.c.data).where(sessions.c.chat_key == bindparam("key"))
@@ -116,7 +118,8 @@ def owed_to(c: Connection, chat_key: str) -> OwedScreen | None:
     row = c.execute(select(slots).where(slots.c.chat_key == chat_key, slots.c.due_at.is_not(None))).first()
     if row is None:
         return None
-    return OwedScreen(row.chat_key, row.seq, row.screen, row.message_id if row.edit else "", row.attempts)
+    edit = row.message_id if row.edit else ""
+    return OwedScreen(row.chat_key, row.seq, row.screen, edit, row.attempts, row.message_id)
 
 
 def next_owed(c: Connection) -> datetime | None:

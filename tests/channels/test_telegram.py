@@ -106,6 +106,16 @@ async def test_the_same_screen_again_is_a_success(api: BotApi, telegram: Telegra
     assert len(api.messages(ANNA)) == 1
 
 
+async def test_an_older_message_loses_its_buttons_and_keeps_its_words(api: BotApi, telegram: Telegram) -> None:
+    shown = await telegram.show(CHAT, screen("Раз", "Да"))
+    for _ in range(2):  # the second time it has none: no error
+        await telegram.retire(CHAT, shown)
+        (seen,) = api.messages(ANNA)
+        assert (seen["text"], seen["buttons"]) == ("Раз", [])
+    api.delete(ANNA, int(shown))
+    await telegram.retire(CHAT, shown)
+
+
 async def test_a_screen_whose_message_is_gone_is_sent_anew(api: BotApi, telegram: Telegram) -> None:
     shown = await telegram.show(CHAT, screen("Раз"))
     api.delete(ANNA, int(shown))

@@ -239,9 +239,15 @@ class Office:
         letter = await self.letter_to(address, skip=before)
         self.api.say(chat, code_of(letter))
         await self.until(lambda: self.linked(chat), f"{chat} is linked")
+        await self.until(lambda: not self.bears(chat, "Другой адрес"), "no screen of the sign-in bears buttons")
 
     def linked(self, chat: int) -> bool:
         return any("Новая заявка" in label for label in self.labels(chat))
+
+    def bears(self, chat: int, label: str) -> bool:
+        """Whether any message of the chat still offers this button."""
+        rows = [row for message in self.bot_messages(chat) for row in message.get("buttons") or []]
+        return any(label in one["label"] for row in rows for one in row)
 
     def labels(self, chat: int) -> list[str]:
         return [
