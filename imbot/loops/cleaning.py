@@ -31,5 +31,5 @@ async def clean_up(db: Db, retention: Retention, files: Path, letters: Path, now
             break
     lying = await asyncio.to_thread(upkeep.lying_for_days, files, now)
     strays = await db.read(upkeep.strays, lying)
-    done["strays"] = len(strays) - len(await asyncio.to_thread(upkeep.remove, strays, (files,)))
+    done["strays"] = await asyncio.to_thread(upkeep.remove_strays, strays, files, now)
     return dict(done)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ _AT_ONCE = 1000
 _DRAFT_DAYS = 14  # a draft nobody came back to, with its files
 _STRANGER_DAYS = 1  # what was written before a sign-in that never came
 _STRAY_DAYS = 1  # a file that no row speaks of: by then its transaction never came
+_ASIDE = ".going"
 _CODE_DAYS = 2  # the longest window of the sign-in limits is a day
 
 
@@ -107,6 +109,22 @@ def lying_for_days(folder: Path, now: datetime) -> list[str]:
     before = (now - timedelta(days=_STRAY_DAYS)).timestamp()
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries if entry.is_file() and entry.stat().st_mtime < before]
+
+
+def remove_strays(names: Iterable[str], folder: Path, now: datetime) -> int:
+    """Delete what is still old: a transaction may have taken a file since it was listed, and whoever takes one touches it
+    first. It is moved aside before its age is looked at, so that a touch either counts or fails. Returns how many went."""
+    before, gone = (now - timedelta(days=_STRAY_DAYS)).timestamp(), 0
+    for name in names:
+        path, aside = folder / name, folder / f"{name}{_ASIDE}"
+        with suppress(OSError):
+            path.replace(aside)
+            if aside.stat().st_mtime < before:
+                aside.unlink()
+                gone += 1
+            else:
+                aside.replace(path)
+    return gone
 
 
 def strays(c: Connection, names: Sequence[str]) -> list[str]:

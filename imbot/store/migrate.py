@@ -5,6 +5,7 @@ A data base that is already there costs one small query, and Alembic is not even
 
 from __future__ import annotations
 
+import glob
 import os
 import sqlite3
 from pathlib import Path
@@ -94,19 +95,59 @@ def _upgrade(c: Connection, path: Path) -> list[str]:
 
 
 def _copy(raw: sqlite3.Connection, path: Path) -> None:
-    """A whole copy beside the file, readable by its owner only. An older one of the same name is kept."""
+    """A whole copy beside the file, readable by its owner only, and durable before it bears its name: what is called a copy
+    is one, even if we are killed here. An older one of the same name is kept."""
     revision = _revision(raw) or "nothing"
     copy = path.with_name(f"{path.name}.before-{revision}")
     number = 1
     while copy.exists():
         number += 1
         copy = path.with_name(f"{path.name}.before-{revision}.{number}")
+    unfinished = path.with_name(f"{path.name}.copying.{os.getpid()}")
     try:
-        _new_file(copy)
-        raw.execute("VACUUM INTO ?", (str(copy),))
+        _remove_left_over(path)
+        _new_file(unfinished)
+        raw.execute("VACUUM INTO ?", (str(unfinished),))
+        _sync(unfinished)
+        unfinished.rename(copy)
+        _sync(path.parent)
     except (OSError, sqlite3.Error) as error:
-        copy.unlink(missing_ok=True)
+        _remove(unfinished)
         raise StoreUnavailable(f"cannot copy the data base to {copy} before changing it: {error}") from error
+
+
+def _remove_left_over(path: Path) -> None:
+    """The unfinished copies of starts that were killed, not that of another start that is copying now."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.copying.*"):
+        pid = left.name.removesuffix("-journal").rpartition(".")[2]
+        if not _runs(pid):
+            left.unlink(missing_ok=True)
+
+
+def _runs(pid: str) -> bool:
+    """Whether another process than ours bears this number."""
+    if not pid.isdecimal() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(file: Path) -> None:
+    for each in (file, file.with_name(f"{file.name}-journal")):
+        each.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _new_file(path: Path) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from imbot.config_sections import Retention
 from imbot.loops.cleaning import clean_up
+from imbot.services import upkeep
 from imbot.store import inbox, received
 from imbot.store.db import Db
 from imbot.store.migrate import migrate
@@ -47,3 +48,14 @@ async def test_old_files_of_support_go_and_so_does_what_no_row_speaks_of(tmp_pat
         assert (await clean_up(db, Retention(), files, letters, NOW))["strays"] == 0
     finally:
         await db.close()
+
+
+def test_a_file_that_a_letter_takes_between_the_look_and_the_deletion_stays(tmp_path: Path) -> None:
+    for name in ("taken", "left"):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (0, 0))
+    lying = upkeep.lying_for_days(tmp_path, NOW)
+    at = NOW.timestamp()
+    os.utime(tmp_path / "taken", (at, at))  # as whoever keeps a letter's file does
+    assert upkeep.remove_strays(lying, tmp_path, NOW) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["taken"]

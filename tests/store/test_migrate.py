@@ -158,6 +158,32 @@ def test_a_copy_that_cannot_be_made_stops_everything(path: Path, url: str, monke
     assert schema_of(path) == before
 
 
+_KILLED_WHILE_COPYING = """
+import os, sys
+from imbot.store import migrate as module
+module._sync = lambda path: os.kill(os.getpid(), 9)
+module.migrate(sys.argv[1])
+"""
+
+
+def test_a_start_that_is_killed_while_it_copies_leaves_nothing_that_looks_like_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    old.execute("CREATE TABLE precious(word)")
+    old.commit()
+    old.close()
+    for left in ("old.db.copying.99999999", "old.db.copying.99999999-journal"):
+        (tmp_path / left).write_bytes(b"of an earlier kill")
+    done = subprocess.run([sys.executable, "-c", _KILLED_WHILE_COPYING, f"sqlite:///{path}"], check=False, timeout=60)
+    assert done.returncode == -9
+    assert not list(tmp_path.glob("*.before-*"))
+    assert migrate(f"sqlite:///{path}") == list(REVISIONS)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["old.db", "old.db.before-nothing"]
+    copy = sqlite3.connect(tmp_path / "old.db.before-nothing")
+    assert copy.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
+    copy.close()
+
+
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where a folder should be")
     with pytest.raises(StoreUnavailable, match=r"cannot write to .*imbot\.db"):
