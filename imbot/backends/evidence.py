@@ -160,7 +160,7 @@ def _is_ours(authserv_id: str, configured: str) -> bool:
 
 def _same_domain(verdict: Verdict, domain: str) -> bool:
     said = verdict.properties.get("header.from", "").strip("<>").rpartition("@")[2].rstrip(".").lower()
-    return not said or said == domain or _aligned(said, domain)
+    return bool(said) and (said == domain or _aligned(said, domain))
 
 
 def _dkim_domain(verdict: Verdict) -> str:

@@ -25,6 +25,7 @@ _FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _IDENT = re.compile(r"^\s*ident:.*@|\S+@", re.I | re.S)  # Sendmail's and qmail's `ident@peer`
 _OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
+_HELO_ALONE = re.compile(r"\s*(?:helo|ehlo)\s", re.I)
 # Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
 _ADDRESS_FIRST = re.compile(r"^\s*(?:(?:port|helo|ident)=|account\s)", re.I)
 
@@ -42,19 +43,31 @@ def read_received(value: str) -> Hop:
             rest = rest.lstrip()
             comments.append(comment)
     by = _BY.search(" " + rest)
-    told = " ".join(_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments)
-    addresses = _addresses(told)
-    names = [name.lower() for name in _NAME.findall(told) if not is_address(name)]
-    if not addresses and not names and any(_ADDRESS_FIRST.search(comment) for comment in comments):
-        addresses = _addresses(helo)
-    if any("may be forged" in comment for comment in comments):
-        names = []
+    addresses, names = ([], []) if re.search(r"[()]", helo) else _peer(comments, helo)
     return Hop(
         by=by.group(1).lower().strip("[]").rstrip(".") if by else "",
         helo=helo.lower().strip("[]"),
         names=tuple(names),
         addresses=tuple(addresses),
     )
+
+
+def _peer(comments: list[str], helo: str) -> tuple[list[str], list[str]]:
+    """(addresses, names) that the writer found out. It puts them into the first comment; those behind it tell what the peer
+    brought along (a certificate's name, an account), and an address there can only contradict."""
+    told = [_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments]
+    first = (
+        1 if len(told) > 1 and _HELO_ALONE.match(comments[0]) else 0
+    )  # qmail, James: what it called itself stands first
+    words = told[first].split()[:2] if told else []
+    addresses = _addresses(" ".join(words))
+    names = [] if any("may be forged" in comment for comment in comments) else words[:1]
+    names = [name.lower().rstrip(".") for name in names if _NAME.fullmatch(name.rstrip(".")) and not is_address(name)]
+    if not addresses and not names and comments and _ADDRESS_FIRST.search(comments[0]):
+        addresses = _addresses(helo)
+    if addresses:
+        addresses += [each for each in _addresses(" ".join(told)) if each not in addresses]
+    return addresses, names
 
 
 def _comment(text: str) -> tuple[str, str]:

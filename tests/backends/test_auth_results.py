@@ -39,6 +39,8 @@ def test_a_field_is_read_in_every_form() -> None:
         ("dmarc=pass header.from=company.example HEADER.FROM=evil.test", "header.from is said twice"),
         ("dkim=pass header.d=company.example header.i=@evil.test", "not below"),
         ("dkim=pass header.d=company.example header.i=@evilcompany.example", "not below"),
+        ("spf=none smtp.helo=a?b;dmarc=pass header.from=company.example", "smtp.helo is no name"),
+        ('spf=none smtp.helo="a b"; dmarc=pass header.from=company.example', "smtp.helo is no name"),
         ("dmarc=pass; dmarc=pass", "twice what DMARC"),
         ("spf=pass smtp.mailfrom=a@b.ru; dkim=pass; spf=pass smtp.mailfrom=b@evil.test", "twice what SPF"),
         ("dkim=pass header.d=company.example; dkim=none", "no DKIM signature, and that there is one"),

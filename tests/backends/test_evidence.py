@@ -120,6 +120,9 @@ def test_what_our_own_server_found_out_is_believed(headers: tuple[str, ...]) -> 
         ("Authentication-Results: mx.company.example; dkim=pass header.d=evil.test", FROM),
         ("Authentication-Results: mx.company.example; dkim=pass header.d=example", FROM),
         ("Authentication-Results: mx.company.example; dmarc=pass header.from=evil.test", FROM),
+        ("Authentication-Results: mx.company.example; dmarc=pass header.from=co.example", FROM),
+        ("Authentication-Results: mx.company.example; spf=none smtp.helo=a;dmarc=pass", FROM),  # a HELO, as it came
+        ("Authentication-Results: mx.company.example; dmarc=pass", FROM),
         ("Authentication-Results: mx.company.example; spf=pass smtp.mailfrom=company.example", FROM),
         ("Authentication-Results: mx.company.example; none", FROM),
         ("Authentication-Results: mx.company.example; x=y (dmarc=pass header.from=company.example)", FROM),
@@ -148,6 +151,27 @@ def test_fields_of_another_name_are_not_read_and_many_of_our_own_are_no_evidence
     flood = mail(*[ours] * 300, PASS, FROM)
     assert work(lambda: believes(ITSM, flood, RESULTS)) < 300 * 600
     assert "more than 20 Authentication-Results" in believes(ITSM, flood, RESULTS).reason
+
+
+@pytest.mark.parametrize(
+    ("sender", "signer", "expected"),
+    [
+        ("itsm@company.co.uk", "company.co.uk", True),
+        ("itsm@sd.company.co.uk", "company.co.uk", True),
+        ("itsm@company.co.uk", "co.uk", False),
+        ("itsm@company.msk.ru", "msk.ru", False),
+        ("itsm@company.com", "com", False),
+        ("itsm@company.com", "any.com", False),
+        ("itsm@sd.company.com", "company.com", True),
+    ],
+)
+def test_who_signs_for_all_of_a_shared_domain_signs_for_nobody_below_it(
+    sender: str, signer: str, expected: bool
+) -> None:
+    profile = replace(ITSM, senders=(sender,))
+    for result in (f"dkim=pass header.d={signer}", f"dmarc=pass header.from={signer}"):
+        letter = mail(f"Authentication-Results: mx.company.example; {result}", f"From: {sender}")
+        assert believes(profile, letter, RESULTS).ok is expected, result
 
 
 def test_without_an_authserv_id_nothing_is_believed() -> None:
@@ -218,6 +242,40 @@ def test_what_a_stranger_calls_itself_is_no_relay(received: str) -> None:
     assert not ok(RELAY, received, FROM)
 
 
+TLS = "(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) client-digest SHA256)"
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ('(Client CN "{}", Issuer "{}" (not verified))', RELAY),
+        ('(Client CN "{}", Issuer "{}" (verified OK))', RELAY),
+        ("(Authenticated sender: {})", RELAY),
+        ("(Authenticated sender: eve {})", RELAY),
+        ("(envelope-from {})", RELAY),
+        ('(Client CN "{}", Issuer "{}" (not verified))', RESULTS),
+        ("(Authenticated sender: {})", RESULTS),
+    ],
+)
+@pytest.mark.parametrize("peer", ["unknown [203.0.113.9]", "unknown", "evil.test [203.0.113.9]"])
+def test_what_a_peer_brings_along_makes_it_no_relay_and_no_server_of_ours(
+    claim: str, evidence: EvidenceSettings, peer: str
+) -> None:
+    """A certificate that nobody has verified may bear any name, and so may an account."""
+    for host in ("itsm.company.example", "mx.company.example", "10.1.2.3"):
+        hop = f"Received: from laptop ({peer})\r\n\t{TLS}\r\n\t{claim.format(host, host)} by mx.company.example with ESMTPS"
+        inner = "Received: from a by mx.company.example"
+        assert not ok(evidence, hop, inner, PASS, FROM), host
+    assert not ok(RELAY, "Received: from x) (itsm.company.example ([203.0.113.9]) by mx.company.example", FROM)
+    assert not ok(RELAY, "Received: from x (evil.test itsm.company.example [203.0.113.9]) by mx.company.example", FROM)
+
+
+def test_a_relay_with_a_certificate_is_believed_by_its_address_and_its_name() -> None:
+    for peer in ("itsm.company.example [10.1.2.3]", "unknown [10.1.2.3]", "itsm.company.example [203.0.113.1]"):
+        claim = '(Client CN "any.company.example", Issuer "x" (not verified))'
+        assert ok(RELAY, f"Received: from x ({peer}) {TLS} {claim} by mx.company.example with ESMTPS", FROM), peer
+
+
 def test_only_the_topmost_received_counts() -> None:
     assert not ok(RELAY, EVIL, OURS, FROM)
     assert not ok(RELAY, FROM)
@@ -250,32 +308,35 @@ def raw_ok(evidence: EvidenceSettings, field: bytes) -> bool:
 @pytest.mark.parametrize(
     "field",
     [
-        b"Authentication-Results: =?utf-8?q?mx.company.example=3B?= dmarc=pass",
-        b"Authentication-Results: =?utf-8?q?mx.company.example?=; dmarc=pass",
-        b"Authentication-Results: mx.comp\x00any.example; dmarc=pass",
-        b"Authentication-Results: mx.comp\xe2\x80\x8bany.example; dmarc=pass",
-        b"Authentication-Results: mx.comp\xc2\xadany.example; dmarc=pass",
-        b"Authentication-Results: mx.comp\rany.example; dmarc=pass",
-        b"Authentication-Results: mx.company.example evil; dmarc=pass",
-        b"Authentication-Results: mx.company.example 1 evil; dmarc=pass",
-        b"Authentication-Results: mx.company.example 1x; dmarc=pass",
-        b"Authentication-Results: mx.(x)company.example; dmarc=pass",
-        b"Authentication-Results: ; mx.company.example; dmarc=pass",
+        b"Authentication-Results: =?utf-8?q?mx.company.example=3B?= dmarc=pass header.from=company.example",
+        b"Authentication-Results: =?utf-8?q?mx.company.example?=; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.comp\x00any.example; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.comp\xe2\x80\x8bany.example; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.comp\xc2\xadany.example; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.comp\rany.example; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.company.example evil; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.company.example 1 evil; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.company.example 1x; dmarc=pass header.from=company.example",
+        b"Authentication-Results: mx.(x)company.example; dmarc=pass header.from=company.example",
+        b"Authentication-Results: ; mx.company.example; dmarc=pass header.from=company.example",
         b'Authentication-Results: mx."company".example; dmarc=pass',
-        b"Authentication-Results : mx.company.example; dmarc=pass",
-        b"no header at all\r\nAuthentication-Results: mx.company.example; dmarc=pass",
-        b"Content-Type: text/plain; charset=utf-7\r\nAuthentication-Results: +AG0-x.company.example; dmarc=pass\xff",
+        b"Authentication-Results : mx.company.example; dmarc=pass header.from=company.example",
+        b"no header at all\r\nAuthentication-Results: mx.company.example; dmarc=pass header.from=company.example",
+        b"Content-Type: text/plain; charset=utf-7\r\n"
+        b"Authentication-Results: +AG0-x.company.example; dmarc=pass header.from=company.example\xff",
     ],
 )
 def test_a_result_in_disguise_is_not_believed(field: bytes) -> None:
-    assert raw_ok(RESULTS, b"Authentication-Results: mx.company.example 1; dmarc=pass")
+    assert raw_ok(RESULTS, b"Authentication-Results: mx.company.example 1; dmarc=pass header.from=company.example")
     assert not raw_ok(RESULTS, field)
 
 
 def test_a_letter_of_another_alphabet_is_not_taken_for_ours() -> None:
     kelvin = EvidenceSettings("auth-results", authserv_id="mx.kompany.example")
-    assert ok(kelvin, "Authentication-Results: mx.Kompany.example; dmarc=pass", FROM)
-    assert not ok(kelvin, "Authentication-Results: mx.\u212aompany.example; dmarc=pass", FROM)
+    assert ok(kelvin, "Authentication-Results: mx.Kompany.example; dmarc=pass header.from=company.example", FROM)
+    assert not ok(
+        kelvin, "Authentication-Results: mx.\u212aompany.example; dmarc=pass header.from=company.example", FROM
+    )
 
 
 @pytest.mark.parametrize(
