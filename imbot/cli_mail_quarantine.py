@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
+    from imbot.domain.letters import InboundMail
+    from imbot.services.enclosures import Enclosure
+    from imbot.services.env import Env
     from imbot.store.inbox import MailRow
 
 app = typer.Typer(
@@ -116,19 +119,23 @@ def save(
 def bind(
     id: Id,
     ticket: Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Though its subject bears a number that the ticket is not known by.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Say that a letter is genuine and about this ticket: it is carried out, and the ledger says that you did it."""
     from imbot import wiring
-    from imbot.services import enclosures, quarantine
+    from imbot.services import enclosures
 
     settings = settings_of(config)
     ticket_id = in_store(settings, _ticket_of, ticket)
     ((_, mail),) = read_all([(f"letter {id}", raw_of(settings, id))], bench(config))
     env = wiring.env(settings, bytes(32))  # no code is minted here
     came = enclosures.keep(mail, env)
-    row = in_store(settings, quarantine.bind_by_hand, id, mail, ticket_id, who_decides(), now(), env, came)
+    row, became = in_store(settings, _bound, id, mail, ticket_id, env, came, force)
     say(f"{id}: {_fate(row)}, ticket {row.ticket_id}")
+    say(f"  {became}")
 
 
 @app.command("replay")
@@ -181,6 +188,33 @@ def drop(
     for row in rows:
         in_store(settings, quarantine.drop, row.id, who, now())
     say(f"{len(rows)} dropped; `imbot mail quarantine list --dropped` shows them")
+
+
+def _bound(
+    c: Connection, id: int, mail: InboundMail, ticket_id: str, env: Env, came: Sequence[Enclosure], despite: bool
+) -> tuple[MailRow, str]:
+    """The letter's fate, and in words what it has done to the ticket and who is told."""
+    from imbot.domain.parcels import Kind
+    from imbot.services import quarantine
+    from imbot.store import admin, tickets
+
+    before, newest = tickets.get(c, ticket_id), admin.newest_parcel(c)
+    row = quarantine.bind_by_hand(c, id, mail, ticket_id, who_decides(), now(), env, came, despite=despite)
+    after = tickets.get(c, ticket_id)
+    if before is None or after is None or row.outcome == "quarantined":
+        return row, "nothing is done"
+    kinds = {stored.parcel.kind for stored in admin.parcels_since(c, newest)}
+    did = [f"the number is {after.number}"] if after.number != before.number else []
+    did.append(
+        f"the status is {after.status}, it was {before.status}"
+        if after.status is not before.status
+        else f"the status stays {after.status}"
+    )
+    if kinds & {Kind.NOTICE, Kind.NOTE}:
+        did.append("the employee is told")
+    else:
+        did.append("the employee sees it in the receipt only" if Kind.RECEIPT in kinds else "nobody is told")
+    return row, ", ".join(did)
 
 
 def _read_again(settings: Settings, desk: Bench, rows: Sequence[MailRow]) -> Iterator[tuple[MailRow, MailRow]]:
@@ -239,7 +273,7 @@ def _row(settings: Settings, id: int) -> MailRow:
 def _fate(row: MailRow) -> str:
     if not row.outcome:
         return "it waits to be read"
-    return f"{row.outcome}: {row.reason}" if row.reason else row.outcome
+    return f"{row.outcome}: {one_line(row.reason, 400)}" if row.reason else row.outcome
 
 
 def _ticket_of(c: Connection, what: str) -> str:

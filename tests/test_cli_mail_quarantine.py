@@ -110,7 +110,9 @@ def test_some_are_chosen_by_sender_reason_or_day(desk: Desk, options: tuple[str,
 def test_a_letter_is_bound_by_hand_and_the_ledger_says_by_whom(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "tom")
     id = desk.came(letter("Заявка № IM-CL-7 получена и рассмотрена", vouched=False))
-    assert quarantine(desk, "bind", str(id), "imb:aaaaaaaaac") == f"{id}: applied: by hand: tom, ticket t2\n"
+    said = quarantine(desk, "bind", str(id), "imb:aaaaaaaaac").splitlines()
+    assert said[0] == f"{id}: applied: by hand: tom, ticket t2"
+    assert said[1] == "  the number is IM-CL-7, the status is registered, it was new, the employee is told"
     assert (desk.ticket("t2").status, desk.ticket("t2").number) == (Status.REGISTERED, "IM-CL-7")
     lines = {row.what: row.values for row in once(desk.url, ledger.ledger, "t2")}
     assert lines["bound_by_hand"]["who"] == "tom"
@@ -128,6 +130,18 @@ def test_binding_to_what_is_not_there_or_anothers_is_one_line(desk: Desk) -> Non
         assert words in answer.err
         assert answer.err.count("\n") == 1
     assert outcome(desk, id) == "quarantined"
+
+
+def test_a_number_that_the_ticket_is_not_known_by_is_asked_about_and_noted_is_said_in_words(desk: Desk) -> None:
+    """Most likely it is another request's; "noted" alone would hide that nothing has happened."""
+    id = desk.came(letter("Заявка № IM-CL-9999 получена и рассмотрена", vouched=False))
+    answer = desk("mail", "quarantine", "bind", str(id), "im-cl-1042")
+    assert answer.code == 1
+    assert "bears IM-CL-9999 in its subject, but this ticket is IM-CL-1042: --force binds it" in answer.err
+    assert outcome(desk, id) == "quarantined"
+    said = quarantine(desk, "bind", str(id), "im-cl-1042", "--force").splitlines()
+    assert said[0].startswith(f"{id}: noted: by hand: ")
+    assert said[1] == "  the status stays registered, nobody is told"
 
 
 def test_dropping_asks_first_and_leaves_the_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

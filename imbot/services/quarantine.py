@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from imbot.backends import mail as habits
 from imbot.domain.errors import ImbotError, NotFound
 from imbot.domain.letters import InboundMail
+from imbot.domain.tickets import Ticket
 from imbot.services import reports
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Env
@@ -48,10 +49,12 @@ def bind_by_hand(
     now: datetime,
     env: Env,
     came: Sequence[Enclosure] = (),
+    *,
+    despite: bool = False,
 ) -> MailRow:
     """An admin says that the letter is genuine and about this ticket: it is carried out as any other, and the ledger says by
     whose word. Without a status it is a comment. `came`: its files, kept already. Raises ImbotError where it bears the number
-    of another ticket."""
+    of another ticket or, unless they say that it is about this one `despite` it, a number that this ticket is not known by."""
     ticket = tickets.get(c, ticket_id)
     if ticket is None:
         raise NotFound(f"there is no ticket {ticket_id}")
@@ -62,6 +65,12 @@ def bind_by_hand(
         raise ImbotError(
             f"letter {mail_id} bears {other} in its subject, the number of another ticket: bind it to that"
         )
+    strange = "" if despite else _strange(c, ticket, words.in_subject)
+    if strange:
+        raise ImbotError(
+            f"letter {mail_id} bears {strange} in its subject, but this ticket is {ticket.number}: --force binds it if it is "
+            "about this ticket all the same"
+        )
     _take(c, mail_id)
     inbox.first_time(c, f"mail:{mail.identity}", now)
     ledger.log(c, ticket.id, now, "bound_by_hand", {"mail": mail_id, "who": who})
@@ -69,6 +78,12 @@ def bind_by_hand(
     evidence = f"by hand: {who}"
     reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=theirs), now, env, came)
     return _fate(c, mail_id)
+
+
+def _strange(c: Connection, ticket: Ticket, numbers: Sequence[str]) -> str:
+    """The first of these where the ticket has numbers, and none of them is among these."""
+    known = {number.casefold() for number in (ticket.number, *tickets.numbers_of(c, ticket.id)) if number}
+    return numbers[0] if known and numbers and not known & {number.casefold() for number in numbers} else ""
 
 
 def drop(c: Connection, mail_id: int, who: str, now: datetime) -> MailRow:
