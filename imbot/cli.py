@@ -58,7 +58,7 @@ def main() -> None:
 def _complain(text: str) -> None:
     from imbot.log import mask_secrets
 
-    typer.echo(f"imbot: {mask_secrets(' '.join(text.split()))}", err=True)
+    say(f"imbot: {mask_secrets(' '.join(text.split()))}", err=True)
 
 
 def _version(wanted: bool) -> None:

@@ -6,6 +6,7 @@ Nothing heavy is imported at the top: `imbot --help` must be quick.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,12 +94,14 @@ def one_person(c: Connection, who: str) -> Person:
     return found[0]
 
 
-def say(text: str = "") -> None:
-    typer.echo(text)
+def say(text: str = "", *, err: bool = False) -> None:
+    """Lines for a terminal: nothing that a stranger wrote can steer it, wherever it stands in them."""
+    typer.echo(_ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else " ", text), err=err)
 
 
 def say_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    """One line of JSON. What a terminal would obey, or what turns the direction of a line, is escaped in it."""
+    typer.echo(_ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
 
 
 def say_table(rows: Sequence[Sequence[str]]) -> None:
@@ -118,6 +121,15 @@ def one_line(text: str, limit: int = 60) -> str:
     flat = "".join(char if char.isprintable() else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+_ODD = re.compile(r"[^\n\t\x20-\x7e\u0400-\u04ff]")
+
+
+def _escaped(odd: re.Match[str]) -> str:
+    if odd[0].isprintable():
+        return odd[0]
+    return "\\u007f" if odd[0] == "\x7f" else json.dumps(odd[0])[1:-1]
 
 
 def now() -> datetime:

@@ -62,7 +62,8 @@ def _summary(name: str, mail: InboundMail, desk: Bench) -> Mapping[str, Any]:
 
 
 def _say_summary(summary: Mapping[str, Any]) -> None:
-    say(f"{summary['file']}: {summary['outcome']}" + (f": {summary['reason']}" if summary["reason"] else ""))
+    fate = f"{summary['outcome']}: {one_line(summary['reason'], 300)}" if summary["reason"] else summary["outcome"]
+    say(f"{one_line(summary['file'], 200)}: {fate}")
     if summary["outcome"] != "parsed":
         return
     say(f"  from {one_line(str(summary['from']))}, {summary['date'] or 'no date'}")

@@ -234,9 +234,9 @@ def say_page(page: Mapping[str, Any], *, as_json: bool) -> None:
 def lines_of(page: Mapping[str, Any]) -> Iterator[str]:
     """The page for a person to read."""
     letter = page["letter"]
-    yield letter["name"]
+    yield one_line(letter["name"], 200)
     if "refused" in page:
-        yield f"  cannot be read: {page['refused']}"
+        yield f"  cannot be read: {one_line(page['refused'], 300)}"
         return
     yield f"  from {one_line(letter['from'] or 'nobody')}, {letter['date'] or 'no date'}"
     yield f"  {one_line(letter['subject'] or '(no subject)', 200)}"

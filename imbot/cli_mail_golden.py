@@ -67,11 +67,12 @@ def add(
         means = _meaning(mail, desk, sent)
         if isinstance(mail, LetterRefused) or not means.get("profile"):
             skipped += 1
-            say(f"{name}: not kept: {means.get('refused') or 'no profile in use finds anything in it'}")
+            why = one_line(means.get("refused", ""), 300) or "no profile in use finds anything in it"
+            say(f"{one_line(name, 200)}: not kept: {why}")
             continue
         example = Example(mail.sha256[:12], raw, means, tuple(sent), ticket)
         added += _keep(folder, example)
-        say(f"{name}: {example.name}: {one_line(_said(means), 200)}")
+        say(f"{one_line(name, 200)}: {example.name}: {one_line(_said(means), 200)}")
     say(f"{added} added, {len(wanted) - added - skipped} kept before, in {folder}")
     if skipped:
         raise typer.Exit(1)

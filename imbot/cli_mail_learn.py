@@ -57,7 +57,7 @@ def learn(
     else:
         say(lesson.source)
     for line in _report(lesson, samples, kin, target, desk):
-        typer.echo(line, err=target is None)
+        say(line, err=target is None)
 
 
 def _samples(files: Sequence[Path], numbers: Sequence[str], statuses: Sequence[str], desk: Bench) -> list[Sample]:
