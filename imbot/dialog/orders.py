@@ -175,7 +175,8 @@ class ShowTicket:
 
 @dataclass(frozen=True, slots=True)
 class ShowMore:
-    """A page (from 0) of a letter of support that a notice did not show as a whole. -> `more {ticket values, text, page,
+    """A page (from 0) of a letter of support that a notice did not show as a whole; with `mail_id` 0 of all that they said
+    about the ticket. -> `more {ticket values, text, page,
     pages, mail, at, gone, pictures}` or `not_found {}`."""
 
     ticket_id: str

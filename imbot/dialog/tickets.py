@@ -5,7 +5,7 @@ for, the receipt and the notices. What they say was true when the values were ga
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,12 @@ from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
+LINE_WORDS, LINE_FILES, LINE_NAME = (
+    200,
+    5,
+    60,
+)  # what a line of the ledger shows: characters, files, characters of a name
+_SAID = {"comment": ("text",), "status": ("question", "solution")}
 MORE = re.compile(r"more:([A-Za-z0-9_-]+):(\d{1,12}):(\d{1,4})")
 MOST = 8  # tickets on a page: with the buttons to turn it, as many as a screen holds
 
@@ -39,7 +45,7 @@ def ask_more(session: Session, ticket: str, mail: int, page: int) -> Turn:
 
 
 def more_screen(session: Session, values: Mapping[str, Any]) -> Screen:
-    """A page of a whole letter of support. `page` counts from 0."""
+    """A page of a whole letter of support, or with `mail` 0 of all that they said. `page` counts from 0."""
     shown = _MORE | dict(values)
     ticket, mail, page = shown["ticket"], shown["mail"], int(shown["page"])
     turn = row(
@@ -91,11 +97,25 @@ def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) ->
         Button("resend", f"rs:{ticket}") if values.get("can_resend") else None,
     )
     stars = star_row(ticket) if values.get("can_rate") else ()
+    whole = row(Button("show_all", f"more:{ticket}:0:0") if _is_cut(shown["ledger"]) else None)
     again = row(Button("not_solved", f"ns:{ticket}") if values.get("can_reopen") else None)
     if not values.get("can_add"):
         again = (*again, Button("new_linked", f"new:{ticket}"))
     home = row(Button("to_list", "my:0"), *menu.home_row(session)[:1])
-    return Screen("ticket", shown, tuple(filter(None, (act, stars, again, home))))
+    return Screen("ticket", shown, tuple(filter(None, (whole, act, stars, again, home))))
+
+
+def _is_cut(ledger: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the lines of the ledger leave out something that support said or sent: templates cut at the same."""
+    for line in ledger:
+        values = line["values"]
+        words = [values.get(name) or "" for name in _SAID.get(line["what"], ())]
+        names = values.get("files") or [] if line["what"] == "files_came" else []
+        if any(len(" ".join(str(one).split())) > LINE_WORDS for one in words):
+            return True
+        if len(names) > LINE_FILES or any(len(str(name)) > LINE_NAME for name in names):
+            return True
+    return False
 
 
 def star_row(ticket: str) -> Row:

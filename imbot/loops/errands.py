@@ -264,11 +264,12 @@ class Errands:
         if found is None:
             await self._db.run(outbox.settle, parcel, "not wanted", self._clock())
             return
-        row, caption = found
+        row, below = found
         if row.size > sending.UPLOAD_LIMIT:
             raise DeliveryError("the file is too big for the chat", permanent=True, kind="refused", code="413")
-        channel, _, chat_id = parcel.lane.removeprefix("chat:").partition(":")
-        path = self._sender.files / row.path
+        chat_key = parcel.lane.removeprefix("chat:")
+        channel, _, chat_id = chat_key.partition(":")
+        caption, path = (await self._words(chat_key, below)).text, self._sender.files / row.path
         message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption, silent=True)
         hit("file_sent")
         await self._db.run(sending.file_sent, parcel, message_id, self._clock())
@@ -307,6 +308,10 @@ class Errands:
         """Shows `screen` in the chat of the parcel's lane; the id of its message."""
         chat_key = parcel.lane.removeprefix("chat:")
         channel, _, chat_id = chat_key.partition(":")
-        lang = await self._db.read(signin.chat_language, chat_key, self._env)
-        rendered = render(screen, lang, self._templates, now=self._clock())
+        rendered = await self._words(chat_key, screen)
         return await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
+
+    async def _words(self, chat_key: str, screen: Screen) -> Rendered:
+        """The screen in the language of this chat."""
+        lang = await self._db.read(signin.chat_language, chat_key, self._env)
+        return render(screen, lang, self._templates, now=self._clock())

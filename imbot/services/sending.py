@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from imbot.dialog.screen import screen_to_json
+from imbot.dialog.screen import Screen, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Attachment
@@ -34,13 +34,13 @@ class ForLetter:
     left_out: tuple[dict[str, Any], ...]
 
 
-def file_to_send(c: Connection, parcel: Parcel) -> tuple[ReceivedFile, str] | None:
-    """The file and the words below it; None where it went another way already, or has outlived its time."""
+def file_to_send(c: Connection, parcel: Parcel) -> tuple[ReceivedFile, Screen] | None:
+    """The file and what stands below it; None where it went another way already, or has outlived its time."""
     row = received.get(c, parcel.payload["received"])
     ticket = tickets.get(c, row.ticket_id) if row else None
     if row is None or ticket is None or row.fate != "kept" or not row.path:
         return None
-    return row, (ticket.number or ticket.title)[:200]
+    return row, Screen("file_caption", {"number": ticket.number, "title": ticket.title})
 
 
 def file_sent(c: Connection, parcel: Parcel, message_id: str, now: datetime) -> None:

@@ -23,6 +23,7 @@ from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services import comments, decisions, filing, signin, telling, tickets
 from imbot.services.env import Env, Fresh, leg_of
+from imbot.services.said import said
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import Slot
@@ -185,7 +186,7 @@ def _carry_out(
         case o.ShowTicket():
             return tickets.shown(c, person, order.ticket_id, now, env)
         case o.ShowMore():
-            return comments.more(c, chat, person, order, now)
+            return comments.more(c, chat, person, order, now) if order.mail_id else said(c, person, order, env)
         case o.Decide() | o.NextQuestion() | o.LookAround():
             return decisions.take(c, order, person, chat.key, now, env)
         case _:

@@ -46,6 +46,7 @@ NOTICES = [
     "file_not_sent",
     "reopen_silence",
     "unconfirmed",
+    "flips",
     "flood",
 ]
 MESSY = "\u202e<b>«Принтер»</b>\x00 {{ 7 }} \ue000*_[x](y)`" + "ж" * 60
@@ -82,6 +83,8 @@ def unasked_screens() -> dict[str, Screen]:
         "store_down": menu.store_down_screen("12-00"),
         "gone": menu.gone_screen(World().facts()),
         "more": more_screen(Session(), {"title": MESSY, "number": "IM-CL-1", "text": MESSY, "at": START.isoformat()}),
+        "more of a letter": more_screen(Session(), {"title": MESSY, "text": MESSY, "mail": 7, "at": START.isoformat()}),
+        "file_caption": Screen("file_caption", {"number": "IM-CL-1", "title": MESSY}),
         "more gone": more_screen(Session(), {"title": MESSY, "gone": True, "at": START.isoformat()}),
     }
     moments = (None, "2026-11-23T15:00:00+00:00", "2026-11-22T15:00:00+00:00")

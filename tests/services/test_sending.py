@@ -10,6 +10,7 @@ from imbot.store import letters, outbox, people, received
 from tests.services.conftest import ANNA, EVE_ENTRY, Office
 from tests.services.enclosed import PDF, a_part, parcels, receive
 from tests.services.inbound import a_mail, a_ticket
+from tests.services.silence import words
 
 
 def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:
@@ -30,7 +31,7 @@ def test_a_file_that_arrived_is_done_and_a_reply_to_it_means_its_ticket(company:
     ticket, file = a_sent_file(company)
     found = sending.file_to_send(company.c, file)
     assert found is not None
-    assert found[1] == ticket.title
+    assert words(found[1]) == f"Файл поддержки по заявке «{ticket.title}»"
     sending.file_sent(company.c, file, "m8", company.now)
     assert letters.ticket_of_message(company.c, ANNA.key, "m8") == ticket.id
     assert received.of_mail(company.c, 1)[0].fate == "sent"

@@ -7,7 +7,7 @@ from typing import Any
 from imbot.domain.chats import Pressed
 from imbot.domain.parcels import Kind
 from imbot.services import sending
-from imbot.store import letters, people, received
+from imbot.store import ledger, letters, people, received
 from imbot.store.letters import LetterRow
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, NOW, Office
 from tests.services.enclosed import LONG, parcels, receive, said
@@ -51,6 +51,25 @@ def test_a_quoted_answer_of_support_can_be_seen_but_our_own_words_are_no_rest(co
     assert said(company)["comment"].startswith("Привезли")
     assert "Картридж" not in said(company)["comment"]
     assert "Картридж заказан" in press_show_all(company)["values"]["text"]
+
+
+def test_the_details_lead_to_all_that_support_said_where_their_lines_are_cut(company: Office) -> None:
+    ticket = a_ticket(company)
+    company.take(ANNA, Pressed(f"t:{ticket.id}"))
+    assert not any(one["label"] == "show_all" for row in company.screen()["rows"] for one in row)
+    words = " ".join(f"слово{number}" for number in range(60))
+    ledger.log(company.c, ticket.id, NOW, "comment", {"text": words})
+    ledger.log(company.c, ticket.id, NOW, "files_came", {"files": ["Инструкция " * 9 + "для печати.pdf"]})
+    company.take(ANNA, Pressed(f"t:{ticket.id}"))
+    company.press("show_all")
+    shown = company.screen()
+    assert shown["name"] == "more"
+    assert words in shown["values"]["text"]
+    assert "для печати.pdf" in shown["values"]["text"]
+    eve = company.link(EVE, EVE_ENTRY)
+    assert eve.id != ticket.person_id
+    company.take(EVE, Pressed(f"more:{ticket.id}:0:0"))
+    assert company.screen(EVE)["values"].get("greeting") == "not_found"
 
 
 def test_nobody_else_reads_the_letter_by_its_button(company: Office) -> None:

@@ -80,7 +80,7 @@ const RU = {
   deepLink: "Открывается в телефоне",
   gone: "Демо остановлено. Запустите его снова: make demo",
   role: (p) => (!p.employee ? "посторонняя" : p.admin ? "администратор" : "сотрудница"),
-  bytes: ["Б", "КБ", "МБ"],
+  bytes: ["байт", "КБ", "МБ"],
   copied: "Скопировано",
   copy: "Скопировать",
   paste: "Вставить в чат",
@@ -179,7 +179,7 @@ const EN = {
   deepLink: "Opens in the phone",
   gone: "The demo has stopped. Start it again: make demo",
   role: (p) => (!p.employee ? "stranger" : p.admin ? "administrator" : "employee"),
-  bytes: ["B", "KB", "MB"],
+  bytes: ["bytes", "KB", "MB"],
   copied: "Copied",
   copy: "Copy",
   paste: "Put into the chat",
@@ -208,10 +208,9 @@ export function speak(chosen) {
 }
 
 export function size(bytes) {
-  const [b, kb, mb] = words.bytes;
-  if (bytes < 1024) return `${bytes} ${b}`;
-  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} ${kb}`;
-  return `${(bytes / 1024 / 1024).toLocaleString(lang, { maximumFractionDigits: 1 })} ${mb}`;
+  let [amount, unit] = [bytes, 0];  // as the bot says it
+  for (; amount >= 1000 && unit < 2; unit++) amount /= 1024;
+  return `${amount.toLocaleString(lang, { maximumFractionDigits: unit && amount < 9.95 ? 1 : 0 })} ${words.bytes[unit]}`;
 }
 
 export function clock(moment) {
