@@ -1,4 +1,4 @@
-"""All that support has said about a ticket, whole, from its ledger: for whoever wants more than the short lines of the details."""
+"""All that support has said about a ticket, whole, from its ledger: the details show it in short lines only."""
 
 from __future__ import annotations
 
