@@ -60,8 +60,8 @@ async def examine(config: Path | None) -> list[Leg]:
             for problem in error.problems
         ]
     log.set_up("error", "console", secrets=secrets_of(settings))
-    legs = [*_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
-    legs += [*_templates(settings), _database(settings), _disk(settings), _admins(settings)]
+    legs = [*check_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
+    legs += [*check_templates(settings), _database(settings), _disk(settings), _admins(settings)]
     far: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [("directory", ask_directory), ("smtp", ask_smtp)]
     far += [(_leg_of(section), partial(ask_mailbox, section=section)) for section in settings.mailboxes()]
     far.append(("telegram", ask_telegram))
@@ -69,7 +69,7 @@ async def examine(config: Path | None) -> list[Leg]:
     return [*legs, await asyncio.to_thread(compare_clocks, settings)]
 
 
-def _catalogue(settings: Settings) -> list[Leg]:
+def check_catalogue(settings: Settings) -> list[Leg]:
     """Configuration, catalogue, locations and profile, by the same code as at the start."""
     from imbot import wiring
 
@@ -78,11 +78,15 @@ def _catalogue(settings: Settings) -> list[Leg]:
     except ConfigError as error:
         return [Leg("configuration", "wrong", problem) for problem in error.problems]
     kinds = sum(len(category.subs) for category in env.catalogue.categories)
-    return [Leg("configuration", "well", f"complete; {kinds} kinds of request"), *map(_helpdesk, env.backends.values())]
+    named = {env.default_backend, *(category.backend for category in env.catalogue.categories)}
+    named |= {sub.backend for category in env.catalogue.categories for sub in category.subs}
+    desks = [_helpdesk(one, asked=one.name in named) for one in env.backends.values()]
+    return [Leg("configuration", "well", f"complete; {kinds} kinds of request"), *desks]
 
 
-def _helpdesk(backend: Backend) -> Leg:
-    """Where its requests go and why its letters are believed. `--round-trip` proves it."""
+def _helpdesk(backend: Backend, *, asked: bool) -> Leg:
+    """Where its requests go and why its letters are believed. `asked`: some kind of request goes to it. `--round-trip`
+    proves it."""
     evidence = backend.evidence
     by = {
         "auth-results": f"auth-results of {evidence.authserv_id}",
@@ -91,30 +95,40 @@ def _helpdesk(backend: Backend) -> Leg:
     profile = f"profile {backend.profile.name} ({backend.profile.language})"
     senders = ", ".join(backend.profile.senders)
     name = "helpdesk" if backend.name == "itsm" else f"helpdesk {backend.name}"
-    return Leg(name, "well", f"{profile}, letters to {backend.to}; those of {senders} are believed by {by}")
+    says = f"{profile}, letters to {backend.to}; those of {senders} are believed by {by}"
+    if not asked:
+        hint = f'no kind of request goes to it: name it in the catalogue, backend = "{backend.name}"'
+        return Leg(name, "note", says, hint)
+    return Leg(name, "well", says)
 
 
-def _templates(settings: Settings) -> list[Leg]:
+def check_templates(settings: Settings) -> list[Leg]:
     from imbot import cli_samples, wiring
+    from imbot.backends.profiles import load_profiles
     from imbot.templates import Templates
 
+    folder = Path(settings.general.templates_dir) if settings.general.templates_dir else None
     try:
         templates = wiring.templates(settings)
         problems, own = templates.problems(), templates.overridden()
-        if settings.general.templates_dir and not problems:
-            strict = Templates(wiring.template_folders(settings), settings.general.zone)
-            problems = cli_samples.problems(strict, Path(settings.general.templates_dir))
+        if folder is not None:
+            own = _own(own, set(load_profiles([folder / "mail"])), settings)
+            if not problems:
+                strict = Templates(wiring.template_folders(settings), settings.general.zone)
+                problems = cli_samples.problems(strict, folder)
     except ConfigError as error:
         problems, own = list(error.problems), []
     if problems:
         return [Leg("templates", "wrong", problem, "mend it, or remove it to have imbot's own") for problem in problems]
-    return [
-        Leg(
-            "templates",
-            "well",
-            f"all can be shown; yours: {', '.join(own)}" if own else "all compile; none of your own",
-        )
-    ]
+    says = f"all can be shown; yours: {', '.join(own)}" if own else "all compile; none of your own"
+    return [Leg("templates", "well", says)]
+
+
+def _own(changed: list[str], profiles: set[str], settings: Settings) -> list[str]:
+    """What a company has changed, then the profiles that it has written and which of them the settings name."""
+    used = {desk.profile for desk in settings.helpdesks().values()}
+    told = [f"profile {name} ({'in use' if name in used else 'not in use'})" for name in sorted(profiles)]
+    return [*(name for name in changed if not (name.startswith("mail/") and name.endswith("/profile.toml"))), *told]
 
 
 def _database(settings: Settings) -> Leg:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from imbot.cli_doctor import compare_clocks
-from imbot.config import checked
+from imbot.cli_doctor import check_catalogue, check_templates, compare_clocks
+from imbot.config import checked, packed
 from tests.journeys.office import Office, open_office
 from tests.journeys.test_two_backends import glpi_says, second_bot, token_of, two_helpdesks
 from tests.servers import Certificates, Dovecot, Slapd
@@ -149,6 +149,45 @@ async def test_a_clock_that_is_wrong_is_found_by_the_date_of_an_answer(hours: in
         tree["telegram"]["api_base"] = f"http://127.0.0.1:{port}"
         leg = await asyncio.to_thread(compare_clocks, checked(tree))
     assert (leg.name, leg.state) == ("clock", state)
+
+
+def house(tmp_path: Path) -> dict[str, Any]:
+    """Settings with a templates folder, and with a second helpdesk of whose profile only that folder knows."""
+    source = (packed("templates") / "mail" / "generic-ru" / "profile.toml").read_text("utf-8")
+    for name in ("volga", "idle"):
+        (tmp_path / "mail" / name).mkdir(parents=True)
+        (tmp_path / "mail" / name / "profile.toml").write_text(source.replace('"generic-ru"', f'"{name}"'), "utf-8")
+    tree = tomllib.loads((ROOT / "config.example.toml").read_text("utf-8"))
+    tree["general"] |= {"templates_dir": str(tmp_path), "data_dir": str(tmp_path / "var")}
+    desk = {"profile": "volga", "address": "house@company.ru", "senders": ["esp@company.ru"]}
+    tree["backends"] = {"house": {**desk, "evidence": {"kind": "sender-only"}}}
+    return tree
+
+
+def test_a_profile_of_ones_own_is_named_and_whether_it_is_in_use(tmp_path: Path) -> None:
+    tree = house(tmp_path)
+    (leg,) = check_templates(checked(tree))
+    assert (leg.state, leg.says) == (
+        "well",
+        "all can be shown; yours: profile idle (not in use), profile volga (in use)",
+    )
+    (tmp_path / "mail" / "idle" / "profile.toml").write_text("registers = 7", "utf-8")
+    (leg,) = check_templates(checked(tree))
+    assert (leg.state, "idle/profile.toml" in leg.says) == ("wrong", True)
+
+
+def test_a_helpdesk_that_no_kind_of_request_goes_to_is_noted(tmp_path: Path) -> None:
+    tree = house(tmp_path)
+    legs = {leg.name: leg for leg in check_catalogue(checked(tree))}
+    assert (legs["helpdesk"].state, legs["helpdesk house"].state) == ("well", "note")
+    assert legs["helpdesk house"].hint == 'no kind of request goes to it: name it in the catalogue, backend = "house"'
+    catalogue = (packed("data") / "catalogue.toml").read_text("utf-8")
+    (tmp_path / "own.toml").write_text(
+        catalogue.replace('key = "printer"', 'key = "printer"\nbackend = "house"'), "utf-8"
+    )
+    tree["general"]["catalogue"] = str(tmp_path / "own.toml")
+    legs = {leg.name: leg for leg in check_catalogue(checked(tree))}
+    assert legs["helpdesk house"].state == "well"
 
 
 async def test_silence_is_told_as_silence(office: Office) -> None:
