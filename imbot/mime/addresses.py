@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from imbot.mime.marks import few_marks
-from imbot.mime.words import decode_words
+from imbot.mime.words import SPOILT, decode_words
 
 MAX_ADDRESSES = 1000
 _BARE = re.compile(r"[^\s<>()\[\],;:\"@]{1,256}@[^\s<>()\[\],;:\"@]{1,255}")
@@ -24,7 +24,7 @@ def parse_addresses(text: str) -> list[tuple[str, str]]:
             found.append(pair)
         if len(found) >= MAX_ADDRESSES:
             break
-    if "=?" in text and (not found or any("=?" in name + address for name, address in found)):
+    if "=?" in text and SPOILT not in text and (not found or any("=?" in name + address for name, address in found)):
         decoded = decode_words(text)
         if decoded != text and "=?" not in decoded:
             return parse_addresses(decoded) or found
@@ -69,8 +69,23 @@ def _entries(text: str) -> list[str]:
     return entries
 
 
+def is_spoilt(text: str) -> bool:
+    """Whether a control stands where an address does; in a name it does no harm."""
+    return any(SPOILT in _where_addressed(_without_comments(entry)[0]) for entry in _entries(text))
+
+
+def _where_addressed(plain: str) -> str:
+    """What stands between angles; without any, the whole."""
+    opening = plain.rfind("<")
+    return plain[opening + 1 :].split(">", 1)[0] if opening >= 0 else plain
+
+
 def _mailbox(entry: str) -> tuple[str, str] | None:
     plain, comment = _without_comments(entry)
+    if SPOILT in entry:
+        if SPOILT in _where_addressed(plain):
+            return None
+        plain, comment = plain.replace(SPOILT, " "), comment.replace(SPOILT, " ")
     opening = plain.rfind("<")
     if opening >= 0:
         inside = plain[opening + 1 :].split(">", 1)[0]

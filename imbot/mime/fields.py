@@ -6,8 +6,9 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from imbot.mime.addresses import parse_addresses
-from imbot.mime.headers import Block, decode_header, is_trace, to_text, trace_text
+from imbot.mime.addresses import is_spoilt, parse_addresses
+from imbot.mime.headers import Block, address_text, decode_header, is_trace, to_text, trace_text
+from imbot.mime.words import SPOILT
 
 MAX_IDS = 200
 _ID = re.compile(r"<[^<>\s]{1,900}>")
@@ -35,9 +36,16 @@ class Fields:
     def addresses(self, name: str) -> list[tuple[str, str]]:
         """Of the first field of this name that has any."""
         if name not in self._addresses:
-            found = (parse_addresses(to_text(value, self.hint)) for value in self.values.get(name, []))
+            found = (parse_addresses(address_text(value, self.hint)) for value in self.values.get(name, []))
             self._addresses[name] = next((one for one in found if one), [])
         return self._addresses[name]
+
+    def spoilt(self, name: str) -> bool:
+        """Whether a control stands in an address of a field of this name: it names somebody, and nobody can say whom."""
+        return any(SPOILT in text and is_spoilt(text) for text in map(self._addressed, self.values.get(name, [])))
+
+    def _addressed(self, value: bytes) -> str:
+        return address_text(value, self.hint)
 
     def bare(self, name: str) -> tuple[str, ...]:
         """The addresses alone, in lower case, each once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from imbot.domain.errors import LetterRefused
 from imbot.mime.charsets import decode
-from imbot.mime.words import decode_words, one_line
+from imbot.mime.words import SPOILT, decode_words, one_line, spoilt
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 _FIELD = re.compile(rb"([!-9;-~]{1,200})([ \t]*):([^\n]*(?:\n[ \t][^\n]*)*)\n?")
@@ -144,6 +144,18 @@ def to_text(raw: bytes, hint: str = "") -> str:
     if flat.isascii() and b"\x1b" not in flat:  # nearly all of them
         return one_line(flat.decode("ascii"))
     return one_line(decode(flat, "", hint))
+
+
+_FOLD = re.compile(rb"\r*\n(?=[ \t])")
+_LOST = re.compile(rb"[\x00\r\n]")  # decoding and unfolding would drop them
+
+
+def address_text(raw: bytes, hint: str = "") -> str:
+    """The same of a value that holds addresses: a control in it is marked (`words.SPOILT`), never dropped."""
+    flat = _FOLD.sub(b"", raw).strip()
+    if flat.isascii() and b"\x1b" not in flat:
+        return spoilt(_LOST.sub(SPOILT.encode(), flat).decode("ascii"))
+    return spoilt(decode(_LOST.sub(SPOILT.encode(), flat), "", hint))
 
 
 _TRACE = frozenset({"authentication-results", "received", "return-path"})

@@ -80,7 +80,8 @@ def _hint(charset: str, block: Block) -> str:
 
 
 def _senders(fields: Fields) -> list[tuple[str, str]]:
-    """Who wrote it. A From that was too long to be read speaks for nobody, and no other field does in its place."""
-    if "from" in fields.block.cut:
+    """Who wrote it. A From that was too long to be read, or has a control in an address, speaks for nobody, and no other
+    field does in its place."""
+    if "from" in fields.block.cut or fields.spoilt("from"):
         return []
     return fields.addresses("from") or fields.addresses("sender") or fields.addresses("reply-to")

@@ -11,6 +11,7 @@ from imbot.mime.charsets import codec_of, decode, is_utf8
 from imbot.mime.marks import few_marks
 
 _CONTROLS = re.compile("[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]+[ \t]*")
+SPOILT = "\x1a"  # SUB, "substitute": in no charset a letter
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they make a line read as what it is not
 
 
@@ -19,6 +20,11 @@ def one_line(text: str) -> str:
     if not text.isprintable():
         text = _BIDI.sub("", _CONTROLS.sub(" ", text.replace("\x00", "")))
     return few_marks(text)
+
+
+def spoilt(text: str) -> str:
+    """For addresses: what `one_line` takes away is marked instead. Where it stood, two halves must not become one."""
+    return text if text.isprintable() else _BIDI.sub(SPOILT, _CONTROLS.sub(SPOILT, text))
 
 
 def decode_words(text: str, hint: str = "") -> str:
