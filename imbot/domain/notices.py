@@ -97,6 +97,11 @@ def flood_notice(ticket: Ticket) -> Notice:
     return Notice("flood", ticket.id, ticket_values(ticket))
 
 
+def flips_notice(ticket: Ticket) -> Notice:
+    """Its status changes faster than anybody reads: what lies between is not told, the last one will be."""
+    return Notice("flips", ticket.id, ticket_values(ticket))
+
+
 def silence_notice(ticket: Ticket) -> Notice:
     """We asked the far end to take the work up again, and it has not answered in time."""
     return Notice("reopen_silence", ticket.id, ticket_values(ticket))

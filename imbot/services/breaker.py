@@ -4,6 +4,7 @@ a helpdesk whose automation runs wild. Every letter is kept and counted; only th
 An alert about a letter set aside: at most five an hour for one sender and thirty for all; what comes beyond is told as one
 number at the hour's end. An automatic answer to an alert or a notice of ours makes no alert at all: else an absence note and
 we would answer one another for ever. Words for one request: twenty in ten minutes; what comes beyond is kept with it.
+As many changes of its status; those beyond stand on its receipt only, and when they have calmed down the last one is told.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from sqlalchemy import Connection
 from imbot.backends.base import Bounce
 from imbot.backends.evidence import sender_matches
 from imbot.domain.letters import InboundMail, is_note_id
-from imbot.domain.notices import flood_notice
+from imbot.domain.notices import Enclosed, flips_notice, flood_notice, notices_for
 from imbot.domain.parcels import Kind, NewParcel, Parcel
-from imbot.domain.tickets import Ticket
+from imbot.domain.tickets import Change, Status, StatusReport, Ticket
 from imbot.services import telling
 from imbot.services.env import Env
-from imbot.store import inbox, ledger, outbox
+from imbot.store import inbox, ledger, outbox, tickets
+from imbot.store.ledger import LedgerRow
 
 A_SENDER, ALL = 5, 30  # alerts about letters set aside, an hour
 AUTOMATIC = timedelta(days=1)  # as many a day about what a machine sent
 _HOUR = timedelta(hours=1)
 FLOOD, WITHIN = 20, timedelta(minutes=10)
 _WORDS = ("comment", "files_came")  # what the ledger calls words and files of support
-_MORE = "more:"
+_MORE, _FLIPS = "more:", "flips:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,11 @@ def _count_more(c: Connection, mail_id: int, sender: str | None, now: datetime) 
 
 
 def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
-    """A parcel of alerts is due: everything that waits goes to the admins, or the number of what was not told each by each."""
+    """A parcel of alerts is due: everything that waits goes to the admins, or the number of what was not told each by each, or
+    a status that was held back to its requester."""
+    if parcel.lane.startswith(_FLIPS):
+        _tell_last(c, parcel, now, env)
+        return
     if not parcel.lane.startswith(_MORE):
         telling.tell_admins(c, now, env)
         return
@@ -104,7 +110,7 @@ def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
 
 def holds_back(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
     """Whether support's words for this request, just noted in its ledger, are one too many to be shown. The requester and the
-    admins are told so once an hour. A change of status is never held back."""
+    admins are told so once an hour."""
     count = ledger.count(c, ticket.id, _WORDS, now - WITHIN)
     if count <= FLOOD:
         return False
@@ -112,3 +118,52 @@ def holds_back(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
     telling.put_notice(c, flood_notice(ticket), ticket, f"notice:{key}", now, env)
     telling.alert(c, "flood", key, {"number": ticket.number, "title": ticket.title, "count": count}, now)
     return True
+
+
+def holds_status(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
+    """Whether a change of status, just noted in the ledger, is one too many to be told now. The requester and the admins are
+    told so once; from then on one parcel stands for whatever the last status will be."""
+    lane = f"{_FLIPS}{ticket.id}"
+    if outbox.of_lane(c, lane):
+        return True
+    count = _flips(c, ticket, now)
+    if count <= FLOOD:
+        return False
+    _hold(c, ticket, now, now)
+    key = f"{lane}:{now.isoformat()}"
+    telling.put_notice(c, flips_notice(ticket), ticket, f"notice:{key}", now, env)
+    telling.alert(c, "flips", key, {"number": ticket.number, "title": ticket.title, "count": count}, now)
+    return True
+
+
+def _hold(c: Connection, ticket: Ticket, since: datetime, now: datetime) -> None:
+    lane = f"{_FLIPS}{ticket.id}"
+    payload = {"ticket": ticket.id, "since": since.isoformat()}
+    outbox.put(c, NewParcel(lane, "self", f"{lane}:{now.isoformat()}", Kind.ALERT, payload, due_at=now + WITHIN), now)
+
+
+def _tell_last(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
+    """The last status that was held back is told as any other; where it still changes as fast, in ten minutes."""
+    ticket, since = tickets.get(c, parcel.payload["ticket"]), datetime.fromisoformat(parcel.payload["since"])
+    if not outbox.settle(c, parcel, "told", now) or ticket is None:
+        return
+    if _flips(c, ticket, now) > FLOOD:
+        _hold(c, ticket, since, now)
+        return
+    held = [row for row in ledger.ledger(c, ticket.id) if row.what == "status" and row.at >= since]
+    moved = [row for row in held if row.values["old"] != row.values["new"]]
+    for row in (moved or held)[-1:]:
+        more = int(row.values.get("more", 0))
+        for notice in notices_for(_change_of(ticket, row)):
+            key = f"notice:{parcel.key}:{notice.name}"
+            telling.put_notice(c, notice, ticket, key, now, env, Enclosed(more, more=bool(more)))
+
+
+def _change_of(ticket: Ticket, row: LedgerRow) -> Change:
+    old, new = Status(row.values["old"]), Status(row.values["new"])
+    report = StatusReport(ticket.backend, new, fields=row.values, at=row.at)
+    return Change(ticket, old, new, row.values["what"], report, row.at)
+
+
+def _flips(c: Connection, ticket: Ticket, now: datetime) -> int:
+    return ledger.count(c, ticket.id, ("status",), now - WITHIN)

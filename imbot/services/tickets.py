@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -22,7 +23,7 @@ from imbot.domain.tickets import (
     may_rate,
     may_withdraw,
 )
-from imbot.services import telling, watchdog
+from imbot.services import breaker, telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.services.filing import own_ticket, pack, take_files
 from imbot.store import ledger, letters, outbox, ratings, tickets
@@ -35,19 +36,19 @@ def record_change(
     c: Connection, change: Change, key: str, now: datetime, env: Env, enclosed: Enclosed = _NOTHING
 ) -> bool:
     """Save what changed, note it, tell of it. `key` names the report, so that the same one is told once. `enclosed` goes
-    with the notice; False: there was none, and nobody has been told of that."""
+    with the notice; False: there was none (too many changes are held back), and nobody has been told of that."""
     ticket = change.ticket
     if ticket.number or ticket.registered_at:
         ticket = registered_after_all(c, ticket, now)
     tickets.save(c, ticket)
     watchdog.answered(c, ticket, now)
-    ledger.log(c, ticket.id, now, "status", _status_values(change))
+    ledger.log(c, ticket.id, now, "status", _status_values(change, enclosed))
     if change.new in ENDED:
         _forget_withdrawal(c, ticket, now)
     if ticket.number:
         outbox.release(c, f"number:{ticket.id}")
-    told = False
-    for notice in notices_for(change):
+    told, held = False, breaker.holds_status(c, ticket, now, env)
+    for notice in () if held else notices_for(change):
         if notice.name not in QUIET or (notice.name == "closed" and change.old is not Status.RESOLVED):
             telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env, enclosed)
             told = True
@@ -83,8 +84,14 @@ def registered_after_all(c: Connection, ticket: Ticket, now: datetime) -> Ticket
     return replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
 
 
-def _status_values(change: Change) -> dict[str, str]:
-    values = {"what": change.what, "old": str(change.old), "new": str(change.new), **change.report.fields}
+def _status_values(change: Change, enclosed: Enclosed) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "what": change.what,
+        "old": str(change.old),
+        "new": str(change.new),
+        **change.report.fields,
+    }
+    values |= {"more": enclosed.mail_id} if enclosed.more else {}
     return values | ({"number": change.report.number} if change.report.number else {})
 
 

@@ -59,6 +59,7 @@ def admin_screens(messy: str) -> dict[str, Screen]:
         {"name": "quarantine_more", "at": MOMENT, "values": {"sender": messy, "count": 57, "since": MOMENT}},
         {"name": "quarantine_more", "at": MOMENT, "values": {"sender": "", "count": 1, "since": MOMENT}},
         {"name": "flood", "at": MOMENT, "values": {"title": messy, "number": "", "count": 21}},
+        {"name": "flips", "at": MOMENT, "values": {"title": messy, "number": "", "count": 21}},
         {"name": "answered", "at": MOMENT, "values": answered},
         {"name": "answered", "at": MOMENT, "values": answered | {"number": "IM-CL-1", "status": "resolved"}},
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from imbot.domain.letters import InboundMail, is_note_id, mint_message_id, mint_note_id
 from imbot.domain.parcels import Kind, Parcel
-from imbot.domain.tickets import Status
+from imbot.domain.tickets import Status, Ticket
 from imbot.services import breaker, reports
 from imbot.store import inbox, ledger, outbox
 from tests.services.conftest import Office
@@ -147,6 +147,52 @@ def test_a_flood_of_words_is_kept_and_told_once_and_statuses_still_pass(office: 
     assert receive(office, done) == "applied"
     assert now_of(office, ticket).status is Status.RESOLVED
     assert notices(office)[-1] == "notice_resolved"
+
+
+def flip(office: Office, ticket: Ticket, times: int) -> None:
+    """Now in progress, now resolved, each time with a letter."""
+    for number in range(times):
+        office.later(seconds=5)
+        words = "в работе" if number % 2 else "выполнена"
+        subject = f"Заявка № IM-CL-1042 {words}"
+        assert receive(office, a_mail(subject, f"Решение: шаг {number}\n{ticket.token}", date=office.now)) in (
+            "applied",
+            "noted",
+        )
+
+
+@pytest.mark.parametrize(("times", "last"), [(61, "notice_resolved"), (60, "notice_reopened")])
+def test_a_status_that_runs_in_a_circle_is_held_and_the_last_one_told(office: Office, times: int, last: str) -> None:
+    ticket = a_ticket(office, number="IM-CL-1042", status=Status.IN_PROGRESS)
+    flip(office, ticket, times)
+    assert now_of(office, ticket).status is (Status.RESOLVED if times % 2 else Status.IN_PROGRESS), "never held back"
+    before = notices(office)
+    assert len(before) == breaker.FLOOD + 1
+    assert before[-1] == "notice_flips"
+    assert len(alerts(office, "flips")) == 1
+    tell_what_is_due(office)
+    assert notices(office) == before, "not yet"
+    office.later(minutes=11)
+    tell_what_is_due(office)
+    told = [
+        one.parcel.payload["screen"] for one in outbox.open_parcels(office.c, 1000) if one.parcel.kind is Kind.NOTICE
+    ]
+    assert [screen["name"] for screen in told][len(before) :] == [last]
+    if last == "notice_resolved":
+        assert told[-1]["values"]["solution"].startswith("шаг 60")
+    office.later(minutes=11)
+    tell_what_is_due(office)
+    assert len(notices(office)) == len(before) + 1
+    flip(office, ticket, 2)
+    assert len(notices(office)) > len(before) + 1, "told at once again"
+
+
+def test_while_a_status_goes_on_changing_nothing_more_is_told(office: Office) -> None:
+    ticket = a_ticket(office, number="IM-CL-1042", status=Status.IN_PROGRESS)
+    for _ in range(6):
+        flip(office, ticket, 72)
+        tell_what_is_due(office)
+    assert len(notices(office)) == breaker.FLOOD + 1
 
 
 def test_after_a_flood_words_are_shown_again(office: Office) -> None:
