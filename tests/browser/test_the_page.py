@@ -21,6 +21,7 @@ async def test_a_forged_letter_ends_in_quarantine_and_eve_gets_no_code(screen: S
     await page.locator(".known", has_text="Карантин").get_by_role("button").click()
     aside = page.locator(".quarantine .ticket").first
     await expect(aside).to_contain_text("IM-CL-1042 выполнена")
+    await expect(aside).to_contain_text("Не доказано, что письмо от поддержки")
     await expect(aside).to_contain_text("Authentication-Results")
     await screen.shot("a-forged-letter")
     await screen.go("mail")

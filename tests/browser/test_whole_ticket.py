@@ -107,6 +107,8 @@ async def look_behind(screen: Screen) -> None:
     ticket = page.locator("#knowledge .ticket").first
     await expect(ticket).to_contain_text("IM-CL-1042")
     await expect(ticket).to_contain_text("★★★★★")
+    for raw in ("person:", "telegram:", "@demo.local>", "admins", "ticket:"):
+        await expect(page.locator("#knowledge")).not_to_contain_text(raw)
     await screen.shot("what-imbot-knows")
     await page.click("#language button[value=en]")
     await expect(page.locator("#view-knows h2")).to_have_text("What imbot knows")

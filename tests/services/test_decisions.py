@@ -109,7 +109,7 @@ def test_after_additions_are_let_go_the_request_itself_is_still_asked_about(offi
     screen = deliver(office, TOM, "q1")
     assert screen is not None
     assert [b.label for row in screen.rows for b in row] == ["send_again", "leave"]
-    assert "Дополнения уходят, не дожидаясь номера (так решено: Кузнецов Том" in words(screen)
+    assert "Дополнения уходят, не дожидаясь номера (Кузнецов Том" in words(screen)
     assert press(office, f"a:go:{ticket.id}") == "unconfirmed", "there is nothing left to let go"
     press(office, f"a:again:{ticket.id}")
     assert now_is(office, ticket).handover is Handover.QUEUED

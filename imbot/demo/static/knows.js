@@ -1,7 +1,8 @@
 // What imbot knows: tickets with their history, the outbox, the quarantine, as its data base says.
 
 import { byId, call, el, showList } from "./dom.js";
-import { clock, lang, moment, words } from "./words.js";
+import { asideWords, kindWords, laneWords, outcomeWords, plainWords } from "./told.js";
+import { clock, lang, words } from "./words.js";
 
 // The ledger's words (`what`) in the reader's.
 const HISTORY = {
@@ -10,22 +11,25 @@ const HISTORY = {
     failed: "отправить не удалось", added: "дополнение", noted: "к сведению", inferred: "номер по догадке", bound_by_hand: "отнесено вручную", comment: "поддержка пишет", notice: "сообщено в чат",
     status: "статус", rated: "оценка", complained: "жалоба", reopen_asked: "просьба вернуть в работу", withdraw_asked: "просьба отозвать", resent: "отправлено ещё раз",
     reopen_silence: "поддержка молчит", unconfirmed: "не подтверждена в срок", left: "администратор оставил как есть", let_go: "дополнения отпущены",
+    files_came: "файлы поддержки", file_not_sent: "файл поддержки не передан", delayed: "письмо задерживается", refused_file: "файл не вошёл",
   },
   en: {
     filed: "request written", accepted: "letter accepted by the mail server", handed_over: "letter accepted by the mail server", sent: "letter accepted by the mail server",
     bounced: "letter came back", failed: "sending failed", added: "addition", noted: "noted", inferred: "number by inference", bound_by_hand: "bound by hand", comment: "support writes", notice: "told in the chat",
     status: "status", rated: "rating", complained: "complaint", reopen_asked: "asked to reopen", withdraw_asked: "asked to withdraw", resent: "sent again",
     reopen_silence: "support is silent", unconfirmed: "not confirmed in time", left: "an admin left it as it is", let_go: "additions let go",
+    files_came: "files of support", file_not_sent: "file of support not passed on", delayed: "letter delayed", refused_file: "file left out",
   },
 };
 
+let world = { tickets: [], persons: [] };
 let itsm = "";
 let bot = "";
 let number = "IM-CL-1042";
 let fail = () => {};
 
 export function showKnowledge(state, stamp, onError) {
-  [itsm, bot, fail] = [state.itsm, state.bot, onError];
+  [world, itsm, bot, fail] = [state, state.itsm, state.bot, onError];
   number = state.tickets.find((ticket) => ticket.number)?.number ?? number;
   const ledger = groupBy([...state.ledger].sort((a, b) => a.id - b.id));
   const open = state.outbox.filter((parcel) => !parcel.settled_at);
@@ -66,7 +70,7 @@ function forge() {
 function ticket(one) {
   return el("article", { class: "ticket" },
     el("header", {}, el("strong", {}, one.title || one.id), el("span", { class: `badge-call ${one.status}` }, words.status[one.status] ?? one.status)),
-    el("p", { class: "muted" }, [one.number, one.category && `${one.category} / ${one.subcategory}`, one.location].filter(Boolean).join(" · ")),
+    el("p", { class: "muted" }, [one.number, [one.category, one.subcategory].filter(Boolean).join(" / "), one.location].filter(Boolean).join(" · ")),
     one.rows.length
       ? el("details", { class: "history", open: true }, el("summary", {}, words.history), el("ol", {}, one.rows.map(line)))
       : "",
@@ -84,22 +88,20 @@ function line(row) {
 
 function details(what, values) {
   if (what === "status") {
-    const { old, new: now, what: _, ...rest } = values;
-    return [`${words.status[old] ?? old} → ${words.status[now] ?? now}`, ...plain(rest)].join(" · ");
+    const { old, new: now } = values;
+    return [old === now ? "" : `${words.status[old] ?? old} → ${words.status[now] ?? now}`, ...plainWords(values)].filter(Boolean).join(" · ");
   }
   if (what === "notice") return words.status[values.name] ?? words.notice[values.name] ?? values.name;
   if (what === "accepted") return values.answer ?? "";
   if (what === "rated") return values.stars ? "★".repeat(values.stars) + "☆".repeat(5 - values.stars) : "—";
-  return plain(values).join(" · ");
+  return plainWords(values).join(" · ");
 }
 
-const plain = (values) => Object.values(values).filter((value) => ["string", "number"].includes(typeof value) && value !== "").map((value) => (/^\d{4}-\d\d-\d\dT/.test(value) ? moment(value) : String(value)));
-
 function parcel(one) {
-  const state = one.settled_at ? one.outcome || words.settled : one.last_error || one.waits_for || "…";
+  const state = one.settled_at ? outcomeWords(one.outcome) || words.settled : one.last_error || outcomeWords(one.waits_for ?? "") || "…";
   return el("li", { class: one.settled_at ? "settled" : "open" },
-    el("code", {}, one.kind),
-    el("span", { class: "cut" }, one.lane),
+    el("span", { class: "kind" }, kindWords(one.kind)),
+    el("span", { class: "cut", title: one.lane }, laneWords(one.lane, world)),
     el("span", { class: "muted cut", title: state }, state),
     one.attempts > 1 ? el("small", {}, `×${one.attempts}`) : "",
   );
@@ -109,6 +111,7 @@ function setAside(one) {
   return el("article", { class: "ticket" },
     el("header", {}, el("strong", {}, one.subject || "—"), el("time", { class: "muted", datetime: one.kept_at }, clock(one.kept_at))),
     el("p", { class: "muted" }, one.sender ?? ""),
-    el("p", { class: "problem" }, one.reason ?? ""),
+    el("p", { class: "problem" }, asideWords(one.reason ?? "") || one.reason),
+    asideWords(one.reason ?? "") ? el("p", { class: "muted" }, words.asRecorded, el("span", { lang: "en" }, one.reason)) : "",
   );
 }
