@@ -3,7 +3,7 @@
 A plain subprocess (a pool would break with its child, and would fork a threaded process). It starts with the first letter,
 is kept for the next ones, and is killed and started again when it does not answer in time or dies.
 
-    no child --letters--> waiting for the next answer --the last answer--> idle --letters--> ...
+    no child --it says that it has started--> waiting for the next answer --the last answer--> idle --letters--> ...
                                 |  time-out, death: killed, ReaderDied --> no child
 
 Letters go in and answers come out side by side, in order. Nothing large passes through the loop in one piece: requests are
@@ -33,6 +33,7 @@ from imbot.mailbox.reading_child import BY_PATH, CHUNK, FRAME, HEAD
 from imbot.mime.read import ReadLimits
 from imbot.mime.wire import mail_from_json
 
+START_SECONDS = 60  # for a child to start on a busy machine: no letter's time, and no letter's fault
 MAX_LETTERS = 20_000  # a child that has read so many is replaced: memory cannot creep
 _LOST = (OSError, EOFError, ValueError, TypeError, KeyError)  # no answer, or none that can be one
 
@@ -181,6 +182,7 @@ class Reader:
             )
             if self._child.stdin is not None:
                 self._child.stdin.transport.set_write_buffer_limits(high=CHUNK)
+            await _started(self._child)
         return self._child
 
     async def _end(self) -> None:
@@ -196,6 +198,14 @@ class Reader:
         await child.wait()
         if child.stdout is not None:
             await _drain(child.stdout)
+
+
+async def _started(child: asyncio.subprocess.Process) -> None:
+    """Its first frame. Where none comes, the letter that waits is told that the reader died."""
+    if child.stdout is not None:
+        with suppress(TimeoutError, *_LOST):
+            async with asyncio.timeout(START_SECONDS):
+                await _frame(child.stdout)
 
 
 def _nameless(folder: Path | None) -> IO[bytes]:

@@ -3,7 +3,7 @@
 Run by `imbot.mailbox.reading` as `python -m imbot.mailbox.reading_child`. A letter may take it down; nothing else is hurt.
 A request is a byte (0: the letter follows, 1: the path of its file does), eight bytes of length, and the bytes. An answer is
 a frame of JSON (eight bytes of length, the bytes); behind it a frame for each of its blobs, attached files and long texts,
-that does not lie in the scratch file instead. It ends when its input ends.
+that does not lie in the scratch file instead. An empty frame comes first: it has started. It ends when its input ends.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 * limits.size, 4 * limits.size))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
+    sink.write(FRAME.pack(0))
+    sink.flush()
     while (request := _receive(source)) is not None:
         _allow(seconds)
         for frame in _answer(request, limits, scratch):
