@@ -106,12 +106,6 @@ class Telegram(Section):
             raise ValueError("is not a bot token: copy the one that @BotFather gave, digits:letters")
         return SecretStr(value.get_secret_value().strip())
 
-    @property
-    def proxy_shown(self) -> str:
-        """The proxy without its password, for people."""
-        parts = urlsplit(self.proxy.get_secret_value())
-        return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else ""
-
 
 class LdapAttributes(Section):
     """Which attribute of the directory holds what. `extra`: our name -> theirs, for templates."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from imbot.backends.bounces import bounced_message_ids
+from imbot.backends.bounces import read_bounce
 from imbot.backends.tokens import find_tokens
 from imbot.cli import app
 from imbot.domain.errors import LetterRefused
@@ -171,4 +171,5 @@ def test_bounces_are_automatic_and_give_the_letter_that_failed(suite: str, retur
     """Most of the second suite quote the letter that failed without its Message-ID."""
     letters = [mail for path in LETTERS if path.parent.name == suite and (mail := read(path.read_bytes())) is not None]
     assert sum(mail.automatic for mail in letters) > 0.7 * len(letters)
-    assert sum(bool(bounced_message_ids(mail)) for mail in letters) > returned * len(letters)
+    bounces = [bounce for mail in letters if (bounce := read_bounce(mail)) is not None and bounce.action == "failed"]
+    assert sum(bool(bounce.message_ids) for bounce in bounces) > returned * len(letters)

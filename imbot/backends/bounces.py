@@ -153,9 +153,3 @@ def _returned_ids(mail: InboundMail, formal: bool) -> tuple[str, ...]:
 
 def _ids_in(text: str) -> list[str]:
     return [match.group(1) or match.group(2) for match in _ID.finditer(text)]
-
-
-def bounced_message_ids(mail: InboundMail) -> tuple[str, ...]:
-    """Message-IDs of letters that `mail` reports as failed for good; () where it is no such report."""
-    bounce = read_bounce(mail)
-    return bounce.message_ids if bounce is not None and bounce.action == "failed" else ()

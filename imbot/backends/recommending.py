@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from imbot.backends.auth_results import parse_auth_results
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.profiles import Profile
-from imbot.backends.received import Hop, is_from_own, read_received
+from imbot.backends.received import Hop, is_address, is_from_own, read_received
 from imbot.domain.letters import InboundMail
 
 MOST_PEERS = 4  # hosts that bring an ITSM's mail in; more of them are no relay, but the internet
@@ -126,7 +126,7 @@ def _own_hosts(samples: Sequence[InboundMail]) -> tuple[str, ...]:
     hosts: dict[str, None] = {}
     for name in tops:
         parent = name.partition(".")[2]
-        hosts.setdefault(f".{parent}" if parent.count(".") >= 1 and not _address(name) else name)
+        hosts.setdefault(f".{parent}" if parent.count(".") >= 1 and not is_address(name) else name)
     return tuple(name for name in hosts if name)
 
 
@@ -193,17 +193,9 @@ def _relay(samples: Sequence[InboundMail]) -> Bearing:
 def _is_self(hop: Hop) -> bool:
     said = (*hop.addresses, *hop.names)
     return any(
-        name in ("localhost", hop.by) or (_address(name) and ipaddress.ip_address(name).is_loopback) for name in said
+        name in ("localhost", hop.by) or (is_address(name) and ipaddress.ip_address(name).is_loopback) for name in said
     )
 
 
 def _brings_the_internet_in(hop: Hop) -> bool:
-    return any(ipaddress.ip_address(address).is_global for address in hop.addresses if _address(address))
-
-
-def _address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return any(ipaddress.ip_address(address).is_global for address in hop.addresses if is_address(address))

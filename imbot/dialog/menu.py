@@ -209,8 +209,3 @@ def gone_screen(facts: Facts) -> Screen:
 def private_only_screen(support_contact: str = "") -> Screen:
     """The one answer that a group gets."""
     return Screen("private_only", {"support_contact": support_contact})
-
-
-def store_down_screen(support_contact: str = "") -> Screen:
-    """Needs no data base: shown when it cannot be reached. What was sent is taken later, by itself."""
-    return Screen("store_down", {"support_contact": support_contact})

@@ -49,7 +49,7 @@ class NewRaw:
 
 @dataclass(frozen=True, slots=True)
 class MailRow:
-    """A letter without its bytes. `outcome`: "" until settled. `announced_at`: when admins were told of it."""
+    """A letter without its bytes. `outcome`: "" until settled."""
 
     id: int
     mailbox: str
@@ -65,7 +65,6 @@ class MailRow:
     sender: str
     subject: str
     message_id: str
-    announced_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class MailPlace:
 
 _FATE, _HEADERS = ("outcome", "reason", "ticket_id", "settled_at"), ("sender", "subject", "message_id")
 _RAW = (mails.c.id, mails.c.mailbox, mails.c.raw, mails.c.path, mails.c.size, mails.c.sha256, mails.c.attempts)
-_MAIL = tuple(column for column in mails.c if column.name != "raw")
+_MAIL = tuple(column for column in mails.c if column.name not in ("raw", "announced_at"))
 _UNREAD = text("settled_at IS NULL")  # word for word as in the index
 _QUARANTINED = text("outcome = 'quarantined'")
 _LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindparam("since"))
@@ -214,14 +213,9 @@ def raw_letter(c: Connection, id: int) -> RawLetter | None:
     return None if row is None else RawLetter(*row)
 
 
-def count_attempt(c: Connection, id: int) -> int:
-    """Counts a reading before it begins, since it may be the last; returns how many there were with it."""
-    found = update(mails).where(mails.c.id == id).values(attempts=mails.c.attempts + 1)
-    return c.execute(found.returning(mails.c.attempts)).scalar() or 0
-
-
 def count_attempts(c: Connection, ids: Sequence[int], by: int = 1) -> None:
-    """The same for many; `by` -1 takes back what was counted and did not come to be."""
+    """Counts readings before they begin, since each may be the last; `by` -1 takes back what was counted and did not
+    come to be."""
     if ids:
         c.execute(_COUNT_MANY, [{"this": id, "by": by} for id in ids])
 
@@ -252,7 +246,7 @@ def reopen_mail(c: Connection, id: int) -> bool:
     if row is None:
         return False
     c.execute(delete(seen_keys).where(seen_keys.c.key == f"mail:{row.message_id}|{row.sha256}"))
-    values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0, "announced_at": None}
+    values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0}
     c.execute(update(mails).where(mails.c.id == id).values(values))
     return True
 
@@ -317,16 +311,6 @@ def count_set_aside(c: Connection, since: datetime, sender: str | None = None, f
     return c.execute(found).scalar() or 0
 
 
-def to_announce(c: Connection, limit: int) -> list[MailRow]:
-    """Put aside, and no admin was told yet; the oldest first."""
-    found = select(*_MAIL).where(_QUARANTINED, mails.c.announced_at.is_(None))
-    return _mails(c, found.order_by(mails.c.settled_at, mails.c.id).limit(limit))
-
-
-def announced(c: Connection, ids: Sequence[int], now: datetime) -> None:
-    c.execute(update(mails).where(mails.c.id.in_(ids)).values(announced_at=now))
-
-
 def get_mail(c: Connection, id: int) -> MailRow | None:
     found = _mails(c, select(*_MAIL).where(mails.c.id == id))
     return found[0] if found else None
@@ -337,12 +321,6 @@ def keep_update(c: Connection, raw: dict[str, Any] | str, error: str, now: datet
     whole = raw if isinstance(raw, str) else orjson.dumps(raw).decode()
     kept = bad_updates.insert().returning(bad_updates.c.id)
     return int(c.execute(kept, {"raw": whole, "error": error, "at": now}).scalar_one())
-
-
-def bad_update_rows(c: Connection, limit: int) -> list[dict[str, Any]]:
-    """The newest first: id, at, error, raw."""
-    found = select(bad_updates).order_by(bad_updates.c.id.desc()).limit(limit)
-    return [{"id": row.id, "at": row.at, "error": row.error, "raw": row.raw} for row in c.execute(found)]
 
 
 def raw_to_prune(c: Connection, before: datetime, limit: int = 1000) -> list[tuple[int, str]]:

@@ -317,7 +317,7 @@ mails = Table(
     _text("sender"),
     _text("subject"),
     _text("message_id"),
-    _moment("announced_at"),
+    _moment("announced_at"),  # no longer used
     Column("raw", LargeBinary),  # last: what stands behind a large value is slow to reach
     UniqueConstraint("mailbox", "sha256"),
     Index("ix_mails_unread", "id", **_where("settled_at IS NULL")),

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, false, func, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, false, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import chats, files, sessions, slots
@@ -120,12 +120,6 @@ def owed_to(c: Connection, chat_key: str) -> OwedScreen | None:
         return None
     edit = row.message_id if row.edit else ""
     return OwedScreen(row.chat_key, row.seq, row.screen, edit, row.attempts, row.message_id)
-
-
-def next_owed(c: Connection) -> datetime | None:
-    """When the next screen is to be shown; None while nothing is owed."""
-    moment: datetime | None = c.execute(select(func.min(slots.c.due_at)).where(slots.c.due_at.is_not(None))).scalar()
-    return moment
 
 
 def shown(c: Connection, chat_key: str, seq: int, message_id: str, now: datetime) -> None:

@@ -50,10 +50,6 @@ def codes_asked(c: Connection, kind: str, subject: str, since: datetime) -> list
     return list(c.execute(found.order_by(code_asks.c.at)).scalars())
 
 
-def count_codes(c: Connection, kind: str, subject: str, since: datetime) -> int:
-    return len(codes_asked(c, kind, subject, since))
-
-
 def note_code_asked(c: Connection, chat_key: str, address_hash: str, now: datetime) -> None:
     c.execute(insert(code_asks), {"chat_key": chat_key, "address_hash": address_hash, "at": now})
 

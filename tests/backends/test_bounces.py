@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imbot.backends.bounces import bounced_message_ids, read_bounce
+from imbot.backends.bounces import read_bounce
 from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail
@@ -23,6 +23,11 @@ DSN = (
 )
 
 
+def failed_ids(mail: InboundMail) -> tuple[str, ...]:
+    bounce = read_bounce(mail)
+    return bounce.message_ids if bounce is not None and bounce.action == "failed" else ()
+
+
 def test_a_bounce_names_our_letter_and_gives_the_words_of_the_server() -> None:
     bounce = read_bounce(bytes_to_mail(DSN % b"failed"))
     assert bounce is not None
@@ -33,8 +38,8 @@ def test_a_bounce_names_our_letter_and_gives_the_words_of_the_server() -> None:
 @pytest.mark.parametrize("action", ["delayed", "relayed", "expanded", "delivered"])
 def test_a_delay_or_a_success_is_no_failure(action: str) -> None:
     letter = bytes_to_mail(DSN % action.encode())
-    assert bounced_message_ids(letter) == ()
-    assert bounced_message_ids(bytes_to_mail(DSN % b"failed")) == ("<our@bot.example>",)
+    assert failed_ids(letter) == ()
+    assert failed_ids(bytes_to_mail(DSN % b"failed")) == ("<our@bot.example>",)
     bounce = read_bounce(letter)
     assert bounce is not None
     assert bounce.action == action
@@ -42,7 +47,7 @@ def test_a_delay_or_a_success_is_no_failure(action: str) -> None:
 
 def test_one_failed_recipient_of_several_is_a_failure() -> None:
     several = DSN.replace(b"Action: %s", b"Action: relayed\r\n\r\nFinal-Recipient: rfc822; b@x\r\nAction: failed")
-    assert bounced_message_ids(bytes_to_mail(several)) == ("<our@bot.example>",)
+    assert failed_ids(bytes_to_mail(several)) == ("<our@bot.example>",)
 
 
 def loose(subject: str, text: str, sender: str = "mailer-daemon@mx.example", **more: object) -> InboundMail:
@@ -133,12 +138,12 @@ def test_a_loose_report_of_a_delay_is_no_failure(subject: str, text: str) -> Non
     bounce = read_bounce(loose(subject, text + QUOTED))
     assert bounce is not None
     assert bounce.action == "delayed"
-    assert bounced_message_ids(loose(subject, text + QUOTED)) == ()
+    assert failed_ids(loose(subject, text + QUOTED)) == ()
 
 
 def test_a_server_that_gave_up_after_delays_reports_a_failure() -> None:
     text = "421 4.4.2 connection timed out\nDeferred. Cannot send message for 5 days" + QUOTED
-    assert bounced_message_ids(loose("Returned mail: Cannot send message for 5 days", text)) == ("<our@bot.example>",)
+    assert failed_ids(loose("Returned mail: Cannot send message for 5 days", text)) == ("<our@bot.example>",)
 
 
 def test_a_letter_that_returns_as_a_file_or_is_answered_is_named() -> None:
@@ -147,7 +152,7 @@ def test_a_letter_that_returns_as_a_file_or_is_answered_is_named() -> None:
     )
     assert read_bounce(bytes_to_mail(whole % b"failed")).message_ids == ("<our@bot.example>",)  # type: ignore[union-attr]
     answered = loose("Undeliverable: Принтер", "couldn't be delivered", in_reply_to=("<our@bot.example>",))
-    assert bounced_message_ids(answered) == ("<our@bot.example>",)
+    assert failed_ids(answered) == ("<our@bot.example>",)
 
 
 REPORT = bytes_to_mail(DSN % b"failed").attachments[0]
@@ -167,8 +172,8 @@ def test_a_letter_whose_words_sound_like_a_report_is_told_from_a_report_by_the_s
 def test_only_a_mail_system_names_a_letter_by_answering_it() -> None:
     words = ("Письмо не доставлено", "Не удалось доставить: 550 5.1.1 нет такого")
     asked = ("<our@bot.example>",)
-    assert bounced_message_ids(loose(*words, in_reply_to=asked, references=asked)) == asked
-    assert bounced_message_ids(loose(*words, "itsm@company.example", in_reply_to=asked, references=asked)) == ()
+    assert failed_ids(loose(*words, in_reply_to=asked, references=asked)) == asked
+    assert failed_ids(loose(*words, "itsm@company.example", in_reply_to=asked, references=asked)) == ()
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,6 @@ FILES = st.builds(
     size=st.sampled_from([None, 0, 10, 99_000_000]),
     kind=st.sampled_from(["photo", "document", "voice"]),
 )
-TICKETS = st.sampled_from(["x1", "x2", "x3", "x9"])
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Typed, WORDS, MESSAGES),
     st.builds(Attached, FILES, WORDS, MESSAGES, st.sampled_from(["", "7"])),

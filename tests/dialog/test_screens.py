@@ -80,7 +80,7 @@ TOLD = told_screens()
 def unasked_screens() -> dict[str, Screen]:
     found: dict[str, Screen] = {
         "private_only": menu.private_only_screen("12-00"),
-        "store_down": menu.store_down_screen("12-00"),
+        "store_down": Screen("store_down", {"support_contact": "12-00"}),
         "gone": menu.gone_screen(World().facts()),
         "more": more_screen(Session(), {"title": MESSY, "number": "IM-CL-1", "text": MESSY, "at": START.isoformat()}),
         "more of a letter": more_screen(Session(), {"title": MESSY, "text": MESSY, "mail": 7, "at": START.isoformat()}),
@@ -372,5 +372,5 @@ def test_words_before_sign_in_that_do_not_fit_may_come_as_a_file(lang: str) -> N
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_while_nothing_can_be_saved_nobody_is_asked_to_repeat(lang: str) -> None:
-    text = check(menu.store_down_screen("12-00"), lang)
+    text = check(Screen("store_down", {"support_contact": "12-00"}), lang)
     assert {"ru": "повторять не нужно", "en": "no need to send it again"}[lang] in text

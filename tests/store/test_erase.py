@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from imbot.domain.chats import Chat
 from imbot.domain.parcels import Kind, NewParcel
@@ -29,6 +29,7 @@ from imbot.store import (
 )
 from imbot.store.db import Db
 from imbot.store.letters import LetterRow
+from imbot.store.schema import bad_updates
 from imbot.store.signin import CodeRow, InviteRow
 from imbot.store.watches import Question
 from tests.store.conftest import ANNA, EVE, NOW, file_ticket, link_anna
@@ -133,7 +134,9 @@ def test_numbers_times_and_stars_stay_for_the_statistics(c: Connection) -> None:
     assert [entry.what for entry in ledger.ledger(c, "tick1")] == ["comment"]
     assert outbox.claim(c, LATER, 10) == []
     assert outbox.open_parcels(c, 10) == []
-    assert [row["raw"] for row in inbox.bad_update_rows(c, 9)] == ['{"message":{"chat":{"id":10019},"text":"another"}}']
+    assert list(c.execute(select(bad_updates.c.raw)).scalars()) == [
+        '{"message":{"chat":{"id":10019},"text":"another"}}'
+    ]
 
 
 def test_erasing_twice_or_nobody_says_so(c: Connection) -> None:

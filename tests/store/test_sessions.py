@@ -57,10 +57,8 @@ def test_an_edit_in_place_of_a_message_never_shown_is_a_new_message(c: Connectio
 
 
 def test_a_screen_waits_for_its_moment(c: Connection) -> None:
-    assert sessions.next_owed(c) is None
     sessions.owe(c, ANNA, MENU, LATER, False, NOW)
     assert sessions.owed(c, NOW, 10) == []
-    assert sessions.next_owed(c) == LATER
     assert len(sessions.owed(c, LATER, 10)) == 1
 
 
