@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
+from imbot.backends.own_words import forms
 from imbot.backends.profile import Profile
+from imbot.backends.tidying import readable
+from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import Letter
 from imbot.templates import Templates, cut, squeeze
 
@@ -37,6 +40,7 @@ def compose(profile: Profile, templates: Templates, kind: LetterKind, view: Tick
     subject = _subject(profile, templates, values, view)
     first = kind is LetterKind.TICKET
     text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
+    text = _opened(profile, text)
     text = _watermarked(profile, text or subject, "" if first or complaint else view.watermark)
     thread = "" if first else view.thread
     return Letter(
@@ -61,6 +65,17 @@ def _template(profile: Profile, templates: Templates, name: str) -> str:
         if templates.exists(own):
             return own
     return f"mail/common/{profile.language}/{name}.txt.j2"
+
+
+def _opened(profile: Profile, text: str) -> str:
+    """A number that shows only when entities and invisible characters are gone is written openly, so that its return is
+    known for an echo."""
+    seen = set(numbers_in(profile, text))
+    for form in forms(text)[1:]:
+        if not seen.issuperset(found := numbers_in(profile, form)):
+            return _opened(profile, form)
+        seen.update(found)
+    return text
 
 
 def _watermarked(profile: Profile, text: str, watermark: str) -> str:
@@ -106,7 +121,7 @@ def _subject(profile: Profile, templates: Templates, values: dict[str, Any], vie
     person, place = values["short_name"], _short_place(view.location)
     for title, who, where in ((view.title, person, place), (view.subcategory or view.category, person, place), (
         view.subcategory or view.category, "", ""), ("", "", "")):  # fmt: skip
-        words = [squeeze(each) for each in (title, who, where)]
+        words = [squeeze(readable(each)) for each in (title, who, where)]
         if safe_subject_words(profile, [*words, " ".join(words)]):
             values |= {"title": words[0], "short_name": words[1], "place": cut(words[2], 40)}
             break
@@ -123,8 +138,8 @@ def _short_place(location: str) -> str:
 
 
 def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
-    """Whether none of `words` looks like a number of this ITSM, or like one of its status letters. Our own token in a
-    person's words would bind their letters to a foreign ticket: refused as well."""
+    """Whether none of `words` looks like a number of this ITSM, or like one of its status letters, in any shape in which it
+    may come back. Our own token in a person's words would bind their letters to a foreign ticket: refused as well."""
     anchors = [pattern for anchor in profile.anchors for pattern in anchor.any]
     number = profile.show_number("1042")  # an answer puts its number before or behind our words
     watermarks = [lift.pattern for lift in profile.lifts if lift.name == "watermark"]
@@ -133,7 +148,8 @@ def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
         or any(pattern.matches(text) for pattern in watermarks)
         or any(each.pattern.matches(text) for each in profile.numbers)
         or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
-        for text in words
+        for word in words
+        for text in forms(word)
         if text
     )
 

@@ -1,8 +1,8 @@
 """Which ticket a believed letter is about, by the strongest evidence that it bears (design.md, correlation).
 
 Our Message-ID, a plus-address, our token, a number that this ITSM gave; last, for a registration letter only, the one
-request of the person it names that waits for a number. Evidence that disagrees binds nothing, and a number alone gives
-nobody access: the ITSM must have given it to that ticket.
+request of the person it names that waits for a number, where nobody else's letter names them too. Evidence that disagrees
+binds nothing, and a number alone gives nobody access: the ITSM must have given it to that ticket.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
+from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, Ticket
 from imbot.services.env import Backend
 from imbot.store import letters, tickets
 
 _UTC = ZoneInfo("UTC")
+_MOST_LETTERS = 500  # of requests that wait for a number, the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +140,12 @@ def _by_number(search: _Search) -> Binding:
 
 def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     """For a registration letter only: whoever it names has exactly one request that waits for a number."""
-    c, backend = search.c, search.backend
+    backend = search.backend
     report = habits.read(backend.profile, search.mail, tz=_UTC, looked=search.words)
     if report is None or report.status is not Status.REGISTERED or not report.number:
         search.note("inference", "only a registration letter with a number is asked whom it names")
         return search.nowhere(_unknown(search, numbers))
-    waiting = {
-        t.id: t for address in search.addresses for t in tickets.unregistered_of_address(c, backend.name, address)
-    }
+    waiting = {t.id: t for address in search.addresses for t in _waiting_of(search, address)}
     if len(waiting) == 1:
         ticket = next(iter(waiting.values()))
         search.note("inference", f"it names a person whose only waiting request is {_named([ticket])}")
@@ -153,6 +153,20 @@ def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     many = f"{len(waiting)} requests that wait for a number" if waiting else "nobody whose request waits for a number"
     search.note("inference", f"it names {many}")
     return search.nowhere(f"number {report.number} is new, and nothing says whose request it is: it names {many}")
+
+
+def _waiting_of(search: _Search, address: str) -> list[Ticket]:
+    """The requests of this person that wait for a number. None where somebody else's letter bears the address: the far end
+    may be repeating what they wrote, and it names nobody."""
+    found = tickets.unregistered_of_address(search.c, search.backend.name, address)
+    if not found:
+        return []
+    words = letters.waiting_words(search.c, search.backend.name, _MOST_LETTERS)
+    others = (text for person_id, text in words if person_id != found[0].person_id)
+    if any(address in form.casefold() for text in others for form in forms(text)):
+        search.note("inference", f"{address} stands in a letter of ours for somebody else, and may be an echo")
+        return []
+    return found
 
 
 def _unknown(search: _Search, numbers: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
+from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -100,7 +101,7 @@ def carry_out(
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
     sent = sent_words(c, ticket)
-    words = replace(words, numbers=_given(c, ticket, backend, words, sent))
+    words = _given(c, ticket, backend, words, sent)
     stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
@@ -168,19 +169,23 @@ def _own(c: Connection, mail: InboundMail) -> str:
 
 
 def sent_words(c: Connection, ticket: Ticket) -> list[str]:
-    """Everything we ever wrote about the ticket: taken out of an answer before it is interpreted."""
+    """Everything we ever wrote about the ticket, subject and text by turns: taken out of an answer before it is interpreted."""
     rows = letters.letters_of(c, ticket.id)
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
 
 
-def _given(
-    c: Connection, ticket: Ticket, backend: Backend, words: habits.Words, sent: Sequence[str]
-) -> tuple[str, ...]:
-    """Numbers that the far end wrote: those of the subject, and of the text what no letter of ours had brought up. An
-    employee's "it was so in IM-CL-7" comes back in every answer, and makes no number of this ticket."""
-    theirs = {*words.in_subject, *tickets.numbers_of(c, ticket.id)}
-    echoed = {number for text in sent for number in habits.numbers_in(backend.profile, text)} - theirs
-    return tuple(number for number in words.numbers if number not in echoed)
+def _given(c: Connection, ticket: Ticket, backend: Backend, words: habits.Words, sent: Sequence[str]) -> habits.Words:
+    """`words` with the numbers that the far end wrote: those of the subject, but for what a subject of ours had brought up,
+    and of the text what no letter of ours had. An employee's "it was so in IM-CL-7" comes back in every answer, and makes
+    no number of this ticket."""
+    if not words.numbers:
+        return words
+    own = set(tickets.numbers_of(c, ticket.id))
+    told = [{n for form in forms(text) for n in habits.numbers_in(backend.profile, form)} - own for text in sent]
+    in_subject = tuple(number for number in words.in_subject if not any(number in each for each in told[::2]))
+    echoed = set().union(*told).difference(in_subject)
+    numbers = tuple(number for number in words.numbers if number not in echoed)
+    return replace(words, numbers=numbers, in_subject=in_subject)
 
 
 def _erased(c: Connection, ticket: Ticket) -> bool:

@@ -77,6 +77,14 @@ def told_elsewhere(c: Connection, ticket_id: str, words: str) -> bool:
     return c.execute(found.limit(1)).first() is not None
 
 
+def waiting_words(c: Connection, backend: str, limit: int) -> list[tuple[int, str]]:
+    """(person, words) of the newest letters about requests to which this far end gave no number yet."""
+    found = select(tickets.c.person_id, letters.c.letter).join(tickets, tickets.c.id == letters.c.ticket_id)
+    found = found.where(tickets.c.backend == backend, tickets.c.number == "")
+    rows = c.execute(found.order_by(letters.c.put_at.desc()).limit(limit))
+    return [(row.person_id, f"{row.letter.get('subject', '')}\n{row.letter.get('text', '')}") for row in rows]
+
+
 def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:
     """In the order in which they were put."""
     return [LetterRow(**row._mapping) for row in c.execute(_OF_TICKET, {"ticket": ticket_id})]

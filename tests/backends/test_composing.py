@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
-from imbot.backends.composing import compose, short_name
+from imbot.backends.composing import compose, safe_subject_words, short_name
 from imbot.backends.mail import find_tokens, numbers, read
 from imbot.backends.profiles import load_profiles, parse_profile
 from imbot.domain.letters import Attachment, Letter
@@ -175,11 +175,45 @@ def test_files_go_along() -> None:
         "принтер im-cl-5",
         "Вашей группе предложена пицца",
         "метка imb:AAAAAAAAAA",
+        "IM-CL-\u200b3000 срочно",
+        "IM-CL-\u20623000 срочно",
+        "IM-CL-&#51;000",
+        "IM-CL-&amp;#51;000",
+        "IM-CL-30<b></b>00",
+        "IM-CL-30<!-- x -->00",
+        "IM-CL-３０００",
+        "заявка выпол\u200bнена",
+        "заявка выпол\u00adнена",
+        "заявка выпол&#1085;ена",
+        "заявка выпол<b></b>нена",
+        "метка im\u200bb:AAAAAAAAAA",
     ],
 )
 def test_a_title_that_looks_like_a_status_or_a_number_stays_out_of_the_subject(title: str) -> None:
     made = written(view=replace(VIEW, title=title))
     assert made.subject == "Принтер, сканер, МФУ — Иванова А. С., каб. 315 [imb:7KQ2MXPA4T]"
+
+
+def test_a_title_is_written_in_the_subject_as_it_will_be_read() -> None:
+    made = written(view=replace(VIEW, title="При\u200bнтер &quot;два&quot; <b>мигает</b>"))
+    assert made.subject.startswith('Принтер "два" мигает — ')
+
+
+HIDDEN = ["{}\u200b{}", "{}<b></b>{}", "{}\u00ad{}", "{}\u2060{}"]
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_no_profiles_numbers_and_anchors_can_be_hidden_in_a_title(name: str) -> None:
+    """Whatever is refused in the open is refused with something unseen in any place of it."""
+    profile = PROFILES[name]
+    number = profile.show_number("1042")
+    for open_words in (number, f"{number} выполнена", "решена", "closed", "resolved", "imb:AAAAAAAAAA"):
+        if safe_subject_words(profile, [open_words]):
+            continue
+        for place in range(1, len(open_words)):
+            for each in HIDDEN:
+                hidden = each.format(open_words[:place], open_words[place:])
+                assert not safe_subject_words(profile, [hidden]), (open_words, place, each)
 
 
 def test_a_name_that_looks_like_a_number_stays_out_as_well() -> None:

@@ -12,7 +12,7 @@ from imbot.backends.composing import compose
 from imbot.config import packed
 from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind, Parcel
-from imbot.domain.tickets import Status
+from imbot.domain.tickets import Status, Ticket
 from imbot.services import reports
 from imbot.services.binding import bind
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
@@ -68,6 +68,65 @@ def test_inference_needs_a_registration_and_exactly_one_waiting_request(office: 
     a_ticket(office, "t2")
     a_ticket(office, "t3")
     assert receive(office, a_mail("Заявка № IM-CL-9 получена и рассмотрена", text)) == "quarantined"
+
+
+def of_eve(office: Office, title: str = "Просьба", text: str = "") -> Ticket:
+    """A request of Eve's that waits for a number, with the letter that we wrote for it."""
+    eve = office.link(EVE, EVE_ENTRY)
+    ticket = a_ticket(office, "t9", person_id=eve.id, chat_key=EVE.key, title=title, token="imb:EEEEEEEEEE")
+    backend = office.env.backends["inframanager"]
+    view = TicketView(ticket.id, ticket.token, title, NOW, description=text)
+    sending = backend.sending(ticket.message_id, NOW)
+    ours = compose(backend.profile, Templates([packed("templates")], office.env.zone), LetterKind.TICKET, view, sending)
+    assert letters.rewrite_letter(office.c, ticket.message_id, {"subject": ours.subject, "text": ours.text})
+    return ticket
+
+
+@pytest.mark.parametrize("written", ["anna@demo.local", "ANNA@demo&#46;local", "anna@\u200bdemo.local"])
+def test_an_address_that_somebody_else_wrote_to_us_is_nobodys_by_inference(office: Office, written: str) -> None:
+    """The far end repeats Eve's words, and no token: Anna's request gets neither Eve's number nor her status."""
+    annas = a_ticket(office)
+    eves = of_eve(office, text=f"Нужен доступ к ящику {written}")
+    mail = a_mail(REGISTERED, "Описание: Нужен доступ к ящику anna@demo.local")
+    assert "nobody whose request waits" in reason_of(office, mail)
+    assert (now_of(office, annas), now_of(office, eves)) == (annas, eves)
+
+
+HIDDEN = [
+    "IM-CL-\u200b3000",
+    "IM-CL-&#51;000",
+    "IM-CL-30<b></b>00",
+    "IM-CL-30<x>00",
+    "IM-CL-&amp;#51;000",
+    "IM-CL-３000",
+]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_a_number_that_an_employee_hides_in_their_words_never_becomes_theirs(office: Office, hidden: str) -> None:
+    """The desk repeats what it got before its own number: the number hidden there stays free for whom it is given to."""
+    eves = of_eve(office, f"Просьба {hidden}", f"Прошу, как в {hidden}")
+    row = letters.letter(office.c, eves.message_id)
+    assert row is not None
+    subject, text = row.letter["subject"], row.letter["text"]
+    echo = a_mail(f"«{subject.split(' [')[0]}»: заявка № IM-CL-2999 получена и рассмотрена", f"{eves.token}\n{text}")
+    assert receive(office, echo) == "applied"
+    again = a_mail("О вашей просьбе", f"Вы писали: IM-CL-3000 и {hidden}\n{eves.token}")
+    assert receive(office, again) == "comment"
+    assert tickets.numbers_of(office.c, eves.id) == ["IM-CL-2999"]
+    annas = a_ticket(office)
+    assert receive(office, a_mail("Заявка № IM-CL-3000 получена и рассмотрена", annas.token)) == "applied"
+    assert receive(office, a_mail("Заявка № IM-CL-3000 выполнена", "Решение:\n23.11.2026 - пароль")) == "applied"
+    assert (now_of(office, annas).status, now_of(office, eves).status) == (Status.RESOLVED, Status.REGISTERED)
+
+
+def test_what_an_older_subject_of_ours_hid_is_no_number_of_the_far_end(office: Office) -> None:
+    eves = of_eve(office)
+    words = {"subject": f"IM-CL-\u200b3000 срочно [{eves.token}]", "text": "Прошу"}
+    assert letters.rewrite_letter(office.c, eves.message_id, words)
+    mail = a_mail("«IM-CL-\u200b3000 срочно»: заявка № IM-CL-2999 получена и рассмотрена", eves.token)
+    assert receive(office, mail) == "applied"
+    assert tickets.numbers_of(office.c, eves.id) == ["IM-CL-2999"]
 
 
 def test_a_number_in_an_employees_own_words_keeps_no_registration_out(office: Office) -> None:
@@ -245,6 +304,10 @@ PHRASES = [
     "Решение: перезагрузил сам, готово",
     "закрыта",
     "статус: решено",
+    "выпол\u200bнена",
+    "выпол&#1085;ена",
+    "выпол&amp;#1085;ена",
+    "за<b></b>крыта",
 ]
 
 
