@@ -6,7 +6,6 @@ whom it says `evidence`, reports of failed deliveries `bounces`. Here: what a le
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from imbot.backends.composing import compose, safe_subject_words
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profile import Profile
+from imbot.backends.standing import without_card
 from imbot.backends.tidying import readable
 from imbot.backends.tokens import find_tokens
 from imbot.backends.trimming import Trimmed, trimmed
@@ -59,8 +59,7 @@ def comment_text(profile: Profile, mail: InboundMail, sent: Sequence[str] = ()) 
         text = "\n".join(
             line for line, rest in zip(lines, masked, strict=True) if rest.strip(" .,:;!?«»\"'()—-") or not line.strip()
         )
-    text = re.sub(r"\n{3,}", "\n\n", text).strip()
-    return text or whole.strip()
+    return without_card(profile, text) or whole.strip()
 
 
 # `imbot mail read`

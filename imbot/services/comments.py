@@ -4,13 +4,14 @@ what goes into the chat, what stays with "show all", and what is only noted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
+from imbot.backends import standing
 from imbot.backends.left_out import leaves_out
 from imbot.backends.tidying import readable
 from imbot.dialog.orders import ShowMore
@@ -19,7 +20,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
-from imbot.domain.tickets import ANSWERED, Change, Status, StatusReport, Ticket, apply
+from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
@@ -29,7 +30,16 @@ from imbot.store import ledger, received, tickets
 
 # Characters that a notice shows of support's words; templates cut at the same, with the files' names below them.
 WORDS, WORDS_WITH_FILES = 2500, 1500
-_SAID = ("comment", "solution", "question")
+# What a notice of each status says of support's words: the first of these fields that was lifted. The letter's own words
+# stand in for the first where none was.
+_SAID: Mapping[Status, tuple[str, ...]] = {
+    Status.WAITING: ("question", "comment", "solution"),
+    Status.RESOLVED: ("solution", "comment", "question"),
+    Status.CLOSED: ("solution", "comment", "question"),
+    Status.REJECTED: ("comment", "solution", "question"),
+    Status.WITHDRAWN: ("comment", "solution", "question"),
+}
+_FIELDS = ("comment", "solution", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +63,71 @@ def carry_out(c: Connection, ticket: Ticket, report: StatusReport | None, heard:
 
 
 def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, now: datetime, env: Env) -> str:
+    lifted = report.fields.get("comment", "")
+    report, said = _with_words(ticket, report, heard)
     change = apply(ticket, report, now)
-    words, author = report.fields.get("comment", ""), report.fields.get("assignee", "")
     late = ticket.reported_at is not None and min(report.at or now, now) < ticket.reported_at
-    enclosed = _enclosed(c, ticket, heard, [report.fields.get(name, "") for name in _SAID], now, env)
-    silent = change is None or change.what == "promised" or change.new is Status.IN_PROGRESS
-    if silent and ((words and not late) or enclosed):  # else nobody tells it
+    silent = change is None or change.what == "promised" or _goes_on(change)
+    if silent:
+        said = report.fields.get("comment", "") if change or lifted else said
+        said = "" if late or (not (change or lifted) and _is_known(c, ticket, said)) else said
+    enclosed = _enclosed(c, ticket, heard, said, _more(report, said, heard), now, env)
+    if silent and (said or enclosed):  # else nobody tells it
         after = change.ticket if change else ticket
-        _support_writes(c, after, "" if late else words, author, heard, enclosed, now, env)
+        _support_writes(c, after, said, report.fields.get("assignee", ""), heard, enclosed, now, env)
         enclosed = Enclosed(heard.mail_id)
+    elif silent and not late:
+        _keep_words(c, ticket, heard, now)
     if change is None:
         ledger.log(c, ticket.id, now, "noted", {"status": str(report.status), "number": report.number, **report.fields})
         return "noted"
     _record(c, change, heard, enclosed, now, env)
     return "applied"
+
+
+def _with_words(ticket: Ticket, report: StatusReport, heard: Heard) -> tuple[StatusReport, str]:
+    """The report with the words that its notice will say, and those words. Where the profile lifts none, the letter's own
+    stand in; not where work merely goes on or the request is confirmed: such letters say the same every time."""
+    profile, mail, status = heard.backend.profile, heard.mail, report.status
+    trim = {
+        name: standing.without_tail(profile, mail, value) for name, value in report.fields.items() if name in _FIELDS
+    }
+    fields = {**report.fields, **trim}
+    names = _SAID.get(status, ()) if status else ()
+    if status is Status.IN_PROGRESS and ticket.status in DONE:  # taken up again: that has a reason
+        names = _FIELDS
+    said = next((fields[name] for name in names if fields.get(name)), "")
+    if names and not said and not (status is Status.CLOSED and ticket.status is Status.RESOLVED):
+        said = standing.news(profile, mail, heard.sent, asks=status is Status.WAITING)
+    if said:
+        fields[names[0]] = said
+    return replace(report, fields=fields), said
+
+
+def _goes_on(change: Change) -> bool:
+    """Work goes on, or what was done already is closed: the receipt alone tells it."""
+    begins = change.new is Status.IN_PROGRESS and change.what != "reopened"
+    return begins or (change.new is Status.CLOSED and change.old is Status.RESOLVED)
+
+
+def _is_known(c: Connection, ticket: Ticket, words: str) -> bool:
+    return words == ticket.solution or any(words in row.values.values() for row in ledger.ledger(c, ticket.id))
+
+
+def _more(report: StatusReport, said: str, heard: Heard) -> bool:
+    """Whether the letter holds words that the notice does not say; where it says none and the status mostly comes in a
+    desk's standing words, only news count."""
+    profile, mail, sent = heard.backend.profile, heard.mail, heard.sent
+    if said or report.status in _SAID:
+        return standing.says_more(profile, mail, said, sent)
+    return standing.worth_a_button(standing.news(profile, mail, sent))
+
+
+def _keep_words(c: Connection, ticket: Ticket, heard: Heard, now: datetime) -> None:
+    """Words of a letter that nobody is told of stay with the ticket, where "details" shows them."""
+    words = standing.news(heard.backend.profile, heard.mail, heard.sent)
+    if standing.worth_a_button(words) and not _is_known(c, ticket, words):
+        ledger.log(c, ticket.id, now, "comment", {"text": words, "author": ""})
 
 
 def _record(c: Connection, change: Change, heard: Heard, enclosed: Enclosed, now: datetime, env: Env) -> None:
@@ -82,8 +143,10 @@ def _record(c: Connection, change: Change, heard: Heard, enclosed: Enclosed, now
 def _pass_on(c: Connection, ticket: Ticket, report: StatusReport | None, heard: Heard, now: datetime, env: Env) -> str:
     """Believed and bound, but no known status: "support writes"."""
     fields = report.fields if report else {}
-    text = fields.get("comment") or habits.comment_text(heard.backend.profile, heard.mail, heard.sent)
-    enclosed = _enclosed(c, ticket, heard, [text], now, env, whole="" if fields.get("comment") else text)
+    profile, mail, sent = heard.backend.profile, heard.mail, heard.sent
+    lifted = fields.get("comment", "")
+    text = standing.without_tail(profile, mail, lifted) if lifted else habits.comment_text(profile, mail, sent)
+    enclosed = _enclosed(c, ticket, heard, text, standing.says_more(profile, mail, text, sent), now, env)
     if enclosed and not leaves_out(text, "", heard.sent, least=1):
         text = ""  # a file above a quoted letter of ours: nothing was said with it
     if not text.strip() and not enclosed:
@@ -115,19 +178,15 @@ def _note_files(c: Connection, ticket: Ticket, enclosed: Enclosed, now: datetime
 
 
 def _enclosed(
-    c: Connection, ticket: Ticket, heard: Heard, said: Sequence[str], now: datetime, env: Env, whole: str = ""
+    c: Connection, ticket: Ticket, heard: Heard, said: str, says_more: bool, now: datetime, env: Env
 ) -> Enclosed:
-    """The files of the letter, and whether it holds more than the notice will say: `said` too long for it or, where the
-    words are the letter itself (`whole`), something left out of them. The whole text is kept then."""
+    """The files of the letter, and whether it holds more than the notice will say (`says_more`, or `said` is too long for
+    it). The whole text is kept then."""
     enclosed = enclosures.take(c, ticket, heard.mail_id, heard.came, now, env)
     room = WORDS_WITH_FILES if enclosed else WORDS
-    more = enclosed.more or any(units(words) > room for words in said)
-    if not (more or whole):
+    if not (enclosed.more or says_more or units(said) > room):
         return enclosed
-    text = readable(heard.mail.text)
-    if not (more or leaves_out(text, whole, heard.sent)):
-        return enclosed
-    received.keep_text(c, heard.mail_id, ticket.id, text or "\n", now)  # never empty: that means forgotten
+    received.keep_text(c, heard.mail_id, ticket.id, readable(heard.mail.text) or "\n", now)  # "" means forgotten
     return replace(enclosed, more=True)
 
 
