@@ -51,7 +51,8 @@ def _change(state: BotState, kept: Kept, changed: dict[str, Any], keyboard: dict
     for name in names:
         kept.wire.pop(name, None)
     kept.wire |= changed
-    kept.wire["edit_date"] = int(state.clock())
+    if "text" in changed:  # other buttons alone are no edit in people's eyes: Telegram's apps do not call it one
+        kept.wire["edit_date"] = int(state.clock())
     kept.offered |= button_values(kept.wire)
     state.changes.touch()
     return wire_of(kept)

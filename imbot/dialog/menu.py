@@ -150,7 +150,7 @@ def welcome(session: Session, facts: Facts) -> Turn:
 
 
 def welcome_screen(session: Session, facts: Facts, *, first: bool = False) -> Screen:
-    """`first`: they have just been signed in, and are greeted."""
+    """`first`: they have just been signed in, and are greeted. Only the newest bears buttons."""
     draft = draft_of(session)
     values = {
         "first": first,
@@ -160,7 +160,8 @@ def welcome_screen(session: Session, facts: Facts, *, first: bool = False) -> Sc
         **facts.settings.limits,
         **(draft.pile if draft else Pile("")).left,
     }
-    return Screen("welcome", values, (row(button(session, "draft")), row(button(session, "cancel", "not_needed"))))
+    rows = (row(button(session, "draft")), row(button(session, "cancel", "not_needed")))
+    return Screen("welcome", values, rows, retires=True)  # the greeting above it says less than this one
 
 
 def offer(session: Session, facts: Facts) -> Turn:

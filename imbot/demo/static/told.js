@@ -19,7 +19,8 @@ const LANES = {
 const OUTCOMES = {
   ru: {
     shown: "показано", told: "сообщено", accepted: "принято почтой", packed: "собрано", stored: "сохранено", failed: "не удалось", refused: "не принято", nobody: "такого адреса нет",
-    found: "найден", "still there": "всё ещё работает", gone: "больше не работает", blocked: "чат закрыт", dropped: "отменено", "not wanted": "уже не нужно", number: "ждёт номера",
+    found: "найден", "still there": "всё ещё работает", gone: "больше не работает", blocked: "чат закрыт", dropped: "отменено", absent: "в справочнике нет", sent: "отправлено", received: "получено",
+    grace: "справочник не ответил", unverified: "справочник не ответил", "not theirs any more": "чат уже не его", "not wanted": "уже не нужно", number: "ждёт номера",
   },
   en: { number: "waits for the number" },
 };
