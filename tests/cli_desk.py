@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from imbot import cli
 from imbot.app import secret_key
@@ -167,3 +169,13 @@ def _settle_in(c: Any) -> None:
         tickets.add(c, ticket)
         if number:
             tickets.add_number(c, "itsm", number, id, NOW)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield make_desk(tmp_path, capsysbinary, monkeypatch)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

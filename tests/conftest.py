@@ -10,6 +10,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.cli_desk import desk as desk
 from tests.company import company as company  # for the tests of all commands
 from tests.company import empty as empty
 from tests.company import imbot as imbot

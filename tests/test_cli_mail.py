@@ -1,29 +1,15 @@
 from __future__ import annotations
 
-import logging
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import structlog
 
 from imbot.backends.profiles import load_profile
 from imbot.config import packed
 from imbot.domain.tickets import Status
 from imbot.store import admin, inbox, tickets
 from imbot.store.db import once
-from tests.cli_desk import DONE, FORGED, NOW, Desk, letter, make_desk
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield make_desk(tmp_path, capsysbinary, monkeypatch)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+from tests.cli_desk import DONE, FORGED, NOW, Desk, letter
 
 
 def explained(desk: Desk, raw: bytes, *options: str) -> str:

@@ -1,29 +1,13 @@
 from __future__ import annotations
 
-import logging
 import stat
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-import structlog
 
 from imbot.config import packed
 from imbot.store.db import once
 from imbot.store.letters import LetterRow, save_letter
-from tests.cli_desk import DONE, NOW, Desk, letter, make_desk
+from tests.cli_desk import DONE, NOW, Desk, letter
 
 STARTED = letter("Заявка № IM-CL-1042 принята в работу", "Исполнитель: Кузнецов")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield make_desk(tmp_path, capsysbinary, monkeypatch)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def golden(desk: Desk, *arguments: str) -> str:

@@ -1,30 +1,16 @@
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import structlog
 
 from imbot.domain.tickets import Status
 from imbot.store import inbox, ledger
 from imbot.store.db import once
-from tests.cli_desk import DONE, FORGED, NOW, Desk, letter, make_desk
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield make_desk(tmp_path, capsysbinary, monkeypatch)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+from tests.cli_desk import DONE, FORGED, NOW, Desk, letter
 
 
 def quarantine(desk: Desk, *arguments: str) -> str:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import structlog
 
-from tests.cli_desk import DONE, FORGED, Answer, Desk, make_desk
+from tests.cli_desk import DONE, FORGED, Answer, Desk
 
 ODD = "\x9b31m\x9d0;PWNED\x9c\u202e\x7f"
 NAME = "a\x9b31m\nFake: all is well\u202e.eml"
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield make_desk(tmp_path, capsysbinary, monkeypatch)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def plain(answer: Answer) -> str:

@@ -4,26 +4,14 @@ office serves the whole file; each test has a person of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.journeys.callers import Counter, open_counter
+from tests.journeys.callers import Counter
 from tests.journeys.office import PNG, body_of, files_of
-from tests.servers import Certificates, Dovecot, Slapd
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
 OGG = b"OggS" + bytes(200)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def counter(
-    tmp_path_factory: pytest.TempPathFactory, dovecot: Dovecot, slapd: Slapd, certificates: Certificates
-) -> AsyncIterator[Counter]:
-    async with open_counter(tmp_path_factory.mktemp("office"), dovecot, slapd, certificates) as counter:
-        yield counter
 
 
 async def test_an_empty_text_is_no_description_and_the_question_stands(counter: Counter) -> None:

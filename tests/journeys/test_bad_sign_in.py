@@ -4,27 +4,16 @@ before stays.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import Connection, update
 
 from imbot.store.schema import codes
-from tests.journeys.callers import Caller, Counter, open_counter
+from tests.journeys.callers import Caller, Counter
 from tests.journeys.office import ANNA_MAIL, TOM_MAIL, body_of, code_of, subject_of
-from tests.servers import Certificates, Dovecot, Slapd
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def counter(
-    tmp_path_factory: pytest.TempPathFactory, dovecot: Dovecot, slapd: Slapd, certificates: Certificates
-) -> AsyncIterator[Counter]:
-    async with open_counter(tmp_path_factory.mktemp("office"), dovecot, slapd, certificates) as counter:
-        yield counter
 
 
 async def fresh_code(caller: Caller, address: str, seen: int) -> str:

@@ -20,7 +20,7 @@ from imbot.services.env import Fresh
 from imbot.store import ledger, outbox, people, tickets
 from imbot.templates import Templates
 from tests.services.conftest import MOSCOW, Office
-from tests.services.inbound import a_mail, a_ticket, notices, receive
+from tests.services.inbound import a_mail, a_ticket, notices, now_of, receive
 
 TEMPLATES = Templates([Path(packed("templates"))], MOSCOW)
 
@@ -51,12 +51,6 @@ def written(office: Office) -> Letter:
     return compose(packing.backend.profile, TEMPLATES, packing.kind, packing.view, sending)
 
 
-def after(office: Office, ticket: Ticket) -> Ticket:
-    found = tickets.get(office.c, ticket.id)
-    assert found is not None
-    return found
-
-
 @pytest.mark.parametrize(
     ("registers", "threads", "waits"), [(True, False, True), (False, False, False), (True, True, False)]
 )
@@ -83,7 +77,7 @@ def test_a_desk_that_gives_no_numbers_is_answered_by_thread_and_closes_without_o
     assert (letter.in_reply_to, letter.references) == (ticket.message_id, (ticket.message_id,))
     assert letter.subject.startswith("Дополнение к заявке: Принтер")
     assert receive(office, a_mail("Ваша заявка выполнена", in_reply_to=(ticket.message_id,))) == "applied"
-    done = after(office, ticket)
+    done = now_of(office, ticket)
     assert (done.status, done.number) == (Status.RESOLVED, "")
     assert notices(office) == ["notice_resolved"]
 
@@ -93,7 +87,7 @@ def test_a_letter_for_staff_is_noted_and_told_to_nobody(office: Office) -> None:
     assert receive(office, a_mail("Вашей группе предложена заявка № IM-CL-1042", ticket.token)) == "noted"
     assert notices(office) == []
     assert [row.what for row in ledger.ledger(office.c, ticket.id)][-1] == "noted"
-    assert after(office, ticket).status is Status.NEW
+    assert now_of(office, ticket).status is Status.NEW
 
 
 def test_the_tag_of_request_tracker_comes_back_verbatim_and_people_see_the_number(office: Office) -> None:
@@ -103,7 +97,7 @@ def test_the_tag_of_request_tracker_comes_back_verbatim_and_people_see_the_numbe
     said = "This message has been automatically generated in response to the\ncreation of a trouble ticket"
     mail = a_mail("[Help.Company.Example #1042] AutoReply: Принтер", f"{said}\n{ticket.token}")
     assert receive(office, replace(mail, headers=(*mail.headers, header))) == "applied"
-    registered = after(office, ticket)
+    registered = now_of(office, ticket)
     assert (registered.number, registered.tag) == ("#1042", "Help.Company.Example #1042")
     add(office, registered, "Теперь ещё и шумит")
     assert "[Help.Company.Example #1042]" in written(office).subject
@@ -115,7 +109,7 @@ def test_the_newest_watermark_goes_back_as_the_last_words(office: Office) -> Non
     receive(office, a_mail("Incident INC0010023 has been opened", f"{ticket.token}\nRef:MSG3846157"))
     receive(office, a_mail("INC0010023 (Printer) has been updated", "Comments:\nWait a bit\n\nRef:MSG3846159"))
     receive(office, a_mail("INC0010023 (Printer) has been updated", "Comments:\nOne more\n\n> Ref:MSG3846001"))
-    registered = after(office, ticket)
+    registered = now_of(office, ticket)
     assert (registered.number, registered.watermark) == ("INC0010023", "Ref:MSG3846159")
     add(office, registered, "It is Ref:MSG1 that I mean")
     text = written(office).text
@@ -128,4 +122,4 @@ def test_a_tag_of_another_number_is_not_kept(office: Office) -> None:
     ticket = a_ticket(office, number="#1042", tag="help #1042")
     tickets.add_number(office.c, "inframanager", "#1042", ticket.id, office.now)
     assert receive(office, a_mail("[other #77] Re: x", ticket.token)) == "comment"
-    assert after(office, ticket).tag == "help #1042"
+    assert now_of(office, ticket).tag == "help #1042"

@@ -6,13 +6,13 @@ import pytest
 
 from imbot.domain.errors import ImbotError, NotFound
 from imbot.domain.letters import InboundMail
-from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.mime import bytes_to_mail
 from imbot.services import explaining, quarantine, reports
 from imbot.services.env import Env
-from imbot.store import admin, inbox, ledger, outbox, tickets
+from imbot.store import admin, inbox, ledger, tickets
 from tests.services.conftest import ANNA, NOW, Office
+from tests.services.inbound import notices, now_of
 
 VOUCHED = "Authentication-Results: mx.demo.local; dmarc=pass header.from=demo.local\r\n"
 
@@ -62,17 +62,6 @@ def looked(mail: InboundMail, env: Env) -> reports.Looked:
     return reports.look(mail, env)
 
 
-def notices(office: Office) -> list[str]:
-    found = [one.parcel for one in outbox.open_parcels(office.c, 1000) if one.parcel.kind is Kind.NOTICE]
-    return [parcel.payload["screen"]["name"] for parcel in found]
-
-
-def after(office: Office, ticket: Ticket) -> Ticket:
-    found = tickets.get(office.c, ticket.id)
-    assert found is not None
-    return found
-
-
 def trusting(env: Env) -> Env:
     """The same company, once its admin has said that the sender is proof enough."""
     name, backend = next(iter(env.backends.items()))
@@ -87,14 +76,14 @@ def test_a_letter_read_again_after_the_settings_were_mended_is_carried_out(offic
     env = trusting(office.env)
     fate = quarantine.read_again(office.c, id, mail, looked(mail, env), office.now, env)
     assert (fate.outcome, fate.ticket_id) == ("applied", ticket.id)
-    assert after(office, ticket).status is Status.RESOLVED
+    assert now_of(office, ticket).status is Status.RESOLVED
     assert notices(office) == ["notice_resolved"]
 
 
 def test_a_letter_carried_out_is_not_read_again(office: Office) -> None:
     ticket = a_ticket(office, number="IM-CL-1042")
     id, mail = came(office, VOUCHED.encode() + DONE)
-    assert after(office, ticket).status is Status.RESOLVED
+    assert now_of(office, ticket).status is Status.RESOLVED
     with pytest.raises(NotFound, match="not in quarantine: applied"):
         quarantine.read_again(office.c, id, mail, looked(mail, office.env), office.now, office.env)
     with pytest.raises(NotFound, match="not in quarantine: applied"):
@@ -107,7 +96,7 @@ def test_a_letter_bound_by_hand_moves_its_ticket_and_the_ledger_says_by_whom(off
     id, mail = came(office, DONE)
     fate = quarantine.bind_by_hand(office.c, id, mail, ticket.id, "tom", office.now, office.env)
     assert (fate.outcome, fate.reason, fate.ticket_id) == ("applied", "by hand: tom", ticket.id)
-    moved = after(office, ticket)
+    moved = now_of(office, ticket)
     assert (moved.status, moved.number) == (Status.RESOLVED, "IM-CL-1042")
     lines = {row.what: row.values for row in ledger.ledger(office.c, ticket.id)}
     assert lines["bound_by_hand"] == {"mail": id, "who": "tom"}
@@ -118,7 +107,7 @@ def test_a_letter_without_a_status_bound_by_hand_is_a_comment(office: Office) ->
     ticket = a_ticket(office)
     id, mail = came(office, letter("О принтере", "Зайдём после обеда", "tom@demo.local"))
     assert quarantine.bind_by_hand(office.c, id, mail, ticket.id, "tom", office.now, office.env).outcome == "comment"
-    assert after(office, ticket).status is Status.NEW
+    assert now_of(office, ticket).status is Status.NEW
     assert notices(office) == ["notice_comment"]
 
 
@@ -128,7 +117,7 @@ def test_by_hand_too_a_letter_with_the_number_of_another_ticket_moves_nothing(of
     id, mail = came(office, DONE)
     with pytest.raises(ImbotError, match="IM-CL-1042 in its subject"):
         quarantine.bind_by_hand(office.c, id, mail, other.id, "tom", office.now, office.env)
-    assert after(office, other) == other
+    assert now_of(office, other) == other
     row = inbox.get_mail(office.c, id)
     assert row is not None
     assert row.outcome == "quarantined"
