@@ -10,7 +10,7 @@ import codecs
 import re
 from functools import lru_cache
 
-from imbot.mime.guessing import CYRILLIC, better_than, guess
+from imbot.mime.guessing import CYRILLIC, better_than, guess, is_russian, russian
 
 _SPELLINGS = {
     "cp1251": "win-1251 windows1251 cp-1251 x-cp1251 microsoft-cp1251 ansi-1251 cp1251-windows",
@@ -44,6 +44,9 @@ _REFUSED = frozenset(
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.:+-]{0,39}")
 _STATEFUL = re.compile(r"iso.?2022|hz|utf.?(?:7|16|32)|ucs")
+_OF_PAIRS = frozenset(
+    ["gb18030", "big5hkscs", "cp950", "cp949", "cp932", "euc_jp", "hz"]
+)  # two bytes are one sign of theirs
 _LATIN = frozenset(["cp1252", "iso8859-15", "ascii"])
 _NAMES_OF_CYRILLIC = {codecs.lookup(name).name: name for name in (*CYRILLIC, "koi8_r")}
 
@@ -93,7 +96,8 @@ def _decoded(data: bytes, codec: str, hint: str) -> str:
         if codec.startswith("iso2022_jp") and (data.isascii() or not is_utf8(data)):
             return _iso2022_jp(data)
         if not is_utf8(data):
-            return data.decode(codec, "replace")
+            meant = russian(data) if codec in _OF_PAIRS else ""
+            return data.decode(meant or codec, "replace")
     if is_utf8(data):
         return data.decode("utf-8")
     if not codec and hint and hint not in _LATIN and hint != "utf-8":
@@ -123,15 +127,19 @@ def _utf8(data: bytes) -> str:
 
 def _unless_a_lie(text: str, data: bytes, codec: str) -> str:
     """The declared charset fits. UTF-8 hardly ever fits by chance, once there are a few long characters; and Russian in
-    one Cyrillic charset reads oddly in another."""
+    one Cyrillic charset reads oddly in another. What is called Chinese is of pairs of bytes, as UTF-8 is for Russian."""
     if _STATEFUL.match(codec):
         return text
     if is_utf8(data):
         other = data.decode("utf-8")
+        if codec in _OF_PAIRS and is_russian(other):
+            return other
         return other if len(text) - len(other) >= 3 else text
     if codec in _NAMES_OF_CYRILLIC:
         better = better_than(_NAMES_OF_CYRILLIC[codec], data)
         return data.decode(better, "replace") if better else text
+    if codec in _OF_PAIRS and (meant := russian(data)):
+        return data.decode(meant, "replace")
     return text
 
 

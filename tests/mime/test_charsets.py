@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from imbot.mime.charsets import decode, guess_together
@@ -88,3 +90,39 @@ def test_words_of_one_hand_are_guessed_together() -> None:
     values = ["Да".encode("koi8-r"), "Заявка принята в работу".encode("koi8-r"), b"ascii", "ок".encode()]
     assert decode(values[0], "", guess_together(values)) == "Да"
     assert guess_together([b"ascii", "utf-8 ё".encode(), "Müller".encode("latin-1")]) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Заявка зарегистрирована", "Картридж заменён, печать проверена.", "Добрый день! Ваша заявка 5 принята в работу."],
+)
+@pytest.mark.parametrize("truth", ["utf-8", "cp1251", "koi8-r", "iso8859-5", "cp866"])
+@pytest.mark.parametrize("said", ["gb2312", "gb18030", "big5", "euc-kr", "shift_jis"])
+def test_russian_that_is_called_chinese_japanese_or_korean_is_found_out(text: str, truth: str, said: str) -> None:
+    assert decode(text.encode(truth), said) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "联通",
+        "小写",
+        "写小说",
+        "言语",
+        "学习",
+        "谢谢",
+        "打印机无法打印",
+        "需要更多信息",
+        "您的请求已被接受，我们会尽快处理。",
+    ],
+)
+def test_chinese_is_not_taken_for_russian(text: str) -> None:
+    assert decode(text.encode("gbk"), "gb2312") == text
+
+
+def test_of_chinese_lines_of_any_common_signs_hardly_one_in_ten_thousand_is_taken_for_russian() -> None:
+    draw = Random(1)
+    for _ in range(1500):
+        pairs = [(draw.randrange(0xB0, 0xD7), draw.randrange(0xA1, 0xFF)) for _ in range(draw.randrange(6, 40))]
+        line = bytes(byte for pair in pairs for byte in pair)
+        assert decode(line, "gb2312") == line.decode("gb18030")
