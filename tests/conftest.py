@@ -14,6 +14,7 @@ from tests.cli_desk import desk as desk
 from tests.company import company as company  # for the tests of all commands
 from tests.company import empty as empty
 from tests.company import imbot as imbot
+from tests.config_files import write as write
 from tests.servers import Certificates, Dovecot, Slapd, free_port, make_certificates, open_folder
 
 # The same examples at each run, so that a change is judged by itself alone; `HYPOTHESIS_PROFILE=explore` looks for new ones.
