@@ -25,6 +25,8 @@ NARROW = 100  # pixels: a picture less wide or high than that has no room for a 
 PIXEL = 3
 _LONGEST = 2_000_000  # characters of the HTML that are looked at
 
+_PIECE, _LONGEST_MARK = 65_536, 200
+
 _CID = re.compile(r"cid:([^\s\"'<>)]{1,300})", re.I)
 # Where what is new in a letter ends: quoted letters, signatures and the words before them.
 _MARKS = re.compile(
@@ -60,8 +62,15 @@ def dress_of(html: str) -> Dress:
     first: dict[str, int] = {}
     for found in _CID.finditer(html):
         first.setdefault(found[1], found.start())
-    mark = _MARKS.search(html) if first else None
-    return Dress(first, mark.start() if mark else None)
+    return Dress(first, _end_of_new(html) if first else None)
+
+
+def _end_of_new(html: str) -> int | None:
+    """By pieces: one search of megabytes would keep every other thread waiting."""
+    for start in range(0, len(html), _PIECE):
+        if mark := _MARKS.search(html, start, start + _PIECE + _LONGEST_MARK):
+            return mark.start()
+    return None
 
 
 def place_of(part: MailPart, dress: Dress) -> Place:

@@ -84,6 +84,13 @@ def test_a_picture_with_room_for_a_message_is_never_dress(html: str, width: int,
     assert place_of(a_part(a_gif(width, height)), dress_of(html + IMG)) is Place.PICTURE
 
 
+@pytest.mark.parametrize("before", [65_500, 65_520, 65_536, 131_072, 200_000])
+def test_the_end_of_what_is_new_is_found_however_far_down_it_stands(before: int) -> None:
+    html = f"{'x' * before}<p class='my fine signature'>{IMG}"
+    assert place_of(LOGO, dress_of(html)) is Place.LOGO
+    assert place_of(LOGO, dress_of(IMG + html)) is Place.ICON
+
+
 def test_the_html_is_looked_at_once_however_many_pictures_there_are() -> None:
     """Lines of Python run, not seconds: the HTML itself is gone over by C, in one pass."""
     html = "<img src=cid:other>" * 2000 + IMG
