@@ -73,6 +73,17 @@ def test_somebody_who_was_linked_elsewhere_meanwhile_is_at_rest() -> None:
     assert screen(world) == "category"
 
 
+def test_until_a_request_is_begun_only_the_newest_screen_bears_buttons() -> None:
+    world = World(person=None)
+    for words in ("Печатает полосами", "ivanova@company.ru", "И скрипит", CODE, "Ещё вот что"):
+        world.take(Typed(words))
+        assert world.screen is not None
+        assert world.screen.retires, world.screen.name
+    press(world, "draft")
+    assert world.screen is not None
+    assert not world.screen.retires
+
+
 def test_somebody_who_was_unlinked_keeps_the_draft_for_a_day() -> None:
     world = World()
     world.take(Typed("Беда"))
