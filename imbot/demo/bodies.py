@@ -1,4 +1,5 @@
-"""Request bodies, bounded and checked field by field: what is unknown or of another kind is refused in plain words."""
+"""Request bodies, bounded and checked field by field: what is unknown or of another kind is refused in plain words; and answers
+as JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
+from starlette.responses import Response
 
 _MAX_JSON = 1024 * 1024
 
@@ -56,3 +58,9 @@ def whole_number(value: object, name: str) -> int:
     if isinstance(value, str) and len(value) < 20 and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
         return int(value)
     raise BadRequest(f"{name} is a number")
+
+
+def json_answer(data: Any, status: int = 200) -> Response:
+    return Response(
+        orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS), status_code=status, media_type="application/json"
+    )

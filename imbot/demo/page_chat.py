@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from imbot.demo.bodies import BadRequest, json_body, whole_number
+from imbot.demo.bodies import BadRequest, json_answer, json_body, whole_number
 from imbot.demo.botapi_state import utf16_length
 from imbot.demo.cast import PLAYERS
 from imbot.demo.views import message_json
@@ -28,7 +27,7 @@ async def chat(request: Request) -> Response:
     """The messages of a chat, the oldest first, and the bot's command menu."""
     world, number = _world(request), _chat_of(request)
     lang = str(world.api.state.chats[number].user.get("language_code", "ru"))
-    return _json(
+    return json_answer(
         {
             "chat": number,
             "messages": [message_json(number, message) for message in world.api.messages(number)],
@@ -48,7 +47,7 @@ async def say(request: Request) -> Response:
         raise BadRequest(f"text is longer than {_MAX_WORDS} characters or not valid Unicode")
     reply_to = whole_number(data["reply_to"], "reply_to") if "reply_to" in data else None
     ids = [world.api.say(number, part, reply_to) for part in _client_parts(text)]
-    return _json({"message_id": ids[-1], "message_ids": ids})
+    return json_answer({"message_id": ids[-1], "message_ids": ids})
 
 
 async def press(request: Request) -> Response:
@@ -57,7 +56,7 @@ async def press(request: Request) -> Response:
     fields = {"message_id": (int, str), "value": (str,)}
     data = await json_body(request, fields, required=frozenset(fields))
     press_id = _refusing(world.api.press, number, whole_number(data["message_id"], "message_id"), data["value"])
-    return _json({"ok": True, "press_id": press_id})
+    return json_answer({"ok": True, "press_id": press_id})
 
 
 async def edit(request: Request) -> Response:
@@ -68,7 +67,7 @@ async def edit(request: Request) -> Response:
     if not data["text"].strip() or utf16_length(data["text"]) > _CLIENT_SPLIT:
         raise BadRequest(f"text has 1 to {_CLIENT_SPLIT} characters")
     _refusing(world.api.edit, number, whole_number(data["message_id"], "message_id"), data["text"])
-    return _json({"ok": True})
+    return json_answer({"ok": True})
 
 
 async def attach(request: Request) -> Response:
@@ -93,7 +92,7 @@ async def attach(request: Request) -> Response:
                 for one in part
             ]
             ids += world.api.attach(number, files, caption if start == 0 else "", album, as_photo)
-    return _json({"message_ids": ids, "message_id": ids[-1]})
+    return json_answer({"message_ids": ids, "message_id": ids[-1]})
 
 
 async def file(request: Request) -> Response:
@@ -121,7 +120,7 @@ async def language(request: Request) -> Response:
         raise BadRequest("language is ru or en")
     for player in PLAYERS:
         world.api.add_user(player.chat, player.first_name, data["language"])
-    return _json({"ok": True})
+    return json_answer({"ok": True})
 
 
 def _world(request: Request) -> World:
@@ -166,10 +165,6 @@ def _encodable(text: str) -> bool:
 
 def _flag(value: object) -> bool:
     return str(value or "").lower() in ("1", "true", "yes", "on")
-
-
-def _json(data: Any) -> Response:
-    return Response(orjson.dumps(data), media_type="application/json")
 
 
 ROUTES = [

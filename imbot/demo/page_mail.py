@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from imbot.demo.bodies import BadRequest, bounded_body, json_body, whole_number
+from imbot.demo.bodies import BadRequest, bounded_body, json_answer, json_body, whole_number
 from imbot.demo.cast import ITSM_ADDRESS
 from imbot.demo.post import MAX_LETTER, Delivered
 from imbot.demo.trace import header_from
@@ -32,7 +31,7 @@ async def mailbox(request: Request) -> Response:
     world, address = _world(request), _address(request)
     await world.unread.join()  # what has been delivered is read before it is shown
     letters = world.post.letters(address) or []
-    return _json({"address": address, "letters": [_letter_json(world, letter) for letter in letters]})
+    return json_answer({"address": address, "letters": [_letter_json(world, letter) for letter in letters]})
 
 
 async def deliver(request: Request) -> Response:
@@ -45,7 +44,7 @@ async def deliver(request: Request) -> Response:
     sender = world.desk if evidence else world.outside
     answer = await sender.send(canonical_address(header_from(raw)) or _STRANGER, [address], raw)
     found = _QUEUED.search(answer)
-    return _json({"ok": True, "id": int(found.group(1)) if found else None, "answer": answer})
+    return json_answer({"ok": True, "id": int(found.group(1)) if found else None, "answer": answer})
 
 
 async def attachment(request: Request) -> Response:
@@ -77,7 +76,7 @@ async def answer(request: Request) -> Response:
     await world.unread.join()
     call = await world.itsm.answer(letter_id, request.path_params["action"], words, files)
     world.touch()
-    return _json({"ok": True, "number": call.number, "status": call.status})
+    return json_answer({"ok": True, "number": call.number, "status": call.status})
 
 
 async def _answer_of(request: Request) -> tuple[str, list[tuple[str, bytes]]]:
@@ -97,7 +96,7 @@ async def silence(request: Request) -> Response:
     await json_body(request, {}, required=frozenset())
     await world.bot.an_hour_passes()
     world.touch()
-    return _json({"ok": True, "now": world.bot.now().isoformat()})
+    return json_answer({"ok": True, "now": world.bot.now().isoformat()})
 
 
 def _world(request: Request) -> World:
@@ -134,10 +133,6 @@ def _download(data: bytes, name: str, kind: str) -> Response:
         media_type=kind or "application/octet-stream",
         headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quoted}"},
     )
-
-
-def _json(data: Any) -> Response:
-    return Response(orjson.dumps(data), media_type="application/json")
 
 
 ROUTES = [

@@ -8,9 +8,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from pathlib import Path
-from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from imbot.demo import page_chat, page_mail
-from imbot.demo.bodies import BadRequest
+from imbot.demo.bodies import BadRequest, json_answer
 from imbot.demo.guard import Guard, TooLarge
 from imbot.demo.itsm import UnknownLetter
 from imbot.demo.views import state_json
@@ -73,7 +71,7 @@ async def state(request: Request) -> Response:
     """Persons, addresses, and what imbot's data base says."""
     world: World = request.app.state.world
     version = world.version
-    return _json(state_json(await world.bot.state(), version))
+    return json_answer(state_json(await world.bot.state(), version))
 
 
 async def changes(request: Request) -> Response:
@@ -84,13 +82,7 @@ async def changes(request: Request) -> Response:
         timeout = min(30.0, max(0.0, float(request.query_params.get("timeout", "25"))))
     except ValueError as error:
         raise BadRequest("since and timeout are numbers") from error
-    return _json({"version": await world.api.changed(since, timeout)})
-
-
-def _json(data: Any, status: int = 200) -> Response:
-    return Response(
-        orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS), status_code=status, media_type="application/json"
-    )
+    return json_answer({"version": await world.api.changed(since, timeout)})
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from imbot.config import packed
 from imbot.dialog.orders import AddToTicket
 from imbot.domain.chats import Happened
 from imbot.domain.letters import Letter
-from imbot.domain.parcels import Kind
+from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Status, Ticket
 from imbot.services import filing, letters
 from imbot.services.env import Fresh
@@ -39,7 +39,7 @@ def add(office: Office, ticket: Ticket, text: str) -> Happened:
     )
 
 
-def packs(office: Office) -> list[outbox.Parcel]:
+def packs(office: Office) -> list[Parcel]:
     return [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.PACK]
 
 
