@@ -115,7 +115,7 @@ def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sequence[st
     """Whether the letter holds words of somebody else's that `shown` does not, be they standing ones or quoted."""
     text = readable(mail.text)
     lines, masked = text.split("\n"), _masked(text, sent)
-    card, told, closing, rest = _card(profile, lines), Counter(map(_plain, shown.split("\n"))), 0, []
+    card, told, closing = _card(profile, lines), Counter(map(_plain, shown.split("\n"))), 0
     judge = _judge(profile, mail)
     for at, line in enumerate(lines):
         if not _WORD.search(masked[at]) or at in card or _is_told(plain := _plain(line), told):
@@ -126,8 +126,9 @@ def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sequence[st
             closing -= 1
         elif judge(masked[at]) is not Kind.EMPTY:
             closing = 0
-            rest.append(masked[at])
-    return leaves_out("\n".join(rest), "", (), least=WORDS)
+            if leaves_out(masked[at], "", (), least=WORDS):
+                return True
+    return False
 
 
 def _masked(text: str, sent: Sequence[str]) -> list[str]:
