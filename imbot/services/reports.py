@@ -175,14 +175,15 @@ def sent_words(c: Connection, ticket: Ticket) -> list[str]:
 
 
 def _given(c: Connection, ticket: Ticket, backend: Backend, words: habits.Words, sent: Sequence[str]) -> habits.Words:
-    """`words` with the numbers that the far end wrote: those of the subject, but for what a subject of ours had brought up,
-    and of the text what no letter of ours had. An employee's "it was so in IM-CL-7" comes back in every answer, and makes
-    no number of this ticket."""
+    """`words` with the numbers that the far end wrote: of the subject what no letter of ours had brought up, or else no
+    subject of ours; of the text what no letter of ours had. An employee's "it was so in IM-CL-7" comes back in every
+    answer, and makes no number of this ticket."""
     if not words.numbers:
         return words
     own = set(tickets.numbers_of(c, ticket.id))
     told = [{n for form in forms(text) for n in habits.numbers_in(backend.profile, form)} - own for text in sent]
-    in_subject = tuple(number for number in words.in_subject if not any(number in each for each in told[::2]))
+    fresh = tuple(number for number in words.in_subject if not any(number in each for each in told))
+    in_subject = fresh or tuple(n for n in words.in_subject if not any(n in each for each in told[::2]))
     echoed = set().union(*told).difference(in_subject)
     numbers = tuple(number for number in words.numbers if number not in echoed)
     return replace(words, numbers=numbers, in_subject=in_subject)

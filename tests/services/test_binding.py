@@ -120,9 +120,10 @@ def test_a_number_that_an_employee_hides_in_their_words_never_becomes_theirs(off
     assert (now_of(office, annas).status, now_of(office, eves).status) == (Status.RESOLVED, Status.REGISTERED)
 
 
-def test_what_an_older_subject_of_ours_hid_is_no_number_of_the_far_end(office: Office) -> None:
+@pytest.mark.parametrize("place", ["subject", "text"])
+def test_what_we_once_wrote_is_no_number_beside_the_far_ends_own(office: Office, place: str) -> None:
     eves = of_eve(office)
-    words = {"subject": f"IM-CL-\u200b3000 срочно [{eves.token}]", "text": "Прошу"}
+    words = {"subject": f"Просьба [{eves.token}]", "text": "Прошу"} | {place: "IM-CL-\u200b3000 срочно"}
     assert letters.rewrite_letter(office.c, eves.message_id, words)
     mail = a_mail("«IM-CL-\u200b3000 срочно»: заявка № IM-CL-2999 получена и рассмотрена", eves.token)
     assert receive(office, mail) == "applied"
