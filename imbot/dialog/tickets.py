@@ -21,11 +21,8 @@ from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
-LINE_WORDS, LINE_FILES, LINE_NAME = (
-    200,
-    5,
-    60,
-)  # what a line of the ledger shows: characters, files, characters of a name
+# What a line of the ledger shows: characters of words, files, characters of a name.
+LINE_WORDS, LINE_FILES, LINE_NAME = 200, 5, 60
 _SAID = {"comment": ("text",), "status": ("question", "solution")}
 MORE = re.compile(r"more:([A-Za-z0-9_-]+):(\d{1,12}):(\d{1,4})")
 MOST = 8  # tickets on a page: with the buttons to turn it, as many as a screen holds
