@@ -34,7 +34,7 @@ TELEGRAM_LIMIT = 20 * 1024 * 1024  # bytes of a file that Telegram's own server 
 REFUSED_TYPES = (
     *("exe", "com", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "scr", "pif", "msi", "msp"),
     *("cpl", "dll", "jar", "lnk", "reg", "sh", "apk", "app", "deb", "rpm", "iso", "img", "vhd", "vhdx", "url", "scf"),
-    *("desktop", "library-ms", "settingcontent-ms", "appref-ms", "msix", "chm", "xll", "docm", "xlsm", "pptm"),
+    *("desktop", "library-ms", "settingcontent-ms", "appref-ms", "msix", "chm", "xll"),
 )
 
 

@@ -118,7 +118,7 @@ def test_what_contradicts_itself_is_refused(write: Write, old: str, new: str, sa
 
 def test_files_that_run_or_lead_elsewhere_when_they_are_opened_are_refused_unless_told_otherwise(write: Write) -> None:
     refused = set(load(write(), {}).files.refused_types)
-    assert refused >= {"url", "library-ms", "settingcontent-ms", "chm", "xll", "vhd", "vhdx", "docm", "xlsm", "msix"}
+    assert refused >= {"url", "library-ms", "settingcontent-ms", "chm", "xll", "vhd", "vhdx", "msix"}
     assert refused >= {"appref-ms", "scf", "desktop"}
     assert not refused & {"docx", "xlsx", "pdf", "png", "zip", "msg", "eml", "txt"}
 
