@@ -17,6 +17,7 @@ from imbot.backends.trimming import trimmed
 from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import InboundMail
 
+MUCH = 16_000  # characters of a letter that are judged line by line; this is done inside a transaction
 LONGEST = 400  # characters of a sentence that may still be a desk's standing words
 MOST = 10  # such sentences in a line
 MOST_CLOSING = 3  # lines below "Best regards" that name somebody
@@ -99,7 +100,7 @@ def without_tail(profile: Profile, mail: InboundMail, value: str) -> str:
 def news(profile: Profile, mail: InboundMail, sent: Sequence[str], *, asks: bool = False) -> str:
     """What the letter itself says, without what it quotes, our own words and standing ones; "" where nothing is left.
     `asks`: something is wanted of the reader, so standing words are better than none."""
-    text = without_card(profile, trimmed(readable(mail.text), profile.separators).shown)
+    text = without_card(profile, trimmed(readable(mail.text)[:MUCH], profile.separators).shown)
     judged = list(_judged(profile, mail, text, sent))
     kinds = {Kind.NEWS} if any(kind is Kind.NEWS for _, kind in judged) or not asks else {Kind.STANDING}
     lines = [line for line, kind in judged if kind in kinds or not line]
@@ -112,8 +113,11 @@ def worth_a_button(words: str) -> bool:
 
 
 def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sequence[str]) -> bool:
-    """Whether the letter holds words of somebody else's that `shown` does not, be they standing ones or quoted."""
+    """Whether the letter holds words of somebody else's that `shown` does not, be they standing ones or quoted. Of a very
+    long one that is taken for granted."""
     text = readable(mail.text)
+    if len(text) > MUCH:
+        return True
     lines, masked = text.split("\n"), _masked(text, sent)
     card, told, closing = _card(profile, lines), Counter(map(_plain, shown.split("\n"))), 0
     judge = _judge(profile, mail)
