@@ -68,7 +68,7 @@ def table(rows: Sequence[ReportRow], zone: ZoneInfo) -> str:
 
 
 def safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (threats.md O3): such a beginning gets an apostrophe."""
+    """A cell that no spreadsheet takes for a formula: such a beginning gets an apostrophe."""
     cell = cell.replace("\0", "")
     return f"'{cell}" if cell.lstrip(" \ufeff\u00a0").startswith(_FORMULA) or cell.startswith(_FORMULA) else cell
 

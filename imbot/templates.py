@@ -1,6 +1,6 @@
 """One Jinja2 environment for every text that imbot writes: chat screens, letters, pages.
 
-Sandboxed (threats.md R2), StrictUndefined, HTML escaped by file name. Templates come from several folders, file by file:
+Sandboxed, StrictUndefined, HTML escaped by file name. Templates come from several folders, file by file:
 the first folder that has a file wins, so a company's folder overrides what is packed. A language that lacks a file falls
 back to the other one. No text is chosen here, and no user text is ever compiled.
 """

@@ -237,7 +237,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def test_the_bounds_of_reading_reach_the_reader_and_the_mailbox(write: Write) -> None:
-    assert wiring.read_limits(load(write(), {})) == ReadLimits()  # threats.md M4
+    assert wiring.read_limits(load(write(), {})) == ReadLimits()
     text = (
         SMALL
         + """

@@ -90,7 +90,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Whether a letter's origin is believed (threats.md M1). `evidence` names the kind that held or was asked for,
+    """Whether a letter's origin is believed. `evidence` names the kind that held or was asked for,
     `reason` says in words what was found."""
 
     ok: bool

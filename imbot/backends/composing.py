@@ -1,6 +1,6 @@
 """Letters to an ITSM: subject, text, sender and thread of each kind. Pure: Message-ID, date and files come from the caller.
 
-The subject bears a person's words only where they match no number pattern and no anchor of the profile (threats.md M2),
+The subject bears a person's words only where they match no number pattern and no anchor of the profile,
 so that what comes back in an answer's subject can never act as a status. No header marks our letters as automatic: many
 desks drop such mail.
 """
@@ -80,7 +80,7 @@ def _opened(profile: Profile, text: str) -> str:
 
 def _watermarked(profile: Profile, text: str, watermark: str) -> str:
     """With the ITSM's watermark as the last words, verbatim. Any other is taken apart: who types one must not file into
-    another's record (threats.md M2)."""
+    another's record."""
     for lift in profile.lifts:
         if lift.name == "watermark":
             for found in reversed(list(lift.pattern.finds(text))):

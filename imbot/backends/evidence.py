@@ -1,4 +1,4 @@
-"""Is a letter from whom it says? (threats.md M1) A believed letter needs a sender of the profile *and* evidence of origin.
+"""Is a letter from whom it says? A believed letter needs a sender of the profile *and* evidence of origin.
 
 Four kinds of evidence: what our own server noted in `Authentication-Results`, a relay that we trust, Exchange's own mark of
 internal mail, or, by explicit choice only, nothing but the sender. Headers are read from the top, where our own servers

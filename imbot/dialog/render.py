@@ -1,7 +1,7 @@
 """A screen in words: text, the parts of it in bold, and the labels of its buttons, within the limits of every channel.
 
 A person's words never become markup: bold is marked in templates by private-use characters that are taken out of every
-value first, and leaves here as offsets (threats.md W2). Knows no channel.
+value first, and leaves here as offsets. Knows no channel.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Until somebody is known: the work address, the code, and what they write meanwhile, which is kept for afterwards. Says the
-same for known and unknown addresses (threats.md A2).
+same for known and unknown addresses.
 """
 
 from __future__ import annotations

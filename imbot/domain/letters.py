@@ -98,7 +98,7 @@ class InboundMail:
 
     @property
     def identity(self) -> str:
-        """What makes two deliveries the same letter (threats.md M6): the pair of Message-ID and content hash."""
+        """What makes two deliveries the same letter: the pair of Message-ID and content hash."""
         return f"{self.message_id}|{self.sha256}"
 
 

@@ -1,4 +1,4 @@
-"""Sign-in: codes, links and the limits on asking for them (threats.md A1). Decides; counts nothing, sends nothing."""
+"""Sign-in: codes, links and the limits on asking for them. Decides; counts nothing, sends nothing."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
 
 
 def may_see(ticket: Ticket, person: Person) -> bool:
-    """The one authorisation (threats.md A5): only the requester. Everyone else is told "not found"."""
+    """The one authorisation: only the requester. Everyone else is told "not found"."""
     return ticket.person_id == person.id and not person.gone
 
 

@@ -120,7 +120,7 @@ class Timers:
             log.warning("alarm", leg=alarm.name, up=alarm.up, since=alarm.since.isoformat(), error=alarm.error)
 
     async def sweep(self) -> None:
-        """Ask the directory for everybody who is linked and was not asked of late (threats.md A4). A directory that is
+        """Ask the directory for everybody who is linked and was not asked of late. A directory that is
         down ends the sweep: silence is not absence."""
         if not self._directory.can_recheck:
             return

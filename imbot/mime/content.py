@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says (threats.md R1). Nothing is unpacked or run."""
+"""What a file is by its first bytes, whatever its name says. Nothing is unpacked or run."""
 
 from __future__ import annotations
 

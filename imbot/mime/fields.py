@@ -67,7 +67,7 @@ class Fields:
 
     def all(self) -> tuple[tuple[str, str], ...]:
         """Every field for people, and trace fields as they are. A trace field that a server may have taken for something
-        else, and so has not stripped, is left out: nothing may be believed for its sake (threats.md M1)."""
+        else, and so has not stripped, is left out: nothing may be believed for its sake."""
         odd = self.block.odd
         return tuple(
             (name, trace_text(value) if is_trace(name) else self._read(value))

@@ -1,4 +1,4 @@
-"""The bounds of reading one letter (threats.md M4)."""
+"""The bounds of reading one letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of files that came from outside, made fit to be shown and stored (threats.md R1). Nothing touches the disk here."""
+"""Names of files that came from outside, made fit to be shown and stored. Nothing touches the disk here."""
 
 from __future__ import annotations
 

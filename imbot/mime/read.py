@@ -1,4 +1,4 @@
-"""Bytes -> `InboundMail`, within bounds (threats.md M4), whatever the bytes.
+"""Bytes -> `InboundMail`, within bounds, whatever the bytes.
 
 Our own scanner in place of the standard library's: it works on offsets instead of copies, knows no recursion, and takes
 linear time. Bodies become one readable text; everything else becomes files. Raises `LetterRefused` and nothing else.

@@ -1,4 +1,4 @@
-"""`Letter` -> bytes (RFC 5322, 2045, 2047, 2231). The one place where letters are built (threats.md M5).
+"""`Letter` -> bytes (RFC 5322, 2045, 2047, 2231). The one place where letters are built.
 
 Deterministic: the same letter gives the same bytes, so that another try sends what the first one sent. Text fields lose
 line breaks, controls and lone surrogates; what is no address, no Message-ID or no header name is refused.

@@ -1,4 +1,4 @@
-"""Which ticket a believed letter is about, by the strongest evidence that it bears (design.md, correlation).
+"""Which ticket a believed letter is about, by the strongest evidence that it bears.
 
 Our Message-ID, a plus-address, our token, a number that this ITSM gave; last, for a registration letter only, the one
 request of the person it names that waits for a number, where nobody else's letter names them too. Evidence that disagrees

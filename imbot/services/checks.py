@@ -16,7 +16,7 @@ from imbot.services import tickets as ticket_services
 from imbot.services.env import Env, Fresh
 from imbot.store import outbox, people, tickets
 
-MOST_GONE, MOST_GONE_SHARE = 5, 0.2  # a sweep that would remove more of both stops (threats.md A4)
+MOST_GONE, MOST_GONE_SHARE = 5, 0.2  # a sweep that would remove more of both stops
 _EXECUTABLE = {
     "application/x-msdownload",
     "application/x-executable",

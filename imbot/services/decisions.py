@@ -29,7 +29,7 @@ def take(
     now: datetime,
     env: Env,
 ) -> Happened:
-    """An admin's order from a chat. Whoever is no admin at this moment finds nothing (threats.md A5)."""
+    """An admin's order from a chat. Whoever is no admin at this moment finds nothing."""
     if person is None or not telling.is_admin(person, env):
         return _not_found()
     match order:

@@ -91,7 +91,7 @@ class Env:
     night: tuple[time, time] = (time(22), time(7))
     late_after: timedelta = timedelta(minutes=15)
     consent_version: str = ""
-    reverify_after: timedelta | None = None  # a link this old asks for a new sign-in (threats.md A6)
+    reverify_after: timedelta | None = None  # a link this old asks for a new sign-in
 
     def backend(self, name: str) -> Backend:
         """The backend called `name`, or the default one where it is no longer in the settings."""

@@ -190,7 +190,7 @@ def pack(
 
 
 def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket | None:
-    """The one way from an id in a button to a ticket (threats.md A5): another's ticket is not there."""
+    """The one way from an id in a button to a ticket: another's ticket is not there."""
     ticket = tickets.get(c, ticket_id)
     return ticket if ticket is not None and person is not None and may_see(ticket, person) else None
 

@@ -170,7 +170,7 @@ def _why(row: FileRow, lang: str, env: Env) -> str:
 
 
 def _long_ago(verified: datetime | None, ticket: Ticket, env: Env) -> bool:
-    """The directory has not confirmed the person within the grace (threats.md A4): the letter says so."""
+    """The directory has not confirmed the person within the grace: the letter says so."""
     return verified is None or ticket.created_at - verified > env.grace
 
 

@@ -83,8 +83,7 @@ def found(c: Connection, chat: Chat, entry: Entry, lang: str, now: datetime, env
 
 
 def decoy(c: Connection, chat: Chat, now: datetime, env: Env) -> None:
-    """Nobody has this address: a code that nothing opens, so that tries are counted and answered as for somebody known
-    (threats.md A2)."""
+    """Nobody has this address: a code that nothing opens, so that tries are counted and answered as for somebody known."""
     row = CodeRow(
         chat_key=chat.key,
         address="",

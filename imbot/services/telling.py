@@ -102,7 +102,7 @@ def receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], st
 
 
 def still_theirs(c: Connection, ticket: Ticket, chat_key: str) -> bool:
-    """Whether this chat is the requester's own now: not unlinked, erased or somebody else's (threats.md A4, A6)."""
+    """Whether this chat is the requester's own now: not unlinked, erased or somebody else's."""
     chat = people.chat(c, chat_key)
     return chat is not None and chat.person_id == ticket.person_id
 
@@ -131,7 +131,7 @@ def put_notice(
     """Tell the requester: in the chat where the ticket was filed, else in another chat of theirs, else by letter. Files go
     the same way behind it, each a parcel of its own; a letter carries them."""
     person = people.person(c, ticket.person_id)
-    if person is None or person.gone:  # who has left is told nothing any more (threats.md A4)
+    if person is None or person.gone:  # who has left is told nothing any more
         return
     notice = replace(notice, values={**notice.values, **enclosed.values})
     if notice.name in _NAMES_ADMINS:
@@ -225,7 +225,7 @@ def admins_hear(c: Connection, env: Env, *, mail_works: bool = True) -> bool:
 
 
 def is_admin(person: Person | None, env: Env) -> bool:
-    """Asked anew at each press (threats.md A5)."""
+    """Asked anew at each press."""
     return person is not None and not person.gone and (person.role is Role.ADMIN or person.address in env.admins)
 
 

@@ -32,7 +32,7 @@ _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
 _RECENT = timedelta(days=1)  # how long work that is done may still be added to without being asked for
 _ALBUM_PAUSE = timedelta(seconds=1)
-_BURST, _PER_SECOND = 120.0, 1.0  # a person's events (threats.md R3): a full album dump passes, a machine does not
+_BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes, a machine does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, n
 
 
 def _refuse_group(c: Connection, chat: Chat, now: datetime, env: Env) -> Taken:
-    """Groups get one refusal, ever, and no more (threats.md A6)."""
+    """Groups get one refusal, ever, and no more."""
     if not inbox.first_time(c, f"group:{chat.key}", now):
         return Taken()
     sessions.owe(c, chat.key, screen_to_json(private_only_screen(env.dialog.support_contact)), now, False, now)

@@ -1,4 +1,4 @@
-"""Names of files made harmless (threats.md R1)."""
+"""Names of files made harmless."""
 
 from __future__ import annotations
 

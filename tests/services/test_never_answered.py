@@ -1,4 +1,4 @@
-"""No letter is ever answered (threats.md M3): every letter of ../shared comes in, and none goes out for it."""
+"""No letter is ever answered: every letter of ../shared comes in, and none goes out for it."""
 
 from __future__ import annotations
 
