@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from imbot.store.writer import Job, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# How long the loop may wait for a thread of ours that computes: Python's 5 ms, twice over, are a stall that people can measure.
+SWITCH_SECONDS = 0.001
 
 GROUP = 64  # functions a commit; more would make the first of them wait
 
@@ -48,6 +51,7 @@ class Db:
         """Opens an existing data base; brings no schema up to date. Raises StoreUnavailable, ConfigError."""
         db = cls(database_path(url), readers, busy_seconds, asyncio.get_running_loop())
         await asyncio.to_thread(db._connect, readers)
+        sys.setswitchinterval(SWITCH_SECONDS)
         db._thread.start()
         return db
 
