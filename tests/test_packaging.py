@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import imbot
 
@@ -119,3 +122,28 @@ def test_the_version_is_said_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == imbot.__version__
     assert f"## {imbot.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", ["Makefile", "docs/Dockerfile"])
+def test_what_is_locked_is_installed_as_it_stands(file: str) -> None:
+    """Without `--no-deps` older versions of pip look for an extra's newest release beside the locked one, and refuse it."""
+    lines = [line for line in (ROOT / file).read_text("utf-8").splitlines() if "--require-hashes" in line]
+    assert lines
+    assert [line for line in lines if "--no-deps" not in line] == []
+
+
+@pytest.mark.parametrize("name", ["base", "demo", "dev", "bench"])
+def test_a_lock_file_is_complete(name: str) -> None:
+    """What is installed by it alone lacks nothing: every requirement of a locked package that is installed here is locked."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+    locked = {_canonical(one) for one in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
+    assert "sqlalchemy" in locked
+    for package in locked & {_canonical(one.name) for one in importlib.metadata.distributions()}:
+        for line in importlib.metadata.requires(package) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert _canonical(requirement.name) in locked, f"{package} needs {requirement.name}"
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
