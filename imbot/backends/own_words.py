@@ -70,7 +70,7 @@ def our_words(sent: Sequence[str]) -> Ours:
     """Of the subjects and texts of our letters, to be looked up in an answer."""
     runs: set[tuple[str, ...]] = set()
     lines: set[str] = set()
-    for cleaned in (readable(form) for text in sent for form in forms(text)):
+    for cleaned in {readable(form) for text in sent for form in forms(text)}:
         words = [word.casefold() for word in _WORD.findall(cleaned)[:MAX_SENT_WORDS]]
         runs.update(tuple(words[index : index + MIN_RUN_WORDS]) for index in range(len(words) - MIN_RUN_WORDS + 1))
         lines.update(folded for line in cleaned.split("\n")[:5000] if (folded := _folded(line)))

@@ -162,6 +162,9 @@ def _waiting_of(search: _Search, address: str) -> list[Ticket]:
     if not found:
         return []
     words = letters.waiting_words(search.c, search.backend.name, _MOST_LETTERS)
+    if len(words) == _MOST_LETTERS:  # one that was not looked at may bear the address
+        search.note("inference", "too many requests wait for a number: whose it is cannot be told from an address")
+        return []
     others = (text for person_id, text in words if person_id != found[0].person_id)
     if any(address in form.casefold() for text in others for form in forms(text)):
         search.note("inference", f"{address} stands in a letter of ours for somebody else, and may be an echo")

@@ -175,7 +175,7 @@ def by_letter(person: Person, key: str, payload: Mapping[str, Any]) -> NewParcel
 
 
 def alert(c: Connection, name: str, key: str, values: Mapping[str, Any], now: datetime) -> None:
-    """Something an admin should know; grouped with what else comes within a minute. The same `key` is told once."""
+    """Something an admin should know; grouped with what else comes within seconds. The same `key` is told once."""
     payload = {"name": name, "values": dict(values), "at": now.isoformat()}
     outbox.put(c, NewParcel("admins", "self", f"alert:{key}", Kind.ALERT, payload, due_at=now + _GROUPED), now)
 

@@ -13,7 +13,7 @@ from imbot.config import packed
 from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Status, Ticket
-from imbot.services import reports
+from imbot.services import binding, reports
 from imbot.services.binding import bind
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox, ledger, letters, outbox, tickets
@@ -90,6 +90,18 @@ def test_an_address_that_somebody_else_wrote_to_us_is_nobodys_by_inference(offic
     mail = a_mail(REGISTERED, "Описание: Нужен доступ к ящику anna@demo.local")
     assert "nobody whose request waits" in reason_of(office, mail)
     assert (now_of(office, annas), now_of(office, eves)) == (annas, eves)
+
+
+def test_where_too_many_requests_wait_to_look_through_an_address_names_nobody(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "_MOST_LETTERS", 2)
+    text = "Заявитель: Иванова (anna@demo.local)"
+    a_ticket(office)
+    of_eve(office)
+    assert "nobody whose request waits" in reason_of(office, a_mail(REGISTERED, text))
+    monkeypatch.setattr(binding, "_MOST_LETTERS", 3)
+    assert receive(office, a_mail("Заявка № IM-CL-8 получена и рассмотрена", text)) == "applied"
 
 
 HIDDEN = [
@@ -265,8 +277,8 @@ def tried(office: Office, mail: InboundMail) -> dict[str, str]:
     backend = office.env.backends["inframanager"]
     looked = reports.look(mail, office.env)
     assert looked.words is not None
-    binding = bind(office.c, mail, backend, looked.words, looked.tokens, looked.addresses)
-    return {one.kind: one.found for one in binding.tried}
+    found = bind(office.c, mail, backend, looked.words, looked.tokens, looked.addresses)
+    return {one.kind: one.found for one in found.tried}
 
 
 def test_each_evidence_that_was_looked_at_is_told_in_order(office: Office) -> None:
