@@ -29,6 +29,7 @@ from imbot.channels.telegram_http import AiohttpRequest, Call, FilePart, place_o
 from imbot.channels.telegram_wire import CHANNEL, WANTED_UPDATES, write_screen
 from imbot.dialog.render import Rendered
 from imbot.domain.errors import DeliveryError
+from imbot.failpoints import hit
 
 DOWNLOAD_SECONDS = 90.0
 _SNIFF = 8192
@@ -244,6 +245,7 @@ class Telegram:
                         head += piece[: _SNIFF - len(head)] if len(head) < _SNIFF else b""
                         digest.update(piece)
                         out.write(piece)
+                        hit("file_half_down")
                 await asyncio.to_thread(_settle, out)
         except TelegramError as problem:
             raise translate(problem, "download") from None

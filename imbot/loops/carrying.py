@@ -77,6 +77,7 @@ class Carrying:
                     break
                 batch = _batch(kept)
                 await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
+                hit("attempts_counted")
                 receiving = asyncio.ensure_future(self._receive(ready))  # behind the counting, beside the reading
                 ready = await self._read(batch)
                 await receiving
@@ -92,6 +93,7 @@ class Carrying:
         if batch[0].attempts >= reports.TRIES:
             return [_Ready(batch[0], batch[0].attempts + 1)]
         answers = await self._reader.read_many([self._raw(letter) for letter in batch])
+        hit("letter_read")
         skipped = [letter.id for letter in batch[len(answers) :]]
         if skipped:
             await self._db.run(inbox.count_attempts, skipped, -1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from imbot.config_sections import Retention
+from imbot.failpoints import hit
 from imbot.services import upkeep
 from imbot.store.db import Db
 
@@ -24,9 +25,11 @@ async def clean_up(db: Db, retention: Retention, files: Path, letters: Path, now
     for _ in range(_ROUNDS):
         gone = await db.read(upkeep.due, retention, now)
         stuck = await asyncio.to_thread(upkeep.remove, gone.paths, (files, letters))
+        hit("clean_up_half")
         for path, problem in stuck.items():
             log.warning("not_deleted", file=path, error=problem)
         done.update(await db.run(upkeep.forget, gone.without(stuck), retention, now))
+        hit("clean_up_noted")
         if stuck or not gone.full:
             break
     lying = await asyncio.to_thread(upkeep.lying_for_days, files, now)

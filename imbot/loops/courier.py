@@ -61,6 +61,7 @@ class Courier:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
         await self._db.run(outbox.clear_leases)
+        hit("leases_cleared")
         while not stop.is_set():
             self._wake.clear()
             try:
@@ -142,6 +143,7 @@ class Courier:
             self._works(parcel.target)
         log.warning("not_delivered", parcel=parcel.id, kind=parcel.kind, error=str(error), cause=error.kind)
         await self._db.run(delivery.failed, parcel, error, now, self._env, self._jitter.random())
+        hit("failure_noted")
 
     def _works(self, target: str) -> None:
         if self._breakers.pop(target, None) is not None:

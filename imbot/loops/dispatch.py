@@ -66,6 +66,7 @@ class Dispatch:
             if updates:
                 hit("update_received")
                 await self._batch(updates)
+                hit("batch_taken")
                 offset = max(int(update["update_id"]) for update in updates) + 1
         if self._answers:
             await asyncio.wait(self._answers, timeout=2)

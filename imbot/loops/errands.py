@@ -130,6 +130,7 @@ class Errands:
         except DirectoryUnavailable as error:
             raise DeliveryError(str(error), kind="down") from error
         fresh = Fresh.mint(self._domain)
+        hit("person_looked_up")
         await self._db.run(checks.looked_up, parcel, chat, answer, self._clock(), self._env, fresh)
 
     async def _recheck(self, parcel: Parcel) -> None:
@@ -140,6 +141,7 @@ class Errands:
                 answer = await self._directory.look_up(person.address)
             except DirectoryUnavailable:
                 answer = None  # not absence: grace
+        hit("person_rechecked")
         await self._db.run(checks.rechecked, parcel, answer, self._clock(), self._env)
 
     async def _code(self, parcel: Parcel) -> None:
@@ -154,6 +156,7 @@ class Errands:
         }
         letter = self._our_letter("code", payload, values)
         answer = await self._send(letter)
+        hit("code_sent")
         await self._db.run(checks.code_sent, parcel, answer, self._clock(), self._env)
 
     async def _note(self, parcel: Parcel) -> None:
@@ -185,7 +188,9 @@ class Errands:
         sending = packing.backend.sending(message_id, now, parts)
         letter = habits.compose(packing.backend.profile, self._templates, packing.kind, packing.view, sending)
         fresh = Fresh.mint(self._domain)
+        hit("letter_composed")
         await self._db.run(delivery.letter_packed, parcel, packing, letter, now, self._env, fresh)
+        hit("letter_packed")
 
     async def _letter(self, parcel: Parcel) -> None:
         message_id = parcel.payload["message_id"]
@@ -197,6 +202,7 @@ class Errands:
         letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)
         answer = await self._send(letter)
         await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)
+        hit("letter_settled")
 
     async def _send(self, letter: Letter) -> str:
         data = await asyncio.to_thread(letter_to_bytes, letter)
@@ -238,6 +244,7 @@ class Errands:
         sink = self._sender.files / name
         settings = self._env.dialog
         got = await self._channels[parcel.target].download(row.vendor_id, sink, settings.max_file_bytes)
+        hit("file_down")
         reason = await asyncio.to_thread(refusal, sink, row.name, settings.refused_types)
         if reason:
             sink.unlink(missing_ok=True)
@@ -247,13 +254,14 @@ class Errands:
         await self._db.run(
             delivery.file_stored, parcel, name, got.size, got.sha256, content_type, self._clock(), self._env, fresh
         )
+        hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
         if not await self._db.read(telling.may_show, parcel):
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
-        hit("notice_sent")
+        hit("notice_settled")
 
     async def _file(self, parcel: Parcel) -> None:
         """A file that support sent. One that Telegram would not take is not even tried."""
@@ -302,6 +310,7 @@ class Errands:
     async def _show(self, parcel: Parcel, screen: Screen, edit: str) -> None:
         message_id = await self._bring(parcel, screen, edit)
         chat_key = parcel.lane.removeprefix("chat:")
+        hit("notice_sent" if parcel.kind is Kind.NOTICE else "receipt_shown")
         await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
 
     async def _bring(self, parcel: Parcel, screen: Screen, edit: str) -> str:

@@ -101,6 +101,7 @@ class Screens:
             return
         screen = screen_from_json(owed.screen)
         rendered = self._render(screen, lang)
+        hit("screen_owed")
         try:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
@@ -108,6 +109,7 @@ class Screens:
             return
         hit("screen_shown")
         await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
+        hit("screen_noted")
         if screen.retires and owed.before and owed.before != message_id:
             await self._retire(chat_key, owed.before)
 

@@ -152,6 +152,7 @@ class Watcher:
             size = letter.size or len(raw)
             if len(raw) > _BIG:
                 path = keep_blob(self._folder, raw, digest).relative_to(self._folder).as_posix()
+                hit("large_letter_filed")
             prepared.append(
                 (replace(letter, raw=b""), NewRaw(validity, uid, None if path else raw, path, size, digest))
             )
@@ -166,6 +167,7 @@ class Watcher:
                 await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
                 hit("mail_marked")
                 await self._db.run(inbox.marked, places, self._clock())
+                hit("mark_noted")
         except MailboxError as error:
             if not self._unmarked:
                 log.warning("letters_not_marked", mailbox=self._leg, error=str(error))
@@ -184,8 +186,8 @@ class Watcher:
             for task in (*others, *([] if waiting.done() else [waiting])):
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
-        if waiting.done() or waiting.cancelling():
-            await _result(waiting)
+        if (waiting.done() or waiting.cancelling()) and await _result(waiting):
+            hit("idle_woken")
 
     async def _note_success(self) -> None:
         if self._pulse.ok(self._leg):
@@ -196,13 +198,14 @@ class Watcher:
             await self._db.run(inbox.set_fact, f"{self._leg}_ok_at", now.isoformat(), now)
 
 
-async def _result(waiting: asyncio.Future[bool]) -> None:
-    """What the wait says; being woken by something else is no error."""
+async def _result(waiting: asyncio.Future[bool]) -> bool:
+    """What the wait says; being woken by something else is no error, and no news."""
     try:
-        await waiting
+        return await waiting
     except asyncio.CancelledError:
         if not waiting.cancelled():
             raise
+        return False
 
 
 def _place(validity: str, uid: str) -> Fetched:

@@ -14,6 +14,8 @@ from typing import Any
 
 import aioimaplib  # type: ignore[import-untyped]
 
+from imbot.failpoints import hit
+
 _CRLF = b"\r\n"
 _LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
@@ -67,6 +69,7 @@ class Feed:
             self._literal.write(part)
             self._missing -= len(part)
             if self._missing:
+                hit("fetch_half")
                 return len(data), command, True
             if self._answer is not None:
                 self._answer.append(self._literal.getvalue())  # no copy: the buffer becomes the bytes

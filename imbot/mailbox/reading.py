@@ -29,6 +29,7 @@ import orjson
 
 from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail
+from imbot.failpoints import hit
 from imbot.mailbox.reading_child import BY_PATH, CHUNK, FRAME, HEAD
 from imbot.mime.read import ReadLimits
 from imbot.mime.wire import mail_from_json
@@ -109,6 +110,7 @@ class Reader:
         child = await self._ready() if small else None
         sending = asyncio.create_task(_send(child, small))
         answers: list[InboundMail | LetterRefused] = []
+        hit("worker_parsing")
         try:
             for letter in letters:
                 if child is None or (not isinstance(letter, Path) and len(letter) > self._limits.size):

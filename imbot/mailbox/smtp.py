@@ -151,6 +151,7 @@ class Smtp:
             self._client = client
             await client.connect()
             await _greet(client)
+            failpoints.hit("smtp_connected")
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             self._drop()
             raise self._down(error, _Progress()) from error
@@ -179,6 +180,7 @@ class Smtp:
             client = self._client or client
             for recipient in recipients:
                 await client.rcpt(_checked(recipient))
+            failpoints.hit("smtp_rcpt")
             answer = await self._data(client, data, progress)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset(error.code)
@@ -322,6 +324,7 @@ async def _write(
     if not reading.done():
         protocol.write(b".\r\n")
         progress.dot_sent = True
+        failpoints.hit("smtp_dot")
 
 
 async def _write_chunks(

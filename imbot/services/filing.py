@@ -12,6 +12,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, Status, Ticket, may_add, may_see
+from imbot.failpoints import hit
 from imbot.mime.names import clean_file_name
 from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
@@ -122,6 +123,7 @@ def open_ticket(
     telling.put_receipt(c, ticket, now)
     _recheck(c, ticket, person, now, env)
     pack(c, ticket, "ticket", ticket.message_id, "", now, env)
+    hit("ticket_opened")
     return Happened("opened", {"ticket": ticket.id})
 
 
@@ -140,6 +142,7 @@ def add_to_ticket(
         tickets.save(c, ticket)
         telling.put_receipt(c, ticket, now)
     _recheck(c, ticket, person, now, env)
+    hit("addition_put")
     waits = pack(c, ticket, "addition", message_id, order.text, now, env, lane=lane)
     return Happened("added", telling.ticket_values(ticket) | {"waits": waits})
 

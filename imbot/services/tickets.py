@@ -23,6 +23,7 @@ from imbot.domain.tickets import (
     may_rate,
     may_withdraw,
 )
+from imbot.failpoints import hit
 from imbot.services import breaker, telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.services.filing import own_ticket, pack, take_files
@@ -53,6 +54,7 @@ def record_change(
             telling.put_notice(c, notice, ticket, f"notice:{key}:{notice.name}", now, env, enclosed)
             told = True
     telling.put_receipt(c, ticket, now)
+    hit("status_recorded")
     return told
 
 
@@ -106,6 +108,7 @@ def rate(c: Connection, person: Person | None, order: Rate, now: datetime) -> Ha
         return Happened("not_ratable", ticket_values(ticket) | {"stars": earlier.stars if earlier else None})
     ratings.rate(c, ticket.id, order.stars, rated_at or now)
     ledger.log(c, ticket.id, now, "rated", {"stars": order.stars})
+    hit("rating_stored")
     return Happened("rated", ticket_values(ticket) | {"stars": order.stars})
 
 
@@ -118,6 +121,7 @@ def complain(c: Connection, person: Person | None, order: Complain, now: datetim
         ratings.rating_words(c, ticket.id, order.text)
     ledger.log(c, ticket.id, now, "complained", {"text": order.text})
     _follow_up(c, ticket, "complaint", order.text, now, env, fresh, order.files_id)
+    hit("complaint_put")
     return Happened("complained", ticket_values(ticket))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.config_sections import Retention
+from imbot.failpoints import hit
 from imbot.store import admin, erase, files, inbox, lanes, received, sessions, signin
 from imbot.store.views import ReportRow, report_rows
 
@@ -99,6 +100,7 @@ def remove(paths: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
         try:
             for folder in folders:
                 (folder / path).unlink(missing_ok=True)
+                hit("file_cleaned")
         except OSError as error:
             stuck[path] = error.strerror or type(error).__name__
     return stuck

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.domain.errors import ConfigError
+from imbot.failpoints import hit
 from imbot.store.engine import connect, create_file, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, in_our_words
 
@@ -76,6 +77,7 @@ def _upgrade(c: Connection, path: Path) -> list[str]:
     raw = raw_connection(c)
     if raw.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         _copy(raw, path)
+        hit("migration_copied")
     raw.execute("PRAGMA foreign_keys=OFF")  # a table that is built anew would else empty its children
     c.begin()  # sends nothing, but keeps Alembic from committing on its own
     raw.execute("BEGIN IMMEDIATE")
@@ -83,6 +85,7 @@ def _upgrade(c: Connection, path: Path) -> list[str]:
         revision = _revision(raw)  # again: a second program may have been faster than our lock
         _refuse_unknown(revision, path)
         _run_alembic(c)
+        hit("migration_half")
         broken = raw.execute("PRAGMA foreign_key_check").fetchone()
         if broken:
             raise StoreError(f"the change would leave rows of {broken[0]} without their {broken[2]}")
@@ -109,6 +112,7 @@ def _copy(raw: sqlite3.Connection, path: Path) -> None:
         _new_file(unfinished)
         raw.execute("VACUUM INTO ?", (str(unfinished),))
         _sync(unfinished)
+        hit("migration_copying")
         unfinished.rename(copy)
         _sync(path.parent)
     except (OSError, sqlite3.Error) as error:

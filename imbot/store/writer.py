@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from imbot.failpoints import hit
 from imbot.store.engine import connect, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, translated
 
@@ -76,6 +77,7 @@ class Writer:
             for job in jobs:
                 self._run_in_savepoint(job, c, raw)
             raw.execute("COMMIT")
+            hit("group_committed")
         except (sqlite3.Error, _GroupLost) as error:
             self.close()
             raise _GroupLost from error
@@ -90,6 +92,7 @@ class Writer:
             if isinstance(job.error, StoreUnavailable):
                 raise _GroupLost from error  # SQLite may have ended the transaction by itself
             raw.execute("ROLLBACK TO job")
+        hit("in_transaction")
         raw.execute("RELEASE job")  # fails where the function ended the transaction
 
     def _write_alone(self, jobs: Sequence[Job]) -> None:
