@@ -3,7 +3,7 @@
 # Their system services are never started: the tests start their own servers on free ports.
 set -u
 
-packages="slapd ldap-utils dovecot-imapd dovecot-pop3d dovecot-lmtpd chromium openssl"
+packages="slapd ldap-utils dovecot-imapd dovecot-pop3d dovecot-lmtpd chromium openssl gcc libc6-dev"
 PATH="$PATH:/usr/sbin:/sbin"
 export PATH
 
@@ -14,6 +14,7 @@ is_there() {
         dovecot-imapd) test -x /usr/lib/dovecot/imap || test -x /usr/libexec/dovecot/imap ;;
         dovecot-pop3d) test -x /usr/lib/dovecot/pop3 || test -x /usr/libexec/dovecot/pop3 ;;
         dovecot-lmtpd) test -x /usr/lib/dovecot/lmtp || test -x /usr/libexec/dovecot/lmtp ;;
+        libc6-dev) test -e /usr/include/stdio.h ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
