@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,7 @@ from imbot.channels.telegram import Telegram
 from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
+from imbot.durable import write_whole
 from imbot.loops.checkup import Checkup
 from imbot.loops.cleaning import clean_up
 from imbot.loops.courier import Courier
@@ -242,12 +242,7 @@ def secret_key(root: Path) -> bytes:
     """The key that codes and links are hashed with: beside the data base, not in it; 0600, minted once."""
     path = root / "secret.key"
     if not path.exists():
-        fresh = root / f".secret-{secrets.token_hex(8)}"  # appears whole or not at all
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
+        write_whole(path, secrets.token_bytes(32))
     key = path.read_bytes()
     if len(key) < 32:
         raise ImbotError(f"{path} is damaged: put it back from a backup, or remove it (open codes and links then die)")

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "imbot").rglob("*.py"))
 
-LEAVES = {"config", "log", "templates", "mime", "failpoints"}
+LEAVES = {"config", "log", "templates", "mime", "failpoints", "durable"}
 EVERYBODY = {
     *LEAVES,
     *("domain", "dialog", "backends", "store", "services", "channels", "mailbox", "directory", "web", "loops"),
@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "dialog": {"domain", *LEAVES},
     "backends": {"domain", *LEAVES},
     "store": {"domain", *LEAVES},
-    "channels": {"domain", "config", "log", "failpoints", "dialog.screen", "dialog.render"},
-    "mailbox": {"domain", "config", "log", "failpoints", "mime"},
+    "channels": {"domain", "config", "log", "failpoints", "durable", "dialog.screen", "dialog.render"},
+    "mailbox": {"domain", "config", "log", "failpoints", "durable", "mime"},
     "directory": {"domain", "config", "log", "failpoints"},
     "services": {"domain", "dialog", "backends", "store", *LEAVES},
     "loops": {"domain", "dialog", "backends", "store", "services", *LEAVES},

@@ -29,6 +29,7 @@ from imbot.channels.telegram_http import AiohttpRequest, Call, FilePart, place_o
 from imbot.channels.telegram_wire import CHANNEL, WANTED_UPDATES, write_screen
 from imbot.dialog.render import Rendered
 from imbot.domain.errors import DeliveryError
+from imbot.durable import sync
 from imbot.failpoints import hit
 
 DOWNLOAD_SECONDS = 90.0
@@ -314,11 +315,7 @@ def _settle(out: BinaryIO) -> None:
 
 def _keep(part: Path, sink: Path) -> None:
     part.replace(sink)
-    folder = os.open(sink.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(sink.parent)
 
 
 def _type_of(head: bytes, told: str) -> str:

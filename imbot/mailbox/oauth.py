@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -30,6 +29,7 @@ import aiohttp
 import structlog
 
 from imbot.domain.errors import ImbotError, TokenError
+from imbot.durable import write_whole
 from imbot.mailbox.inbox import tls_context
 
 log = structlog.get_logger(__name__)
@@ -241,13 +241,8 @@ def _kept(file: Path | None) -> str:
 
 def _keep(file: Path, token: str) -> None:
     """Whole or not at all, for its owner only. A disk that does not take it is said, since the next start may need it."""
-    beside = file.with_name(f".{secrets.token_hex(8)}")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write(token)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
+        write_whole(file, token.encode())
     except OSError as error:
         log.error("refresh_token_not_kept", file=str(file), error=error.strerror)
 

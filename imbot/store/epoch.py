@@ -7,12 +7,12 @@ before the last as well, since a crash may fall between the commit and the file.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select, text
 
+from imbot.durable import write_whole
 from imbot.store.errors import StoreUnavailable
 from imbot.store.facts import fact, set_fact
 from imbot.store.schema import parcels
@@ -32,19 +32,8 @@ def read_mark(path: Path) -> str:
 
 def write_mark(path: Path, value: str) -> None:
     """Durable when it returns, and never half written."""
-    beside = path.with_name(path.name + ".new")
     try:
-        handle = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(value + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, f"{value}\n".encode("ascii"))
     except OSError as error:
         raise StoreUnavailable(f"cannot write {path}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.domain.errors import ConfigError
+from imbot.durable import sync
 from imbot.failpoints import hit
 from imbot.store.engine import connect, create_file, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, in_our_words
@@ -111,10 +112,10 @@ def _copy(raw: sqlite3.Connection, path: Path) -> None:
         _remove_left_over(path)
         _new_file(unfinished)
         raw.execute("VACUUM INTO ?", (str(unfinished),))
-        _sync(unfinished)
+        sync(unfinished)
         hit("migration_copying")
         unfinished.rename(copy)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, sqlite3.Error) as error:
         _remove(unfinished)
         raise StoreUnavailable(f"cannot copy the data base to {copy} before changing it: {error}") from error
@@ -144,14 +145,6 @@ def _runs(pid: str) -> bool:
 def _remove(file: Path) -> None:
     for each in (file, file.with_name(f"{file.name}-journal")):
         each.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _new_file(path: Path) -> None:

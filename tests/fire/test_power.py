@@ -93,3 +93,20 @@ def test_without_a_failure_nothing_changes(root: Path, tmp_path: Path) -> None:
     assert power.fail() == []
     assert {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     shutil.rmtree(root)
+
+
+@pytest.mark.parametrize(
+    "written", ["write_whole(Path('key'), b'new')", "secret_key(Path())", "write_mark(Path('mark'), 'new')"]
+)
+def test_what_the_product_says_is_written_outlives_a_power_failure(root: Path, tmp_path: Path, written: str) -> None:
+    power = Power(root, tmp_path / "power")
+    power.picture()
+    code = (
+        "import os, sys\nfrom pathlib import Path\nos.chdir(sys.argv[1])\nfrom imbot.app import secret_key\n"
+        f"from imbot.durable import write_whole\nfrom imbot.store.epoch import write_mark\n{written}\nos.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(root)], env={**os.environ, **power.environment}, check=False)
+    assert done.returncode == -9
+    before = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert len(before) == 2
+    assert power.fail() == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import sqlite3
 import stat
@@ -158,12 +159,7 @@ def test_a_copy_that_cannot_be_made_stops_everything(path: Path, url: str, monke
     assert schema_of(path) == before
 
 
-_KILLED_WHILE_COPYING = """
-import os, sys
-from imbot.store import migrate as module
-module._sync = lambda path: os.kill(os.getpid(), 9)
-module.migrate(sys.argv[1])
-"""
+_MIGRATE = "import sys; from imbot.store.migrate import migrate; migrate(sys.argv[1])"
 
 
 def test_a_start_that_is_killed_while_it_copies_leaves_nothing_that_looks_like_a_copy(tmp_path: Path) -> None:
@@ -174,7 +170,8 @@ def test_a_start_that_is_killed_while_it_copies_leaves_nothing_that_looks_like_a
     old.close()
     for left in ("old.db.copying.99999999", "old.db.copying.99999999-journal"):
         (tmp_path / left).write_bytes(b"of an earlier kill")
-    done = subprocess.run([sys.executable, "-c", _KILLED_WHILE_COPYING, f"sqlite:///{path}"], check=False, timeout=60)
+    env = {**os.environ, "IMBOT_FAILPOINT": "migration_copying"}
+    done = subprocess.run([sys.executable, "-c", _MIGRATE, f"sqlite:///{path}"], env=env, check=False, timeout=60)
     assert done.returncode == -9
     assert not list(tmp_path.glob("*.before-*"))
     assert migrate(f"sqlite:///{path}") == list(REVISIONS)
