@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from imbot.config_sections import Retention
+from imbot.durable import sync
 from imbot.failpoints import hit
 from imbot.store import admin, erase, files, inbox, lanes, received, sessions, signin
 from imbot.store.views import ReportRow, report_rows
@@ -93,16 +94,20 @@ def forget(c: Connection, gone: Due, retention: Retention, now: datetime) -> dic
 
 
 def remove(paths: Iterable[str], folders: Sequence[Path]) -> dict[str, str]:
-    """Delete files from the disk, outside of any transaction. A relative path is looked for in each of `folders`; a missing
-    file is no mistake. Says which stay, and why."""
-    stuck = {}
+    """Delete files from the disk for good, outside of any transaction. A relative path is looked for in each of `folders`; a
+    missing file is no mistake. Says which stay, and why."""
+    stuck, emptied = {}, set()
     for path in paths:
         try:
             for folder in folders:
                 (folder / path).unlink(missing_ok=True)
+                emptied.add((folder / path).parent)
                 hit("file_cleaned")
         except OSError as error:
             stuck[path] = error.strerror or type(error).__name__
+    for folder in emptied:  # else a power failure brings back what its row says is gone
+        if folder.is_dir():
+            sync(folder)
     return stuck
 
 

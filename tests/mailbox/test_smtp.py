@@ -338,7 +338,7 @@ async def test_a_refusal_in_the_middle_of_a_letter_counts() -> None:
         return b"250 ok\r\n" if line[:4] in {b"EHLO", b"MAIL", b"RCPT"} else b""
 
     async with ScriptedServer(b"220 hi\r\n", answer) as server:
-        smtp = Smtp(settings(server.port))
+        smtp = Smtp(settings(server.port, timeout=60))
         error = await refused(smtp, b"Subject: 2\r\n\r\n" + b"x\r\n" * 3_000_000)
         assert len(server.lines) < 3_000_000
     assert (error.kind, error.permanent, error.code) == ("refused", True, "552")
