@@ -86,9 +86,7 @@ class Person:
         await self.phone.call("edit", chat=self.chat, message=message, text=text)
 
     async def attach(self, files: list[File], caption: str = "", album: bool = False) -> None:
-        wire = [
-            {"name": f.name, "content_type": f.content_type, "data": base64.b64encode(f.data).decode()} for f in files
-        ]
+        wire = [{"name": f.name, "type": f.content_type, "data": base64.b64encode(f.data).decode()} for f in files]
         await self.phone.call("attach", chat=self.chat, files=wire, caption=caption, album=album)
 
     # --- what they wait for
