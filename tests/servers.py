@@ -167,7 +167,8 @@ def open_folder(prefix: str) -> Iterator[Path]:
 
 @dataclass
 class Slapd:
-    """An OpenLDAP server with `serverdata/seed.ldif` in it. `plain` speaks LDAP with StartTLS, `secure` LDAPS."""
+    """An OpenLDAP server with `serverdata/seed.ldif` in it, and `extra`, further LDIF. `plain` speaks LDAP with StartTLS,
+    `secure` LDAPS."""
 
     folder: Path
     certificates: Certificates
@@ -176,6 +177,7 @@ class Slapd:
     base: str = "dc=example,dc=test"
     bind_dn: str = "uid=bot,ou=people,dc=example,dc=test"
     bind_password: str = "botpw"
+    extra: str = ""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -198,8 +200,9 @@ class Slapd:
         text = (_DATA / "slapd.conf").read_text("utf-8")
         for place, value in places.items():
             text = text.replace(place, value)
-        conf, ldif, log = self.folder / "slapd.conf", _DATA / "seed.ldif", self.folder / "slapd.log"
+        conf, ldif, log = self.folder / "slapd.conf", self.folder / "seed.ldif", self.folder / "slapd.log"
         conf.write_text(text)
+        ldif.write_text((_DATA / "seed.ldif").read_text("utf-8") + "\n" + self.extra, "utf-8")
         load = [program("slapadd"), "-f", str(conf), "-l", str(ldif), "-q"]
         done = subprocess.run(load, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 0, done.stderr

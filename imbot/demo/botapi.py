@@ -16,9 +16,9 @@ from imbot.demo.botapi_checks import Params
 from imbot.demo.botapi_faults import Fault, Faults, Limits, Throttle
 from imbot.demo.botapi_files import document_json, photo_sizes
 from imbot.demo.botapi_http import Front, RunningServer, serve
-from imbot.demo.botapi_state import BotState, ChatState, Kept, StoredFile, command_entities
+from imbot.demo.botapi_state import BotState, ChatState, Kept, StoredFile, Witness, command_entities
 
-__all__ = ["BotApi", "Limits", "RunningServer", "serve"]
+__all__ = ["BotApi", "Limits", "RunningServer", "Witness", "serve"]
 
 DEMO_TOKEN = "123456789:imbot-demo-token-that-opens-nothing-00"  # noqa: S105 - a token of our own server
 
@@ -34,20 +34,31 @@ class BotApi:
         username: str = "imbot_demo_bot",
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        witness: Witness | None = None,
     ) -> None:
         self.token = token
         self.username = username
-        self.state = BotState(token, folder, username, clock)
+        self.state = BotState(token, folder, username, clock, witness)
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.faults = Faults()
-        self.throttle = Throttle(limits, time.monotonic) if limits else None
-        self.app = Front(self.state, self.faults, self.throttle, self._note_call).app()
+        self._front = Front(self.state, self.faults, None, self._note_call)
+        self.limit(limits)
+        self.app = self._front.app()
         self.app.state.on_close = self.stop
 
     def _note_call(self, method: str, params: Params) -> None:
         self.calls.append((method, dict(params.values) | {name: one.name for name, one in params.files.items()}))
         del self.calls[:-5000]
         self.state.anything.touch()
+
+    @property
+    def throttle(self) -> Throttle | None:
+        """What counts and refuses, where limits are enforced."""
+        return self._front.throttle
+
+    def limit(self, limits: Limits | None) -> None:
+        """Enforce these limits from now on, counting anew; None: no limits."""
+        self._front.throttle = Throttle(limits, time.monotonic) if limits else None
 
     def stop(self) -> None:
         """Let every long poll go. Part of closing the server."""
@@ -82,7 +93,8 @@ class BotApi:
             raise ValueError("a person can edit only their own messages")
         kept.wire["text" if "text" in kept.wire else "caption"] = text
         kept.wire["edit_date"] = int(self.state.clock())
-        self.state.push("edited_message", kept.wire)
+        update = self.state.push("edited_message", kept.wire)
+        self._tell_sent(chat_id, "edit", update, message_id, text)
 
     def press(self, chat_id: int, message_id: int, value: str) -> str:
         """The person presses a button, perhaps one that was there a week ago. Returns the callback query's id.
@@ -98,7 +110,8 @@ class BotApi:
             "chat_instance": str(chat_id),
             "data": value,
         }
-        self.state.push("callback_query", body)
+        update = self.state.push("callback_query", body)
+        self._tell_sent(chat_id, "press", update, 0, value=value, on=message_id)
         return press_id
 
     def attach(
@@ -187,7 +200,8 @@ class BotApi:
 
     @property
     def pending(self) -> list[dict[str, Any]]:
-        """Updates that the bot has not confirmed."""
+        """Updates that the bot has not confirmed, and that are not older than a day."""
+        self.state.expire()
         return list(self.state.updates)
 
     # Bad weather -------------------------------------------------------------------------------------------------
@@ -257,8 +271,24 @@ class BotApi:
             content["reply_to_message"] = copy.deepcopy(self._message(chat_id, reply_to).wire)
         kept = self.state.add_message(chat_id, content, from_bot=False)
         kept.files.extend(files)
-        self.state.push("message", kept.wire)
-        return int(kept.wire["message_id"])
+        update, number = self.state.push("message", kept.wire), int(kept.wire["message_id"])
+        words, names = content.get("text", content.get("caption", "")), [one.name for one in files]
+        self._tell_sent(chat_id, "file" if files else "message", update, number, words, files=names)
+        return number
+
+    def _tell_sent(
+        self,
+        chat: int,
+        kind: str,
+        update: int,
+        message: int,
+        text: str = "",
+        value: str = "",
+        on: int = 0,
+        files: Sequence[str] = (),
+    ) -> None:
+        facts = {"chat": chat, "kind": kind, "update": update, "message": message, "text": text}
+        self.state.hear("sent", **facts, value=value, on=on, files=list(files))
 
     def _member(self, chat_id: int, *, blocked: bool) -> None:
         chat = self.state.chats[chat_id]
@@ -273,6 +303,7 @@ class BotApi:
             "new_chat_member": status[blocked],
         }
         self.state.push("my_chat_member", body)
+        self.state.hear("blocked" if blocked else "unblocked", chat=chat_id)
 
     def _view(self, kept: Kept) -> dict[str, Any]:
         wire = kept.wire

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +49,13 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Messages a second: in all and in one chat; `burst` messages of one chat may come at once."""
+    """Messages a second: `overall` within any second, and on average in one chat, `burst` of which may come at once.
+    `penalty`: the fewest seconds for which a chat, or everything, is refused once it was."""
 
-    overall: float = 30.0
+    overall: int = 30
     chat: float = 1.0
     burst: int = 10
+    penalty: int = 1
 
 
 @dataclass(slots=True)
@@ -63,27 +66,44 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Throttle:
-    """Token buckets. `clock` is monotonic seconds."""
+    """A sliding second for everything, a token bucket for each chat. `clock` is monotonic seconds; `refused` counts the
+    calls that were."""
 
     limits: Limits
     clock: Callable[[], float]
     refused: int = 0
+    _passed: deque[float] = field(default_factory=deque)
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _held: dict[str, float] = field(default_factory=dict)
 
     def check(self, chat_id: str) -> None:
-        """Count one message to this chat, or raise 429 with `retry_after`."""
+        """Count one message to this chat, or raise 429 with `retry_after`. Until that has passed every further call is
+        refused as well, however few came since; such a call does not make it longer."""
         now = self.clock()
-        wanted = (("", self.limits.overall, self.limits.overall), (chat_id, self.limits.chat, float(self.limits.burst)))
-        waits = [self._wait(name, rate, size, now) for name, rate, size in wanted]
-        if max(waits) > 0:
-            self.refused += 1
-            seconds = max(1, math.ceil(max(waits)))
-            raise ApiError(429, f"Too Many Requests: retry after {seconds}", {"retry_after": seconds})
-        for name, _rate, _size in wanted:
-            self._buckets[name].level -= 1
+        held = max(self._held.get("", now), self._held.get(chat_id, now))
+        if held > now:
+            raise self._refusal(held - now)
+        bucket = self._bucket(chat_id, now)
+        for name, wait in (("", self._wait_for_all(now)), (chat_id, (1 - bucket.level) / self.limits.chat)):
+            if wait > 0:
+                self._held[name] = now + max(self.limits.penalty, math.ceil(wait))
+                raise self._refusal(self._held[name] - now)
+        bucket.level -= 1
+        self._passed.append(now)
 
-    def _wait(self, name: str, rate: float, size: float, now: float) -> float:
-        bucket = self._buckets.setdefault(name, _Bucket(size, now))
-        bucket.level = min(size, bucket.level + (now - bucket.at) * rate)
+    def _refusal(self, wait: float) -> ApiError:
+        self.refused += 1
+        seconds = max(1, math.ceil(wait))
+        return ApiError(429, f"Too Many Requests: retry after {seconds}", {"retry_after": seconds})
+
+    def _wait_for_all(self, now: float) -> float:
+        while self._passed and self._passed[0] <= now - 1.0:
+            self._passed.popleft()
+        return self._passed[0] + 1.0 - now if len(self._passed) >= self.limits.overall else 0.0
+
+    def _bucket(self, chat_id: str, now: float) -> _Bucket:
+        size = float(self.limits.burst)
+        bucket = self._buckets.setdefault(chat_id, _Bucket(size, now))
+        bucket.level = min(size, bucket.level + (now - bucket.at) * self.limits.chat)
         bucket.at = now
-        return 0.0 if bucket.level >= 1 else (1 - bucket.level) / rate
+        return bucket

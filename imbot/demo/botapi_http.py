@@ -23,8 +23,10 @@ from starlette.types import Receive, Scope, Send
 from imbot.demo.botapi_checks import MAX_DOWNLOAD, ApiError, Params, Upload
 from imbot.demo.botapi_faults import Fault, Faults, Throttle
 from imbot.demo.botapi_methods import METHODS, get_updates
-from imbot.demo.botapi_state import BotState
+from imbot.demo.botapi_state import BotState, Kept
 
+_Handler = Callable[[BotState, Params], Any | Awaitable[Any]]
+# What shows something in a chat; it is that which Telegram counts.
 _PACED = ("sendmessage", "sendphoto", "senddocument", "sendmediagroup", "editmessagetext", "editmessagereplymarkup")
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
 
@@ -49,6 +51,26 @@ def _misfortune(fault: Fault) -> Response:
         return Response(_PAGE.format(fault.status), status_code=fault.status, media_type="text/html")
     words = fault.description or "Internal Server Error"
     return _answer(fault.status, ApiError(fault.status, words, fault.parameters).body())
+
+
+def _meant(fault: Fault) -> ApiError:
+    """What a fault on order comes to, for the witness."""
+    why = fault.description if fault.mode == "error" else f"{fault.mode} {fault.description}".strip()
+    return ApiError(fault.status, why + (" (after)" if fault.after else ""), fault.parameters)
+
+
+def _as_shown(kept: Kept) -> dict[str, Any]:
+    wire = kept.wire
+    rows = wire.get("reply_markup", {}).get("inline_keyboard", [])
+    return {
+        "chat": wire["chat"]["id"],
+        "message": wire["message_id"],
+        "text": wire.get("text", wire.get("caption", "")),
+        "buttons": [[{"label": one["text"], "value": one.get("callback_data", "")} for one in row] for row in rows],
+        "silent": kept.silent,
+        "files": [{"name": one.name, "size": one.size} for one in kept.files],
+        "reply_to": wire.get("reply_to_message", {}).get("message_id"),
+    }
 
 
 async def read_params(request: Request) -> Params:
@@ -77,7 +99,7 @@ class Front:
     ) -> None:
         self._state = state
         self._faults = faults
-        self._throttle = throttle
+        self.throttle = throttle
         self._called = called
 
     def app(self) -> Starlette:
@@ -93,8 +115,7 @@ class Front:
             return _answer(401, ApiError(401, "Unauthorized").body())
         name = request.path_params["method"]
         method = name.lower()
-        handler: Callable[[BotState, Params], Any | Awaitable[Any]] | None
-        handler = get_updates if method == "getupdates" else METHODS.get(method)
+        handler: _Handler | None = get_updates if method == "getupdates" else METHODS.get(method)
         if handler is None:
             return _answer(404, ApiError(404, "Not Found").body())
         try:
@@ -102,19 +123,58 @@ class Front:
         except ValueError:
             return _answer(400, ApiError(400, "Bad Request: can't parse the request").body())
         self._called(name, params)
+        if method == "getupdates":
+            self._state.hear("polled", offset=params.values.get("offset"))
+        answer = await self._carried_out(request, name, params, handler)
+        if self._state.witness is not None:
+            await self._state.witness.settle()
+        return answer
+
+    async def _carried_out(self, request: Request, name: str, params: Params, handler: _Handler) -> Response:
+        method = name.lower()
         fault = self._faults.take(name)
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
         if fault is not None and fault.mode != "delay" and not fault.after:
+            self._hear_refusal(name, params, _meant(fault), ordered=True)
             return _misfortune(fault)
         try:
-            if self._throttle is not None and method in _PACED:
-                self._throttle.check(params.text("chat_id"))
+            if self.throttle is not None and method in _PACED:
+                self.throttle.check(params.text("chat_id"))
             result = handler(self._state, params)
-            answer = _answer(200, {"ok": True, "result": await result if inspect.isawaitable(result) else result})
+            result = await result if inspect.isawaitable(result) else result
+            answer = _answer(200, {"ok": True, "result": result})
         except ApiError as refused:
             answer = _answer(refused.status, refused.body())
-        return _misfortune(fault) if fault is not None and fault.after else answer
+            self._hear_refusal(name, params, refused, ordered=False)
+        else:
+            await self._hear_result(request, method, params, result)
+        if fault is None or not fault.after:
+            return answer
+        self._hear_refusal(name, params, _meant(fault), ordered=True)
+        return _misfortune(fault)
+
+    async def _hear_result(self, request: Request, method: str, params: Params, result: Any) -> None:
+        if self._state.witness is None:
+            return
+        if method == "getupdates":
+            gone = await request.is_disconnected()
+            self._state.hear("poll", offset=params.values.get("offset"), given=len(result), gone=gone)
+        elif method in _PACED:
+            for wire in result if isinstance(result, list) else [result]:
+                kept = self._state.chats[wire["chat"]["id"]].messages[wire["message_id"]]
+                self._state.hear("saw", **_as_shown(kept), edit=method.startswith("edit"))
+
+    def _hear_refusal(self, name: str, params: Params, refused: ApiError, *, ordered: bool) -> None:
+        self._state.hear(
+            "refused",
+            method=name,
+            chat=params.values.get("chat_id"),
+            status=refused.status,
+            why=refused.description,
+            retry_after=(refused.parameters or {}).get("retry_after"),
+            ordered=ordered,
+        )
 
     async def _download(self, request: Request) -> Response:
         if request.path_params["token"] != self._state.token:

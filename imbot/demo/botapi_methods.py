@@ -73,9 +73,10 @@ def edit_message_reply_markup(state: BotState, params: Params) -> Any:
 
 
 def delete_message(state: BotState, params: Params) -> Any:
-    _chat_id, chat = find_chat(state, params)
+    chat_id, chat = find_chat(state, params)
     if chat.messages.pop(params.whole("message_id"), None) is None:
         raise bad_request("message to delete not found")
+    state.hear("deleted", chat=chat_id, message=params.whole("message_id"))
     state.changes.touch()
     return True
 
@@ -95,6 +96,7 @@ def answer_callback_query(state: BotState, params: Params) -> Any:
                 "alert": params.flag("show_alert"),
             }
         )
+    state.hear("answered", chat=press.chat_id, message=press.message_id, text=params.text("text"))
     state.changes.touch()
     return True
 
@@ -155,11 +157,16 @@ def delete_webhook(state: BotState, params: Params) -> Any:
     return True
 
 
+def _pending(state: BotState) -> int:
+    state.expire()
+    return len(state.updates)
+
+
 def get_webhook_info(state: BotState, _params: Params) -> Any:
     return {
         "url": state.webhook,
         "has_custom_certificate": False,
-        "pending_update_count": len(state.updates),
+        "pending_update_count": _pending(state),
     }
 
 
@@ -187,11 +194,9 @@ async def get_updates(state: BotState, params: Params) -> Any:
     state.poller += 1
     mine = state.poller
     state.news.touch()  # an older poller wakes up and sees that it is not alone
-    offset, limit = params.whole("offset"), max(1, min(100, params.whole("limit", 100)))
-    if offset < 0:
-        del state.updates[:offset]
-    else:
-        state.updates[:] = [one for one in state.updates if one["update_id"] >= offset]
+    limit = max(1, min(100, params.whole("limit", 100)))
+    state.expire()
+    state.confirm(params.whole("offset"))
     ends = asyncio.get_running_loop().time() + max(0, min(50, params.whole("timeout")))
     while not state.updates and not state.stopping:
         left = ends - asyncio.get_running_loop().time()

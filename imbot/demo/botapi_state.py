@@ -12,8 +12,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+UPDATES_KEPT = 24 * 3600  # seconds
 _COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,32}(?:@[A-Za-z0-9_]+)?")
 
 
@@ -42,6 +43,19 @@ def image_size(data: bytes) -> tuple[int, int]:
             return max(1, width), max(1, height)
         at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
     return 320, 240
+
+
+class Witness(Protocol):
+    """Is told what happens, at the moment it does. Events and their facts: `sent` (by a person: chat, kind, update, message,
+    text, value, on, files), `saw` (a message of the bot as it now stands: chat, message, text, buttons, edit, silent, files,
+    reply_to), `answered` (a press: chat, message, text), `deleted` (by the bot: chat, message), `polled` (offset), `poll`
+    (its answer: offset, given, gone: nobody waits for it any more), `refused` (method, chat, status, why, retry_after,
+    ordered: by a fault on order), `blocked` and `unblocked` (chat), `expired` (updates)."""
+
+    def hear(self, event: str, facts: dict[str, Any]) -> None: ...
+
+    async def settle(self) -> None:
+        """What was heard is safe. Awaited before the answer to a call goes out."""
 
 
 class Signal:
@@ -149,7 +163,9 @@ class Press:
 class BotState:
     """Everything of one bot. `clock` gives Unix seconds."""
 
-    def __init__(self, token: str, folder: Path, username: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, token: str, folder: Path, username: str, clock: Callable[[], float], witness: Witness | None = None
+    ) -> None:
         self.token = token
         self.me: dict[str, Any] = {
             "id": int(token.partition(":")[0]),
@@ -161,6 +177,7 @@ class BotState:
             "supports_inline_queries": False,
         }
         self.clock = clock
+        self.witness = witness
         self.files = FileStore(folder)
         self.chats: dict[int, ChatState] = {}
         self.updates: list[dict[str, Any]] = []
@@ -174,16 +191,42 @@ class BotState:
         self.anything = Signal()
         self.changes = Signal(echo=self.anything)
         self.news = Signal()
+        self._came: dict[int, float] = {}
         self._message_ids = itertools.count(1)
         self._update_ids = itertools.count(100_001)
         self._press_ids = itertools.count(4_000_000_001)
 
-    def push(self, kind: str, body: dict[str, Any]) -> None:
-        """Queue an update, unless the bot said that it does not want this kind."""
+    def hear(self, event: str, **facts: Any) -> None:
+        if self.witness is not None:
+            self.witness.hear(event, facts)
+
+    def push(self, kind: str, body: dict[str, Any]) -> int:
+        """Queue an update and return its number; 0 where the bot said that it does not want this kind."""
+        number = 0
         if self.allowed is None or kind in self.allowed:
-            self.updates.append({"update_id": next(self._update_ids), kind: copy.deepcopy(body)})
+            number = next(self._update_ids)
+            self._came[number] = self.clock()
+            self.updates.append({"update_id": number, kind: copy.deepcopy(body)})
             self.news.touch()
         self.changes.touch()
+        return number
+
+    def expire(self) -> None:
+        """Updates that nobody confirmed within a day are gone."""
+        since = self.clock() - UPDATES_KEPT
+        old = [one["update_id"] for one in self.updates if self._came[one["update_id"]] < since]
+        if old:
+            self.updates[:] = [one for one in self.updates if one["update_id"] not in old]
+            self.hear("expired", updates=old)
+
+    def confirm(self, offset: int) -> None:
+        """Drop the updates below `offset`; a negative one keeps only the last so many."""
+        if offset < 0:
+            del self.updates[:offset]
+        else:
+            self.updates[:] = [one for one in self.updates if one["update_id"] >= offset]
+        if len(self._came) > 2 * len(self.updates) + 1000:
+            self._came = {one["update_id"]: self._came[one["update_id"]] for one in self.updates}
 
     def add_message(self, chat_id: int, content: dict[str, Any], *, from_bot: bool, silent: bool = False) -> Kept:
         """Put a message into the chat (no update yet). `content`: its text, photo, reply_markup and the like."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -17,7 +16,6 @@ from typing import Any
 Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 _LINE = 64 * 1024 * 1024  # bytes: a file of 20 MB travels in base64
-_PR_SET_PDEATHSIG = 1
 
 
 class RigError(Exception):
@@ -138,15 +136,10 @@ def announce(**ports: int) -> None:
 
 
 async def until_told_to_end(stop: asyncio.Event) -> None:
-    """Wait for `stop`, a SIGTERM, or the end of the parent: its death is a SIGTERM by the kernel, and standard input, if it
-    is a pipe, ends with it."""
+    """Wait for `stop`, a SIGTERM, or the end of the parent, with which standard input ends (a pipe that only it holds)."""
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        stop.set()  # it died before the kernel was asked
 
     def heard() -> None:
         if not os.read(0, 4096):

@@ -3,6 +3,7 @@ process cannot take back."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -20,6 +21,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._disk = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._file).st_size
@@ -33,14 +36,28 @@ class Journal:
 
     def note_all(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Several lines of one moment, on the disk together when this returns."""
+        self.write(events)
+        os.fdatasync(self._file)
+
+    def write(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """The lines are in their place, and no death of a process takes them away; only `settle` makes them outlive the
+        machine."""
         t = time.monotonic()
         lines = "".join(json.dumps({"t": t, "e": event, **fields}, default=str) + "\n" for event, fields in events)
         rest = memoryview(lines.encode())
-        if not rest:
-            return
         while rest:
             rest = rest[os.write(self._file, rest) :]
-        os.fdatasync(self._file)
+
+    async def settle(self) -> None:
+        """What was written so far is on the disk. Callers that come while the disk is busy share its next turn."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._sync())
+        await asyncio.shield(self._next)
+
+    async def _sync(self) -> None:
+        async with self._disk:
+            self._next = None
+            await asyncio.to_thread(os.fdatasync, self._file)
 
     def close(self) -> None:
         """Closing again does nothing."""
