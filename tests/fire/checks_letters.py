@@ -63,7 +63,7 @@ def no_unexcused_double_letter(journals: Journals) -> list[Finding]:
     found = []
     for message_id, letters in times.items():
         for before, after in pairwise(letters):
-            why = journals.excuse(before.t, "smtp") or _sent_again(journals, before, after)
+            why = journals.excuse(before.t, "smtp", lost=message_id) or _sent_again(journals, before, after)
             if why:
                 journals.excused[f"letter twice: {why}"] += 1
                 continue
@@ -75,7 +75,7 @@ def no_unexcused_double_letter(journals: Journals) -> list[Finding]:
 def _sent_again(journals: Journals, before: Letter, after: Letter) -> str:
     marker = journals.marker_of_token.get(before.token, "")
     presses = [
-        one for one in journals.wishes("resend") if one["of"] == marker and before.t - WINDOW <= one["t"] <= after.t
+        one for one in journals.wishes("resend") if one["of"] == marker and before.t <= one["t"] <= after.t + WINDOW
     ]
     return "sent again by the person" if presses else ""
 
@@ -96,7 +96,7 @@ def every_addition_arrives_once(journals: Journals) -> list[Finding]:
             words = f"{asked['what']} of {asked['of']}, sent at {asked['t']:.2f}: no letter bears it"
             found.append(Finding("every_addition_arrives_once", marker, words))
         found += _wrong_place(journals, asked, letters)
-    return found + _withdrawals(journals) + _uncalled_for(journals)
+    return [*found, *_withdrawals(journals), *_uncalled_for(journals)]
 
 
 def _wrong_place(journals: Journals, asked: Event, letters: Sequence[Letter]) -> Iterator[Finding]:

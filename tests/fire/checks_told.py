@@ -165,7 +165,7 @@ def _doubles(journals: Journals, marker: str, what: str, shows: Sequence[Show], 
     if len(shows) <= allowed:
         return
     for before, after in pairwise(shows):
-        why = journals.excuse(before.t, "telegram")
+        why = journals.excuse(before.t, "telegram", lost=str(before.chat))
         if why:
             journals.excused[f"told twice: {why}"] += 1
         elif allowed > 1:
@@ -226,7 +226,7 @@ def nobody_reads_anothers(journals: Journals) -> list[Finding]:
             elif said is not None and journals.owner.get(journals.about(said)) != show.chat:
                 about = f"it is about {journals.about(said)} and stands in chat {show.chat}: {show.text[:300]!r}"
                 found.append(Finding("nobody_reads_anothers", words, about))
-    return found + _strangers_letters(journals)
+    return [*found, *_strangers_letters(journals)]
 
 
 def _strangers_letters(journals: Journals) -> Iterator[Finding]:

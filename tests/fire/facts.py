@@ -15,6 +15,8 @@ from tests.fire import texts
 from tests.fire.journal import read
 
 Event = dict[str, Any]
+LEGS = ("telegram", "smtp", "imap", "ldap")
+ITSM = "itsm@helpdesk.test"
 WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
 
 
@@ -81,6 +83,7 @@ class Journals:
     itsm: Sequence[Event] = ()
     model: Sequence[Event] = ()
     nanny: Sequence[Event] = ()
+    proxy: Sequence[Event] = ()
     report: Sequence[Mapping[str, str]] | None = None
     admins: frozenset[int] = frozenset()
     serving_seconds: float = 5.0
@@ -108,7 +111,7 @@ class Journals:
     @cached_property
     def letters(self) -> list[Letter]:
         """Those for the ITSM."""
-        every = (_letter(event) for event in self.smtp if event["e"] == "accepted")
+        every = (_letter(event) for event in self.smtp if event["e"] == "accepted" and ITSM in event["rcpt"])
         return [letter for letter in every if letter.kind]
 
     @cached_property
@@ -204,29 +207,60 @@ class Journals:
 
     @cached_property
     def outages(self) -> dict[str, list[tuple[float, float]]]:
-        """Leg -> (from, to) in which the way to it was broken: `fault` and `healed` of the nanny's journal."""
-        found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        begun: dict[str, float] = {}
-        for one in self.nanny:
-            leg = one.get("leg", "")
-            if one["e"] == "fault":
-                begun.setdefault(leg, one["t"])
-            elif one["e"] == "healed":
-                for each in [leg] if leg else list(begun):
-                    if each in begun:
-                        found[each].append((begun.pop(each), one["t"]))
-        for leg, since in begun.items():
-            found[leg].append((since, float("inf")))
+        """Leg -> (from, to) in which the way to it was broken."""
+        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if one["e"] == "fault")
+        return outages([*self.nanny, *self.proxy, *sink])
+
+    def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
+        """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
+        come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back."""
+        if any(0 <= kill - t <= WINDOW for kill in self.kills):
+            return "kill"
+        if any(begin <= t + WINDOW and end >= t for begin, end in self.outages.get(leg, ())):
+            return "cut"
+        if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
+            return "answer lost"
+        return ""
+
+    @cached_property
+    def _lost_answers(self) -> dict[str, list[float]]:
+        """By Message-ID or chat: when a far end had done its part and its answer was not sent, on order."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for one in self.smtp:
+            if one["e"] == "dropped":
+                found[one["message_id"]].append(one["t"])
+        for one in self.bot:
+            if one["e"] == "refused" and "(after)" in str(one.get("why")):
+                found[str(one.get("chat"))].append(one["t"])
         return found
 
-    def excuse(self, t: float, leg: str, *, patience: float = WINDOW) -> str:
-        """Why what a far end took at `t` may honestly have been done again: a kill within the window, or the way there was
-        broken then; "" where nothing excuses it."""
-        if any(0 <= kill - t <= patience for kill in self.kills):
-            return "kill"
-        if any(begin <= t + patience and end >= t for begin, end in self.outages.get(leg, ())):
-            return "cut"
-        return ""
+
+_BREAKS = ("fault", "freeze", "slow", "refuse", "corrupt", "hang")
+_HEALS = ("healed", "heal", "thaw", "clear")
+_MOMENTS = ("cut", "corrupted")
+
+
+def outages(events: Iterable[Event]) -> dict[str, list[tuple[float, float]]]:
+    """Leg -> (from, to) by the faults that were ordered: those that last until they are healed, and those of a moment. A leg
+    that is "*" or not named is every one."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    begun: dict[str, float] = {}
+    for one in sorted(events, key=lambda event: float(event["t"])):
+        leg, t = str(one.get("leg") or "*"), float(one["t"])
+        legs = LEGS if leg == "*" else (leg,)
+        if one["e"] in _BREAKS:
+            for each in legs:
+                begun.setdefault(each, t)
+        elif one["e"] in _HEALS:
+            for each in legs:
+                if each in begun:
+                    found[each].append((begun.pop(each), t))
+        elif one["e"] in _MOMENTS:
+            for each in legs:
+                found[each].append((t, t))
+    for leg, since in begun.items():
+        found[leg].append((since, float("inf")))
+    return found
 
 
 def _letter(event: Event) -> Letter:
@@ -249,8 +283,12 @@ def _show(event: Event, known: set[tuple[int, int]]) -> Show:
 
 
 def read_journals(folder: Path, admins: Iterable[int] = (), serving_seconds: float = 5.0) -> Journals:
-    """Everything that lies in the folder; `report.csv` where there is one."""
-    table = folder / "report.csv"
+    """Everything that lies in the folder of a campaign, or in its `journals`; `report.csv` where there is one, beside the
+    journals or above."""
+    folder = folder / "journals" if (folder / "journals").is_dir() else folder
+    table = next(
+        (one for one in (folder / "report.csv", folder.parent / "report.csv") if one.exists()), folder / "none"
+    )
     report = None
     if table.exists():
         with table.open(encoding="utf-8-sig", newline="") as file:
@@ -261,6 +299,7 @@ def read_journals(folder: Path, admins: Iterable[int] = (), serving_seconds: flo
         itsm=read(folder / "itsm.jsonl"),
         model=read(folder / "model.jsonl"),
         nanny=read(folder / "nanny.jsonl"),
+        proxy=read(folder / "proxy.jsonl"),
         report=report,
         admins=frozenset(admins),
         serving_seconds=serving_seconds,

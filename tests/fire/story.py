@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fire.checker import CHECKS
-from tests.fire.facts import Finding, Journals
+from tests.fire.facts import ITSM, Finding, Journals
 
 Event = dict[str, Any]
 CHAT, OTHER = 1001, 1002
@@ -26,6 +26,7 @@ class Story:
     itsm: list[Event] = field(default_factory=list)
     model: list[Event] = field(default_factory=list)
     nanny: list[Event] = field(default_factory=list)
+    proxy: list[Event] = field(default_factory=list)
     report: list[dict[str, str]] | None = None
 
     def journals(self, **other: Any) -> Journals:
@@ -34,7 +35,7 @@ class Story:
 
         return Journals(
             sorted_(self.bot), sorted_(self.smtp), sorted_(self.itsm), sorted_(self.model), sorted_(self.nanny),
-            self.report, **other,
+            sorted_(self.proxy), self.report, **other,
         )  # fmt: skip
 
     def finds(self, check: str, **other: Any) -> list[Finding]:
@@ -72,7 +73,7 @@ class Story:
         files: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.smtp.append(
-            {"t": t, "e": "accepted", "rcpt": ["itsm@demo.local"], "message_id": message_id, "subject": subject,
+            {"t": t, "e": "accepted", "rcpt": [ITSM], "message_id": message_id, "subject": subject,
              "text": text, "files": list(files)}
         )  # fmt: skip
 

@@ -85,7 +85,7 @@ def test_a_kill_excuses_a_second_letter_only_within_a_second_behind_the_first(ki
 def test_a_cut_of_the_way_to_the_mail_server_excuses_a_second_letter(leg: str, found: int) -> None:
     story = good_day()
     story.accepted(9, request_text(ONE))
-    story.nanny += [{"t": 3, "e": "fault", "leg": leg, "what": "freeze"}, {"t": 8, "e": "healed", "leg": leg}]
+    story.proxy += [{"t": 3, "e": "freeze", "leg": leg}, {"t": 8, "e": "heal", "leg": "*"}]
     assert len(story.finds("no_unexcused_double_letter")) == found
 
 
