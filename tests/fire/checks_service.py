@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from tests.fire import texts
 from tests.fire.facts import Event, Finding, Journals
+from tests.fire.sight import is_retired
 
 
 def every_rating_kept(journals: Journals) -> list[Finding]:
@@ -37,11 +38,7 @@ def every_rating_kept(journals: Journals) -> list[Finding]:
 def every_input_answered(journals: Journals) -> list[Finding]:
     """11: behind the last thing that a chat sent something was shown there, and no walker gave up. A second tap of the same
     button and an edit may change nothing, and are answered by what was shown for what was edited or tapped first."""
-    shown: dict[int, list[float]] = defaultdict(list)
-    for event in journals.bot:
-        unchanged = event["e"] == "refused" and "not modified" in str(event.get("why", ""))
-        if (event["e"] == "saw" or unchanged) and event.get("chat") is not None:
-            shown[int(event["chat"])].append(event["t"])
+    shown = _answers(journals)
     found = []
     for chat, last in _last_inputs(journals).items():
         journals.counted["chats"] += 1
@@ -54,6 +51,23 @@ def every_input_answered(journals: Journals) -> list[Finding]:
             found.append(
                 Finding("every_input_answered", str(one["chat"]), f"gave up {one['doing']} at {one['t']:.2f}: {newest}")
             )
+    return found
+
+
+def _answers(journals: Journals) -> dict[int, list[float]]:
+    """By chat: when something was shown or edited, or what stands there was to be shown again. That an older screen loses its
+    buttons is none."""
+    found: dict[int, list[float]] = defaultdict(list)
+    before: dict[tuple[int, int], tuple[str, bool]] = {}
+    for event in journals.bot:
+        if event["e"] == "saw":
+            place = (int(event["chat"]), int(event["message"]))
+            now = (str(event["text"]), bool(event.get("buttons")))
+            if place not in before or not is_retired(*before[place], *now):
+                found[place[0]].append(event["t"])
+            before[place] = now
+        elif event["e"] == "refused" and "not modified" in str(event.get("why", "")) and event.get("chat"):
+            found[int(event["chat"])].append(event["t"])
     return found
 
 

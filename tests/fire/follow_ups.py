@@ -94,7 +94,7 @@ async def _send(person: Person, marker: str, words: str, files: list[dict[str, o
             person.asked("addition", words, of=marker, files=files or [])
             noted = True
         if person.random.random() < 0.1:
-            await person.press(button)
+            await person.press(button, at_once=True)
 
     done = await person.do(
         press,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.header import Header
+from email.message import Message
 from email.mime.application import MIMEApplication
 from email.mime.base import MIMEBase
 from email.mime.message import MIMEMessage
@@ -164,11 +165,13 @@ def bounce(request: bytes, message_id: str, office: Office, at: datetime) -> byt
     report.attach(MIMEText(f"I'm sorry to have to inform you that your message could not be delivered.\n\n<{office.itsm}>: "
                            "host mx said: 550 5.1.1 User unknown (in reply to RCPT TO command)\n"))  # fmt: skip
     status = MIMEBase("message", "delivery-status")
-    status.set_payload(
-        "Reporting-MTA: dns; mx.example.test\n\n"
-        f"Final-Recipient: rfc822; {office.itsm}\nAction: failed\nStatus: 5.1.1\n"
-        "Diagnostic-Code: smtp; 550 5.1.1 User unknown\n"
-    )
+    by, whose = Message(), Message()
+    by["Reporting-MTA"] = "dns; mx.example.test"
+    whose["Final-Recipient"] = f"rfc822; {office.itsm}"
+    whose["Action"] = "failed"
+    whose["Status"] = "5.1.1"
+    whose["Diagnostic-Code"] = "smtp; 550 5.1.1 User unknown"
+    status.set_payload([by, whose])
     report.attach(status)
 
     report.attach(MIMEMessage(message_from_bytes(request)))

@@ -3,6 +3,7 @@ have had no effect, as people do. Knows nothing but what the chat shows."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import random
 import struct
@@ -27,11 +28,13 @@ class Telephone(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: `step` until something is done again, `whole` until a person gives up; `think`: between two walks."""
+    """Seconds: `step` until something is done again, `whole` until a person gives up; `think`: between two walks, `hand`:
+    before each press and word, on the mean (a chat gets one message a second in the long run)."""
 
     step: float = 8.0
     whole: float = 120.0
     think: float = 1.5
+    hand: float = 0.4
 
 
 class GaveUp(Exception):
@@ -76,16 +79,24 @@ class Person:
 
     # --- what they do
 
+    async def _lift_a_hand(self) -> None:
+        await asyncio.sleep(min(self.random.expovariate(1 / self.patience.hand), 5 * self.patience.hand))
+
     async def say(self, text: str, reply_to: int | None = None) -> int:
+        await self._lift_a_hand()
         return int(await self.phone.call("say", chat=self.chat, text=text, reply_to=reply_to))
 
-    async def press(self, button: Button) -> None:
+    async def press(self, button: Button, *, at_once: bool = False) -> None:
+        if not at_once:
+            await self._lift_a_hand()
         await self.phone.call("press", chat=self.chat, message=button.message, value=button.value)
 
     async def edit(self, message: int, text: str) -> None:
+        await self._lift_a_hand()
         await self.phone.call("edit", chat=self.chat, message=message, text=text)
 
     async def attach(self, files: list[File], caption: str = "", album: bool = False) -> None:
+        await self._lift_a_hand()
         wire = [{"name": f.name, "type": f.content_type, "data": base64.b64encode(f.data).decode()} for f in files]
         await self.phone.call("attach", chat=self.chat, files=wire, caption=caption, album=album)
 

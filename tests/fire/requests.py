@@ -157,6 +157,7 @@ async def _answer(person: Person, plan: Plan, screen: Seen | None) -> None:
     """One step, by what the screen asks."""
     text = screen.text if screen else ""
     ways: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+        ("Проверьте заявку", lambda: _review(person, plan, screen)),
         ("Есть неотправленный черновик", lambda: _offered(person, plan, screen)),
         ("Отменено", lambda: _cancelled(person, plan, screen)),
         ("О чём заявка?", lambda: _category(person, plan, screen)),
@@ -167,7 +168,6 @@ async def _answer(person: Person, plan: Plan, screen: Seen | None) -> None:
         ("Что случилось?", lambda: _first_words(person, plan)),
         ("Телефон для этой заявки", lambda: _new_phone(person, plan)),
         ("Что изменить?", lambda: _change(person, plan, screen)),
-        ("Проверьте заявку", lambda: _review(person, plan, screen)),
     )
     for words, way in ways:
         if words in text and (plan.begun or words == "Есть неотправленный черновик"):
@@ -350,7 +350,7 @@ async def _send(person: Person, plan: Plan, screen: Seen | None) -> None:
         files = [one.note() for one in plan.files]
         person.asked("request", plan.marker, lines=lines, gone=plan.gone, files=files, caption=plan.caption)
     if plan.double:
-        await person.press(button)
+        await person.press(button, at_once=True)
 
 
 def cancelled(plan: Plan) -> Plan:

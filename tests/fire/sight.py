@@ -75,12 +75,19 @@ class ChatSight:
             for row in event.get("buttons") or ()
             for one in row
         ]
-        files = list(event.get("files") or ())
-        self.messages[number] = Seen(
-            number, str(event.get("text") or ""), buttons, self.version, old.born if old else self.version, files
-        )
+        files, text = list(event.get("files") or ()), str(event.get("text") or "")
+        if old is not None and is_retired(old.text, bool(old.buttons), text, bool(buttons)):
+            old.buttons = []
+        else:
+            born = old.born if old else self.version
+            self.messages[number] = Seen(number, text, buttons, self.version, born, files)
         done, self.changed = self.changed, asyncio.Event()
         done.set()
+
+
+def is_retired(old_text: str, old_buttons: bool, text: str, buttons: bool) -> bool:
+    """Whether an older screen has only lost its buttons: nothing was said by that."""
+    return old_buttons and not buttons and old_text == text
 
 
 class Sight:

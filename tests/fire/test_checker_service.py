@@ -105,3 +105,13 @@ def test_a_kill_at_the_end_a_second_kill_and_a_cut_are_excused() -> None:
 def test_the_time_of_an_answer_is_measured_from_each_input() -> None:
     story = good_day()
     assert answer_times(story.journals()) == [0.5, 0.5, 0.5]
+
+
+def test_that_an_older_screen_loses_its_buttons_is_no_answer() -> None:
+    story = good_day()
+    story.saw(49, 60, "Введите код", buttons=[[{"label": "Ещё раз", "value": "again"}]])
+    story.sent(50, text="ABCD2345")
+    story.saw(51, 60, "Введите код", buttons=[], edit=True)
+    assert len(story.finds("every_input_answered")) == 1
+    story.saw(52, 61, "Вход выполнен")
+    assert story.finds("every_input_answered") == []

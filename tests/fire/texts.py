@@ -65,7 +65,7 @@ REFUSALS = ("дополнить её нельзя", "Такой заявки н�
 
 
 def is_notice(text: str) -> bool:
-    return _NOTICE.match(text) is not None and not is_alert(text)
+    return _NOTICE.match(text) is not None and not is_alert(text) and REFUSALS[0] not in text
 
 
 def is_alert(text: str) -> bool:
