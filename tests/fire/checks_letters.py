@@ -9,8 +9,6 @@ from itertools import pairwise
 from tests.fire import texts
 from tests.fire.facts import WINDOW, Event, Finding, Journals, Letter
 
-_FOLLOW_UPS = ("addition", "complaint", "not_solved", "withdraw")
-
 
 def every_request_arrives(journals: Journals) -> list[Finding]:
     """1: what was sent stands at the ITSM, word for word, and nothing stands there that nobody sent."""
@@ -83,11 +81,11 @@ def _sent_again(journals: Journals, before: Letter, after: Letter) -> str:
 def every_addition_arrives_once(journals: Journals) -> list[Finding]:
     """4: additions, complaints, "not solved" and withdrawals. Excused: those that the person was told no, and those of a
     request that the ITSM ended, or never gave a number."""
-    found = []
+    found, follow_ups = [], _follow_ups(journals)
     for asked in journals.wishes("addition", "complaint", "not_solved"):
         marker = asked["marker"]
         journals.counted[f"{asked['what']}s"] += 1
-        letters = _follow_ups(journals).get(marker, [])
+        letters = follow_ups.get(marker, [])
         told_no = _told_no(journals, asked)
         if letters and told_no:
             words = f"the person was told {told_no['text'][:120]!r}, and it was sent all the same"
@@ -112,7 +110,7 @@ def _wrong_place(journals: Journals, asked: Event, letters: Sequence[Letter]) ->
 def _withdrawals(journals: Journals) -> Iterator[Finding]:
     """They bear no words of their own: they are counted by request. One that was asked twice may go twice."""
     asked = Counter(one["of"] for one in journals.wishes("withdraw"))
-    no = Counter(one["of"] for one in journals.model if one["e"] == "told_no" and one["what"] == "withdraw")
+    no = Counter(wish["of"] for wish, _ in journals.refusals if wish["what"] == "withdraw")
     sent: dict[str, set[str]] = defaultdict(set)
     for letter in journals.letters:
         if letter.kind == "withdraw":
@@ -129,35 +127,39 @@ def _withdrawals(journals: Journals) -> Iterator[Finding]:
 
 
 def _uncalled_for(journals: Journals) -> Iterator[Finding]:
+    """What was begun and never sent may go along with what was sent later; by itself it must not."""
     known = {one["marker"] for one in journals.wishes("addition", "complaint", "not_solved")}
-    for marker, letters in _follow_ups(journals).items():
-        if marker not in known:
-            words = f"a {letters[0].kind} that nobody sent: {letters[0].subject!r} at {letters[0].t:.2f}"
-            yield Finding("every_addition_arrives_once", marker, words)
+    for letter in journals.letters:
+        if letter.kind in ("addition", "complaint", "not_solved") and not known.intersection(
+            _own_markers(journals, letter)
+        ):
+            words = f"a {letter.kind} that nobody sent: {letter.subject!r} at {letter.t:.2f}"
+            yield Finding(
+                "every_addition_arrives_once", (_own_markers(journals, letter) or [letter.message_id])[0], words
+            )
 
 
 def _follow_ups(journals: Journals) -> Mapping[str, list[Letter]]:
-    """Additions, complaints and "not solved" by their own markers: those that are not their request's."""
+    """Additions, complaints and "not solved" by their own markers."""
     found: dict[str, list[Letter]] = defaultdict(list)
     for letter in journals.letters:
         if letter.kind in ("addition", "complaint", "not_solved"):
-            of = journals.marker_of_token.get(letter.token, "")
-            for marker in texts.markers(letter.own_words):
-                if marker != of and marker not in journals.requests:
-                    found[marker].append(letter)
+            for marker in _own_markers(journals, letter):
+                found[marker].append(letter)
     return found
 
 
+def _own_markers(journals: Journals, letter: Letter) -> list[str]:
+    """Those that are not its request's."""
+    of = journals.marker_of_token.get(letter.token, "")
+    return [one for one in texts.markers(letter.own_words) if one != of and one not in journals.requests]
+
+
 def _told_no(journals: Journals, asked: Event) -> Event | None:
-    """What the person saw instead of a confirmation; believed only where the chat really says so."""
-    for one in journals.model:
-        if one["e"] == "told_no" and (one["what"], one["marker"], one["of"]) == (
-            asked["what"], asked["marker"], asked["of"]) and any(
-            show.message == one["message"] and show.text == one["text"] and asked["t"] - WINDOW <= show.t <= one["t"]
-            for show in journals.shows if show.chat == one["chat"]):  # fmt: skip
-            journals.excused[f"{asked['what']} refused in the chat"] += 1
-            return one
-    return None
+    """What the person saw instead of a confirmation."""
+    told = next((no for wish, no in journals.refusals if wish is asked), None)
+    journals.excused[f"{asked['what']} refused in the chat"] += told is not None
+    return told
 
 
 def _never_can(journals: Journals, marker: str) -> bool:
@@ -177,29 +179,21 @@ def _ended(journals: Journals, marker: str) -> bool:
 
 def files_arrive(journals: Journals) -> list[Finding]:
     """13: each file stands in a letter of its request, or one of them, or the receipt, names it as left out."""
-    found = []
-    hashes: dict[str, set[str]] = defaultdict(set)
-    words: dict[str, str] = defaultdict(str)
-    for letter in journals.letters:
-        marker = journals.marker_of_token.get(letter.token, "")
-        hashes[marker] |= letter.hashes
-        words[marker] += letter.text
-    for marker, shows in journals.receipts.items():
-        words[marker] += "".join(show.text for show in shows)
+    found, follow_ups = [], _follow_ups(journals)
     for asked in journals.wishes("request", "addition"):
         marker = asked["marker"] if asked["what"] == "request" else asked["of"]
-        if not journals.request_letters.get(marker) or (asked["what"] == "addition" and _gone(journals, asked)):
+        if not journals.request_letters.get(marker) or (
+            asked["what"] == "addition" and asked["marker"] not in follow_ups
+        ):
             continue  # said by other checks
+        letters = journals.letters_of[marker]
+        words = [letter.text for letter in letters] + [show.text for show in journals.receipts.get(marker, ())]
         for file in asked.get("files", ()):
             journals.counted["files"] += 1
-            if file["sha256"] in hashes[marker]:
+            if any(file["sha256"] in letter.hashes for letter in letters):
                 continue
-            if file["name"] in words[marker] and ("Не вложено" in words[marker] or "не вошло" in words[marker]):
+            if any(file["name"] in one and ("Не вложено" in one or "не вошло" in one) for one in words):
                 journals.counted["files named as left out"] += 1
                 continue
             found.append(Finding("files_arrive", asked["marker"], f"{file['name']} stands in no letter of {marker}"))
     return found
-
-
-def _gone(journals: Journals, asked: Event) -> bool:
-    return not _follow_ups(journals).get(asked["marker"])

@@ -11,11 +11,8 @@ from tests.fire.sight import is_retired
 
 def every_rating_kept(journals: Journals) -> list[Finding]:
     """10: the last stars that a person gave stand in the report, with the words that they gave for it."""
-    stars: dict[str, Event] = {}
-    for one in journals.wishes("rating"):
-        if not any(no["e"] == "told_no" and no["what"] == "rating" and no["of"] == one["of"] and no["t"] >= one["t"]
-                   for no in journals.model):  # fmt: skip
-            stars[one["of"]] = one
+    refused = [asked for asked, _ in journals.refusals]
+    stars = {one["of"]: one for one in journals.wishes("rating") if not any(one is each for each in refused)}
     journals.counted["ratings"] += len(stars)
     if journals.report is None:
         return [Finding("every_rating_kept", "", "there is no report.csv")] if stars else []
@@ -27,8 +24,9 @@ def every_rating_kept(journals: Journals) -> list[Finding]:
         if kept != wanted:
             words = f"{wanted or 'no'} stars at {one['t']:.2f}, the report says {kept!r}"
             found.append(Finding("every_rating_kept", marker, words))
-    refused = {one["marker"] for one in journals.model if one["e"] == "told_no"}
-    complaints = {one["of"]: one["marker"] for one in journals.wishes("complaint") if one["marker"] not in refused}
+    complaints = {
+        one["of"]: one["marker"] for one in journals.wishes("complaint") if not any(one is each for each in refused)
+    }
     for of, marker in complaints.items():
         if marker not in rows.get(of, {}).get("words", ""):
             found.append(Finding("every_rating_kept", of, f"the words {marker} of its rating are not in the report"))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tests.fire import texts
 from tests.fire.expected import Course, Telling, course
-from tests.fire.facts import Event, Finding, Journals, Show
+from tests.fire.facts import Finding, Journals, Show
 
 _ADDRESS = re.compile(r"\bu(\d+)@example\.test")
 _ACTIONS = {
@@ -27,7 +27,7 @@ def no_claim_without_fact(journals: Journals) -> list[Finding]:
     """5: whatever stands in a chat about a request was true before it stood there."""
     found = []
     for show in journals.shows:
-        marker = texts.first_marker(show.text)
+        marker = journals.whose(show.text)
         if texts.is_notice(show.text) or texts.is_receipt(show.text):
             journals.counted["claims looked at"] += 1
             found += [Finding("no_claim_without_fact", marker, f"{why}, shown at {show.t:.2f}: {show.text[:300]!r}")
@@ -38,34 +38,27 @@ def no_claim_without_fact(journals: Journals) -> list[Finding]:
 
 def _untrue(journals: Journals, marker: str, show: Show) -> Iterator[str]:
     taken = [letter for letter in journals.request_letters.get(marker, ()) if letter.t <= show.t]
-    heard = [one for one in _believed(journals, marker) if one["t"] <= show.t]
+    heard = [one for one in journals.says_of.get(marker, ()) if one["t"] <= show.t]
     if texts.says_sent(show.text) and not taken:
         yield "«отправлена», but no letter was taken"
-    bounced = [one for one in journals.saying if one.get("bounce") and journals.about(one) == marker]
-    if texts.says_returned(show.text) and not any(one["t"] <= show.t for one in bounced):
+    if texts.says_returned(show.text) and not any(one.get("bounce") for one in heard):
         yield "«не дошло», but no report of the post says so"
     was, now = texts.status_in(show.text)
     for status in filter(None, (was, now)):
         if not any(one["action"] in _ACTIONS[status] for one in heard):
             yield f"it claims the status {status}, which no believed letter says"
-    numbers = {one["number"] for one in heard}
+    numbers = {one["number"] for one in heard if not one.get("bounce")}
     for number in texts.NUMBER.findall(show.text.split("\n\n")[0]):
         if number not in numbers:
             yield f"{number} was not given to it"
     claimed = texts.photos_attached(show.text) if texts.is_receipt(show.text) else 0
-    sent = [letter for letter in journals.letters if journals.marker_of_token.get(letter.token) == marker]
-    if claimed > sum(letter.files for letter in sent if letter.t <= show.t):
+    if claimed > sum(letter.files for letter in journals.letters_of.get(marker, ()) if letter.t <= show.t):
         yield f"{claimed} photos are claimed to be with letters that bear fewer"
-
-
-def _believed(journals: Journals, marker: str) -> list[Event]:
-    """From the moment when the mailbox may have had them."""
-    return [one for one in journals.saying if not one.get("forged") and journals.about(one) == marker]
 
 
 def _unsaid(journals: Journals, show: Show) -> Iterator[Finding]:
     """Words of support that nobody had said by then."""
-    said = {one["words"]: one for one in journals.saying if one.get("words")}
+    said = journals.words_said
     for words in texts.desk_markers(show.whole):
         if words not in said or said[words]["t"] > show.t:
             yield Finding(
@@ -87,7 +80,7 @@ def every_status_told(journals: Journals) -> list[Finding]:
                 )
                 found.append(Finding("every_status_told", marker, words))
             for name in telling.files:
-                if not _file_shows(journals, chat, name):
+                if not journals.file_shows.get((chat, name)):
                     found.append(
                         Finding("every_status_told", marker, f"the file {name} of {telling.action} did not come")
                     )
@@ -129,13 +122,9 @@ def _hushed(journals: Journals, marker: str, way: Course) -> bool:
     return said or way.held
 
 
-def _file_shows(journals: Journals, chat: int, name: str) -> list[Show]:
-    return [show for show in journals.shows if show.chat == chat and show.first and name in show.files]
-
-
 def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
     """7: a message of its own comes once; a second one needs a kill or a cut within the window behind the one before."""
-    found = []
+    found, files = [], journals.file_shows
     for marker, asked in journals.requests.items():
         way = course(journals.heard(marker))
         for telling in way.tellings:
@@ -144,7 +133,7 @@ def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
                 journals, marker, telling.words or telling.status, _showings(journals, marker, telling), same
             )
             for name in telling.files:
-                found += _doubles(journals, marker, name, _file_shows(journals, int(asked["chat"]), name), 1)
+                found += _doubles(journals, marker, name, files.get((int(asked["chat"]), name), []), 1)
         receipts = [show for show in journals.receipts.get(marker, ()) if _is_new_receipt(journals, show)]
         found += _doubles(journals, marker, "the receipt", receipts, 1)
     return list(dict.fromkeys(found))
@@ -157,7 +146,7 @@ def _same(one: Telling, other: Telling) -> bool:
 
 def _is_new_receipt(journals: Journals, show: Show) -> bool:
     """The first showing of a receipt in a message: the message may have been the review before."""
-    earlier = journals.receipts[texts.first_marker(show.text)]
+    earlier = journals.receipts[journals.whose(show.text)]
     return next(one for one in earlier if one.message == show.message) is show
 
 
@@ -210,7 +199,7 @@ def nobody_reads_anothers(journals: Journals) -> list[Finding]:
     """9: no marker of a person stands in another's chat or letter, no words of support in a chat that they were not for, no
     words of a forged letter anywhere."""
     found = []
-    desk: dict[str, Event] = {one["words"]: one for one in journals.saying if one.get("words")}
+    desk = journals.words_said
     for show in journals.shows:
         if show.chat in journals.admins and texts.is_alert(show.text):
             continue

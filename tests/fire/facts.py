@@ -134,6 +134,26 @@ class Journals:
         return {letter.message_id: marker for marker, found in self.request_letters.items() for letter in found}
 
     @cached_property
+    def letters_of(self) -> dict[str, list[Letter]]:
+        """By the marker of the request that they are about: all letters, the first one and what followed."""
+        found: dict[str, list[Letter]] = defaultdict(list)
+        for letter in self.letters:
+            found[self.marker_of_token.get(letter.token, "")].append(letter)
+        return found
+
+    @cached_property
+    def refusals(self) -> list[tuple[Event, Event]]:
+        """(what was asked for, what the person was told instead), where the chat really says so."""
+        found = []
+        for no in (one for one in self.model if one["e"] == "told_no"):
+            same = [one for one in self.wishes(no["what"]) if (one["of"], one["marker"]) == (no["of"], no["marker"])]
+            asked = next((one for one in reversed(same) if one["t"] <= no["t"]), None)
+            shows = self.versions.get((int(no["chat"]), int(no["message"])), ())
+            if asked and any(show.text == no["text"] and asked["t"] - WINDOW <= show.t <= no["t"] for show in shows):
+                found.append((asked, no))
+        return found
+
+    @cached_property
     def said(self) -> list[Event]:
         """What the ITSM said and the mailbox took, in order."""
         return [one for one in self.itsm if one["e"] == "said"]
@@ -142,6 +162,24 @@ class Journals:
     def saying(self) -> list[Event]:
         """The same, from the moment when the mailbox may have had it."""
         return [one for one in self.itsm if one["e"] == "saying"] or self.said
+
+    @cached_property
+    def says_of(self) -> dict[str, list[Event]]:
+        """By marker: what is no forgery, from the moment when the mailbox may have had it."""
+        found: dict[str, list[Event]] = defaultdict(list)
+        for one in self.saying:
+            if not one.get("forged"):
+                found[self.about(one)].append(one)
+        return found
+
+    @cached_property
+    def words_said(self) -> dict[str, Event]:
+        """By the marker in support's words, forged ones included: the first time."""
+        found: dict[str, Event] = {}
+        for one in self.saying:
+            if one.get("words"):
+                found.setdefault(one["words"], one)
+        return found
 
     def about(self, said: Event) -> str:
         """The marker of the request that it concerns, "" if none."""
@@ -168,18 +206,27 @@ class Journals:
                 found.append(_show(event, known))
         return found
 
-    def shows_of(self, marker: str) -> list[Show]:
-        """Messages in its owner's chat that name the request."""
-        return self._shows_of.get(marker, [])
+    @cached_property
+    def versions(self) -> dict[tuple[int, int], list[Show]]:
+        """By chat and message: how it stood, one after another."""
+        found: dict[tuple[int, int], list[Show]] = defaultdict(list)
+        for show in self.shows:
+            found[show.chat, show.message].append(show)
+        return found
 
     @cached_property
-    def _shows_of(self) -> dict[str, list[Show]]:
-        found: dict[str, list[Show]] = defaultdict(list)
+    def file_shows(self) -> dict[tuple[int, str], list[Show]]:
+        """By chat and file name: the messages that brought the file."""
+        found: dict[tuple[int, str], list[Show]] = defaultdict(list)
         for show in self.shows:
-            for marker in texts.markers(show.text):
-                if self.owner.get(marker) == show.chat:
-                    found[marker].append(show)
+            for name in show.files if show.first else ():
+                found[show.chat, name].append(show)
         return found
+
+    def whose(self, text: str) -> str:
+        """The request that a message about one names in its first line; "" where it names none."""
+        named = texts.markers(text.partition("\n")[0])
+        return next((marker for marker in named if marker in self.requests), named[0] if named else "")
 
     @cached_property
     def receipts(self) -> dict[str, list[Show]]:
@@ -187,7 +234,7 @@ class Journals:
         found: dict[str, list[Show]] = defaultdict(list)
         for show in self.shows:
             if texts.is_receipt(show.text):
-                found[texts.first_marker(show.text)].append(show)
+                found[self.whose(show.text)].append(show)
         return found
 
     @cached_property
@@ -196,7 +243,7 @@ class Journals:
         found: dict[str, list[Show]] = defaultdict(list)
         for show in self.shows:
             if show.first and texts.is_notice(show.text):
-                found[texts.first_marker(show.text)].append(show)
+                found[self.whose(show.text)].append(show)
         return found
 
     # --- what excuses

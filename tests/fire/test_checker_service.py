@@ -24,8 +24,10 @@ def test_the_last_stars_count_and_no_rating_is_none() -> None:
 def test_a_rating_that_was_refused_need_not_be_kept() -> None:
     story = good_day()
     story.asked(45, "rating", of=ONE, stars=1)
-    story.model.append({"t": 46, "e": "told_no", "what": "rating", "chat": CHAT, "marker": "", "of": ONE})
-    story.report = []
+    no = {"what": "rating", "chat": CHAT, "marker": "", "of": ONE, "message": 14, "text": "сейчас поставить нельзя"}
+    story.model.append({"t": 46, "e": "told_no", **no})
+    assert len(story.finds("every_rating_kept")) == 1  # the chat does not say so
+    story.saw(45.5, 14, "сейчас поставить нельзя")
     assert story.finds("every_rating_kept") == []
 
 
