@@ -1,0 +1,74 @@
+"""All named checks over a campaign's journals: `python -m tests.fire.checker FOLDER` prints what must not be and what was
+counted, and exits with 1 where something must not be."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.fire import checks_letters, checks_service, checks_told
+from tests.fire.facts import Finding, Journals, read_journals
+
+Check = Callable[[Journals], list[Finding]]
+
+CHECKS: Mapping[str, Check] = {
+    check.__name__: check
+    for check in (
+        checks_letters.every_request_arrives,
+        checks_letters.one_message_id,
+        checks_letters.no_unexcused_double_letter,
+        checks_letters.every_addition_arrives_once,
+        checks_told.no_claim_without_fact,
+        checks_told.every_status_told,
+        checks_told.no_unexcused_double_notice,
+        checks_told.in_order,
+        checks_told.nobody_reads_anothers,
+        checks_service.every_rating_kept,
+        checks_service.every_input_answered,
+        checks_service.serving_soon,
+        checks_letters.files_arrive,
+    )
+}
+
+
+def run_checks(journals: Journals) -> list[Finding]:
+    """What must not be, by check. What was counted and excused is in `journals` afterwards."""
+    return [finding for check in CHECKS.values() for finding in check(journals)]
+
+
+def table(journals: Journals, findings: list[Finding]) -> str:
+    """The findings of each check, what was looked at, and what the honest window excused."""
+    per_check = Counter(finding.check for finding in findings)
+    lines = [f"{number:>2} {name:<30} {per_check[name] or 'ok'}" for number, name in enumerate(CHECKS, 1)]
+    lines += ["", *(f"   {what:<40} {n}" for what, n in sorted(journals.counted.items()))]
+    lines += [f"   excused: {what:<31} {n}" for what, n in sorted(journals.excused.items()) if n]
+    lines.append(f"   {'letters to the ITSM':<40} {len(journals.letters)}")
+    lines.append(f"   {'messages shown or edited':<40} {len(journals.shows)}")
+    lines.append(f"   {'kills':<40} {len(journals.kills)}")
+    times = checks_service.answer_times(journals)
+    for name, part in (("half", 0.5), ("95 of 100", 0.95), ("all", 1.0)) if times else ():
+        lines.append(
+            f"   {'answered within, s (' + name + ')':<40} {times[min(len(times) - 1, int(part * len(times)))]:.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--admin", type=int, action="append", default=[], help="chat of an admin")
+    parser.add_argument("--serving-seconds", type=float, default=5.0)
+    given = parser.parse_args(argv)
+    journals = read_journals(given.folder, given.admin, given.serving_seconds)
+    findings = run_checks(journals)
+    for finding in findings:
+        print(f"{finding.check} {finding.about}: {finding.words}")
+    print(table(journals, findings))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Checks of what reached the ITSM: every request and addition, once, with its files, and nothing that nobody asked for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from tests.fire import texts
+from tests.fire.facts import WINDOW, Event, Finding, Journals, Letter
+
+
+def every_request_arrives(journals: Journals) -> list[Finding]:
+    """1: what was sent stands at the ITSM, word for word, and nothing stands there that nobody sent."""
+    found = []
+    for marker, asked in journals.requests.items():
+        letters = journals.request_letters.get(marker, [])
+        journals.counted["requests"] += 1
+        if not letters:
+            found.append(Finding("every_request_arrives", marker, f"sent at {asked['t']:.2f}, no letter bears it"))
+            continue
+        found += _wrong_words(asked, letters[0])
+    for marker, letters in journals.request_letters.items():
+        if marker not in journals.requests:
+            words = f"a letter that nobody sent: {letters[0].subject!r} at {letters[0].t:.2f}"
+            found.append(Finding("every_request_arrives", marker, words))
+    return found
+
+
+def _wrong_words(asked: Event, letter: Letter) -> Iterator[Finding]:
+    text = " ".join(letter.text.split())
+    for line in asked.get("lines", ()):
+        if " ".join(str(line).split()) not in text:
+            yield Finding("every_request_arrives", asked["marker"], f"its letter lacks {line!r}: {letter.text[:500]!r}")
+    for line in asked.get("gone", ()):
+        if line in text:
+            words = f"its letter bears {line!r}, which was edited away: {letter.text[:500]!r}"
+            yield Finding("every_request_arrives", asked["marker"], words)
+
+
+def one_message_id(journals: Journals) -> list[Finding]:
+    """2: one request is one letter, and so is one addition, however often it was sent."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for marker, letters in journals.request_letters.items():
+        ids[marker] = {letter.message_id for letter in letters}
+    for marker, letters in _follow_ups(journals).items():
+        ids[marker] |= {letter.message_id for letter in letters}
+    return [
+        Finding("one_message_id", marker, f"letters with {len(each)} Message-IDs: {sorted(each)}")
+        for marker, each in ids.items()
+        if len(each) > 1
+    ]
+
+
+def no_unexcused_double_letter(journals: Journals) -> list[Finding]:
+    """3: a second acceptance of a Message-ID needs a kill or a cut within the window behind the first, or a person who
+    pressed "send again"."""
+    times: dict[str, list[Letter]] = defaultdict(list)
+    for letter in journals.letters:
+        times[letter.message_id].append(letter)
+    found = []
+    for message_id, letters in times.items():
+        for before, after in pairwise(letters):
+            why = journals.excuse(before.t, "smtp", lost=message_id) or _sent_again(journals, before, after)
+            if why:
+                journals.excused[f"letter twice: {why}"] += 1
+                continue
+            words = f"accepted at {before.t:.2f} and again at {after.t:.2f}: {after.subject!r}"
+            found.append(Finding("no_unexcused_double_letter", message_id, words))
+    return found
+
+
+def _sent_again(journals: Journals, before: Letter, after: Letter) -> str:
+    marker = journals.marker_of_token.get(before.token, "")
+    presses = [
+        one for one in journals.wishes("resend") if one["of"] == marker and before.t <= one["t"] <= after.t + WINDOW
+    ]
+    return "sent again by the person" if presses else ""
+
+
+def every_addition_arrives_once(journals: Journals) -> list[Finding]:
+    """4: additions, complaints, "not solved" and withdrawals. Excused: those that the person was told no, and those of a
+    request that the ITSM ended, or never gave a number."""
+    found, follow_ups = [], _follow_ups(journals)
+    for asked in journals.wishes("addition", "complaint", "not_solved"):
+        marker = asked["marker"]
+        journals.counted[f"{asked['what']}s"] += 1
+        letters = follow_ups.get(marker, [])
+        told_no = _told_no(journals, asked)
+        if letters and told_no:
+            words = f"the person was told {told_no['text'][:120]!r}, and it was sent all the same"
+            found.append(Finding("every_addition_arrives_once", marker, words))
+        elif not letters and not told_no and not _never_can(journals, asked["of"]):
+            words = f"{asked['what']} of {asked['of']}, sent at {asked['t']:.2f}: no letter bears it"
+            found.append(Finding("every_addition_arrives_once", marker, words))
+        found += _wrong_place(journals, asked, letters)
+    return [*found, *_withdrawals(journals), *_uncalled_for(journals)]
+
+
+def _wrong_place(journals: Journals, asked: Event, letters: Sequence[Letter]) -> Iterator[Finding]:
+    for letter in letters:
+        of = journals.marker_of_token.get(letter.token, "")
+        if letter.kind != asked["what"] or of != asked["of"]:
+            words = (
+                f"{asked['what']} of {asked['of']} went as {letter.kind} of {of or letter.token}: {letter.subject!r}"
+            )
+            yield Finding("every_addition_arrives_once", asked["marker"], words)
+
+
+def _withdrawals(journals: Journals) -> Iterator[Finding]:
+    """They bear no words of their own: they are counted by request. One that was asked twice may go twice."""
+    asked = Counter(one["of"] for one in journals.wishes("withdraw"))
+    no = Counter(wish["of"] for wish, _ in journals.refusals if wish["what"] == "withdraw")
+    sent: dict[str, set[str]] = defaultdict(set)
+    for letter in journals.letters:
+        if letter.kind == "withdraw":
+            sent[journals.marker_of_token.get(letter.token, letter.token)].add(letter.message_id)
+    for marker, wanted in asked.items():
+        journals.counted["withdrawals"] += wanted
+        got = len(sent.get(marker, ()))
+        if not got and wanted > no[marker] and not _never_can(journals, marker) and not _ended(journals, marker):
+            yield Finding("every_addition_arrives_once", marker, "asked to be taken back: no letter says so")
+        elif got > wanted:
+            yield Finding("every_addition_arrives_once", marker, f"taken back {wanted} times, in {got} letters")
+    for marker in sent.keys() - asked.keys():
+        yield Finding("every_addition_arrives_once", marker, "taken back by a letter that nobody asked for")
+
+
+def _uncalled_for(journals: Journals) -> Iterator[Finding]:
+    """What was begun and never sent may go along with what was sent later; by itself it must not."""
+    known = {one["marker"] for one in journals.wishes("addition", "complaint", "not_solved")}
+    for letter in journals.letters:
+        if letter.kind in ("addition", "complaint", "not_solved") and not known.intersection(
+            _own_markers(journals, letter)
+        ):
+            words = f"a {letter.kind} that nobody sent: {letter.subject!r} at {letter.t:.2f}"
+            yield Finding(
+                "every_addition_arrives_once", (_own_markers(journals, letter) or [letter.message_id])[0], words
+            )
+
+
+def _follow_ups(journals: Journals) -> Mapping[str, list[Letter]]:
+    """Additions, complaints and "not solved" by their own markers."""
+    found: dict[str, list[Letter]] = defaultdict(list)
+    for letter in journals.letters:
+        if letter.kind in ("addition", "complaint", "not_solved"):
+            for marker in _own_markers(journals, letter):
+                found[marker].append(letter)
+    return found
+
+
+def _own_markers(journals: Journals, letter: Letter) -> list[str]:
+    """Those that are not its request's."""
+    of = journals.marker_of_token.get(letter.token, "")
+    return [one for one in texts.markers(letter.own_words) if one != of and one not in journals.requests]
+
+
+def _told_no(journals: Journals, asked: Event) -> Event | None:
+    """What the person saw instead of a confirmation."""
+    told = next((no for wish, no in journals.refusals if wish is asked), None)
+    journals.excused[f"{asked['what']} refused in the chat"] += told is not None
+    return told
+
+
+def _never_can(journals: Journals, marker: str) -> bool:
+    """No number was ever given: what follows waits for it, as the person was told."""
+    if any(one["number"] for one in journals.heard(marker)):
+        return False
+    journals.excused["waits for a number"] += 1
+    return True
+
+
+def _ended(journals: Journals, marker: str) -> bool:
+    """The wish is dropped where the ITSM ended the request before it could go."""
+    ends = [one for one in journals.heard(marker) if one["action"] in ("reject", "withdrawn", "close")]
+    journals.excused["withdrawal of what was ended"] += bool(ends)
+    return bool(ends)
+
+
+def files_arrive(journals: Journals) -> list[Finding]:
+    """13: each file stands in a letter of its request, or one of them, or the receipt, names it as left out."""
+    found, follow_ups = [], _follow_ups(journals)
+    for asked in journals.wishes("request", "addition"):
+        marker = asked["marker"] if asked["what"] == "request" else asked["of"]
+        if not journals.request_letters.get(marker) or (
+            asked["what"] == "addition" and asked["marker"] not in follow_ups
+        ):
+            continue  # said by other checks
+        letters = journals.letters_of[marker]
+        words = [letter.text for letter in letters] + [show.text for show in journals.receipts.get(marker, ())]
+        for file in asked.get("files", ()):
+            journals.counted["files"] += 1
+            if any(file["sha256"] in letter.hashes for letter in letters):
+                continue
+            if any(file["name"] in one and ("Не вложено" in one or "не вошло" in one) for one in words):
+                journals.counted["files named as left out"] += 1
+                continue
+            found.append(Finding("files_arrive", asked["marker"], f"{file['name']} stands in no letter of {marker}"))
+    return found

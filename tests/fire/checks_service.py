@@ -1,0 +1,119 @@
+"""Checks of the service: ratings are kept, every input is answered, nobody gives up, and after a kill it serves again soon."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.fire import texts
+from tests.fire.facts import Event, Finding, Journals
+from tests.fire.sight import is_retired
+
+
+def every_rating_kept(journals: Journals) -> list[Finding]:
+    """10: the last stars that a person gave stand in the report, with the words that they gave for it."""
+    refused = [asked for asked, _ in journals.refusals]
+    stars = {one["of"]: one for one in journals.wishes("rating") if not any(one is each for each in refused)}
+    journals.counted["ratings"] += len(stars)
+    if journals.report is None:
+        return [Finding("every_rating_kept", "", "there is no report.csv")] if stars else []
+    rows = {texts.first_marker(row["title"]): row for row in journals.report}
+    found = []
+    for marker, one in stars.items():
+        kept = rows.get(marker, {}).get("stars")
+        wanted = "" if one["stars"] is None else str(one["stars"])
+        if kept != wanted:
+            words = f"{wanted or 'no'} stars at {one['t']:.2f}, the report says {kept!r}"
+            found.append(Finding("every_rating_kept", marker, words))
+    complaints = {
+        one["of"]: one["marker"] for one in journals.wishes("complaint") if not any(one is each for each in refused)
+    }
+    for of, marker in complaints.items():
+        if marker not in rows.get(of, {}).get("words", ""):
+            found.append(Finding("every_rating_kept", of, f"the words {marker} of its rating are not in the report"))
+    return found
+
+
+def every_input_answered(journals: Journals) -> list[Finding]:
+    """11: behind the last thing that a chat sent something was shown there, and no walker gave up. A second tap of the same
+    button and an edit may change nothing, and are answered by what was shown for what was edited or tapped first."""
+    shown = _answers(journals)
+    found = []
+    for chat, last in _last_inputs(journals).items():
+        journals.counted["chats"] += 1
+        if not any(t >= last["t"] for t in shown[chat]):
+            words = f"{last['kind']} {last.get('text') or last.get('value')!r} at {last['t']:.2f}; nothing was shown behind it"
+            found.append(Finding("every_input_answered", str(chat), words))
+    for one in journals.model:
+        if one["e"] == "gave_up":
+            newest = one.get("newest")
+            found.append(
+                Finding("every_input_answered", str(one["chat"]), f"gave up {one['doing']} at {one['t']:.2f}: {newest}")
+            )
+    return found
+
+
+def _answers(journals: Journals) -> dict[int, list[float]]:
+    """By chat: when something was shown or edited, or what stands there was to be shown again. That an older screen loses its
+    buttons is none."""
+    found: dict[int, list[float]] = defaultdict(list)
+    before: dict[tuple[int, int], tuple[str, bool]] = {}
+    for event in journals.bot:
+        if event["e"] == "saw":
+            place = (int(event["chat"]), int(event["message"]))
+            now = (str(event["text"]), bool(event.get("buttons")))
+            if place not in before or not is_retired(*before[place], *now):
+                found[place[0]].append(event["t"])
+            before[place] = now
+        elif event["e"] == "refused" and "not modified" in str(event.get("why", "")) and event.get("chat"):
+            found[int(event["chat"])].append(event["t"])
+    return found
+
+
+def _last_inputs(journals: Journals) -> dict[int, Event]:
+    blocked = {int(one["chat"]) for one in journals.bot if one["e"] == "blocked"}
+    last: dict[int, Event] = {}
+    for event in journals.bot:
+        if event["e"] != "sent" or int(event["chat"]) in blocked or event["kind"] == "edit":
+            continue
+        chat = int(event["chat"])
+        before = last.get(chat)
+        tapped = before is not None and event["kind"] == before["kind"] == "press"
+        if tapped and before is not None and (event["on"], event["value"]) == (before["on"], before["value"]):
+            continue  # the answer to the first tap counts
+        last[chat] = event
+    return last
+
+
+def serving_soon(journals: Journals) -> list[Finding]:
+    """12: after each kill that was followed by a start, the next poll arrives soon, unless the way to Telegram was cut or it
+    was killed again before."""
+    polls = sorted(one["t"] for one in journals.bot if one["e"] == "polled")
+    starts = sorted(one["t"] for one in journals.nanny if one["e"] == "started")
+    found = []
+    for number, kill in enumerate(journals.kills):
+        following = journals.kills[number + 1] if number + 1 < len(journals.kills) else float("inf")
+        poll = next((t for t in polls if t > kill), float("inf"))
+        start = next((t for t in starts if t > kill), None)
+        if start is None or following < poll:
+            journals.excused["killed again before it served"] += start is not None
+            continue
+        if any(a <= kill + journals.serving_seconds and b >= kill for a, b in journals.outages.get("telegram", ())):
+            journals.excused["no way to Telegram after a kill"] += 1
+            continue
+        journals.counted["kills survived"] += 1
+        if poll - kill > journals.serving_seconds:
+            words = f"killed at {kill:.2f}, the next poll came {poll - kill:.2f} s later"
+            found.append(Finding("serving_soon", f"kill {number + 1}", words))
+    return found
+
+
+def answer_times(journals: Journals) -> list[float]:
+    """Seconds from each input until the next thing shown in its chat, sorted: a measure, no check."""
+    waiting: dict[int, list[float]] = defaultdict(list)
+    times = []
+    for event in journals.bot:
+        if event["e"] == "sent" and event["kind"] in ("message", "press"):
+            waiting[int(event["chat"])].append(event["t"])
+        elif event["e"] == "saw":
+            times += [event["t"] - since for since in waiting.pop(int(event["chat"]), ())]
+    return sorted(times)

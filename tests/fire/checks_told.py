@@ -1,0 +1,232 @@
+"""Checks of what persons were told: every status, once, in order, true, and nobody another's."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from tests.fire import texts
+from tests.fire.expected import Course, Telling, course
+from tests.fire.facts import Finding, Journals, Show
+
+_ADDRESS = re.compile(r"\bu(\d+)@example\.test")
+_ACTIONS = {
+    "registered": ("register",),
+    "in_progress": ("start", "reopen"),
+    "waiting": ("ask",),
+    "resolved": ("done",),
+    "closed": ("close",),
+    "rejected": ("reject",),
+    "withdrawn": ("withdrawn",),
+}
+
+
+def no_claim_without_fact(journals: Journals) -> list[Finding]:
+    """5: whatever stands in a chat about a request was true before it stood there."""
+    found = []
+    for show in journals.shows:
+        marker = journals.whose(show.text)
+        if texts.is_notice(show.text) or texts.is_receipt(show.text):
+            journals.counted["claims looked at"] += 1
+            found += [Finding("no_claim_without_fact", marker, f"{why}, shown at {show.t:.2f}: {show.text[:300]!r}")
+                      for why in _untrue(journals, marker, show)]  # fmt: skip
+        found += _unsaid(journals, show)
+    return found
+
+
+def _untrue(journals: Journals, marker: str, show: Show) -> Iterator[str]:
+    taken = [letter for letter in journals.request_letters.get(marker, ()) if letter.t <= show.t]
+    heard = [one for one in journals.says_of.get(marker, ()) if one["t"] <= show.t]
+    if texts.says_sent(show.text) and not taken:
+        yield "«отправлена», but no letter was taken"
+    if texts.says_returned(show.text) and not any(one.get("bounce") for one in heard):
+        yield "«не дошло», but no report of the post says so"
+    was, now = texts.status_in(show.text)
+    for status in filter(None, (was, now)):
+        if not any(one["action"] in _ACTIONS[status] for one in heard):
+            yield f"it claims the status {status}, which no believed letter says"
+    numbers = {one["number"] for one in heard if not one.get("bounce")}
+    for number in texts.NUMBER.findall(show.text.split("\n\n")[0]):
+        if number not in numbers:
+            yield f"{number} was not given to it"
+    claimed = texts.photos_attached(show.text) if texts.is_receipt(show.text) else 0
+    if claimed > sum(letter.files for letter in journals.letters_of.get(marker, ()) if letter.t <= show.t):
+        yield f"{claimed} photos are claimed to be with letters that bear fewer"
+
+
+def _unsaid(journals: Journals, show: Show) -> Iterator[Finding]:
+    """Words of support that nobody had said by then."""
+    said = journals.words_said
+    for words in texts.desk_markers(show.whole):
+        if words not in said or said[words]["t"] > show.t:
+            yield Finding(
+                "no_claim_without_fact", words, f"support had not said it at {show.t:.2f}: {show.text[:300]!r}"
+            )
+
+
+def every_status_told(journals: Journals) -> list[Finding]:
+    """6: each loud change and all words in a message of their own, each file, and the last status on the receipt."""
+    found = []
+    for marker, asked in journals.requests.items():
+        way = course(journals.heard(marker))
+        chat = int(asked["chat"])
+        for telling in way.tellings:
+            journals.counted["tellings"] += 1
+            if not _showings(journals, marker, telling) and not _hushed(journals, marker, way):
+                words = (
+                    f"{telling.action} ({telling.words or telling.status}) of {telling.said:.2f} was not told to {chat}"
+                )
+                found.append(Finding("every_status_told", marker, words))
+            for name in telling.files:
+                if not journals.file_shows.get((chat, name)):
+                    found.append(
+                        Finding("every_status_told", marker, f"the file {name} of {telling.action} did not come")
+                    )
+        found += _last_receipt(journals, marker, way)
+    return found
+
+
+def _last_receipt(journals: Journals, marker: str, way: Course) -> Iterator[Finding]:
+    shows = journals.receipts.get(marker, [])
+    if not shows:
+        if journals.request_letters.get(marker):
+            yield Finding("every_status_told", marker, "it has no receipt")
+        return
+    last, (since, status) = shows[-1], way.statuses[-1]
+    shown = texts.status_in(last.text)[1] or "new"
+    if shown != status:
+        words = (
+            f"its receipt ends with {shown}, the ITSM said {status} at {since:.2f}: {last.text[:200]!r} at {last.t:.2f}"
+        )
+        yield Finding("every_status_told", marker, words)
+
+
+def _showings(journals: Journals, marker: str, telling: Telling) -> list[Show]:
+    """The messages of their own that tell it."""
+    return [show for show in journals.notices.get(marker, ()) if _tells(show, telling)]
+
+
+def _tells(show: Show, telling: Telling) -> bool:
+    if telling.words and telling.words not in texts.desk_markers(show.text):
+        return False
+    return not telling.status or texts.status_in(show.text)[1] == telling.status
+
+
+def _hushed(journals: Journals, marker: str, way: Course) -> bool:
+    """Too much in ten minutes is not told each by each, and the person is told that."""
+    said = any("Остальные здесь не показываем" in one.text or "меняется слишком часто" in one.text
+               for one in journals.notices.get(marker, ()))  # fmt: skip
+    journals.excused["held back, too much at once"] += said or way.held
+    return said or way.held
+
+
+def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
+    """7: a message of its own comes once; a second one needs a kill or a cut within the window behind the one before."""
+    found, files = [], journals.file_shows
+    for marker, asked in journals.requests.items():
+        way = course(journals.heard(marker))
+        for telling in way.tellings:
+            same = sum(_same(one, telling) for one in way.tellings)
+            found += _doubles(
+                journals, marker, telling.words or telling.status, _showings(journals, marker, telling), same
+            )
+            for name in telling.files:
+                found += _doubles(journals, marker, name, files.get((int(asked["chat"]), name), []), 1)
+        receipts = [show for show in journals.receipts.get(marker, ()) if _is_new_receipt(journals, show)]
+        found += _doubles(journals, marker, "the receipt", receipts, 1)
+    return list(dict.fromkeys(found))
+
+
+def _same(one: Telling, other: Telling) -> bool:
+    """Two changes to one status without words cannot be told apart: two messages are right then."""
+    return one.words == other.words and one.status == other.status
+
+
+def _is_new_receipt(journals: Journals, show: Show) -> bool:
+    """The first showing of a receipt in a message: the message may have been the review before."""
+    earlier = journals.receipts[journals.whose(show.text)]
+    return next(one for one in earlier if one.message == show.message) is show
+
+
+def _doubles(journals: Journals, marker: str, what: str, shows: Sequence[Show], allowed: int) -> Iterator[Finding]:
+    if len(shows) <= allowed:
+        return
+    for before, after in pairwise(shows):
+        why = journals.excuse(before.t, "telegram", lost=str(before.chat))
+        if why:
+            journals.excused[f"told twice: {why}"] += 1
+        elif allowed > 1:
+            allowed -= 1
+        else:
+            words = f"{what}: message {before.message} at {before.t:.2f}, {after.message} at {after.t:.2f}: {after.text[:200]!r}"
+            yield Finding("no_unexcused_double_notice", marker, words)
+
+
+def in_order(journals: Journals) -> list[Finding]:
+    """8: what the ITSM said is told in its order; a receipt never goes back."""
+    found = []
+    for marker in journals.requests:
+        way = course(journals.heard(marker))
+        last: tuple[float, str] = (float("-inf"), "")
+        for telling in way.tellings:
+            shows = _showings(journals, marker, telling)
+            if not shows or any(_same(one, telling) and one is not telling for one in way.tellings):
+                continue
+            what = telling.words or telling.status
+            if shows[0].t < last[0]:
+                words = f"{what} was told at {shows[0].t:.2f}, before {last[1]} at {last[0]:.2f}"
+                found.append(Finding("in_order", marker, words))
+            last = max(last, (shows[0].t, what))
+        found += _receipt_goes_back(journals, marker, [status for _, status in way.statuses])
+    return found
+
+
+def _receipt_goes_back(journals: Journals, marker: str, course_of: Sequence[str]) -> Iterator[Finding]:
+    at = 0
+    for show in journals.receipts.get(marker, ()):
+        status = texts.status_in(show.text)[1] or "new"
+        while at < len(course_of) and course_of[at] != status:
+            at += 1
+        if at == len(course_of):
+            words = f"its receipt says {status} at {show.t:.2f}, behind a later status; the ITSM's course: {list(course_of)}"
+            yield Finding("in_order", marker, words)
+            return
+
+
+def nobody_reads_anothers(journals: Journals) -> list[Finding]:
+    """9: no marker of a person stands in another's chat or letter, no words of support in a chat that they were not for, no
+    words of a forged letter anywhere."""
+    found = []
+    desk = journals.words_said
+    for show in journals.shows:
+        if show.chat in journals.admins and texts.is_alert(show.text):
+            continue
+        journals.counted["messages looked at"] += 1
+        for marker in texts.markers(show.whole):
+            if journals.owner.get(marker) != show.chat:
+                words = f"it is {journals.owner.get(marker)}'s and stands in chat {show.chat}: {show.text[:300]!r}"
+                found.append(Finding("nobody_reads_anothers", marker, words))
+        for words in texts.desk_markers(show.whole):
+            said = desk.get(words)
+            if said is not None and said.get("forged"):
+                found.append(Finding("nobody_reads_anothers", words, f"a forgery was told: {show.text[:300]!r}"))
+            elif said is not None and journals.owner.get(journals.about(said)) != show.chat:
+                about = f"it is about {journals.about(said)} and stands in chat {show.chat}: {show.text[:300]!r}"
+                found.append(Finding("nobody_reads_anothers", words, about))
+    return [*found, *_strangers_letters(journals)]
+
+
+def _strangers_letters(journals: Journals) -> Iterator[Finding]:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for letter in journals.letters:
+        owner = journals.owner.get(journals.marker_of_token.get(letter.token, ""))
+        seen[letter.message_id] |= set(_ADDRESS.findall(letter.text)) - {str(owner)}
+        for marker in texts.markers(letter.text):
+            if owner is not None and journals.owner.get(marker) != owner:
+                words = f"a letter of {owner} bears the words of {journals.owner.get(marker)}: {letter.subject!r}"
+                yield Finding("nobody_reads_anothers", marker, words)
+    for message_id, strangers in seen.items():
+        if strangers:
+            yield Finding("nobody_reads_anothers", message_id, f"a letter names others: {sorted(strangers)}")

@@ -1,0 +1,153 @@
+"""The employees: many persons, each an endless row of walks drawn by chance from a seed, until they are told to stop. What
+they asked for is in model.jsonl; `counts` says how often each kind of walk came to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fire import follow_ups, requests
+from tests.fire.follow_ups import News
+from tests.fire.journal import Journal
+from tests.fire.persons import GaveUp, Markers, Patience, Person, Telephone
+from tests.fire.sight import Sight
+from tests.fire.signing_in import Codes, sign_in
+
+_MANY = 5  # open requests, above which somebody rather looks after what they have
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """`signs_in`: the chat is not linked yet."""
+
+    chat: int
+    address: str
+    signs_in: bool = False
+
+
+class Employees:
+    """All of them. `run(stop)` returns when everybody has come to the end of the walk that they were in."""
+
+    def __init__(
+        self,
+        phone: Telephone,
+        journals: Mapping[str, Path],
+        employees: Sequence[Employee],
+        seed: int,
+        patience: Patience | None = None,
+        first_marker: int = 1,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._sight = Sight(journals["botapi"])
+        self._journal = Journal(journals["model"])
+        self._codes = Codes(journals["smtp"])
+        self._employees, self._markers = list(employees), Markers(first_marker)
+        self._patience = patience or Patience()
+        self._persons = [self._person(one, phone, seed) for one in self._employees]
+
+    def _person(self, one: Employee, phone: Telephone, seed: int) -> Person:
+        rng = random.Random(f"{seed}:{one.chat}")
+        return Person(one.chat, self._sight.chat(one.chat), phone, self._journal, self._markers, rng, self._patience)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        looking = asyncio.create_task(self._sight.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one, person in zip(self._employees, self._persons, strict=True):
+                    group.create_task(self._live(one, person, stop))
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        self.counts["did it again"] = sum(person.again for person in self._persons)
+        self._journal.note("quiet")
+        self._journal.close()
+
+    async def _live(self, one: Employee, person: Person, stop: asyncio.Event) -> None:
+        await self._pause(person, stop)
+        if one.signs_in:
+            await self._try(person, "sign in", sign_in(person, one.address, self._codes))
+        while not stop.is_set():
+            await self._walk(person)
+            await self._pause(person, stop)
+
+    async def _pause(self, person: Person, stop: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(person.random.expovariate(1 / person.patience.think)):
+                await stop.wait()
+        except TimeoutError:
+            return
+
+    async def _walk(self, person: Person) -> None:
+        """What is new comes first, mostly; else something is done by chance."""
+        told = follow_ups.news(person)
+        if told and person.random.random() < 0.75:
+            return await self._react(person, person.random.choice(told))
+        open_ones = [marker for marker in person.filed if person.button("Уже не нужно", marker) is not None]
+        what = person.random.random()
+        if open_ones and (what < 0.25 or len(open_ones) >= _MANY):
+            return await self._look_after(person, person.random.choice(open_ones))
+        if what < 0.32:
+            return await self._try(person, "looked around", follow_ups.look(person))
+        return await self._file(person)
+
+    async def _file(self, person: Person) -> None:
+        plan = requests.draw(person)
+        if person.random.random() < 0.07:
+            if not await self._try(person, "cancelled", requests.file(person, requests.cancelled(plan))):
+                return
+            plan = requests.draw(person)
+        if await self._try(person, "filed", requests.file(person, plan)):
+            self.counts.update(f"filed: {trait}" for trait in plan.traits)
+
+    async def _react(self, person: Person, told: News) -> None:
+        """Once: what comes of it is there to be seen."""
+        person.answered.add(told.seen.message)
+        chance = person.random.random()
+        match told.kind:
+            case "failed":
+                await self._try(person, "sent again", follow_ups.send_again(person, told))
+            case "question":
+                await self._try(person, "answered", follow_ups.answer(person, told))
+            case _ if chance < 0.3:
+                await self._try(person, "rated 5", follow_ups.rate(person, told, 5))
+            case _ if chance < 0.4:
+                await self._try(person, "rated 3", follow_ups.rate(person, told, 3))
+            case _ if chance < 0.6:
+                await self._try(person, "rated 1", follow_ups.rate(person, told, 1))
+            case _ if chance < 0.7:
+                await self._try(person, "without rating", follow_ups.rate(person, told, None))
+            case _ if chance < 0.9:
+                await self._try(person, "not solved", follow_ups.not_solved(person, told))
+            case _:
+                self.counts["left unrated"] += 1
+
+    async def _look_after(self, person: Person, marker: str) -> None:
+        chance = person.random.random()
+        message = person.sight.find(marker, holds=lambda seen: not seen.is_dialog and not seen.files)
+        if chance < 0.3:
+            await self._try(person, "added", follow_ups.add(person, marker))
+        elif chance < 0.5 and message is not None:
+            await self._try(person, "replied", follow_ups.reply(person, message, marker))
+        elif chance < 0.75:
+            await self._try(person, "withdrew", follow_ups.withdraw(person, marker, sure=True))
+        elif chance < 0.85:
+            await self._try(person, "nearly withdrew", follow_ups.withdraw(person, marker, sure=False))
+        else:
+            await self._try(person, "looked around", follow_ups.look(person))
+
+    async def _try(self, person: Person, what: str, walk: Awaitable[object]) -> bool:
+        """The walk to its end; False where the person gave up, which is noted. A walk that says it came too late counts as
+        that."""
+        try:
+            result = await walk
+        except GaveUp as doing:
+            person.gave_up(str(doing))
+            self.counts[f"gave up: {what}"] += 1
+            return False
+        late = result is False and what not in ("cancelled", "nearly withdrew")
+        self.counts[f"{what}: too late" if late else what] += 1
+        return not late

@@ -1,0 +1,353 @@
+"""What the journals say, put in order: who asked for what, which letters were taken, what the ITSM said, what stood in which
+chat when, and when something was killed or cut. Pure; judges nothing."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.fire import texts
+from tests.fire.journal import read
+
+Event = dict[str, Any]
+LEGS = ("telegram", "smtp", "imap", "ldap")
+ITSM = "itsm@helpdesk.test"
+WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be. `check`: which; `about`: a marker, a chat; `words`: what was expected and what there is."""
+
+    check: str
+    about: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter that the sink took. `kind`: request, files, addition, complaint, not_solved, withdraw; "" for one that is not
+    for the ITSM."""
+
+    t: float
+    message_id: str
+    subject: str
+    text: str
+    kind: str
+    token: str
+    hashes: frozenset[str]
+    files: int
+    rcpt: tuple[str, ...] = ()
+
+    @property
+    def markers(self) -> list[str]:
+        return texts.markers(self.text)
+
+    @property
+    def own_words(self) -> str:
+        """What the person wrote in it; the rest of it names the request by its title."""
+        return self.text.split("\nЗаявка: ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A message of the bot as it stood from `t` on. `first`: it was new then."""
+
+    t: float
+    chat: int
+    message: int
+    text: str
+    first: bool
+    files: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """Everything of it that can be read."""
+        return "\n".join((self.text, *self.labels, *self.files))
+
+
+@dataclass(frozen=True)
+class Journals:
+    """All journals of one campaign, each in the order of its lines. `report`: rows of `imbot report --csv`, None where there
+    is none. `admins`: chats of admins, who may read alerts about any request. `excused`: what the checks let pass because of
+    the honest window, counted while they run."""
+
+    bot: Sequence[Event] = ()
+    smtp: Sequence[Event] = ()
+    itsm: Sequence[Event] = ()
+    model: Sequence[Event] = ()
+    nanny: Sequence[Event] = ()
+    proxy: Sequence[Event] = ()
+    report: Sequence[Mapping[str, str]] | None = None
+    admins: frozenset[int] = frozenset()
+    serving_seconds: float = 5.0
+    excused: Counter[str] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def asked(self) -> list[Event]:
+        return [one for one in self.model if one["e"] == "asked"]
+
+    def wishes(self, *what: str) -> list[Event]:
+        """What was asked for, of these kinds."""
+        return [one for one in self.asked if one["what"] in what]
+
+    @cached_property
+    def requests(self) -> dict[str, Event]:
+        """By marker."""
+        return {one["marker"]: one for one in self.wishes("request")}
+
+    @cached_property
+    def owner(self) -> dict[str, int]:
+        """The chat of each marker that a person ever used."""
+        return {one["marker"]: int(one["chat"]) for one in self.model if one.get("marker")}
+
+    @cached_property
+    def letters(self) -> list[Letter]:
+        """Those for the ITSM."""
+        every = (_letter(event) for event in self.smtp if event["e"] == "accepted" and ITSM in event["rcpt"])
+        return [letter for letter in every if letter.kind]
+
+    @cached_property
+    def request_letters(self) -> dict[str, list[Letter]]:
+        """By the marker of the request."""
+        found: dict[str, list[Letter]] = defaultdict(list)
+        for letter in self.letters:
+            if letter.kind == "request":
+                asked = [one for one in letter.markers if one in self.requests]
+                found[(asked or letter.markers or [letter.token])[0]].append(letter)
+        return found
+
+    @cached_property
+    def marker_of_token(self) -> dict[str, str]:
+        return {letter.token: marker for marker, found in self.request_letters.items() for letter in found}
+
+    @cached_property
+    def marker_of_letter(self) -> dict[str, str]:
+        """Message-ID of a request's letter -> its marker."""
+        return {letter.message_id: marker for marker, found in self.request_letters.items() for letter in found}
+
+    @cached_property
+    def letters_of(self) -> dict[str, list[Letter]]:
+        """By the marker of the request that they are about: all letters, the first one and what followed."""
+        found: dict[str, list[Letter]] = defaultdict(list)
+        for letter in self.letters:
+            found[self.marker_of_token.get(letter.token, "")].append(letter)
+        return found
+
+    @cached_property
+    def refusals(self) -> list[tuple[Event, Event]]:
+        """(what was asked for, what the person was told instead), where the chat really says so."""
+        found = []
+        for no in (one for one in self.model if one["e"] == "told_no"):
+            same = [one for one in self.wishes(no["what"]) if (one["of"], one["marker"]) == (no["of"], no["marker"])]
+            asked = next((one for one in reversed(same) if one["t"] <= no["t"]), None)
+            shows = self.versions.get((int(no["chat"]), int(no["message"])), ())
+            if asked and any(show.text == no["text"] and asked["t"] - WINDOW <= show.t <= no["t"] for show in shows):
+                found.append((asked, no))
+        return found
+
+    @cached_property
+    def said(self) -> list[Event]:
+        """What the ITSM said and the mailbox took, in order."""
+        return [one for one in self.itsm if one["e"] == "said"]
+
+    @cached_property
+    def saying(self) -> list[Event]:
+        """The same, from the moment when the mailbox may have had it."""
+        return [one for one in self.itsm if one["e"] == "saying"] or self.said
+
+    @cached_property
+    def says_of(self) -> dict[str, list[Event]]:
+        """By marker: what is no forgery, from the moment when the mailbox may have had it."""
+        found: dict[str, list[Event]] = defaultdict(list)
+        for one in self.saying:
+            if not one.get("forged"):
+                found[self.about(one)].append(one)
+        return found
+
+    @cached_property
+    def words_said(self) -> dict[str, Event]:
+        """By the marker in support's words, forged ones included: the first time."""
+        found: dict[str, Event] = {}
+        for one in self.saying:
+            if one.get("words"):
+                found.setdefault(one["words"], one)
+        return found
+
+    def about(self, said: Event) -> str:
+        """The marker of the request that it concerns, "" if none."""
+        return self.marker_of_letter.get(said["about"], "")
+
+    def heard(self, marker: str) -> list[Event]:
+        """The believed letters about a request, in order, each once: no forgeries, repetitions and reports of the post."""
+        return self._heard.get(marker, [])
+
+    @cached_property
+    def _heard(self) -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = defaultdict(list)
+        for one in self.said:
+            if not (one.get("forged") or one.get("repeat") or one.get("bounce")):
+                found[self.about(one)].append(one)
+        return found
+
+    @cached_property
+    def shows(self) -> list[Show]:
+        known: set[tuple[int, int]] = set()
+        found = []
+        for event in self.bot:
+            if event["e"] == "saw":
+                found.append(_show(event, known))
+        return found
+
+    @cached_property
+    def versions(self) -> dict[tuple[int, int], list[Show]]:
+        """By chat and message: how it stood, one after another."""
+        found: dict[tuple[int, int], list[Show]] = defaultdict(list)
+        for show in self.shows:
+            found[show.chat, show.message].append(show)
+        return found
+
+    @cached_property
+    def file_shows(self) -> dict[tuple[int, str], list[Show]]:
+        """By chat and file name: the messages that brought the file."""
+        found: dict[tuple[int, str], list[Show]] = defaultdict(list)
+        for show in self.shows:
+            for name in show.files if show.first else ():
+                found[show.chat, name].append(show)
+        return found
+
+    def whose(self, text: str) -> str:
+        """The request that a message about one names in its first line; "" where it names none."""
+        named = texts.markers(text.partition("\n")[0])
+        return next((marker for marker in named if marker in self.requests), named[0] if named else "")
+
+    @cached_property
+    def receipts(self) -> dict[str, list[Show]]:
+        """By the marker in their title."""
+        found: dict[str, list[Show]] = defaultdict(list)
+        for show in self.shows:
+            if texts.is_receipt(show.text):
+                found[self.whose(show.text)].append(show)
+        return found
+
+    @cached_property
+    def notices(self) -> dict[str, list[Show]]:
+        """First showings of what came by itself, by the marker in its title."""
+        found: dict[str, list[Show]] = defaultdict(list)
+        for show in self.shows:
+            if show.first and texts.is_notice(show.text):
+                found[self.whose(show.text)].append(show)
+        return found
+
+    # --- what excuses
+
+    @cached_property
+    def kills(self) -> list[float]:
+        return [one["t"] for one in self.nanny if one["e"] == "killed"]
+
+    @cached_property
+    def outages(self) -> dict[str, list[tuple[float, float]]]:
+        """Leg -> (from, to) in which the way to it was broken."""
+        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if one["e"] == "fault")
+        return outages([*self.nanny, *self.proxy, *sink])
+
+    def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
+        """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
+        come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back."""
+        if any(0 <= kill - t <= WINDOW for kill in self.kills):
+            return "kill"
+        if any(begin <= t + WINDOW and end >= t for begin, end in self.outages.get(leg, ())):
+            return "cut"
+        if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
+            return "answer lost"
+        return ""
+
+    @cached_property
+    def _lost_answers(self) -> dict[str, list[float]]:
+        """By Message-ID or chat: when a far end had done its part and its answer was not sent, on order."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for one in self.smtp:
+            if one["e"] == "dropped":
+                found[one["message_id"]].append(one["t"])
+        for one in self.bot:
+            if one["e"] == "refused" and "(after)" in str(one.get("why")):
+                found[str(one.get("chat"))].append(one["t"])
+        return found
+
+
+_BREAKS = ("fault", "freeze", "slow", "refuse", "corrupt", "hang")
+_HEALS = ("healed", "heal", "thaw", "clear")
+_MOMENTS = ("cut", "corrupted")
+
+
+def outages(events: Iterable[Event]) -> dict[str, list[tuple[float, float]]]:
+    """Leg -> (from, to) by the faults that were ordered: those that last until they are healed, and those of a moment. A leg
+    that is "*" or not named is every one."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    begun: dict[str, float] = {}
+    for one in sorted(events, key=lambda event: float(event["t"])):
+        leg, t = str(one.get("leg") or "*"), float(one["t"])
+        legs = LEGS if leg == "*" else (leg,)
+        if one["e"] in _BREAKS:
+            for each in legs:
+                begun.setdefault(each, t)
+        elif one["e"] in _HEALS:
+            for each in legs:
+                if each in begun:
+                    found[each].append((begun.pop(each), t))
+        elif one["e"] in _MOMENTS:
+            for each in legs:
+                found[each].append((t, t))
+    for leg, since in begun.items():
+        found[leg].append((since, float("inf")))
+    return found
+
+
+def _letter(event: Event) -> Letter:
+    subject, text = str(event["subject"] or ""), str(event["text"] or "")
+    files = event.get("files") or []
+    hashes = frozenset(str(one.get("sha256", "")) for one in files)
+    kind, token = texts.letter_kind(subject, text), texts.token_of(subject, text)
+    rcpt = tuple(event.get("rcpt") or ())
+    return Letter(event["t"], event["message_id"], subject, text, kind, token, hashes, len(files), rcpt)
+
+
+def _show(event: Event, known: set[tuple[int, int]]) -> Show:
+    place = (int(event["chat"]), int(event["message"]))
+    first = place not in known
+    known.add(place)
+    files = tuple(str(one.get("name", "")) for one in event.get("files") or ())
+    return Show(
+        event["t"], *place, str(event.get("text") or ""), first, files, tuple(texts.labels(event.get("buttons")))
+    )
+
+
+def read_journals(folder: Path, admins: Iterable[int] = (), serving_seconds: float = 5.0) -> Journals:
+    """Everything that lies in the folder of a campaign, or in its `journals`; `report.csv` where there is one, beside the
+    journals or above."""
+    folder = folder / "journals" if (folder / "journals").is_dir() else folder
+    table = next(
+        (one for one in (folder / "report.csv", folder.parent / "report.csv") if one.exists()), folder / "none"
+    )
+    report = None
+    if table.exists():
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            report = list(csv.DictReader(file))
+    return Journals(
+        bot=read(folder / "botapi.jsonl"),
+        smtp=read(folder / "smtp.jsonl"),
+        itsm=read(folder / "itsm.jsonl"),
+        model=read(folder / "model.jsonl"),
+        nanny=read(folder / "nanny.jsonl"),
+        proxy=read(folder / "proxy.jsonl"),
+        report=report,
+        admins=frozenset(admins),
+        serving_seconds=serving_seconds,
+    )

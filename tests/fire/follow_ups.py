@@ -1,0 +1,260 @@
+"""What an employee does with requests that exist: adds to them, answers, rates, complains, takes them back, looks at them.
+Each walk ends where it is too late for it, which is no fault of anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.fire import texts
+from tests.fire.persons import GaveUp, Person, photo
+from tests.fire.sight import Button, Seen
+
+_ADDITIONS = ("стало хуже", "теперь ещё и пахнет", "можно прийти после трёх", "инвентарный номер на наклейке стёрт")
+_REASONS = ("печатает полосами", "через час всё повторилось", "ничего не изменилось")
+_ADDING = ("нажмите «Отправить»", "Дополнение к заявке")
+_NO = tuple((words,) for words in texts.REFUSALS)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A notice that somebody may react to. `kind`: question, resolved, failed."""
+
+    kind: str
+    marker: str
+    seen: Seen
+
+
+def news(person: Person) -> list[News]:
+    """Notices with something to do that were not reacted to, newest first."""
+    found = []
+    for seen in person.sight.newest_first():
+        if seen.message in person.answered or not texts.is_notice(seen.text):
+            continue
+        marker = texts.first_marker(seen.text)
+        kind = (
+            "failed" if seen.button("Отправить ещё раз") else
+            "resolved" if seen.button("Не решено") else
+            "question" if "спрашивает" in seen.text and seen.button("Ответить") else ""
+        )  # fmt: skip
+        if marker and kind:
+            found.append(News(kind, marker, seen))
+    return found
+
+
+async def add(person: Person, marker: str, label: str = "Дополнить") -> bool:
+    """By the button; True: it was sent."""
+    before = person.sight.version
+    screen = await person.press_until(
+        lambda: person.button(label, marker),
+        lambda: _after(person, before, (*_ADDING, marker), *_NO),
+        f"adding to {marker}",
+    )
+    return _ADDING[0] in screen.text and await _gather(person, marker)
+
+
+async def reply(person: Person, seen: Seen, marker: str) -> bool:
+    """By a Telegram reply to a message about the request; True: it was sent."""
+    words = person.plan()
+    text = f"{words} {person.random.choice(_ADDITIONS)}"
+    before = person.sight.version
+    screen = await person.do(
+        lambda: person.say(text, reply_to=seen.message),
+        lambda: _after(person, before, (*_ADDING, words), *_NO),
+        f"replying to {marker}",
+    )
+    return _ADDING[0] in screen.text and await _send(person, marker, words)
+
+
+async def _gather(person: Person, marker: str) -> bool:
+    words = person.plan()
+    text = f"{words} {person.random.choice(_ADDITIONS)}"
+    await person.do(
+        lambda: person.say(text), lambda: person.screen(*_ADDING, words), f"writing what to add to {marker}"
+    )
+    files = [photo(words, 1)] if person.random.random() < 0.25 else []
+    if files:
+        await person.do(
+            lambda: person.attach(files),
+            lambda: person.screen(*_ADDING, words, "Фото: 1"),
+            f"a photo for {marker}",
+        )
+    return await _send(person, marker, words, [one.note() for one in files])
+
+
+async def _send(person: Person, marker: str, words: str, files: list[dict[str, object]] | None = None) -> bool:
+    before, noted = person.sight.version, False
+
+    async def press() -> None:
+        nonlocal noted
+        button = await person.until(lambda: _button(person.screen(*_ADDING, words), "Отправить"))
+        if button is None:
+            return
+        await person.press(button)
+        if not noted:
+            person.asked("addition", words, of=marker, files=files or [])
+            noted = True
+        if person.random.random() < 0.1:
+            await person.press(button, at_once=True)
+
+    done = await person.do(
+        press,
+        lambda: _after(person, before, ("Дополнение", "сохранено"), ("Дополнение", "отправляем"), *_NO),
+        f"sending the addition {words}",
+    )
+    if any(no in done.text for no in texts.REFUSALS):
+        person.told_no("addition", words, marker, done)
+        return False
+    return True
+
+
+async def answer(person: Person, told: News) -> bool:
+    """A question of support: by its button, or by a reply."""
+    if person.random.random() < 0.5:
+        return await reply(person, told.seen, told.marker)
+    return await add(person, told.marker, "Ответить")
+
+
+async def rate(person: Person, told: News, stars: int | None) -> bool:
+    """`stars` None: "without rating". Few stars are explained in words, mostly. True: it was taken."""
+    label = "Без оценки" if stars is None else str(stars)
+    before, noted = person.sight.version, False
+
+    async def press() -> None:
+        nonlocal noted
+        button = told.seen.button(label)
+        if button is None:
+            raise GaveUp(f"the notice of {told.marker} has no button {label}")
+        await person.press(button)
+        if not noted:
+            person.asked("rating", of=told.marker, stars=stars)
+            noted = True
+
+    def answered() -> Seen | None:
+        good = ("без оценки",) if stars is None else (f"Оценка {stars}", "записана")
+        return _after(person, before, good, *_NO)
+
+    done = await person.do(press, answered, f"rating {told.marker}")
+    if any(no in done.text for no in texts.REFUSALS):
+        person.told_no("rating", "", told.marker, done)
+        return False
+    if stars in (1, 2) and person.screen("Что пошло не так?") is not None:
+        await _complain(person, told.marker)
+    return True
+
+
+async def _complain(person: Person, marker: str) -> None:
+    if person.random.random() < 0.25:
+        before = person.sight.version
+        await person.press_until(
+            lambda: _button(person.screen("Что пошло не так?"), "Без пояснений"),
+            lambda: _after(person, before, ("записана",), ("Такой заявки",)),
+            f"no words about {marker}",
+        )
+        return
+    await _tell(person, "complaint", marker, "Что пошло не так?", "Передаём это поддержке")
+
+
+async def not_solved(person: Person, told: News) -> bool:
+    """The work is asked for again, with words; True: that was taken."""
+    before = person.sight.version
+    screen = await person.press_until(
+        lambda: told.seen.button("Не решено"),
+        lambda: _after(person, before, ("Что осталось не так?", told.marker), *_NO),
+        f"not solved: {told.marker}",
+    )
+    if any(no in screen.text for no in texts.REFUSALS):
+        return False
+    return await _tell(person, "not_solved", told.marker, "Что осталось не так?", "Попросили поддержку вернуть")
+
+
+async def _tell(person: Person, what: str, marker: str, question: str, thanks: str) -> bool:
+    """Words that are an answer by themselves. They are said once: said again, they would be something else."""
+    words, before = person.plan(), person.sight.version
+    if person.screen(question) is None:
+        return False
+    await person.say(f"{words} {person.random.choice(_REASONS)}")
+    person.asked(what, words, of=marker)
+    done = await person.until(lambda: _after(person, before, (thanks,), *_NO), person.patience.whole)
+    if done is None:
+        raise GaveUp(f"{what} {words} about {marker}")
+    if any(no in done.text for no in texts.REFUSALS):
+        person.told_no(what, words, marker, done)
+        return False
+    return True
+
+
+async def withdraw(person: Person, marker: str, sure: bool) -> bool:
+    """Not needed any more. True: it was asked for."""
+    asks, start = ("Попросить поддержку снять", marker), person.sight.version
+    screen = await person.press_until(
+        lambda: person.button("Уже не нужно", marker),
+        lambda: _after(person, start, asks, *_NO) or _details(person, start, marker),
+        f"withdrawing {marker}",
+    )
+    if not all(words in screen.text for words in asks):
+        return False
+    before, noted = person.sight.version, False
+
+    async def press() -> None:
+        nonlocal noted
+        button = await person.until(lambda: _button(person.screen(*asks), "Да, снять" if sure else "Нет, оставить"))
+        if button is None:
+            return
+        await person.press(button)
+        if sure and not noted:
+            person.asked("withdraw", of=marker)
+            noted = True
+
+    good = ("Попросили поддержку снять",) if sure else (marker,)
+    done = await person.do(press, lambda: _after(person, before, good, *_NO), f"taking back {marker}")
+    if sure and any(no in done.text for no in texts.REFUSALS):
+        person.told_no("withdraw", "", marker, done)
+        return False
+    return sure
+
+
+async def send_again(person: Person, told: News) -> bool:
+    """What failed for good is sent once more."""
+    before = person.sight.version
+    button = told.seen.button("Отправить ещё раз")
+
+    async def press() -> None:
+        if button is not None:
+            await person.press(button)
+            person.asked("resend", of=told.marker)
+
+    done = await person.do(press, lambda: _after(person, before, ("ещё раз",), *_NO), f"sending {told.marker} again")
+    return "отправляем ещё раз" in done.text
+
+
+async def look(person: Person) -> None:
+    """My tickets, one of them, and back."""
+    before = person.sight.version
+    await person.do(
+        lambda: person.say("/mytickets"),
+        lambda: _after(person, before, ("Мои заявки",), ("Заявок пока нет",)),
+        "my tickets",
+    )
+    screen = person.screen("Мои заявки")
+    lines = [one for one in screen.buttons if one.value.startswith("t:")] if screen else []
+    if lines:
+        chosen, before = person.random.choice(lines), person.sight.version
+        await person.do(lambda: person.press(chosen), lambda: _after(person, before, ()), "one of my tickets")
+
+
+def _button(seen: Seen | None, label: str) -> Button | None:
+    return seen.button(label) if seen else None
+
+
+def _details(person: Person, version: int, marker: str) -> Seen | None:
+    """The ticket itself is shown where it cannot be taken back any more."""
+    screen = _after(person, version, (marker,))
+    return screen if screen is not None and screen.button("К списку") else None
+
+
+def _after(person: Person, version: int, *wanted: tuple[str, ...]) -> Seen | None:
+    """The dialog's screen, if it changed after `version` and bears all words of one of `wanted`."""
+    screen = person.screen()
+    if screen is None or screen.version <= version:
+        return None
+    return screen if any(all(word in screen.text for word in words) for words in wanted) else None

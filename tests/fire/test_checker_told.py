@@ -1,0 +1,224 @@
+"""The checks of what persons are told find what is wrong, and nothing where all is well."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fire.checker import CHECKS
+from tests.fire.story import CHAT, NAMED, NUMBER, ONE, OTHER, TITLE, TWO, Story, good_day, request_text
+
+DONE = f"Заявка {NAMED}: была в работе, теперь выполнена.\nПоддержка пишет: «desk0000001 готово»."
+
+
+def test_sent_is_claimed_too_early() -> None:
+    story = good_day()
+    story.saw(3.6, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Поддержка ещё не подтвердила; номер придёт сюда.")
+    assert [one.about for one in story.finds("no_claim_without_fact")] == [ONE]
+
+
+def test_a_status_is_claimed_too_early_on_a_receipt_or_in_a_notice() -> None:
+    for text in (f"{TITLE}\nЗаявка {NUMBER} выполнена.", DONE.replace("desk0000001", "всё")):
+        story = good_day()
+        story.saw(25, 14, text)
+        assert [one.about for one in story.finds("no_claim_without_fact")] == [ONE], text
+
+
+def test_what_a_status_was_before_is_a_claim_too() -> None:
+    story = good_day()
+    story.drop("itsm", lambda one: one["action"] == "start")
+    found = story.finds("no_claim_without_fact")
+    assert all("in_progress" in one.words for one in found)
+    assert any("была в работе" in one.words for one in found)
+
+
+def test_a_forged_letter_is_no_fact() -> None:
+    story = good_day()
+    for one in story.itsm:
+        one["forged"] = one["action"] == "done"
+    assert story.finds("no_claim_without_fact")
+
+
+def test_a_number_of_another_request_is_found() -> None:
+    story = good_day()
+    story.saw(12, 14, f"Заявка IM-CL-9 «{TITLE}» принята.")
+    assert ["IM-CL-9" in one.words for one in story.finds("no_claim_without_fact")] == [True]
+
+
+def test_a_bounce_is_claimed_only_where_there_was_one() -> None:
+    story = good_day()
+    story.saw(6, 14, f"Пришло сообщение, что письмо по заявке «{TITLE}» до поддержки не дошло. Всё сохранено.")
+    assert len(story.finds("no_claim_without_fact")) == 1
+    story.said(5, "bounce", bounce=True, number="")
+    assert story.finds("no_claim_without_fact") == []
+
+
+def test_photos_are_claimed_only_with_letters_that_bear_them() -> None:
+    story = good_day()
+    story.saw(4.6, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Номер придёт сюда.\nПриложено 2 фото.")
+    assert len(story.finds("no_claim_without_fact")) == 1
+    story.smtp[0]["files"] = [{"sha256": "a"}, {"sha256": "b"}]
+    assert story.finds("no_claim_without_fact") == []
+
+
+def test_words_that_support_never_said_are_found() -> None:
+    story = good_day()
+    story.saw(12, 14, f"По заявке {NAMED} поддержка пишет:\n«desk0000077»")
+    assert [one.about for one in story.finds("no_claim_without_fact")] == ["desk0000077"]
+
+
+def test_a_fact_counts_from_when_the_mailbox_may_have_had_it() -> None:
+    story = good_day()
+    story.drop("bot", lambda one: one.get("message") == 12)
+    story.saw(29.95, 12, DONE)  # the letter was on its way since 29.9
+    assert story.finds("no_claim_without_fact") == []
+
+
+@pytest.mark.parametrize("message", [11, 12])
+def test_a_status_that_was_not_told_is_found(message: int) -> None:
+    story = good_day()
+    story.drop("bot", lambda one: one.get("message") == message)
+    assert [one.about for one in story.finds("every_status_told")] == [ONE]
+
+
+def test_a_receipt_that_stays_behind_is_found() -> None:
+    story = good_day()
+    story.drop("bot", lambda one: one.get("text", "").endswith("выполнена."))
+    assert ["receipt" in one.words for one in story.finds("every_status_told")] == [True]
+
+
+def test_a_request_without_a_receipt_is_found() -> None:
+    story = good_day()
+    story.drop("bot", lambda one: one.get("message") == 10)
+    assert ["no receipt" in one.words for one in story.finds("every_status_told")] == [True]
+
+
+def test_work_that_goes_on_needs_no_message_of_its_own() -> None:
+    story = good_day()
+    story.drop("bot", lambda one: "в работе. Обещают" in one.get("text", ""))  # the receipt skipped it
+    assert story.finds("every_status_told") == []
+
+
+def test_repeated_older_and_forged_letters_need_not_be_told() -> None:
+    story = good_day()
+    story.said(32, "done", "desk0000001", repeat=True)
+    story.said(33, "register", at=9)
+    story.said(34, "reject", "desk0000005", forged=True)
+    assert story.finds("every_status_told") == []
+
+
+def test_words_of_a_comment_and_its_file_must_come() -> None:
+    story = good_day()
+    story.said(15, "comment", "desk0000003", files=["desk0000003.txt"])
+    assert len(story.finds("every_status_told")) == 2
+    story.saw(15.5, 20, f"По заявке {NAMED} поддержка пишет:\n«desk0000003 смотрите»")
+    story.saw(15.6, 21, "Файл поддержки по заявке", files=[{"name": "desk0000003.txt", "size": 9}])
+    assert story.finds("every_status_told") == []
+
+
+def test_the_details_of_a_ticket_are_no_notice() -> None:
+    story = good_day()
+    story.said(15, "comment", "desk0000003")
+    story.saw(15.5, 20, f"{TITLE}\n{NUMBER}, принята.\n09:20: поддержка пишет: «desk0000003»")
+    assert len(story.finds("every_status_told")) == 1
+
+
+def test_a_notice_told_twice_is_found_unless_a_kill_came_right_behind_the_first() -> None:
+    story = good_day()
+    story.saw(35, 15, DONE)
+    assert [one.about for one in story.finds("no_unexcused_double_notice")] == [ONE]
+    story.nanny.append({"t": 31.5, "e": "killed", "failpoint": "notice_sent", "pid": 1})
+    journals = story.journals()
+    assert CHECKS["no_unexcused_double_notice"](journals) == []
+    assert journals.excused["told twice: kill"] == 1
+    story.saw(36, 16, DONE)
+    assert len(story.finds("no_unexcused_double_notice")) == 1
+
+
+def test_a_message_that_is_edited_is_no_second_one() -> None:
+    story = good_day()
+    story.saw(35, 12, DONE, edit=True)
+    assert story.finds("no_unexcused_double_notice") == []
+
+
+def test_two_questions_with_words_of_their_own_are_two_messages() -> None:
+    story = Story()
+    story.asked(1, "request", ONE)
+    story.accepted(2, request_text(ONE))
+    for t, words in ((10, "desk0000004"), (20, "desk0000005")):
+        story.said(t, "ask", words)
+        story.saw(t + 1, t, f"Заявка {NAMED} ждёт вашего ответа.\nПоддержка спрашивает: «{words}?»")
+    assert story.finds("no_unexcused_double_notice") == []
+
+
+def test_a_second_receipt_is_found() -> None:
+    story = good_day()
+    story.saw(5, 17, f"{TITLE}\nЗаявка сохранена и уже отправляется в поддержку.")
+    assert ["receipt" in one.words for one in story.finds("no_unexcused_double_notice")] == [True]
+
+
+def test_done_told_before_registered_is_found() -> None:
+    story = good_day()
+    story.drop("bot", lambda one: one.get("message") == 11)
+    story.saw(33, 11, f"Заявка {NAMED} принята. Обещают к 18:00.")
+    assert [one.about for one in story.finds("in_order")] == [ONE]
+
+
+def test_a_receipt_that_goes_back_is_found() -> None:
+    story = good_day()
+    story.saw(32, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Обещают к 18:00.", edit=True)
+    assert ["goes back" in one.words or "behind" in one.words for one in story.finds("in_order")] == [True]
+
+
+def test_work_taken_up_again_may_be_done_twice() -> None:
+    story = good_day()
+    story.said(50, "reopen", "desk0000006")
+    story.saw(51, 30, f"Заявка {NAMED}: была выполнена, теперь в работе.\nПоддержка пишет: «desk0000006».")
+    story.saw(51.1, 10, f"{TITLE}\nЗаявка {NUMBER} в работе.", edit=True)
+    story.said(60, "done", "desk0000007")
+    story.saw(61, 31, f"Заявка {NAMED}: была в работе, теперь выполнена.\nПоддержка пишет: «desk0000007».")
+    story.saw(61.1, 10, f"{TITLE}\nЗаявка {NUMBER} выполнена.", edit=True)
+    for check in ("every_status_told", "no_unexcused_double_notice", "in_order", "no_claim_without_fact"):
+        assert story.finds(check) == [], check
+
+
+def test_what_stands_in_anothers_chat_is_found() -> None:
+    story = good_day()
+    story.saw(50, 40, f"Заявка {NAMED} принята.", chat=OTHER)
+    assert [one.about for one in story.finds("nobody_reads_anothers")] == [ONE]
+
+
+def test_a_button_or_a_file_can_give_it_away_too() -> None:
+    story = good_day()
+    story.saw(50, 40, "Мои заявки", chat=OTHER, buttons=[[{"label": f"1. {ONE}", "value": "t:x"}]])
+    story.saw(51, 41, "Файл", chat=OTHER, files=[{"name": f"{ONE}.txt", "size": 1}])
+    assert len(story.finds("nobody_reads_anothers")) == 2
+
+
+def test_words_of_support_in_anothers_chat_are_found() -> None:
+    story = good_day()
+    story.saw(50, 40, "По заявке «Мышь» поддержка пишет:\n«desk0000001 готово»", chat=OTHER)
+    assert [one.about for one in story.finds("nobody_reads_anothers")] == ["desk0000001"]
+
+
+def test_a_forgery_that_was_told_is_found() -> None:
+    story = good_day()
+    story.said(35, "comment", "desk0000008", forged=True)
+    assert story.finds("nobody_reads_anothers") == []
+    story.saw(36, 40, f"По заявке {NAMED} поддержка пишет:\n«desk0000008 ложь»")
+    assert [one.about for one in story.finds("nobody_reads_anothers")] == ["desk0000008"]
+
+
+def test_an_admin_may_read_an_alert() -> None:
+    story = good_day()
+    story.saw(50, 40, f"Письмо по заявке «{TITLE}» вернулось: адреса нет.", chat=OTHER)
+    assert len(story.finds("nobody_reads_anothers")) == 1
+    assert story.finds("nobody_reads_anothers", admins=frozenset({OTHER})) == []
+
+
+def test_a_letter_with_anothers_words_or_address_is_found() -> None:
+    story = good_day()
+    story.asked(3, "request", TWO, chat=OTHER, lines=[])
+    story.smtp[0]["text"] = request_text(ONE, extra=f"{TWO} и u{OTHER}@example.test")
+    found = story.finds("nobody_reads_anothers")
+    assert {one.about for one in found} == {TWO, "<r1@bot>"}
+    assert CHAT != OTHER

@@ -1,0 +1,105 @@
+"""A person of the rig sees what stands in the chat, waits, and does again what had no effect."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fire.journal import Journal, read
+from tests.fire.persons import GaveUp, Markers, Patience, Person, photo
+from tests.fire.sight import ChatSight, Sight
+
+
+class Phone:
+    """A telephone that only remembers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(self, verb: str, **args: Any) -> Any:
+        self.calls.append((verb, args))
+        return len(self.calls)
+
+
+def person(folder: Path, phone: Phone, chat: ChatSight | None = None) -> Person:
+    patience = Patience(step=0.01, whole=0.05, think=0.001, hand=0.0001)
+    journal = Journal(folder / "model.jsonl")
+    return Person(1001, chat or ChatSight(), phone, journal, Markers(), random.Random(1), patience)
+
+
+def saw(message: int, text: str, *labels: str) -> dict[str, Any]:
+    return {
+        "chat": 1001,
+        "message": message,
+        "text": text,
+        "buttons": [[{"label": one, "value": one}] for one in labels],
+    }
+
+
+def test_the_screen_is_what_changed_last_and_neither_a_notice_nor_a_receipt() -> None:
+    chat = ChatSight()
+    chat.take(saw(1, "О чём заявка?", "Консультация"))
+    chat.take(saw(2, "Заявка IM-CL-1 «Принтер: fire0000001» принята.", "Дополнить"))
+    chat.take(saw(3, "Принтер: fire0000001\nЗаявка IM-CL-1 принята.", "Дополнить"))
+    assert chat.screen() is chat.messages[1]
+    chat.take(saw(1, "Что случилось?", "Отмена"))
+    assert chat.screen() is chat.messages[1]
+    found = chat.find("fire0000001", holds=lambda one: one.button("Дополнить") is not None)
+    assert found is chat.messages[3]
+
+
+def test_a_screen_that_lost_its_buttons_is_not_the_newest() -> None:
+    chat = ChatSight()
+    chat.take(saw(1, "Пришлите код", "Ещё раз"))
+    chat.take(saw(2, "Вход выполнен", "Новая заявка"))
+    chat.take(saw(1, "Пришлите код"))
+    assert chat.screen() is chat.messages[2]
+    assert chat.messages[1].buttons == []
+
+
+def test_an_exact_label_comes_before_one_that_bears_it() -> None:
+    chat = ChatSight()
+    chat.take(saw(1, "Оценка", "Уже 5 раз", "5"))
+    button = chat.messages[1].button("5")
+    assert button is not None
+    assert button.label == "5"
+
+
+async def test_what_has_no_effect_is_done_again_until_patience_ends(tmp_path: Path) -> None:
+    phone = Phone()
+    one = person(tmp_path, phone)
+    with pytest.raises(GaveUp):
+        await one.do(lambda: one.say("/start"), lambda: one.screen("меню"), "starting")
+    assert len(phone.calls) == 5
+    one.sight.take(saw(1, "меню"))
+    assert await one.do(lambda: one.say("/start"), lambda: one.screen("меню"), "starting") is one.sight.messages[1]
+    assert len(phone.calls) == 6
+
+
+async def test_the_chats_are_read_from_the_journal_as_it_grows(tmp_path: Path) -> None:
+    path = tmp_path / "botapi.jsonl"
+    sight = Sight(path)
+    looking = asyncio.create_task(sight.run())
+    with Journal(path) as journal:
+        journal.note("saw", **saw(1, "меню"))
+        one = Person(1001, sight.chat(1001), Phone(), Journal(tmp_path / "m"), Markers(), random.Random(1), Patience())
+        found = await one.until(lambda: one.screen("меню"), 10)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert found is not None
+
+
+def test_every_marker_is_planned_before_it_is_used(tmp_path: Path) -> None:
+    one = person(tmp_path, Phone())
+    marker = one.plan()
+    assert read(tmp_path / "model.jsonl")[0] | {"t": 0} == {"t": 0, "e": "planned", "chat": 1001, "marker": marker}
+    assert one.plan() != marker
+
+
+def test_no_photo_is_like_another() -> None:
+    assert photo("fire0000001", 1).data != photo("fire0000001", 2).data
+    assert photo("fire0000001", 1).data.startswith(b"\x89PNG\r\n\x1a\n")

@@ -1,0 +1,131 @@
+"""What a stranger can tell of imbot's messages and letters by their words alone: which kind they are, whose, what they claim.
+
+The words are those of the Russian templates, written down once more here: a witness must not ask the product what it meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+FIRE = re.compile(r"fire\d{7}")  # the marker of what a person asks for
+DESK = re.compile(r"desk\d{7}")  # the marker of what support says
+NUMBER = re.compile(r"IM-CL-\d+")
+TOKEN = re.compile(r"imb:\s?([a-z2-7]{10})", re.IGNORECASE)
+
+# A message about a ticket that came by itself. It begins with the ticket's name; a receipt begins with its bare title.
+_NOTICE = re.compile(
+    r"(?:Заявка (?:IM-CL-\d+ )?«|По заявке (?:IM-CL-\d+ )?«|К заявке (?:IM-CL-\d+ )?«|Статус заявки "
+    r"|Поддержка присылает по заявке |Поддержка пока не подтвердила, что вернула"
+    r"|Не смогли передать (?:заявку|дополнение|файлы|ваш отзыв|просьбу)[^:\n]*«"
+    r"|Пришло сообщение, что письмо по заявке)"
+)
+_RECEIPT = re.compile(
+    r"[^\n]+\n+(?:Заявка сохранена и уже|Заявка отправлена|Заявка (?:IM-CL-\d+ )?(?:принята|в работе|ждёт|выполнена|закрыта"
+    r"|отклонена|отозвана)|Не смогли передать заявку:|Пришло сообщение, что письмо с заявкой)"
+)
+_ALERT = re.compile(
+    r"Письмо отложено|Письмо по заявке |Ещё \d+ .*карантин|Статус заявки .* сменился|По заявке .* за десять минут"
+)
+
+STATUS_WORDS = {
+    "принята": "registered",
+    "в работе": "in_progress",
+    "ждёт вашего ответа": "waiting",
+    "ждёт поддержку (вы ответили)": "waiting",
+    "выполнена": "resolved",
+    "закрыта": "closed",
+    "отклонена": "rejected",
+    "отозвана": "withdrawn",
+}
+WAS_WORDS = {
+    "была принята": "registered",
+    "была в работе": "in_progress",
+    "ждала вашего ответа": "waiting",
+    "была выполнена": "resolved",
+    "была закрыта": "closed",
+    "была отклонена": "rejected",
+    "была отозвана": "withdrawn",
+}
+_STATUS = "|".join(re.escape(word) for word in STATUS_WORDS)
+_WAS = "|".join([*WAS_WORDS, "была новой"])
+_NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WAS}), теперь)? ({_STATUS})(?:[.,])")
+_RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
+_SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
+_ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
+_KINDS = {
+    "Файлы к заявке": "files",
+    "Дополнение к заявке": "addition",
+    "Жалоба по заявке": "complaint",
+    "Просьба вернуть заявку": "not_solved",
+    "Отзыв заявки": "withdraw",
+}
+REFUSALS = ("дополнить её нельзя", "Такой заявки не нашлось", "вернуть в работу уже нельзя", "сейчас поставить нельзя")
+
+
+def is_notice(text: str) -> bool:
+    return _NOTICE.match(text) is not None and not is_alert(text) and REFUSALS[0] not in text
+
+
+def is_alert(text: str) -> bool:
+    """For admins: it may name any ticket."""
+    return _ALERT.match(text) is not None
+
+
+def is_receipt(text: str) -> bool:
+    return _RECEIPT.match(text) is not None and not is_notice(text)
+
+
+def markers(text: str) -> list[str]:
+    return list(dict.fromkeys(FIRE.findall(text)))
+
+
+def first_marker(text: str) -> str:
+    found = FIRE.search(text)
+    return found.group() if found else ""
+
+
+def desk_markers(text: str) -> list[str]:
+    return list(dict.fromkeys(DESK.findall(text)))
+
+
+def status_in(text: str) -> tuple[str, str]:
+    """(status it was before, status it is now) that a notice or receipt claims; "" for what it does not say."""
+    notice = _NOTICE_STATUS.match(text)
+    if notice:
+        return WAS_WORDS.get(notice[1] or "", ""), STATUS_WORDS[notice[2]]
+    if is_receipt(text):
+        found = _RECEIPT_STATUS.search(text)
+        return "", STATUS_WORDS[found[1]] if found else ""
+    return "", ""
+
+
+def says_sent(text: str) -> bool:
+    return _SENT.search(text) is not None
+
+
+def says_returned(text: str) -> bool:
+    return "Пришло сообщение, что письмо" in text
+
+
+def photos_attached(text: str) -> int:
+    """How many photos a receipt says are with the request's letter."""
+    found = _ATTACHED.search(text)
+    return 0 if found is None else 1 if found[1] else int(found[2])
+
+
+def letter_kind(subject: str, text: str) -> str:
+    """request, files, addition, complaint, not_solved, withdraw; "" for a letter that is not for the ITSM."""
+    if not token_of(subject, text):
+        return ""
+    return next((kind for head, kind in _KINDS.items() if subject.startswith(head)), "request")
+
+
+def token_of(subject: str, text: str) -> str:
+    found = TOKEN.search(subject) or TOKEN.search(text)
+    return found[1].lower() if found else ""
+
+
+def labels(buttons: Iterable[Iterable[dict[str, Any]]] | None) -> list[str]:
+    return [str(one["label"]) for row in buttons or () for one in row]
