@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,19 +40,28 @@ class Life:
 
 
 class Nanny:
-    """One process of the product at a time. `code`: the folder whose `imbot` package is run."""
+    """One process of the product at a time. `code`: the folder whose `imbot` package is run. `environment`: what it gets
+    besides ours."""
 
-    def __init__(self, config: Path, journal: Journal, log: Path, code: Path = ROOT) -> None:
+    def __init__(
+        self, config: Path, journal: Journal, log: Path, code: Path = ROOT, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._config, self._journal, self._log, self._code = config, journal, log, code
+        self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self.kills = 0
 
+    @property
+    def lives(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def start(self, failpoint: str = "") -> Life:
         """Start it. `failpoint`: `name` or `name:n`, see imbot.failpoints."""
-        if self._process is not None and self._process.returncode is None:
+        if self.lives:
             raise RigError("the last one still lives")
         env = {
             **os.environ,
+            **self._environment,
             "IMBOT_FAILPOINT": failpoint,
             "PYTHONPATH": str(self._code),
             "PYTHONDONTWRITEBYTECODE": "1" if self._code != ROOT else "",

@@ -1,0 +1,199 @@
+"""A campaign: employees and an ITSM at work for a while, imbot killed again and again meanwhile, then peace, and the check of
+what the witnesses saw. Everything that lasts of it lies in one folder; the same seed plays the same persons and deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.fire.checker import run_checks, table
+from tests.fire.control import RigError
+from tests.fire.employees import Employee, Employees
+from tests.fire.facts import Finding, read_journals
+from tests.fire.helpdesk import Chances, Helpdesk
+from tests.fire.itsm_mail import Office
+from tests.fire.journal import Journal, Tail
+from tests.fire.nanny import ROOT, Nanny, places
+from tests.fire.persons import Patience
+from tests.fire.power import Power
+from tests.fire.world import World
+
+# Places that no traffic leads to: `test_cold.py` kills there.
+COLD = frozenset(
+    {"migration_copying", "migration_copied", "migration_half", "clean_up_half", "clean_up_noted", "file_cleaned"}
+)
+# What happens too often for its first times to be anything but the start.
+_BUSY = frozenset(
+    {"in_transaction", "group_committed", "turn_committed", "screen_owed", "screen_shown", "parcel_claimed"}
+)
+_START = 30.0  # seconds
+_OPEN = (
+    "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = '')"
+    " + (SELECT count(*) FROM slots WHERE due_at IS NOT NULL)"
+    " + (SELECT count(*) FROM mails WHERE settled_at IS NULL)"
+    " + (SELECT count(*) FROM mail_places WHERE marked_at IS NULL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`kills`: how many; `life`: seconds, counted from its first poll, that imbot is given to reach its failpoint; then it
+    is killed wherever it is. `power`:
+    each death is a power failure, so that what was not synced is lost as well. `peace`: seconds for everything to end."""
+
+    seed: int = 1
+    persons: int = 12
+    signing_in: int = 2
+    kills: int = 20
+    life: float = 3.0
+    power: bool = False
+    peace: float = 120.0
+    code: Path = ROOT
+    chances: Chances = field(default_factory=Chances)
+    patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=120.0, think=0.7, hand=0.15))
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Result:
+    """`deaths`: by the name of the place ("random" for a kill by chance). `lost`: names of files that a failed power changed."""
+
+    findings: list[Finding]
+    table: str
+    deaths: Counter[str]
+    walks: Counter[str]
+    said: Counter[str]
+    lost: Counter[str]
+
+
+def failpoints(rng: random.Random, names: Sequence[str]) -> Iterator[str]:
+    """For ever: each place once in a row of chance, at its first, second or third time, busy ones later."""
+    while True:
+        row = [name for name in names if name not in COLD]
+        rng.shuffle(row)
+        for name in row:
+            most = 40 if name in _BUSY else 3
+            yield f"{name}:{rng.randint(1, most)}"
+
+
+async def kill_often(
+    nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None = None
+) -> tuple[Counter[str], Counter[str]]:
+    """Lives and deaths until `plan.kills`; a place that was not reached comes again, and the kill counts as one by chance."""
+    deaths: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    row = failpoints(rng, places(plan.code))
+    missed: list[str] = []
+    while sum(deaths.values()) < plan.kills:
+        failpoint = missed.pop(0) if missed and rng.random() < 0.3 else next(row)
+        if power is not None:
+            power.picture()
+        life = await nanny.start(failpoint)
+        await _serving(nanny, polls)
+        await nanny.until_dead(life, plan.life * rng.uniform(0.6, 1.4))
+        if power is not None:
+            lost.update(power.fail())
+        if life.by == "random":
+            missed.append(failpoint.partition(":")[0] + ":1")
+        deaths[life.by.partition(":")[0]] += 1
+    return deaths, lost
+
+
+async def _serving(nanny: Nanny, polls: Tail) -> None:
+    """Until imbot has asked for updates, or is dead before that. Raises RigError after a while."""
+    polls.new()
+    until = time.monotonic() + _START
+    while nanny.lives and not any(one["e"] == "polled" for one in polls.new()):
+        if time.monotonic() > until:
+            raise RigError(f"imbot does not serve {_START:g} s after its start: {nanny.last_words()}")
+        await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def at_work(world: World, plan: Plan) -> AsyncIterator[tuple[Employees, Helpdesk, Callable[[], Any]]]:
+    """Employees and ITSM, until the block ends: by then they must have been sent home (`home()`, then they come to an end)."""
+    rows = [Employee(one.chat, one.address, one.signs_in) for one in world.persons]
+    employees = Employees(world.bot, world.journals, rows, plan.seed, plan.patience)
+    office = Office(world.itsm, world.mailbox, world.mx)
+    desk = Helpdesk(world.deliver, world.journals, office, plan.seed, plan.chances)
+    go_home, close = asyncio.Event(), asyncio.Event()
+
+    async def home() -> None:
+        go_home.set()
+        await persons
+        await quiet(world, plan.peace)
+        close.set()
+        await helpdesk
+        await quiet(world, plan.peace)
+
+    async with asyncio.TaskGroup() as group:
+        persons = group.create_task(employees.run(go_home))
+        helpdesk = group.create_task(desk.run(close))
+        try:
+            yield employees, desk, home
+        except BaseException:
+            persons.cancel()
+            helpdesk.cancel()
+            raise
+
+
+async def quiet(world: World, seconds: float) -> None:
+    """Until nothing is under way in imbot, three looks in a row. Raises RigError after `seconds`, with what is left."""
+    until, good = time.monotonic() + seconds, 0
+    while good < 3:
+        left = await asyncio.to_thread(_open, world.data / "imbot.db")
+        waiting = await world.bot.call("pending")
+        good = good + 1 if not left and not waiting else 0
+        if time.monotonic() > until:
+            raise RigError(f"not quiet after {seconds:g} s: {left} open in the data base, {waiting} updates not taken")
+        await asyncio.sleep(0.3)
+
+
+def _open(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as c:
+        return int(c.execute(_OPEN).fetchone()[0])
+
+
+def report(world: World, code: Path) -> None:
+    """`imbot report --csv` beside the journals, where the checker looks for it."""
+    words = [
+        sys.executable,
+        "-m",
+        "imbot",
+        "report",
+        "--config",
+        str(world.config),
+        "--csv",
+        str(world.folder / "report.csv"),
+    ]
+    subprocess.run(words, cwd=code, check=True, capture_output=True, timeout=60)
+
+
+async def play(folder: Path, plan: Plan) -> Result:
+    """One campaign in `folder`, from its first person to its findings."""
+    async with World(folder, plan.seed, plan.persons, signing_in=plan.signing_in, settings=plan.settings) as world:
+        power = Power(world.data, folder / "power") if plan.power else None
+        with Journal(world.journals["nanny"]) as journal:
+            nanny = Nanny(world.config, journal, world.log, plan.code, power.environment if power else None)
+            try:
+                async with at_work(world, plan) as (employees, desk, home):
+                    deaths, lost = await kill_often(world, nanny, plan, random.Random(plan.seed), power)
+                    await nanny.start()
+                    await home()
+                await nanny.stop()
+            finally:
+                await nanny.away()
+        await asyncio.to_thread(report, world, plan.code)
+    journals = read_journals(folder)
+    findings = run_checks(journals)
+    return Result(findings, table(journals, findings), deaths, employees.counts, desk.counts, lost)
