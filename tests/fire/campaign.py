@@ -87,9 +87,10 @@ def failpoints(rng: random.Random, names: Sequence[str]) -> Iterator[str]:
 
 
 async def kill_often(
-    nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None = None
+    world: World, nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None = None
 ) -> tuple[Counter[str], Counter[str]]:
     """Lives and deaths until `plan.kills`; a place that was not reached comes again, and the kill counts as one by chance."""
+    polls = Tail(world.journals["botapi"])
     deaths: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     row = failpoints(rng, places(plan.code))
