@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.fire.journal import Journal, Tail
 from tests.fire.nanny import ROOT, Nanny, places
 from tests.fire.persons import Patience
 from tests.fire.power import Power
+from tests.fire.weather import KINDS
 from tests.fire.world import World
 
 # Places that no traffic leads to: `test_cold.py` kills there.
@@ -49,7 +51,8 @@ _OPEN = (
 class Plan:
     """`kills`: how many; `life`: seconds, counted from its first poll, that imbot is given to reach its failpoint; then it
     is killed wherever it is. `power`:
-    each death is a power failure, so that what was not synced is lost as well. `peace`: seconds for everything to end."""
+    each death is a power failure, so that what was not synced is lost as well. `peace`: seconds for everything to end.
+    `places`: failpoints in turn; None: all of them in a row of chance. `weather`: of `weather.KINDS`. `code`: whose `imbot`."""
 
     seed: int = 1
     persons: int = 12
@@ -59,6 +62,8 @@ class Plan:
     power: bool = False
     peace: float = 120.0
     code: Path = ROOT
+    places: Sequence[str] | None = None
+    weather: str = ""
     chances: Chances = field(default_factory=Chances)
     patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=120.0, think=0.7, hand=0.15))
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +98,7 @@ async def kill_often(
     polls = Tail(world.journals["botapi"])
     deaths: Counter[str] = Counter()
     lost: Counter[str] = Counter()
-    row = failpoints(rng, places(plan.code))
+    row = failpoints(rng, places(plan.code)) if plan.places is None else cycle(plan.places or [""])
     missed: list[str] = []
     while sum(deaths.values()) < plan.kills:
         failpoint = missed.pop(0) if missed and rng.random() < 0.3 else next(row)
@@ -105,7 +110,7 @@ async def kill_often(
         if power is not None:
             lost.update(power.fail())
         if life.by == "random":
-            missed.append(failpoint.partition(":")[0] + ":1")
+            missed += [failpoint.partition(":")[0] + ":1"] if plan.places is None else []
         deaths[life.by.partition(":")[0]] += 1
     return deaths, lost
 
@@ -132,9 +137,11 @@ async def at_work(world: World, plan: Plan) -> AsyncIterator[tuple[Employees, He
     async def home() -> None:
         go_home.set()
         await persons
-        await quiet(world, plan.peace)
-        close.set()
-        await helpdesk
+        try:
+            await quiet(world, plan.peace)
+        finally:
+            close.set()
+            await helpdesk
         await quiet(world, plan.peace)
 
     async with asyncio.TaskGroup() as group:
@@ -182,19 +189,40 @@ def report(world: World, code: Path) -> None:
 
 async def play(folder: Path, plan: Plan) -> Result:
     """One campaign in `folder`, from its first person to its findings."""
+    drained: list[Finding] = []
     async with World(folder, plan.seed, plan.persons, signing_in=plan.signing_in, settings=plan.settings) as world:
         power = Power(world.data, folder / "power") if plan.power else None
         with Journal(world.journals["nanny"]) as journal:
             nanny = Nanny(world.config, journal, world.log, plan.code, power.environment if power else None)
             try:
                 async with at_work(world, plan) as (employees, desk, home):
-                    deaths, lost = await kill_often(world, nanny, plan, random.Random(plan.seed), power)
-                    await nanny.start()
-                    await home()
+                    async with under(world, plan):
+                        deaths, lost = await kill_often(world, nanny, plan, random.Random(plan.seed), power)
+                        await nanny.start()
+                    try:
+                        await home()
+                    except RigError as error:
+                        drained.append(Finding("all_drained", "", str(error)))
                 await nanny.stop()
             finally:
                 await nanny.away()
         await asyncio.to_thread(report, world, plan.code)
     journals = read_journals(folder)
-    findings = run_checks(journals)
+    findings = drained + run_checks(journals)
     return Result(findings, table(journals, findings), deaths, employees.counts, desk.counts, lost)
+
+
+@contextlib.asynccontextmanager
+async def under(world: World, plan: Plan) -> AsyncIterator[None]:
+    """The plan's weather while the block runs. What goes wrong with it goes wrong with the campaign."""
+    if not plan.weather:
+        yield
+        return
+    weather = asyncio.ensure_future(KINDS[plan.weather](world, random.Random(plan.seed)))
+    try:
+        yield
+    finally:
+        weather.cancel()
+        (ended,) = await asyncio.gather(weather, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended

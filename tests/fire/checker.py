@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.fire import checks_letters, checks_service, checks_told
+from tests.fire import checks_conduct, checks_letters, checks_service, checks_told
 from tests.fire.facts import Finding, Journals, read_journals
 
 Check = Callable[[Journals], list[Finding]]
@@ -30,6 +30,11 @@ CHECKS: Mapping[str, Check] = {
         checks_service.every_input_answered,
         checks_service.serving_soon,
         checks_letters.files_arrive,
+        checks_conduct.every_input_taken,
+        checks_conduct.words_stand_once,
+        checks_conduct.follow_ups_wait,
+        checks_conduct.limits_kept,
+        checks_conduct.no_storm,
     )
 }
 

@@ -36,7 +36,7 @@ def every_rating_kept(journals: Journals) -> list[Finding]:
 def every_input_answered(journals: Journals) -> list[Finding]:
     """11: behind the last thing that a chat sent something was shown there, and no walker gave up. A second tap of the same
     button and an edit may change nothing, and are answered by what was shown for what was edited or tapped first."""
-    shown = _answers(journals)
+    shown = answers(journals)
     found = []
     for chat, last in _last_inputs(journals).items():
         journals.counted["chats"] += 1
@@ -52,7 +52,7 @@ def every_input_answered(journals: Journals) -> list[Finding]:
     return found
 
 
-def _answers(journals: Journals) -> dict[int, list[float]]:
+def answers(journals: Journals) -> dict[int, list[float]]:
     """By chat: when something was shown or edited, or what stands there was to be shown again. That an older screen loses its
     buttons is none."""
     found: dict[int, list[float]] = defaultdict(list)

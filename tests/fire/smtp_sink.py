@@ -28,6 +28,7 @@ class Faults:
     def __init__(self) -> None:
         self.answers: dict[str, str] = {}
         self.hanging: set[str] = set()
+        self.late: dict[str, float] = {}
         self.go_on = asyncio.Event()
         self.drop_after_dot = 0
         self.drop_mid_data = 0
@@ -145,6 +146,8 @@ class Sink:
         """The answer on order for this stage, or "". Hangs while it is told to."""
         while stage in self.faults.hanging:
             await self.faults.go_on.wait()
+        if stage in self.faults.late:
+            await asyncio.sleep(self.faults.late[stage])
         answer = self.faults.answers.get(stage, "")
         if answer:
             self.journal.note("refused", code=int(answer[:3]), stage=stage)
@@ -214,6 +217,12 @@ class Control:
             raise ValueError(f"a stage is one of {_STAGES}")
         self._sink.faults.hanging.add(stage)
 
+    async def late(self, stage: str, seconds: float) -> None:
+        """Answers at `stage` (mail, rcpt, data) take so long: within anybody's patience."""
+        if stage not in _STAGES:
+            raise ValueError(f"a stage is one of {_STAGES}")
+        self._sink.faults.late[stage] = seconds
+
     async def drop_after_dot(self, n: int = 1) -> None:
         """The next `n` letters are taken and journaled; then the connection is cut instead of the 250."""
         self._sink.faults.drop_after_dot = n
@@ -251,6 +260,7 @@ class Control:
         for connection in self._sink.open:
             connection.data_size_limit = self._sink.size_limit
         faults.hanging.clear()
+        faults.late.clear()
         faults.answers.clear()
         faults.go_on.set()
 

@@ -1,0 +1,156 @@
+"""Checks of how imbot behaves while it works: what was taken is answered, nothing is written twice into one letter, what must
+wait waits, the limits of a far end are kept, and one that is down is not stormed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from tests.fire.checks_service import answers
+from tests.fire.facts import Event, Finding, Journals
+
+_ALIVE = 5.0  # seconds of serving in which an update that was taken must have shown something
+_WINDOW, _MOST = 10.0, 12  # tries at a far end that is down: one a second, and a little for where a window begins
+_REFUSED = 0.02  # of all messages: what jitter of a busy machine may cost
+
+
+def every_input_taken(journals: Journals) -> list[Finding]:
+    """14: an update that imbot confirmed, so that it never comes again, was carried out: something was shown in its chat
+    while imbot served, or the person went on before that could be told."""
+    shown = {chat: sorted(times) for chat, times in answers(journals).items()}
+    confirmed = sorted(
+        (one["t"], int(one["offset"])) for one in journals.bot if one["e"] == "polled" and one.get("offset")
+    )
+    offsets = list(accumulate((offset for _, offset in confirmed), max))
+    serving = _serving(journals)
+    found = []
+    for event, following in _inputs(journals):
+        place = bisect_left(offsets, int(event["update"]) + 1)
+        if place == len(offsets):
+            continue
+        begin, end = max(confirmed[place][0], event["t"]), following["t"] if following else float("inf")
+        times = shown.get(int(event["chat"]), [])
+        answered = bisect_left(times, event["t"])
+        if answered < len(times) and times[answered] <= end:
+            continue
+        alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
+        journals.counted["inputs looked at"] += 1
+        if alive >= _ALIVE and not _hidden(journals, begin, end):
+            words = f"{event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
+            words += f" was confirmed at {begin:.2f}, imbot served for {alive:.1f} s, and nothing was shown"
+            found.append(Finding("every_input_taken", str(event["chat"]), words))
+    return found
+
+
+def _inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
+    """Messages and presses that want an answer, each with the next thing that its chat did."""
+    rows: dict[int, list[Event]] = defaultdict(list)
+    for event in journals.bot:
+        if event["e"] == "sent":
+            rows[int(event["chat"])].append(event)
+    for row in rows.values():
+        tapped: set[tuple[int, str]] = set()
+        for event, following in zip(row, [*row[1:], None], strict=True):
+            if event["kind"] == "press":
+                tap = (int(event["on"]), str(event["value"]))
+                if tap in tapped:
+                    continue  # a second tap of the same button may change nothing
+                tapped.add(tap)
+            if event["kind"] != "edit" and event.get("update") is not None:
+                yield event, following
+
+
+def _serving(journals: Journals) -> list[tuple[float, float]]:
+    """(from, to) of each life, from its first poll."""
+    polls = [one["t"] for one in journals.bot if one["e"] == "polled"]
+    lives = []
+    marks = sorted((one["t"], one["e"]) for one in journals.nanny if one["e"] in ("started", "killed", "ended"))
+    for n, (t, what) in enumerate(marks):
+        if what == "started":
+            place = bisect_left(polls, t)
+            end = marks[n + 1][0] if n + 1 < len(marks) else float("inf")
+            if place < len(polls):
+                lives.append((polls[place], end))
+    return lives
+
+
+def _hidden(journals: Journals, begin: float, end: float) -> bool:
+    """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order."""
+    cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
+    refused = any(one["e"] == "refused" and begin <= one["t"] <= end and one.get("ordered") for one in journals.bot)
+    return cut or refused
+
+
+def words_stand_once(journals: Journals) -> list[Finding]:
+    """15: what a person wrote once stands once in the letter: an update that was carried out twice would write it again."""
+    found = []
+    for marker, asked in journals.requests.items():
+        for letter in journals.request_letters.get(marker, [])[:1]:
+            lines = [line.strip() for line in letter.own_words.splitlines()]
+            for line in asked.get("lines", ()):
+                times = lines.count(str(line).strip())
+                if times > 1 and asked["lines"].count(line) == 1:
+                    found.append(
+                        Finding("words_stand_once", marker, f"{line!r} stands {times} times: {letter.text[:400]!r}")
+                    )
+    return found
+
+
+def follow_ups_wait(journals: Journals) -> list[Finding]:
+    """16: without a number the ITSM would open a call of its own for an addition: it goes when there is one."""
+    found = []
+    for letter in journals.letters:
+        if letter.kind in ("request", ""):
+            continue
+        marker = journals.marker_of_token.get(letter.token, "")
+        journals.counted["letters behind the first"] += 1
+        numbered = [one["t"] for one in journals.says_of.get(marker, ()) if one["number"]]
+        if not any(t <= letter.t for t in numbered):
+            words = (
+                f"a letter of the kind {letter.kind} at {letter.t:.2f}, before {marker or letter.token} had a number"
+            )
+            found.append(Finding("follow_ups_wait", marker or letter.message_id, words))
+    return found
+
+
+def limits_kept(journals: Journals) -> list[Finding]:
+    """17: Telegram's limits are met by pace, not by refusals. A few are the jitter of the way."""
+    refused = [
+        one for one in journals.bot if one["e"] == "refused" and one.get("status") == 429 and not one.get("ordered")
+    ]
+    shown = len(journals.shows)
+    journals.counted["refused by Telegram's limits"] += len(refused)
+    if len(refused) <= max(2, _REFUSED * shown):
+        return []
+    return [Finding("limits_kept", "telegram", f"{len(refused)} refusals for {shown} messages")]
+
+
+def no_storm(journals: Journals) -> list[Finding]:
+    """18: a mail server that takes nothing is tried once a second at the most."""
+    found = []
+    for begin, end in _refusing(journals.smtp):
+        tries = [one["t"] for one in journals.smtp if one["e"] == "refused" and begin <= one["t"] <= end]
+        journals.counted["tries at a mail server that is down"] += len(tries)
+        for n, t in enumerate(tries):
+            many = bisect_left(tries, t + _WINDOW) - n
+            if many > _MOST:
+                found.append(Finding("no_storm", "smtp", f"{many} tries in {_WINDOW:g} s from {t:.2f} on"))
+                break
+    return found
+
+
+def _refusing(smtp: Sequence[Event]) -> Iterator[tuple[float, float]]:
+    """(from, to) in which it refused everything on order."""
+    begun: float | None = None
+    for one in smtp:
+        if one["e"] != "fault":
+            continue
+        if one["verb"] == "answer" and one.get("text") and begun is None:
+            begun = one["t"]
+        elif one["verb"] == "clear" and begun is not None:
+            yield begun, one["t"]
+            begun = None
+    if begun is not None:
+        yield begun, float("inf")
