@@ -100,8 +100,9 @@ class Employees:
             if not await self._try(person, "cancelled", requests.file(person, requests.cancelled(plan))):
                 return
             plan = requests.draw(person)
+        traits = plan.traits  # what is done is taken off the plan
         if await self._try(person, "filed", requests.file(person, plan)):
-            self.counts.update(f"filed: {trait}" for trait in plan.traits)
+            self.counts.update(f"filed: {trait}" for trait in traits)
 
     async def _react(self, person: Person, told: News) -> None:
         """Once: what comes of it is there to be seen."""

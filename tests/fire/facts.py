@@ -260,8 +260,9 @@ class Journals:
 
     def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
         """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
-        come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back."""
-        if any(0 <= kill - t <= WINDOW for kill in self.kills):
+        come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back. What was
+        taken right behind a kill was on its way before: nothing serves again within a second."""
+        if any(abs(kill - t) <= WINDOW for kill in self.kills):
             return "kill"
         if any(begin <= t + WINDOW and end >= t for begin, end in self.outages.get(leg, ())):
             return "cut"
