@@ -1,5 +1,5 @@
-"""`python -m tests.fire [kills] [--seed N] [--kills N] [--power] ...`: plays a campaign and prints what the witnesses saw.
-Ends with 1 where something must not be. The folder with all journals is kept and named."""
+"""`python -m tests.fire kills|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends with 1
+where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,71 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
+from tests.fire.hunt import hunt
 from tests.fire.nanny import places
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fire", description=__doc__)
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
-    parser.add_argument("--kills", type=int, default=120)
-    parser.add_argument("--persons", type=int, default=12)
-    parser.add_argument("--life", type=float, default=3.0, help="seconds a life has to reach its failpoint")
-    parser.add_argument("--power", action="store_true", help="each death is a power failure")
-    parser.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    kills = commands.add_parser("kills", help="a campaign of kills under load")
+    kills.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
+    kills.add_argument("--kills", type=int, default=120)
+    kills.add_argument("--persons", type=int, default=12)
+    kills.add_argument("--life", type=float, default=3.0, help="seconds that a life has to reach its failpoint")
+    kills.add_argument("--power", action="store_true", help="each death is a power failure")
+    kills.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
+    kills.set_defaults(run=_kills)
+    bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
+    bugs.add_argument("names", nargs="*", help="these only; default: all")
+    bugs.add_argument("--seed", type=int, default=1)
+    bugs.set_defaults(run=_bugs)
     asked = parser.parse_args()
+    begun = time.monotonic()
+    good: bool = asked.run(asked)
+    print(f"{time.monotonic() - begun:.0f} s")
+    return 0 if good else 1
+
+
+def _kills(asked: argparse.Namespace) -> bool:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
     print(f"seed {asked.seed}, {asked.kills} kills{' of the power' if asked.power else ''}, in {folder}", flush=True)
     plan = Plan(seed=asked.seed, persons=asked.persons, kills=asked.kills, life=asked.life, power=asked.power)
-    begun = time.monotonic()
     result = asyncio.run(play(folder, plan))
-    tell(result)
-    print(f"{time.monotonic() - begun:.0f} s")
-    return 1 if result.findings else 0
+    _tell(result)
+    return not result.findings
 
 
-def tell(result: Result) -> None:
+def _tell(result: Result) -> None:
     print(result.table)
-    for title, counted in (
-        ("walks", result.walks),
-        ("the ITSM", result.said),
-        ("deaths", result.deaths),
-        ("lost", result.lost),
-    ):
-        if counted:
-            print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counted.items())))
-    never = sorted(set(places()) - set(COLD) - set(result.deaths))
+    counted = {"walks": result.walks, "the ITSM": result.said, "deaths": result.deaths, "lost": result.lost}
+    for title, counts in counted.items():
+        if counts:
+            print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
+    never = sorted(set(places()) - COLD - set(result.deaths))
     if never:
         print("never killed at: " + ", ".join(never))
     for finding in result.findings:
         print(f"{finding.check} {finding.about}: {finding.words}")
+
+
+def _bugs(asked: argparse.Namespace) -> bool:
+    unknown = set(asked.names) - {bug.name for bug in BUGS}
+    if unknown:
+        print(f"no such mistake: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return False
+    chosen = [bug for bug in BUGS if not asked.names or bug.name in asked.names]
+    escaped = 0
+    for bug in chosen:
+        caught = asyncio.run(hunt(bug, asked.seed))
+        escaped += not caught.named
+        by = ", ".join(f"{name} {number}" for name, number in caught.by.most_common()) or "nothing"
+        verdict = "caught" if caught.named else "ESCAPED"
+        print(f"{verdict:<8} {bug.name:<28} {caught.seconds:4.0f} s  {by} {caught.broke}", flush=True)
+    print(f"{len(chosen) - escaped} of {len(chosen)} caught")
+    return not escaped
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""The checks of conduct find what is wrong, and nothing where all is well."""
+
+from __future__ import annotations
+
+from tests.fire.checker import CHECKS
+from tests.fire.story import CHAT, FOLLOW_UP_SUBJECT, MORE, ONE, Story, follow_up_text, good_day, request_text
+
+
+def alive(story: Story, begin: float, end: float) -> None:
+    story.nanny += [
+        {"t": begin, "e": "started", "pid": 1, "failpoint": ""},
+        {"t": end, "e": "killed", "pid": 1, "failpoint": "random"},
+    ]
+
+
+def polled(story: Story, t: float, offset: int | None) -> None:
+    story.bot.append({"t": t, "e": "polled", "offset": offset})
+
+
+def an_input(*, served: float, shown: bool = False, confirmed: bool = True) -> Story:
+    story = Story()
+    alive(story, 0, 11 + served)
+    polled(story, 1, None)
+    story.sent(10, update=7, message=1, text="принтер")
+    polled(story, 11, 8 if confirmed else 7)
+    if shown:
+        story.saw(12, 2, "Проверьте заявку")
+    return story
+
+
+def test_all_named_checks_pass_a_good_day() -> None:
+    story = good_day()
+    for name in ("every_input_taken", "words_stand_once", "follow_ups_wait", "limits_kept", "no_storm"):
+        assert name in CHECKS
+        assert story.finds(name) == []
+
+
+def test_an_update_that_was_confirmed_and_never_carried_out_is_found() -> None:
+    assert len(an_input(served=20).finds("every_input_taken")) == 1
+    assert an_input(served=20, shown=True).finds("every_input_taken") == []
+    assert an_input(served=20, confirmed=False).finds("every_input_taken") == []
+
+
+def test_an_update_is_given_time_while_imbot_serves() -> None:
+    story = an_input(served=3)
+    assert story.finds("every_input_taken") == []
+    alive(story, 20, 24)
+    polled(story, 21, 8)
+    assert len(story.finds("every_input_taken")) == 1
+
+
+def test_who_goes_on_at_once_or_cannot_be_reached_is_not_waited_for() -> None:
+    story = an_input(served=20)
+    story.sent(13, update=8, message=3, text="алло")
+    story.saw(14, 4, "Проверьте заявку")
+    assert story.finds("every_input_taken") == []
+    story = an_input(served=20)
+    story.proxy += [{"t": 10, "e": "freeze", "leg": "telegram"}, {"t": 40, "e": "heal", "leg": "telegram"}]
+    assert story.finds("every_input_taken") == []
+
+
+def test_a_second_tap_may_change_nothing() -> None:
+    story = an_input(served=2, shown=True)
+    for t, update in ((12.5, 8), (20, 9)):
+        story.sent(t, "press", update=update, on=2, value="send")
+    story.saw(13, 2, "Заявка сохранена", edit=True)
+    alive(story, 18, 60)
+    polled(story, 22, 10)
+    assert story.finds("every_input_taken") == []
+
+
+def test_words_that_stand_twice_in_a_letter_are_found() -> None:
+    story = Story()
+    story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])
+    story.accepted(4, request_text(ONE, extra=f"{ONE} мигает красным"))
+    assert [one.about for one in story.finds("words_stand_once")] == [ONE]
+    story.model[0]["lines"] *= 2  # the person wrote it twice
+    assert story.finds("words_stand_once") == []
+
+
+def test_an_addition_before_the_number_is_found() -> None:
+    story = good_day()
+    story.accepted(15, follow_up_text(MORE), message_id="<a1@bot>", subject=FOLLOW_UP_SUBJECT)
+    assert story.finds("follow_ups_wait") == []
+    story.accepted(6, follow_up_text(MORE), message_id="<a2@bot>", subject=FOLLOW_UP_SUBJECT)
+    assert [one.about for one in story.finds("follow_ups_wait")] == [ONE]
+
+
+def test_many_refusals_of_telegram_are_found_and_ordered_ones_are_not() -> None:
+    story = good_day()
+    refusal = {"e": "refused", "method": "sendMessage", "chat": CHAT, "status": 429, "why": "Too Many Requests"}
+    story.bot += [{"t": 50 + n, **refusal, "ordered": True} for n in range(20)]
+    assert story.finds("limits_kept") == []
+    story.bot += [{"t": 50 + n, **refusal} for n in range(3)]
+    assert len(story.finds("limits_kept")) == 1
+
+
+def test_a_storm_on_a_mail_server_that_is_down_is_found() -> None:
+    story = Story()
+    story.smtp = [{"t": 10, "e": "fault", "verb": "answer", "stage": "mail", "text": "421 later"}]
+    story.smtp += [{"t": 11 + n, "e": "refused", "code": 421, "stage": "mail"} for n in range(30)]
+    assert story.finds("no_storm") == []
+    story.smtp += [{"t": 20 + n / 4, "e": "refused", "code": 421, "stage": "mail"} for n in range(8)]
+    assert len(story.finds("no_storm")) == 1
