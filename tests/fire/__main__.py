@@ -41,7 +41,14 @@ def main() -> int:
 def _kills(asked: argparse.Namespace) -> bool:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
     print(f"seed {asked.seed}, {asked.kills} kills{' of the power' if asked.power else ''}, in {folder}", flush=True)
-    plan = Plan(seed=asked.seed, persons=asked.persons, kills=asked.kills, life=asked.life, power=asked.power)
+    plan = Plan(
+        seed=asked.seed,
+        persons=asked.persons,
+        kills=asked.kills,
+        life=asked.life,
+        power=asked.power,
+        weather="changeable",
+    )
     result = asyncio.run(play(folder, plan))
     _tell(result)
     return not result.findings
