@@ -49,6 +49,7 @@ class Connection(SMTP):
         faults = self._sink.faults
         if self._in_data and faults.drop_mid_data:
             faults.drop_mid_data -= 1
+            self._broke_off()
             self.cut()
             return
         now = self.loop.time()
@@ -71,10 +72,13 @@ class Connection(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._in_data:
-            self._in_data = False
-            self._sink.journal.note("half", sender=self.envelope.mail_from, rcpt=list(self.envelope.rcpt_tos))
+            self._broke_off()
         self._sink.open.discard(self)
         super().connection_lost(error)
+
+    def _broke_off(self) -> None:
+        self._in_data = False
+        self._sink.journal.note("half", sender=self.envelope.mail_from, rcpt=list(self.envelope.rcpt_tos))
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         self._in_data = True

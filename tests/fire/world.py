@@ -178,7 +178,7 @@ async def start_witness(
     line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
     if not line:
         await end(process)
-        raise RuntimeError(f"{name} did not start: {log.read_text()[-3000:]}")
+        raise RuntimeError(f"{name} did not start: {await asyncio.to_thread(log.read_text)}")
     ports: dict[str, int] = json.loads(line)
     return process, ports
 
