@@ -90,12 +90,21 @@ def words_stand_once(journals: Journals) -> list[Finding]:
         for letter in journals.request_letters.get(marker, [])[:1]:
             lines = [line.strip() for line in letter.own_words.splitlines()]
             for line in asked.get("lines", ()):
-                times = lines.count(str(line).strip())
-                if times > 1 and asked["lines"].count(line) == 1:
+                times, typed = lines.count(str(line).strip()), _typed(journals, int(asked["chat"]), str(line))
+                if times > max(1, typed):
                     found.append(
                         Finding("words_stand_once", marker, f"{line!r} stands {times} times: {letter.text[:400]!r}")
                     )
     return found
+
+
+def _typed(journals: Journals, chat: int, line: str) -> int:
+    """How often the person wrote it: whoever sees no answer writes again."""
+    return sum(
+        line in str(one.get("text") or "")
+        for one in journals.bot
+        if one["e"] == "sent" and int(one["chat"]) == chat and one["kind"] in ("message", "file")
+    )
 
 
 def follow_ups_wait(journals: Journals) -> list[Finding]:

@@ -74,7 +74,8 @@ def test_words_that_stand_twice_in_a_letter_are_found() -> None:
     story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])
     story.accepted(4, request_text(ONE, extra=f"{ONE} мигает красным"))
     assert [one.about for one in story.finds("words_stand_once")] == [ONE]
-    story.model[0]["lines"] *= 2  # the person wrote it twice
+    for t in (1, 2):  # the person wrote it twice
+        story.sent(t, text=f"{ONE} мигает красным")
     assert story.finds("words_stand_once") == []
 
 
