@@ -7,6 +7,7 @@ import asyncio
 import base64
 import os
 import resource
+import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -50,8 +51,11 @@ _WORDS = "Принтер мигает красным, третий лоток н
 
 @cache
 def env() -> Env:
-    """The company of the benchmarks, where nobody is looked up again while one runs."""
-    return make_env(recheck_age=timedelta(days=30), grace=timedelta(days=30))
+    """The company of the benchmarks: nobody is looked up again while one runs, and our own Dovecot's mark is no stranger's."""
+    made = make_env(recheck_age=timedelta(days=30), grace=timedelta(days=30))
+    backend = made.backends[made.default_backend]
+    evidence = replace(backend.evidence, own_hosts=(socket.gethostname(), "127.0.0.1"))
+    return replace(made, backends={backend.name: replace(backend, evidence=evidence)})
 
 
 @cache
