@@ -238,7 +238,9 @@ JOURNEY = Journey(
         Ratio("p50 / SMTP alone", "imbot.p50_ms", "limit.p50_ms", at_most=3, aim=2),
         Ratio("p99 / 10 ms", "imbot.p99_ms", 10.0, at_most=1),
         Ratio("p50 / usual build", "imbot.p50_ms", "usual.p50_ms"),
-        Ratio(f"bulk / smtp-source, {_SESSIONS} sessions", "drain.letters_per_s", "source.letters_per_s", 0.75, aim=0.85),
+        Ratio(
+            f"bulk / smtp-source, {_SESSIONS} sessions", "drain.letters_per_s", "source.letters_per_s", 0.75, aim=0.85
+        ),
     ),
     {
         "fdatasync_per_s": "/s",
