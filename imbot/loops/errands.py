@@ -27,9 +27,13 @@ from imbot.mime.content import refusal
 from imbot.services import breaker, checks, delivery, sending, signin, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
-from imbot.store import files, inbox, letters, outbox, people
+from imbot.store import files, inbox, outbox, people
 from imbot.store.db import Db
 from imbot.templates import Templates
+
+_SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
+_HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
+_TRANSFERS = 8  # files on their way to or from a channel at once: they must leave connections to what people wait for
 
 LookAround = Callable[[bool], Awaitable[Sequence[Mapping[str, Any]]]]  # how each leg is; True: after trying them
 
@@ -90,6 +94,7 @@ class Errands:
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
+        self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
 
     async def run(self, parcel: Parcel) -> None:
         match parcel.kind:
@@ -100,7 +105,8 @@ class Errands:
             case Kind.RECHECK:
                 await self._recheck(parcel)
             case Kind.DOWNLOAD:
-                await self._download(parcel)
+                async with self._transfers:
+                    await self._download(parcel)
             case Kind.PACK:
                 await self._pack(parcel)
             case Kind.LETTER:
@@ -112,7 +118,8 @@ class Errands:
             case Kind.RECEIPT:
                 await self._receipt(parcel)
             case Kind.FILE:
-                await self._file(parcel)
+                async with self._transfers:
+                    await self._file(parcel)
             case Kind.ALERT:
                 await self._db.run(breaker.tell, parcel, self._clock(), self._env)
             case Kind.QUESTION:
@@ -188,19 +195,20 @@ class Errands:
         await self._db.run(delivery.letter_packed, parcel, packing, letter, now, self._env, fresh)
 
     async def _letter(self, parcel: Parcel) -> None:
-        message_id = parcel.payload["message_id"]
-        row = await self._db.read(letters.letter, message_id)
-        if row is None:
+        letter = await self._db.read(ticket_letters.to_send, parcel.payload["message_id"], self._sender.files)
+        if letter is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
-        rows = await self._db.read(files.of_letter, message_id)
-        letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)
         answer = await self._send(letter)
         await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)
 
     async def _send(self, letter: Letter) -> str:
-        data = await asyncio.to_thread(letter_to_bytes, letter)
-        return await self._smtp.send(letter.envelope_sender or letter.sender, [letter.to], data)
+        sender = letter.envelope_sender or letter.sender
+        if not letter.attachments and len(letter.text) + len(letter.html) < _SHORT:
+            return await self._smtp.send(sender, [letter.to], letter_to_bytes(letter))
+        async with self._heavy:
+            data = await asyncio.to_thread(letter_to_bytes, letter)
+            return await self._smtp.send(sender, [letter.to], data)
 
     def _our_letter(self, template: str, payload: Mapping[str, Any], values: Mapping[str, Any]) -> Letter:
         """A letter of our own to an employee, after `mail/common/<lang>/<template>`."""
