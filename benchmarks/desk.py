@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 from benchmarks.journey import Figures
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
+from imbot.channels.pacer import Pacer
 from imbot.config import packed
 from imbot.dialog.render import Rendered
 from imbot.domain.chats import Chat, Commanded, Event, Incoming, Pressed, Typed
@@ -177,12 +178,13 @@ def _first_letter(c: Connection) -> Letter:
 
 
 class QuietChat:
-    """A channel on which every call succeeds at once. Updates are what is `put`."""
+    """A channel on which every call succeeds at once, or, with a `pacer`, when it has its turn. Updates are what is `put`."""
 
     name = "telegram"
 
-    def __init__(self) -> None:
+    def __init__(self, pacer: Pacer | None = None) -> None:
         self._updates: asyncio.Queue[Incoming] = asyncio.Queue()
+        self._pacer = pacer
         self.shown = 0
 
     def put(self, incoming: Incoming) -> None:
@@ -196,6 +198,9 @@ class QuietChat:
         pass
 
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str:
+        if self._pacer is not None:
+            async with self._pacer.slot(chat_id, dialog=dialog):
+                pass
         self.shown += 1
         return edit or str(self.shown)
 
