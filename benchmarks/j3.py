@@ -17,15 +17,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks import desk, office
 from benchmarks.bare_idle import beside
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.pace_stub import TOKEN, report, stub
+from benchmarks.watching import count
 from imbot.channels.telegram import Telegram, TelegramSettings
 from imbot.channels.telegram_wire import read_update
 from imbot.loops.pulse import Pulse
@@ -35,8 +37,9 @@ from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.reading import Reader
 from tests.servers import Dovecot, make_certificates, open_folder
 
-_LETTERS = 40
+_LETTERS = 20
 _PATIENCE = 30.0
+_QUIET = 1.6  # seconds after which no server's timer of the letter before runs on: marked, idling again
 
 
 @contextmanager
@@ -75,12 +78,15 @@ def _user() -> str:
 
 def limit(place: Place) -> Figures:
     user, rows = _user(), []
-    with stub() as address, socket.create_connection(("127.0.0.1", place["port"])) as wire:
-        answers = wire.makefile("rb")
+    with (
+        stub() as address,
+        socket.create_connection(("127.0.0.1", place["port"])) as wire,
+        wire.makefile("rb") as answers,
+        closing(http.client.HTTPConnection(address.removeprefix("http://"))) as api,
+    ):
         answers.readline()
         wire.sendall(f"a LOGIN {user} {place['password']}\r\nb SELECT INBOX\r\n".encode())
         _until(answers, b"b OK")
-        api = http.client.HTTPConnection(address.removeprefix("http://"))
         with beside(place, user) as bare:
             for number in range(1, place["count"] + 1):
                 wire.sendall(b"c IDLE\r\n")
@@ -92,6 +98,7 @@ def limit(place: Place) -> Figures:
                 _until(answers, b"d OK")
                 _send(api, number)
                 rows.append((delivered, _moment(bare), seen, time.monotonic()))
+                time.sleep(_QUIET)
         check(len(report(address)["sent"]) == place["count"], "another number of messages was sent")
     return _figures(rows)
 
@@ -152,22 +159,22 @@ def imbot(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name, stub() as address:
         database = Path(name) / "imbot.db"
         shutil.copy(place["database"], database)
-        rows = asyncio.run(_imbot(place, database, address))
+        hearing: Any = _Hearing()
+        with mock.patch.object(imap_wire, "_EXISTS", hearing):
+            rows = asyncio.run(_imbot(place, database, address, hearing))
         shown = {chat for _, chat, _ in report(address)["sent"]}
         wanted = {str(10_000 + number % place["count"]) for number in range(1, place["count"] + 1)}
         check(shown == wanted, f"{len(shown)} persons of {len(wanted)} were told")
-        applied = desk.one_number(database, "SELECT count(*) FROM mails WHERE outcome = 'applied'")
+        applied = count(database, "SELECT count(*) FROM mails WHERE outcome = 'applied'")
         check(applied == place["count"], f"{applied} letters of {place['count']} were applied")
     return _figures(rows)
 
 
-async def _imbot(place: Place, database: Path, address: str) -> list[tuple[float, float, float, float]]:
+async def _imbot(place: Place, database: Path, address: str, hearing: _Hearing) -> list[tuple[float, ...]]:
     user, rows = _user(), []
-    hearing: Any = _Hearing()
-    imap_wire._EXISTS = hearing
     chat = _Stamped(Telegram(TelegramSettings(TOKEN, api_base=address, poll_timeout=5)))
     await chat.open()
-    async with Reader() as reader, desk.running(database, chat, _NoMail(), read_update) as db:
+    async with Reader() as reader, desk.running(database, chat, desk.NoMail(), read_update) as db:
         await reader.read(office.status_letter(1))
         async with _watching(db, place, user, reader, database.parent / "letters"):
             with beside(place, user) as bare:
@@ -176,7 +183,7 @@ async def _imbot(place: Place, database: Path, address: str) -> list[tuple[float
                     delivered = await asyncio.to_thread(_deliver, place, user, number)
                     shown = await asyncio.wait_for(chat.answered.get(), _PATIENCE)
                     rows.append((delivered, await asyncio.to_thread(_moment, bare), hearing.at, shown))
-                    await asyncio.sleep(0.3)  # marked, settled, idling again
+                    await asyncio.sleep(_QUIET)
     await chat.close()
     return rows
 
@@ -195,12 +202,7 @@ async def _watching(db: desk.Db, place: Place, user: str, reader: Reader, folder
         await task
 
 
-class _NoMail:
-    async def send(self, envelope_sender: str, recipients: list[str], data: bytes) -> str:
-        raise AssertionError(f"no letter goes to {recipients} here")
-
-
-def _figures(rows: list[tuple[float, float, float, float]]) -> Figures:
+def _figures(rows: Sequence[tuple[float, ...]]) -> Figures:
     pushes = desk.percentiles([pushed - delivered for delivered, pushed, _, _ in rows])
     seen = desk.percentiles([shown - heard for _, _, heard, shown in rows])
     told = desk.percentiles([shown - delivered for delivered, _, _, shown in rows])

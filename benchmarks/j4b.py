@@ -123,7 +123,7 @@ async def _imbot(place: Place, database: Path, address: str) -> tuple[list[tuple
     desk.env(), desk.templates()
     said: list[tuple[float, str]] = []
     spent = desk.cpu()
-    async with desk.running(database, chat, _NoMail(), read_update) as db:
+    async with desk.running(database, chat, desk.NoMail(), read_update) as db:
         talking = asyncio.create_task(_talk(address, place["chats"], said))
         while await db.read(_open, 0):
             await asyncio.sleep(0.25)
@@ -173,11 +173,6 @@ def _waits(said: list[tuple[float, str]], replies: list[list[Any]]) -> list[floa
         answered = [row[0] for row in replies if row[1] == chat]
         waits += [after - before for before, after in zip(asked, answered, strict=True)]
     return waits
-
-
-class _NoMail:
-    async def send(self, envelope_sender: str, recipients: list[str], data: bytes) -> str:
-        raise AssertionError(f"no letter goes to {recipients} here")
 
 
 JOURNEY = Journey(

@@ -31,6 +31,7 @@ _PACKAGES = {
     "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
     "openssl": "openssl",
     "chromium": "chromium",
+    "postfix": "postfix",
 }
 _DATA = Path(__file__).parent / "serverdata"
 _SBIN = ":".join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
