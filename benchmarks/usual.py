@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 from sqlalchemy import ForeignKey, LargeBinary, create_engine, event, func, select
@@ -67,3 +68,44 @@ class Store:
         resolved = select(func.count()).select_from(Ticket).where(Ticket.status == "resolved")
         mails, notices = (select(func.count()).select_from(table) for table in (Mail, Notice))
         return c.scalar(mails) or 0, c.scalar(resolved) or 0, c.scalar(notices) or 0
+
+
+class Request(Base):
+    __tablename__ = "requests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    text: Mapped[str]
+    sent: Mapped[bool] = mapped_column(default=False)
+
+
+class Desk:
+    """The other direction: a request is committed, its letter goes out over a connection of its own, that is committed."""
+
+    def __init__(self, path: Path) -> None:
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(
+            engine, "connect", lambda c, _: c.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+        )
+        Base.metadata.create_all(engine)
+        self._session = Session(engine)
+
+    def file(self, title: str, text: str) -> Request:
+        request = Request(title=title, text=text)
+        self._session.add(request)
+        self._session.commit()
+        return request
+
+    def sent(self, request: Request) -> None:
+        request.sent = True
+        self._session.commit()
+
+    def count_sent(self) -> int:
+        return self._session.scalar(select(func.count()).select_from(Request).where(Request.sent)) or 0
+
+
+def usual_letter(message_id: str, subject: str, text: str) -> EmailMessage:
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "bot@demo.local", "help@demo.local", subject
+    letter["Message-ID"] = message_id
+    letter.set_content(text)
+    return letter

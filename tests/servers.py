@@ -32,6 +32,7 @@ _PACKAGES = {
     "openssl": "openssl",
     "chromium": "chromium",
     "gcc": "gcc",
+    "postfix": "postfix",
 }
 _DATA = Path(__file__).parent / "serverdata"
 _SBIN = ":".join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))

@@ -38,7 +38,7 @@ class Meter:
         self._spacing = WINDOW / overall
         self._burst = float(burst)
         self._chats: dict[str, _ChatPace] = {}
-        self._last = float("-inf")
+        self._even = float("-inf")  # the moment that the last message but dialog was planned for
         self._held_until = 0.0
         self._refused: tuple[str, float] = ("", float("-inf"))
 
@@ -48,7 +48,7 @@ class Meter:
         if len(self._window) == self._window.maxlen:
             at = max(at, self._window[0] + WINDOW)
         if not dialog:
-            at = max(at, self._last + self._spacing)
+            at = max(at, self._even + self._spacing)
         pace = self._chats.get(chat)
         if pace is not None:
             # Dialog may use the chat's burst up, as it answers what a person did; the rest keeps to one a second.
@@ -57,12 +57,13 @@ class Meter:
         return at
 
     def take(self, chat: str, now: float) -> None:
-        """One message goes to this chat now."""
+        """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
         pace = self._chats.setdefault(chat, _ChatPace(self._burst, now))
         pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1
         pace.at, pace.sent = now, True
         self._window.append(now)
-        self._last = now
+        planned = self._even + self._spacing
+        self._even = planned if now - self._spacing < planned < now else now
         if len(self._chats) > 2000:
             self._forget(now)
 

@@ -82,6 +82,8 @@ class Carrying:
                 ready = await self._read(batch)
                 await receiving
                 behind = ready[-1].kept.id
+                if len(ready) == len(kept) < _LETTERS and sum(letter.size for letter in kept) < _BYTES:
+                    break  # there were no more: what has come meanwhile is the next pass's
         finally:
             if receiving is not None:
                 await receiving

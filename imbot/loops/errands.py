@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, assert_never
+
+from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
@@ -27,10 +29,16 @@ from imbot.mime.content import refusal
 from imbot.services import breaker, checks, delivery, sending, signin, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
-from imbot.store import files, inbox, letters, outbox, people
+from imbot.store import files, inbox, outbox, people
 from imbot.store.db import Db
 from imbot.templates import Templates
 
+_SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
+_HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
+_TRANSFERS = 8  # files on their way to or from a channel at once: they must leave connections to what people wait for
+
+P = ParamSpec("P")
+T = TypeVar("T")
 LookAround = Callable[[bool], Awaitable[Sequence[Mapping[str, Any]]]]  # how each leg is; True: after trying them
 
 
@@ -90,6 +98,7 @@ class Errands:
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
+        self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
 
     async def run(self, parcel: Parcel) -> None:
         match parcel.kind:
@@ -100,7 +109,8 @@ class Errands:
             case Kind.RECHECK:
                 await self._recheck(parcel)
             case Kind.DOWNLOAD:
-                await self._download(parcel)
+                async with self._transfers:
+                    await self._download(parcel)
             case Kind.PACK:
                 await self._pack(parcel)
             case Kind.LETTER:
@@ -112,7 +122,8 @@ class Errands:
             case Kind.RECEIPT:
                 await self._receipt(parcel)
             case Kind.FILE:
-                await self._file(parcel)
+                async with self._transfers:
+                    await self._file(parcel)
             case Kind.ALERT:
                 await self._db.run(breaker.tell, parcel, self._clock(), self._env)
             case Kind.QUESTION:
@@ -193,20 +204,21 @@ class Errands:
         hit("letter_packed")
 
     async def _letter(self, parcel: Parcel) -> None:
-        message_id = parcel.payload["message_id"]
-        row = await self._db.read(letters.letter, message_id)
-        if row is None:
+        letter = await self._db.read(ticket_letters.to_send, parcel.payload["message_id"], self._sender.files)
+        if letter is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
-        rows = await self._db.read(files.of_letter, message_id)
-        letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)
         answer = await self._send(letter)
         await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)
         hit("letter_settled")
 
     async def _send(self, letter: Letter) -> str:
-        data = await asyncio.to_thread(letter_to_bytes, letter)
-        return await self._smtp.send(letter.envelope_sender or letter.sender, [letter.to], data)
+        sender = letter.envelope_sender or letter.sender
+        if not letter.attachments and len(letter.text) + len(letter.html) < _SHORT:
+            return await self._smtp.send(sender, [letter.to], letter_to_bytes(letter))
+        async with self._heavy:
+            data = await asyncio.to_thread(letter_to_bytes, letter)
+            return await self._smtp.send(sender, [letter.to], data)
 
     def _our_letter(self, template: str, payload: Mapping[str, Any], values: Mapping[str, Any]) -> Letter:
         """A letter of our own to an employee, after `mail/common/<lang>/<template>`."""
@@ -257,15 +269,22 @@ class Errands:
         hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
-        if not await self._db.read(telling.may_show, parcel):
+        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel)
+        if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
+<<<<<<< HEAD
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
         hit("notice_settled")
+=======
+        await self._show(parcel, screen_from_json(parcel.payload["screen"]), "", lang)
+        hit("notice_sent")
+>>>>>>> mailbench
 
     async def _file(self, parcel: Parcel) -> None:
         """A file that support sent. One that Telegram would not take is not even tried."""
-        if not await self._db.read(telling.may_show, parcel):
+        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel)
+        if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
         found = await self._db.read(sending.file_to_send, parcel)
@@ -277,28 +296,29 @@ class Errands:
             raise DeliveryError("the file is too big for the chat", permanent=True, kind="refused", code="413")
         chat_key = parcel.lane.removeprefix("chat:")
         channel, _, chat_id = chat_key.partition(":")
-        caption, path = (await self._words(chat_key, below)).text, self._sender.files / row.path
+        caption, path = self._words(below, lang).text, self._sender.files / row.path
         message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption, silent=True)
         hit("file_sent")
         await self._db.run(sending.file_sent, parcel, message_id, self._clock())
 
     async def _receipt(self, parcel: Parcel) -> None:
         chat_key = parcel.lane.removeprefix("chat:")
-        found = await self._db.read(telling.receipt, parcel.payload["ticket"], self._env)
+        ticket = parcel.payload["ticket"]
+        found, lang = await self._db.read(_with_language, parcel, self._env, telling.receipt, ticket, self._env)
         if found is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
         values, home, receipt_id = found
         screen = replace(receipt_screen(values), silent=True)
-        await self._show(parcel, screen, receipt_id if home == chat_key else "")
+        await self._show(parcel, screen, receipt_id if home == chat_key else "", lang)
 
     async def _question(self, parcel: Parcel) -> None:
-        found = await self._db.read(watchdog.showing, parcel, self._env)
+        found, lang = await self._db.read(_with_language, parcel, self._env, watchdog.showing, parcel, self._env)
         if found is None:
             await self._db.run(outbox.settle, parcel, "nobody to ask", self._clock())
             return
         screen, edit = found
-        message_id = await self._bring(parcel, screen, edit)
+        message_id = await self._bring(parcel, screen, edit, lang)
         await self._db.run(watchdog.shown, parcel, message_id, screen.values["state"], self._clock())
 
     async def _check(self, parcel: Parcel) -> None:
@@ -307,20 +327,24 @@ class Errands:
         legs = await self._look_around(parcel.payload["check"])
         await self._db.run(telling.put_legs, parcel, legs, self._clock())
 
-    async def _show(self, parcel: Parcel, screen: Screen, edit: str) -> None:
-        message_id = await self._bring(parcel, screen, edit)
+    async def _show(self, parcel: Parcel, screen: Screen, edit: str, lang: str) -> None:
+        message_id = await self._bring(parcel, screen, edit, lang)
         chat_key = parcel.lane.removeprefix("chat:")
         hit("notice_sent" if parcel.kind is Kind.NOTICE else "receipt_shown")
         await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
 
-    async def _bring(self, parcel: Parcel, screen: Screen, edit: str) -> str:
+    async def _bring(self, parcel: Parcel, screen: Screen, edit: str, lang: str) -> str:
         """Shows `screen` in the chat of the parcel's lane; the id of its message."""
-        chat_key = parcel.lane.removeprefix("chat:")
-        channel, _, chat_id = chat_key.partition(":")
-        rendered = await self._words(chat_key, screen)
+        channel, _, chat_id = parcel.lane.removeprefix("chat:").partition(":")
+        rendered = self._words(screen, lang)
         return await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
 
-    async def _words(self, chat_key: str, screen: Screen) -> Rendered:
-        """The screen in the language of this chat."""
-        lang = await self._db.read(signin.chat_language, chat_key, self._env)
+    def _words(self, screen: Screen, lang: str) -> Rendered:
         return render(screen, lang, self._templates, now=self._clock())
+
+
+def _with_language(
+    c: Connection, parcel: Parcel, env: Env, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+) -> tuple[T, str]:
+    """What `fn` reads, and the language of the parcel's chat: one snapshot, one way to the data base and back."""
+    return fn(c, *args, **kw), signin.chat_language(c, parcel.lane.removeprefix("chat:"), env)

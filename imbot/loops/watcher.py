@@ -80,13 +80,15 @@ class Watcher:
         self._poked.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        wait = _FIRST_WAIT
+        wait, carried_out = _FIRST_WAIT, False
         while not stop.is_set():
             try:
                 self._poked.clear()  # whoever pokes from here on wants another look
-                await self._carrying.carry_out(stop)
+                if not carried_out:
+                    await self._carrying.carry_out(stop)
+                carried_out = False
                 more = await self._look(stop)
-                wait = _FIRST_WAIT
+                wait, carried_out = _FIRST_WAIT, True
                 if not more and not stop.is_set():
                     await self._wait(stop)
             except MailboxError as error:

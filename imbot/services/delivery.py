@@ -27,11 +27,7 @@ _LATE = timedelta(hours=24)  # how long a file is tried for after its request we
 
 def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
     """Parcels that may go now, at most so many a target."""
-    return [
-        parcel
-        for target, most in wanted.items()
-        for parcel in outbox.claim(c, now, most, only=target, under_way=under_way)
-    ]
+    return outbox.claim_for(c, now, wanted, under_way)
 
 
 def letter_packed(

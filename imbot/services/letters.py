@@ -16,7 +16,7 @@ from imbot.domain.letters import Attachment, Letter
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services.env import Backend, Env
-from imbot.store import files, people, ratings, tickets
+from imbot.store import files, letters, people, ratings, tickets
 from imbot.store.files import FileRow
 from imbot.templates import size_words
 
@@ -211,6 +211,14 @@ def letter_from_json(message_id: str, data: Mapping[str, Any], rows: Sequence[Fi
         date=datetime.fromisoformat(data["date"]),
         attachments=tuple(attachment(row, folder) for row in rows if row.path),
     )
+
+
+def to_send(c: Connection, message_id: str, folder: Path) -> Letter | None:
+    """A letter of the table with its files; None where it was erased."""
+    row = letters.letter(c, message_id)
+    if row is None:
+        return None
+    return letter_from_json(message_id, row.letter, files.of_letter(c, message_id), folder)
 
 
 def attachment(row: FileRow, folder: Path) -> Attachment:

@@ -11,12 +11,25 @@ up is decided in `domain.parcels`; holding, re-addressing and looking at lanes l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, select, text, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Subquery,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
@@ -49,21 +62,26 @@ _P = parcels.c
 _LOSE_BODY = frozenset({Kind.CODE})
 _READY = text("ready_at IS NOT NULL")  # word for word as in the index
 
-# Every target that has something ready, by jumping through the index instead of walking it.
+# Every target that has something ready, and when its first one is, by jumping through the index instead of walking it.
 _TARGETS = text(
     """WITH RECURSIVE found(target) AS (
          SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL
          UNION ALL
          SELECT (SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL AND target > found.target)
          FROM found WHERE found.target IS NOT NULL)
-       SELECT target FROM found WHERE target IS NOT NULL"""
-)
-_CLAIMABLE = (
-    select(parcels)
-    .where(_READY, _P.target == bindparam("which"), _P.urgent == bindparam("first"), _P.ready_at <= bindparam("now"))
-    .order_by(_P.ready_at, _P.id)
-    .limit(bindparam("most"))
-)
+       SELECT target,
+         (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 1) AS urgent,
+         (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 0) AS rest
+       FROM found WHERE target IS NOT NULL"""
+).columns(_P.target, column("urgent", _P.ready_at.type), column("rest", _P.ready_at.type))
+
+
+def _claimable(urgent: bool) -> Subquery:
+    here = and_(_READY, _P.target == bindparam("which"), _P.urgent == literal(urgent), _P.ready_at <= bindparam("now"))
+    return select(parcels).where(here).order_by(_P.ready_at, _P.id).limit(bindparam("most")).subquery()
+
+
+_CLAIMABLE = union_all(select(_claimable(True)), select(_claimable(False)))
 _CLAIM = (
     update(parcels)
     .where(_P.id == bindparam("this"))
@@ -136,20 +154,36 @@ def claim(
     """
     if held(c):
         return []
-    targets = [only] if only else [target for target in c.execute(_TARGETS).scalars() if target not in targets_down]
-    found: list[Row[Any]] = []
-    for urgent in (True, False):
-        ready: list[Row[Any]] = []
-        for target in targets:
-            wanted = {"which": target, "first": urgent, "now": now, "most": limit - len(found)}
-            ready.extend(c.execute(_CLAIMABLE.where(_P.id.not_in(under_way)), wanted))
-        ready.sort(key=lambda row: (row.ready_at, row.id))
-        found.extend(ready[: limit - len(found)])
-        if len(found) >= limit:
-            break
-    if found:
-        c.execute(_CLAIM, [{"this": row.id, "until": now + LEASE} for row in found])
-    return [parcel_of(row, row.attempts + 1) for row in found]
+    targets = [only] if only else [target for target in _first_of_targets(c) if target not in targets_down]
+    ready = [row for target in targets for row in _ready(c, target, now, limit, under_way)]
+    ready.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
+    return _claimed(c, ready[:limit], now)
+
+
+def claim_for(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
+    """As `claim`, for several far ends at once: at most so many each."""
+    if held(c):
+        return []
+    first = _first_of_targets(c)
+    targets = [target for target in wanted if target in first and first[target] <= now]
+    return _claimed(c, [row for target in targets for row in _ready(c, target, now, wanted[target], under_way)], now)
+
+
+def _ready(c: Connection, target: str, now: datetime, limit: int, under_way: Collection[int]) -> list[Row[Any]]:
+    asked = {"which": target, "now": now, "most": limit + len(under_way)}
+    rows = [row for row in c.execute(_CLAIMABLE, asked) if row.id not in under_way]
+    rows.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
+    return rows[:limit]
+
+
+def _claimed(c: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Parcel]:
+    if rows:
+        c.execute(_CLAIM, [{"this": row.id, "until": now + LEASE} for row in rows])
+    return [parcel_of(row, row.attempts + 1) for row in rows]
+
+
+def _first_of_targets(c: Connection) -> dict[str, datetime]:
+    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in c.execute(_TARGETS)}
 
 
 def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Mapping[str, Any] | None = None) -> bool:
@@ -188,10 +222,10 @@ def next_due(c: Connection) -> datetime | None:
     return moment
 
 
-def any_ready(c: Connection, now: datetime, targets: Collection[str], under_way: Collection[int] = ()) -> bool:
-    """Whether a parcel for one of these far ends may go now. Reads only: a claim of nothing would be a commit all the same."""
-    found = select(_P.id).where(_READY, _P.target.in_(targets), _P.id.not_in(under_way), _P.ready_at <= now).limit(1)
-    return not held(c) and c.execute(found).first() is not None
+def due(c: Connection) -> dict[str, datetime]:
+    """When the next parcel of each far end may be claimed (in the past: now). Nothing may while the outbox is held. Reads
+    only: a claim of nothing would be a commit all the same."""
+    return {} if held(c) else _first_of_targets(c)
 
 
 def hurry(c: Connection, targets: Collection[str], now: datetime) -> int:

@@ -15,14 +15,17 @@ from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong, check
 from tests.servers import need
 
 TINY = 0.002
+_MAILBOX = ("dovecot", "openssl")
+_NEEDS = {"J2": ("postfix",), "J3": _MAILBOX, "J4a": _MAILBOX, "J4c": _MAILBOX, "J4e": _MAILBOX}
 
 
 @pytest.fixture(params=JOURNEYS)
 def journey(request: pytest.FixtureRequest) -> Iterator[tuple[Journey, Place]]:
-    if request.param != "J4d":
-        need("dovecot", "openssl")
+    need(*_NEEDS.get(request.param, ()))
     found = load(request.param)
     with found.prepare(TINY) as place:
+        if place.get("missing"):
+            pytest.skip(place["missing"])
         yield found, place
 
 
