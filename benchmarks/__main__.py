@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong
 from imbot import log
 
-JOURNEYS = ("J1", "J4a", "J4c", "J4d", "J4e")
+JOURNEYS = ("J1", "J5", "J7", "J4a", "J4c", "J4d", "J4e")
 ROOT = Path(__file__).resolve().parent.parent
 Rounds = list[dict[str, dict[str, float]]]
 

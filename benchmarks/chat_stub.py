@@ -3,13 +3,15 @@ and checks every answer. `python -m benchmarks.chat_stub JSON`.
 
     script -> update -> (getUpdates) -> answer that bears the step's words -> next update of this chat -> ... -> end
 
-Lines of JSON on stdout: port, polled (the first getUpdates), warm (the first round is done), half, done; of words on stdin: go
-(after warm), report (answered by a line of counts), stop. Moments are seconds of CLOCK_MONOTONIC, the same in all processes.
+Lines of JSON on stdout: port, polled (the first getUpdates), warm (the first round is done), half, done; of words on stdin: begin
+(where `held`), go (after warm), on (after half), report (answered by a line of counts), stop.
+Moments are seconds of CLOCK_MONOTONIC, the same in all processes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
 import time
@@ -40,12 +42,22 @@ class Person:
 
 
 class World:
-    """`steps`: of one round, each {"say": words} or {"press": label}, with "hear": what its answer bears. `echo`: an answer
-    bears what was sent instead. `rounds`: after a first one to get warm. `repeats_ok`: after a kill an answer may come twice."""
+    """`steps`: of one round, each {"say": words} or {"press": label}, with "hear": what its answer bears; "own": the words
+    differ from chat to chat. `echo`: an answer bears what was sent instead. `rounds`: after a first one to get warm.
+    `repeats_ok`: the bot is killed halfway, where nobody says more before the word "on"; an answer may come twice then.
+    `held`: nobody speaks before the word "begin"."""
 
     def __init__(
-        self, *, chats: int, rounds: int, steps: Sequence[Mapping[str, str]], echo: bool, repeats_ok: bool = False
+        self,
+        *,
+        chats: int,
+        rounds: int,
+        steps: Sequence[Mapping[str, str]],
+        echo: bool,
+        repeats_ok: bool = False,
+        held: bool = False,
     ) -> None:
+        self.held = held
         self.steps, self.echo, self.repeats_ok = steps, echo, repeats_ok
         self.last = (rounds + 1) * len(steps)
         self.people: dict[int, Person] = {}
@@ -56,7 +68,8 @@ class World:
         self.calls: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.answers = self.repeats = self.pressed = 0
-        self.running = self.warm = self.done = False
+        self.running = self.warm = self.halted = False
+        self.waiting: list[Person] = []
         self.news = asyncio.Event()
         self._number = 0
         self._message = 1000
@@ -67,9 +80,17 @@ class World:
         if not self.running:
             self.running = True
             tell(polled=time.monotonic())
-            if self.last and self.steps:
-                for person in self.people.values():
-                    self.act(person)
+            if not self.held:
+                self.meet()
+
+    def meet(self) -> None:
+        for person in self.people.values():
+            self.act(person)
+
+    def on(self) -> None:
+        self.halted, waiting, self.waiting = False, self.waiting, []
+        for person in waiting:
+            self.act(person)
 
     def go(self) -> None:
         self.calls.clear()
@@ -80,6 +101,9 @@ class World:
 
     def act(self, person: Person) -> None:
         """The person's next step, if there is one and its time has come."""
+        if self.halted:
+            self.waiting.append(person)
+            return
         if person.at >= self.last or (not self.warm and person.at >= len(self.steps)):
             return
         step = self.steps[person.at % len(self.steps)]
@@ -97,7 +121,7 @@ class World:
         self.news.set()
 
     def said(self, step: Mapping[str, str], person: Person) -> str:
-        return f"{step['say']} {person.at}" if step.get("numbered") else step["say"]
+        return f"{step['say']} {person.chat['id']}" if step.get("own") else step["say"]
 
     def press(self, person: Person, label: str) -> dict[str, Any]:
         found = [value for name, value in person.buttons.items() if label in name]
@@ -117,29 +141,30 @@ class World:
         """The bot's answer: to the step that waits, or a mistake."""
         person = self.people[chat_id]
         person.message, person.buttons = message, buttons_of(markup)
-        if person.at and self.fits(person, person.at - 1, text):
+        if person.at and self.fits(person.at - 1, text):
             self.answers += 1
-            self.end_of(person)
+            self.end_of_round()
             self.act(person)
-        elif self.repeats_ok and person.at > 1 and self.fits(person, person.at - 2, text):
+        elif self.repeats_ok and person.at > 1 and self.fits(person.at - 2, text):
             self.repeats += 1
         else:
             step = self.steps[(person.at - 1) % len(self.steps)]
             self.wrong.append(f"chat {chat_id}, step {person.at}: {text!r} is no answer to {step}")
 
-    def fits(self, person: Person, at: int, text: str) -> bool:
+    def fits(self, at: int, text: str) -> bool:
         step = self.steps[at % len(self.steps)]
         if self.echo:
             return step.get("say", step.get("press", "")) in text
         return step["hear"] in text
 
-    def end_of(self, person: Person) -> None:
+    def end_of_round(self) -> None:
         """Says once that the round to get warm, half of the rest, and all of it is through."""
         if not self.warm and self.answers == len(self.people) * len(self.steps):
             tell(warm=time.monotonic())
         elif self.warm:
             whole = len(self.people) * (self.last - len(self.steps))
             if self.answers == whole // 2:
+                self.halted = self.repeats_ok
                 tell(half=time.monotonic())
             if self.answers == whole:
                 tell(done=time.monotonic(), answers=self.answers)
@@ -154,10 +179,8 @@ class World:
             del self.pending[:kept]
         if not self.pending:
             self.news.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.news.wait(), float(params.get("timeout") or 0))
-            except TimeoutError:
-                pass
         return b"[" + b",".join(one for _, one in self.pending[: min(100, limit)]) + b"]"
 
     async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
@@ -276,7 +299,9 @@ async def serve(asked: Mapping[str, Any]) -> None:
 
     def told() -> None:
         word = sys.stdin.readline().strip()
-        {"go": world.go, "report": world.report, "": stop.set, "stop": stop.set}[word]()
+        {"begin": world.meet, "go": world.go, "on": world.on, "report": world.report, "": stop.set, "stop": stop.set}[
+            word
+        ]()
 
     loop.add_reader(sys.stdin, told)
     server = await loop.create_server(lambda: Wire(world), "127.0.0.1", 0, backlog=1024)

@@ -130,16 +130,28 @@ def stub(**world: Any) -> Iterator[Stub]:
 @contextmanager
 def bot(name: str, url: str, words: Path | str = "") -> Iterator[subprocess.Popen[bytes]]:
     """A bot's process. Raises Missing for a peer that is not there."""
-    process = start([_python(name), "-m", "benchmarks.chat_bots", name, url, str(words)])
+    process = start(bot_command(name, url, words))
     try:
         yield process
     finally:
         end(process)
 
 
-def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def bot_command(name: str, url: str, words: Path | str = "") -> Sequence[str]:
+    """Raises Missing for a peer that is not there."""
+    return [_python(name), "-m", "benchmarks.chat_bots", name, url, str(words)]
+
+
+def start(command: Sequence[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
+    """In a group of its own; `quiet`: an end with an error is what is wanted."""
     return subprocess.Popen(
-        command, cwd=ROOT, env=_env(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=_env(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if quiet else None,
+        start_new_session=True,
     )
 
 

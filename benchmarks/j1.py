@@ -26,8 +26,8 @@ TYPED = (
     {"say": "новая заявка", "hear": "О чём заявка?"},
     {"say": "программное обеспечение", "hear": "Что именно?"},
     {"say": "Установка ПО", "hear": "Какая программа нужна"},
-    {"say": "Компас", "hear": "Что случилось?"},
-    {"say": "Чертежи не открываются", "hear": "Проверьте заявку"},
+    {"say": "Компас", "own": "yes", "hear": "Что случилось?"},
+    {"say": "Чертежи не открываются", "own": "yes", "hear": "Проверьте заявку"},
     {"say": "отмена", "hear": "Отменено"},
 )
 PRESSED = (
@@ -145,7 +145,7 @@ def _killed(place: Place) -> float:
             stub.say("go")
             stub.hear("half", first)
             chatting.kill(first)
-        check("done" not in stub.heard, "it was through before it could be killed")
+        stub.say("on")
         with chatting.bot("imbot", stub.url, config) as second:
             stub.hear("done", second)
             time.sleep(_SETTLE)

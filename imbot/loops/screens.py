@@ -128,4 +128,5 @@ class Screens:
             log.debug("buttons_left", chat=chat_key, error=str(error))
 
     def _render(self, screen: Screen, lang: str) -> Rendered:
-        return render(screen, lang, self._templates, now=self._clock())
+        # To the minute, which is as fine as any screen says: one that is shown to many at once is written once.
+        return render(screen, lang, self._templates, now=self._clock().replace(second=0, microsecond=0))

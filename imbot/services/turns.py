@@ -256,9 +256,7 @@ def _review_id(incoming: Incoming, slot: Slot | None) -> str:
     return pressed if slot and pressed == slot.message_id else ""
 
 
-def _owe(
-    c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, now: datetime, lang: str = ""
-) -> Taken:
+def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, now: datetime, lang: str = "") -> Taken:
     """The chat is owed `screen`: in place of the one that was pressed, else as a new message. While an album comes in it
     waits a little, so that ten photos get one answer. `lang`: the chat's, where it is sure still to be that."""
     album = isinstance(incoming.event, Attached) and bool(incoming.event.album)

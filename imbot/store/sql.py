@@ -6,8 +6,8 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import Connection, Executable, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from imbot.store.engine import raw_connection
@@ -16,6 +16,8 @@ from imbot.store.engine import raw_connection
 def insert(dialect: str, table: Table) -> sqlite.Insert:
     """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update` (the same words on both dialects)."""
     if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # half a megabyte of code that SQLite has no use for
+
         return cast("sqlite.Insert", postgresql.insert(table))
     return sqlite.insert(table)
 
@@ -63,9 +65,9 @@ class Prepared:
 class _Compiled:
     """The text, how each value is turned into the driver's, and how a row is turned into ours."""
 
-    def __init__(self, statement: Executable, c: Connection, values: Mapping[str, Any]) -> None:
+    def __init__(self, statement: Any, c: Connection, values: Mapping[str, Any]) -> None:
         dialect = c.dialect
-        compiled = statement.compile(dialect=dialect, column_keys=list(values))  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=dialect, column_keys=list(values))
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
         fixed = compiled.construct_params(dict(values))
@@ -75,7 +77,7 @@ class _Compiled:
             self._values.append((name, fixed[name], convert))
         self._named = frozenset(values)
         columns = list(getattr(statement, "exported_columns", ()))
-        self._tuple = namedtuple("Row", [column.key for column in columns]) if columns else None  # type: ignore[misc]
+        self._tuple: Any = namedtuple("Row", [column.key for column in columns]) if columns else None
         self._converts = [
             (place, convert)
             for place, column in enumerate(columns)

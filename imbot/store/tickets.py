@@ -43,7 +43,9 @@ _PAGE = _OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offs
 _IS_OPEN = tickets.c.status.in_([literal(str(status)) for status in sorted(OPEN)])
 _OPEN_OF_PERSON = Prepared(_OF_PERSON.where(_IS_OPEN).order_by(*_NEWEST).limit(bindparam("most")))
 _RESOLVED_OF_PERSON = Prepared(
-    _OF_PERSON.where(tickets.c.status == str(Status.RESOLVED), tickets.c.resolved_at >= bindparam("since", type_=Moment))
+    _OF_PERSON.where(
+        tickets.c.status == str(Status.RESOLVED), tickets.c.resolved_at >= bindparam("since", type_=Moment)
+    )
     .order_by(tickets.c.resolved_at.desc())
     .limit(bindparam("most"))
 )
