@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong
 from imbot import log
 
-JOURNEYS = ("J2", "J3", "J4a", "J4b", "J4c", "J4d", "J4e", "growth")
+JOURNEYS = ("J1", "J2", "J3", "J4a", "J4b", "J4c", "J4d", "J4e", "J5", "J7", "growth")
 ROOT = Path(__file__).resolve().parent.parent
 Rounds = list[dict[str, dict[str, float]]]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 from collections.abc import Awaitable, Callable
@@ -129,17 +130,19 @@ class App:
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
+            "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough
             "greeting": self._greet,
             "screens": screens.run,
             "courier": courier.run,
             **{f"watcher {watcher.name}": watcher.run for watcher in self.watchers},
             "timers": self.timers.run,
-            "dispatch": dispatch.run,
         }
         if self.settings.server.listen:
             from imbot.loops.health import serve
 
             loops["health"] = lambda stop: serve(stop, self.settings.server.listen, self.db, self.pulse, clock)
+        gc.collect()
+        gc.freeze()  # what a start leaves behind lives as long as we do: no later collection need walk through it
         tasks = {name: asyncio.create_task(_for_ever(name, loop, stop)) for name, loop in loops.items()}
         log.info("serving", loops=sorted(tasks))
         await stop.wait()

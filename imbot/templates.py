@@ -8,12 +8,13 @@ back to the other one. No text is chosen here, and no user text is ever compiled
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import structlog
 from babel.dates import format_date
 from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, pass_context
@@ -26,6 +27,7 @@ from imbot.domain.errors import ConfigError
 log = structlog.get_logger(__name__)
 
 LANGUAGES = ("ru", "en")
+_MOST_SAID = 128  # texts of chat screens, of 4 KB at most
 _UNITS = {"ru": ("байт", "КБ", "МБ", "ГБ"), "en": ("bytes", "KB", "MB", "GB")}
 _DAYS = {"ru": ("сегодня", "завтра", "вчера"), "en": ("today", "tomorrow", "yesterday")}
 _ZONES_RU = {"MSK": "МСК", "UTC": "UTC"}
@@ -42,6 +44,7 @@ class Templates:
         self._packed = Templates(folders[-1:], timezone) if forgiving and len(folders) > 1 else None
         self._environment = _environment(FileSystemLoader([str(folder) for folder in self.folders]), timezone)
         self._words: dict[str, Mapping[str, str]] = {}
+        self._said: dict[tuple[str, str, bytes], str] = {}
 
     def render(self, name: str, values: Mapping[str, Any], lang: str = "ru") -> str:
         """The text of `name` (a path below the folders) in `lang`. `lang` is also a value inside the template.
@@ -72,8 +75,16 @@ class Templates:
             raise ConfigError([f"template {name}: {error}"]) from error
 
     def chat(self, lang: str, screen_name: str, values: Mapping[str, Any]) -> str:
-        """The words of a chat screen: `chat/<lang>/<screen_name>.j2`."""
-        return self.render(f"chat/{lang}/{screen_name}.j2", values, lang)
+        """The words of a chat screen: `chat/<lang>/<screen_name>.j2`. `values` are plain JSON; the same words for the same
+        values are kept for a while, as most questions of a form are the same for everybody."""
+        key = (lang, screen_name, orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
+        text = self._said.pop(key, None)
+        if text is None:
+            text = self.render(f"chat/{lang}/{screen_name}.j2", values, lang)
+        self._said[key] = text  # the one used last is the last to go
+        if len(self._said) > _MOST_SAID:
+            del self._said[next(iter(self._said))]
+        return text
 
     def words(self, lang: str) -> Mapping[str, str]:
         """Labels of `chat/<lang>/buttons.toml`: own folders over packed ones, `lang` over the other language, key by key."""
@@ -154,8 +165,15 @@ def _syntax_problem(error: TemplateSyntaxError, path: Path | None = None) -> str
     return f"{path or error.filename or error.name}:{error.lineno}: {error.message}"
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """With the globals of a template as one plain dict: Jinja's chain of two is walked in Python for every screen."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return {**self.globals, **(d or {})}
+
+
 def _environment(loader: BaseLoader, timezone: ZoneInfo) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         loader=loader,
         undefined=StrictUndefined,
         autoescape=lambda name: name is not None and name.endswith((".html", ".html.j2")),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imbot.backends.base import FromMode
 from imbot.backends.evidence import EvidenceSettings
@@ -17,7 +17,6 @@ from imbot.config import Settings, packed
 from imbot.config_mail import FurtherBackend, Mailbox, OAuth
 from imbot.dialog.facts import DialogSettings
 from imbot.directory.file import DomainDirectory, FileDirectory
-from imbot.directory.ldap import Ldap, LdapAttributes, LdapSettings
 from imbot.domain.calendar import WorkingHours
 from imbot.domain.errors import ConfigError
 from imbot.domain.forms import Catalogue, Category, Subcategory, parse_catalogue, parse_locations
@@ -32,6 +31,9 @@ from imbot.mime import ReadLimits
 from imbot.services.env import DEFAULT_BACKEND, WATCHER, Backend, Env
 from imbot.services.letters import ENCODED
 from imbot.templates import Templates
+
+if TYPE_CHECKING:
+    from imbot.directory.ldap import Ldap
 
 LANGUAGES = ("ru", "en")
 _T = TypeVar("_T")
@@ -187,6 +189,8 @@ def directory(settings: Settings) -> Ldap | FileDirectory | DomainDirectory:
         return FileDirectory(Path(section.file.path))
     if section.kind == "domain":
         return DomainDirectory(section.domain.domains)
+    from imbot.directory.ldap import Ldap, LdapAttributes, LdapSettings  # 5 MiB for those who have one
+
     ldap, names = section.ldap, section.ldap.attributes
     return Ldap(
         LdapSettings(

@@ -3,11 +3,7 @@
 # Their system services are never started: the tests start their own servers on free ports.
 set -u
 
-<<<<<<< HEAD
-packages="slapd ldap-utils dovecot-imapd dovecot-pop3d dovecot-lmtpd chromium openssl gcc libc6-dev"
-=======
-packages="slapd ldap-utils dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix chromium openssl"
->>>>>>> mailbench
+packages="slapd ldap-utils dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix chromium openssl gcc libc6-dev"
 PATH="$PATH:/usr/sbin:/sbin"
 export PATH
 

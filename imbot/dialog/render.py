@@ -22,6 +22,7 @@ _UNWANTED = re.compile(
 )
 
 
+_MARKS = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
 _FIGURE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -64,6 +65,8 @@ def render(screen: Screen, lang: str, templates: Words, *, now: datetime | None 
 
 def clean(text: str) -> str:
     """Without characters that hide, reorder or break what is shown; every kind of line end becomes a line feed."""
+    if text.isprintable() and "\ufffc" not in text:  # the one that is unwanted and counts as printable
+        return text
     return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
 
 
@@ -91,19 +94,21 @@ def _tidy(text: str) -> str:
 
 def _marked(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Bold marks taken out and turned into offsets; the text cut to what a message holds."""
+    if units(text) > MAX_UNITS:
+        text = _cut_marked(text, MAX_UNITS - 1)  # one unit is kept for the ellipsis
     out: list[str] = []
     bold: list[tuple[int, int]] = []
-    at, start, room = 0, None, MAX_UNITS - 1  # one unit is kept for the ellipsis
-    for char in _cut_marked(text, room):
-        if char == BOLD_ON:
+    at, start = 0, None
+    for piece in _MARKS.split(text):
+        if piece == BOLD_ON:
             start = at
-        elif char == BOLD_OFF:
+        elif piece == BOLD_OFF:
             if start is not None and at > start:
                 bold.append((start, at - start))
             start = None
         else:
-            out.append(char)
-            at += units(char)
+            out.append(piece)
+            at += units(piece)
     return "".join(out), tuple(bold)
 
 

@@ -64,19 +64,7 @@ class Courier:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
         await self._db.run(outbox.clear_leases)
-<<<<<<< HEAD
         hit("leases_cleared")
-        while not stop.is_set():
-            self._wake.clear()
-            try:
-                claimed = await self._claim()
-                wait = await self._until_next(claimed)
-            except StoreUnavailable as error:
-                self._pulse.wrong("store", str(error))
-                log.error("store_unavailable", error=str(error))
-                wait = 2.0
-            await first_of(stop, self._wake, seconds=wait)
-=======
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._wake.set())
         try:
@@ -91,7 +79,6 @@ class Courier:
                 await self._sleep(wait)
         finally:
             stopping.cancel()
->>>>>>> mailbench
         tasks = [task for _, task in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=8)

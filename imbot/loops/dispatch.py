@@ -130,7 +130,7 @@ class Dispatch:
         self._pulse.ok("store")
         hit("turn_committed")
         if taken.show_after is not None:
-            self._screens.push(incoming.chat.key, taken.show_after)
+            self._screens.push(incoming.chat.key, taken.show_after, taken.owed)
         if incoming.handle:
             task = asyncio.create_task(self._acknowledge(incoming.handle))
             self._answers.add(task)

@@ -273,13 +273,8 @@ class Errands:
         if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
-<<<<<<< HEAD
-        await self._show(parcel, screen_from_json(parcel.payload["screen"]), "")
-        hit("notice_settled")
-=======
         await self._show(parcel, screen_from_json(parcel.payload["screen"]), "", lang)
-        hit("notice_sent")
->>>>>>> mailbench
+        hit("notice_settled")
 
     async def _file(self, parcel: Parcel) -> None:
         """A file that support sent. One that Telegram would not take is not even tried."""

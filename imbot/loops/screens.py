@@ -24,6 +24,7 @@ from imbot.services.env import Env
 from imbot.store import sessions
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
+from imbot.store.sessions import OwedScreen
 from imbot.templates import Templates
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class Screens:
         self._db, self._channel, self._templates, self._env, self._clock = db, channel, templates, env, clock
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._after: dict[str, datetime] = {}
+        self._known: dict[str, tuple[OwedScreen, str]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -61,11 +63,16 @@ class Screens:
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=5)
 
-    def push(self, chat_key: str, show_after: datetime) -> None:
-        """Show what this chat is owed, from `show_after` on; what is owed by then is what is shown."""
+    def push(self, chat_key: str, show_after: datetime, owed: tuple[OwedScreen, str] | None = None) -> None:
+        """Show what this chat is owed, from `show_after` on; what is owed by then is what is shown. `owed`: what has just been
+        committed and its language; it need not be read again where nothing is under way in this chat."""
         self._after[chat_key] = show_after
-        if chat_key not in self._busy:
-            self._busy[chat_key] = asyncio.create_task(self._drain(chat_key))
+        if chat_key in self._busy:
+            self._known.pop(chat_key, None)
+            return
+        if owed is not None:
+            self._known[chat_key] = owed
+        self._busy[chat_key] = asyncio.create_task(self._drain(chat_key))
 
     async def say_without_store(self, chat: Chat, language: str, name: str) -> None:
         """An honest word that needs no data base; if even that fails it is only logged."""
@@ -87,6 +94,7 @@ class Screens:
             log.exception("screen_not_shown", chat=chat_key)
         finally:
             del self._busy[chat_key]
+            self._known.pop(chat_key, None)
 
     async def _until_due(self, chat_key: str) -> None:
         """A newer screen may move the moment on meanwhile: it is looked at again after each wait."""
@@ -96,7 +104,8 @@ class Screens:
             await self._until_due(chat_key)
 
     async def _show(self, chat_key: str) -> None:
-        owed, lang = await self._db.read(showing.owed, chat_key, self._env)
+        known = self._known.pop(chat_key, None)
+        owed, lang = known if known else await self._db.read(showing.owed, chat_key, self._env)
         if owed is None:
             return
         screen = screen_from_json(owed.screen)
@@ -121,4 +130,5 @@ class Screens:
             log.debug("buttons_left", chat=chat_key, error=str(error))
 
     def _render(self, screen: Screen, lang: str) -> Rendered:
-        return render(screen, lang, self._templates, now=self._clock())
+        # To the minute, which is as fine as any screen says: one that is shown to many at once is written once.
+        return render(screen, lang, self._templates, now=self._clock().replace(second=0, microsecond=0))

@@ -26,7 +26,7 @@ from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
-from imbot.store.sessions import Slot
+from imbot.store.sessions import OwedScreen, Slot
 
 _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
@@ -37,10 +37,12 @@ _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes,
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before."""
+    """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before. `owed`: that
+    screen as it lies in the data base, and the language to show it in, where this turn did nothing else."""
 
     show_after: datetime | None = None
     repeated: bool = False
+    owed: tuple[OwedScreen, str] | None = None
 
 
 def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fresh) -> Taken:
@@ -63,12 +65,12 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     bucket, flooded = _spend(data.get("bucket"), now)
     if flooded:
         sessions.save(c, chat.key, {**data, "bucket": bucket}, now)
-        return _owe(c, incoming, Screen("too_fast"), None, now)
+        return _owe(c, incoming, Screen("too_fast"), None, now, lang)
     slot = sessions.slot(c, chat.key)
     session = session_from_json(data or None)
-    session, screen = _converse(c, incoming, session, slot, lang, now, env, fresh)
+    session, screen, plain = _converse(c, incoming, session, slot, lang, now, env, fresh)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
-    return _owe(c, incoming, screen, slot, now) if screen is not None else Taken()
+    return _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
 
 
 def _converse(
@@ -80,15 +82,17 @@ def _converse(
     now: datetime,
     env: Env,
     fresh: Fresh,
-) -> tuple[Session, Screen | None]:
-    """Advance until no order is answered any more; the last screen counts."""
+) -> tuple[Session, Screen | None, bool]:
+    """Advance until no order is answered any more; the last screen counts. True: nothing was ordered."""
     event: Event = incoming.event
     screen: Screen | None = None
     answers: list[Happened] = []
+    plain = True
     for _ in range(_ROUNDS):
         facts = _facts(c, incoming, slot, lang, now, env, fresh)
         turn: Turn = advance(session, event, facts)
         session, screen = turn.session, turn.screen or screen  # an answer without a screen keeps the turn's own
+        plain = plain and not turn.orders
         for order in turn.orders:
             answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
             if isinstance(order, _WRITES):
@@ -96,7 +100,7 @@ def _converse(
             if answer is not None:
                 answers.append(answer)
         if not answers:
-            return session, screen
+            return session, screen, plain
         event = answers.pop(0)
     raise RuntimeError(f"a turn does not come to an end: {type(event).__name__}")
 
@@ -252,14 +256,14 @@ def _review_id(incoming: Incoming, slot: Slot | None) -> str:
     return pressed if slot and pressed == slot.message_id else ""
 
 
-def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, now: datetime) -> Taken:
+def _owe(c: Connection, incoming: Incoming, screen: Screen, slot: Slot | None, now: datetime, lang: str = "") -> Taken:
     """The chat is owed `screen`: in place of the one that was pressed, else as a new message. While an album comes in it
-    waits a little, so that ten photos get one answer."""
+    waits a little, so that ten photos get one answer. `lang`: the chat's, where it is sure still to be that."""
     album = isinstance(incoming.event, Attached) and bool(incoming.event.album)
     show_after = now + _ALBUM_PAUSE if album else now
     edit = bool(_review_id(incoming, slot))
-    sessions.owe(c, incoming.chat.key, screen_to_json(screen), show_after, edit, now)
-    return Taken(show_after)
+    owed = sessions.owe(c, incoming.chat.key, screen_to_json(screen), show_after, edit, now)
+    return Taken(show_after, owed=(owed, lang) if lang and not album else None)
 
 
 def _refuse_group(c: Connection, chat: Chat, now: datetime, env: Env) -> Taken:

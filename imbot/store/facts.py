@@ -9,9 +9,14 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import facts
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
-_VALUE = select(facts.c.value).where(facts.c.name == bindparam("name"))
+_VALUE = Prepared(select(facts.c.value).where(facts.c.name == bindparam("name")))
+_RANGE = Prepared(
+    select(facts.c.name, facts.c.value)
+    .where(facts.c.name >= bindparam("first"), facts.c.name < bindparam("after"))
+    .order_by(facts.c.at, facts.c.name)
+)
 
 _FORGET = delete(facts).where(facts.c.name == bindparam("named"))
 
@@ -23,7 +28,8 @@ def _put(dialect: str) -> Insert:
 
 
 def fact(c: Connection, name: str) -> str:
-    return c.execute(_VALUE, {"name": name}).scalar() or ""
+    row = _VALUE.first(c, name=name)
+    return row.value if row else ""
 
 
 def fact_at(c: Connection, name: str) -> datetime | None:
@@ -43,5 +49,4 @@ def forget_fact(c: Connection, name: str) -> None:
 def facts_of(c: Connection, prefix: str) -> list[tuple[str, str]]:
     """(rest of the name, value) of all whose name begins so, the one set longest ago first. A range of the primary key."""
     after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    found = select(facts.c.name, facts.c.value).where(facts.c.name >= prefix, facts.c.name < after)
-    return [(row.name[len(prefix) :], row.value) for row in c.execute(found.order_by(facts.c.at, facts.c.name))]
+    return [(row.name[len(prefix) :], row.value) for row in _RANGE.all(c, first=prefix, after=after)]

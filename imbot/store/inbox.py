@@ -19,7 +19,7 @@ from imbot.store.facts import fact as fact
 from imbot.store.facts import fact_at as fact_at
 from imbot.store.facts import set_fact as set_fact
 from imbot.store.schema import bad_updates, cursors, mail_places, mails, seen_keys
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,9 @@ def _first_time(dialect: str) -> Insert:
     return insert(dialect, seen_keys).on_conflict_do_nothing()
 
 
+_FIRST_TIME = Prepared(_first_time("sqlite"))
+
+
 @cache
 def _put_cursor(dialect: str) -> Insert:
     put = insert(dialect, cursors)
@@ -135,7 +138,7 @@ def _put_cursor(dialect: str) -> Insert:
 
 def first_time(c: Connection, key: str, now: datetime) -> bool:
     """True once for each key, for ever."""
-    return c.execute(_first_time(dialect(c)), {"key": key, "at": now}).rowcount > 0
+    return _FIRST_TIME.run(c, key=key, at=now) > 0
 
 
 def keep_raw(

@@ -17,7 +17,7 @@ from imbot.store.columns import Moment
 from imbot.store.erase import erase as erase  # the same noun, in a file of its own
 from imbot.store.erase import paths_of as paths_of
 from imbot.store.schema import chats, people
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,12 @@ class ChatRow:
 
 _BY_ID = select(people).where(people.c.id == bindparam("id"))
 _BY_ADDRESS = select(people).where(people.c.address == bindparam("address"))
-_OF_CHAT = (select(people).join(chats, chats.c.person_id == people.c.id).where(chats.c.key == bindparam("key"))).where(
-    people.c.gone_at.is_(None)
+_OF_CHAT = Prepared(
+    select(people)
+    .join(chats, chats.c.person_id == people.c.id)
+    .where(chats.c.key == bindparam("key"), people.c.gone_at.is_(None))
 )
-_CHAT = select(chats).where(chats.c.key == bindparam("key"))
+_CHAT = Prepared(select(chats).where(chats.c.key == bindparam("key")))
 _CHATS_OF = select(chats).where(chats.c.person_id == bindparam("person"))
 _CHATS_OF = _CHATS_OF.order_by(chats.c.linked_at.desc(), chats.c.key)
 
@@ -68,6 +70,9 @@ def _put_chat(dialect: str) -> Insert:
     )
 
 
+_SEE_CHAT = Prepared(_put_chat("sqlite").returning(chats))
+
+
 def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
     """The chat speaks for this person from now on. The person is made or brought up to date from `entry`."""
     put = _of_entry(entry, now) | {"address": entry.address, "created_at": now}
@@ -88,7 +93,8 @@ def unlink_chat(c: Connection, chat_key: str, now: datetime) -> bool:
 
 def person_of_chat(c: Connection, chat_key: str) -> Person | None:
     """Who this chat speaks for: None where it is not linked, or its person has left."""
-    return _one(c, _OF_CHAT, key=chat_key)
+    row = _OF_CHAT.first(c, key=chat_key)
+    return None if row is None else _person(row)
 
 
 def person(c: Connection, person_id: int) -> Person | None:
@@ -113,15 +119,14 @@ def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
 
 
 def chat(c: Connection, chat_key: str) -> ChatRow | None:
-    row = c.execute(_CHAT, {"key": chat_key}).first()
+    row = _CHAT.first(c, key=chat_key)
     return None if row is None else _chat(row)
 
 
 def see_chat(c: Connection, chat: Chat, language: str, now: datetime) -> ChatRow:
     """Notes that the chat was heard of, and the vendor's language tag."""
-    values = {"key": chat.key, "channel": chat.channel, "id": chat.id, "language": language, "seen_at": now}
-    c.execute(_put_chat(dialect(c)), values)
-    return _chat(c.execute(_CHAT, {"key": chat.key}).one())
+    row = _SEE_CHAT.first(c, key=chat.key, channel=chat.channel, id=chat.id, language=language, seen_at=now)
+    return _chat(row)
 
 
 def set_blocked(c: Connection, chat_key: str, blocked: bool, now: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, false, select,
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import chats, files, sessions, slots
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,15 @@ class OwedScreen:
     before: str = field(default="", compare=False)
 
 
-_LOAD = select(sessions.c.data).where(sessions.c.chat_key == bindparam("key"))
-_SLOT = select(slots.c.screen, slots.c.message_id, slots.c.seq, slots.c.due_at).where(
-    slots.c.chat_key == bindparam("key")
+_LOAD = Prepared(select(sessions.c.data).where(sessions.c.chat_key == bindparam("key")))
+_SLOT = Prepared(
+    select(slots.c.screen, slots.c.message_id, slots.c.seq, slots.c.due_at).where(slots.c.chat_key == bindparam("key"))
 )
+_OWED_TO = Prepared(select(slots).where(slots.c.chat_key == bindparam("key"), slots.c.due_at.is_not(None)))
 _OWED = (
     select(slots).where(slots.c.due_at.is_not(None), slots.c.due_at <= bindparam("now")).order_by(slots.c.due_at)
 ).limit(bindparam("most"))
-_SHOWN = (
+_SHOWN = Prepared(
     update(slots)
     .where(slots.c.chat_key == bindparam("key"), bindparam("this") > slots.c.released_seq)
     .values(
@@ -84,25 +85,29 @@ def _owe(dialect: str) -> Any:
             "error": "",
             "changed_at": new.changed_at,
         },
-    ).returning(slots.c.seq)
+    ).returning(slots.c.seq, slots.c.message_id, slots.c.edit, slots.c.attempts)
+
+
+_SAVE, _OWE = Prepared(_save("sqlite")), Prepared(_owe("sqlite"))
 
 
 def load(c: Connection, chat_key: str) -> dict[str, Any] | None:
-    data: dict[str, Any] | None = c.execute(_LOAD, {"key": chat_key}).scalar()
-    return data
+    row = _LOAD.first(c, key=chat_key)
+    return row.data if row else None
 
 
 def save(c: Connection, chat_key: str, data: Mapping[str, Any], now: datetime) -> None:
-    c.execute(_save(dialect(c)), {"chat_key": chat_key, "data": data, "saved_at": now})
+    _SAVE.run(c, chat_key=chat_key, data=data, saved_at=now)
 
 
 def owe(
     c: Connection, chat_key: str, screen: Mapping[str, Any], show_after: datetime, edit: bool, now: datetime
-) -> int:
-    """The chat is owed this screen, in place of any other; returns its sequence number. `edit` changes the message shown
-    last, if there is one."""
+) -> OwedScreen:
+    """The chat is owed this screen, in place of any other. `edit` changes the message shown last, if there is one."""
     values = {"chat_key": chat_key, "seq": 1, "screen": screen, "edit": edit, "due_at": show_after, "changed_at": now}
-    return int(c.execute(_owe(dialect(c)), values).scalar_one())
+    row = _OWE.first(c, **values)
+    edited = row.message_id if row.edit else ""
+    return OwedScreen(chat_key, row.seq, dict(screen), edited, row.attempts, row.message_id)
 
 
 def owed(c: Connection, now: datetime, limit: int) -> list[OwedScreen]:
@@ -115,7 +120,7 @@ def owed(c: Connection, now: datetime, limit: int) -> list[OwedScreen]:
 
 def owed_to(c: Connection, chat_key: str) -> OwedScreen | None:
     """What this chat is owed now, due or not; None where nothing is."""
-    row = c.execute(select(slots).where(slots.c.chat_key == chat_key, slots.c.due_at.is_not(None))).first()
+    row = _OWED_TO.first(c, key=chat_key)
     if row is None:
         return None
     edit = row.message_id if row.edit else ""
@@ -130,9 +135,7 @@ def shown(c: Connection, chat_key: str, seq: int, message_id: str, now: datetime
 
 def shown_many(c: Connection, done: Iterable[tuple[str, int, str]], now: datetime) -> None:
     """`shown` for many: (chat key, seq, message id)."""
-    rows = [{"key": key, "this": seq, "message": message, "now": now} for key, seq, message in done]
-    if rows:
-        c.execute(_SHOWN, rows)
+    _SHOWN.run_many(c, ({"key": key, "this": seq, "message": message, "now": now} for key, seq, message in done))
 
 
 def not_shown(c: Connection, chat_key: str, seq: int, due_at: datetime, error: str) -> None:
@@ -147,14 +150,14 @@ def give_up(c: Connection, chat_key: str, seq: int, error: str = "") -> None:
 
 
 def slot(c: Connection, chat_key: str) -> Slot | None:
-    row = c.execute(_SLOT, {"key": chat_key}).first()
+    row = _SLOT.first(c, key=chat_key)
     return None if row is None else Slot(row.screen or None, row.message_id, row.seq, row.due_at is None)
 
 
 def release_slot(c: Connection, chat_key: str) -> str:
     """Takes the message out of the dialog's hands and returns its id ("" if none): it stays as it is, whoever has the id
     may edit it, and the next screen is a new message. A screen still owed is dropped."""
-    row = c.execute(_SLOT, {"key": chat_key}).first()
+    row = _SLOT.first(c, key=chat_key)
     if row is None:
         return ""
     values: dict[str, Any] = {

@@ -7,12 +7,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.tickets import OPEN, OWN_DESK, Handover, Status, Ticket
+from imbot.store.columns import Moment
 from imbot.store.schema import people, ticket_numbers, tickets
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 _FIXED = frozenset({"id", "person_id", "backend", "token", "created_at"})
 _MUTABLE = (
@@ -39,9 +40,17 @@ _SAVE = (
 _OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
 _NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
 _PAGE = _OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip"))
-_OPEN_OF_PERSON = _OF_PERSON.where(tickets.c.status.in_(sorted(OPEN))).order_by(*_NEWEST).limit(bindparam("most"))
+_IS_OPEN = tickets.c.status.in_([literal(str(status)) for status in sorted(OPEN)])
+_OPEN_OF_PERSON = Prepared(_OF_PERSON.where(_IS_OPEN).order_by(*_NEWEST).limit(bindparam("most")))
+_RESOLVED_OF_PERSON = Prepared(
+    _OF_PERSON.where(
+        tickets.c.status == str(Status.RESOLVED), tickets.c.resolved_at >= bindparam("since", type_=Moment)
+    )
+    .order_by(tickets.c.resolved_at.desc())
+    .limit(bindparam("most"))
+)
 _COUNT = select(func.count()).select_from(tickets).where(tickets.c.person_id == bindparam("person"))
-_LAST_LOCATION = (
+_LAST_LOCATION = Prepared(
     select(tickets.c.location_key, tickets.c.location)
     .where(tickets.c.person_id == bindparam("person"), tickets.c.location != "")
     .order_by(tickets.c.created_at.desc())
@@ -79,14 +88,12 @@ def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list
 
 def resolved_of_person(c: Connection, person_id: int, since: datetime, limit: int) -> list[Ticket]:
     """Tickets of the person that were resolved since then and are so still, the newest first."""
-    t = tickets.c
-    found = select(tickets).where(t.person_id == person_id, t.status == str(Status.RESOLVED), t.resolved_at >= since)
-    return [ticket_of(row) for row in c.execute(found.order_by(t.resolved_at.desc()).limit(limit))]
+    return [ticket_of(row) for row in _RESOLVED_OF_PERSON.all(c, person=person_id, since=since, most=limit)]
 
 
 def open_of_person(c: Connection, person_id: int, limit: int) -> list[Ticket]:
     """Their open tickets, the newest first."""
-    return [ticket_of(row) for row in c.execute(_OPEN_OF_PERSON, {"person": person_id, "most": limit})]
+    return [ticket_of(row) for row in _OPEN_OF_PERSON.all(c, person=person_id, most=limit)]
 
 
 def by_token(c: Connection, token: str) -> Ticket | None:
@@ -141,7 +148,7 @@ def failed(c: Connection, limit: int) -> list[Ticket]:
 
 def last_location(c: Connection, person_id: int) -> tuple[str, str] | None:
     """(key, text) of the place of their last ticket that had one."""
-    row = c.execute(_LAST_LOCATION, {"person": person_id}).first()
+    row = _LAST_LOCATION.first(c, person=person_id)
     return None if row is None else (row.location_key, row.location)
 
 

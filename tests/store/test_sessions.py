@@ -15,7 +15,7 @@ MENU, HELP = {"name": "menu"}, {"name": "help"}
 
 
 def owe(c: Connection, screen: dict[str, str], *, edit: bool = False) -> int:
-    return sessions.owe(c, ANNA, screen, NOW, edit, NOW)
+    return sessions.owe(c, ANNA, screen, NOW, edit, NOW).seq
 
 
 def owed(c: Connection) -> list[OwedScreen]:
@@ -64,7 +64,7 @@ def test_a_screen_waits_for_its_moment(c: Connection) -> None:
 
 def test_what_one_chat_is_owed_is_known_before_it_is_due(c: Connection) -> None:
     assert sessions.owed_to(c, ANNA) is None
-    seq = sessions.owe(c, ANNA, MENU, LATER, False, NOW)
+    seq = sessions.owe(c, ANNA, MENU, LATER, False, NOW).seq
     assert sessions.owed_to(c, ANNA) == OwedScreen(ANNA, seq, MENU, "", 0)
     sessions.shown(c, ANNA, seq, "m1", NOW)
     assert sessions.owed_to(c, ANNA) is None
@@ -80,7 +80,7 @@ def test_a_screen_shown_late_leaves_a_newer_one_owed(c: Connection) -> None:
 
 def test_many_are_shown_at_once(c: Connection) -> None:
     first = owe(c, MENU)
-    other = sessions.owe(c, EVE, MENU, NOW, False, NOW)
+    other = sessions.owe(c, EVE, MENU, NOW, False, NOW).seq
     sessions.shown_many(c, [(ANNA, first, "a"), (EVE, other, "e")], NOW)
     sessions.shown_many(c, [], NOW)
     assert owed(c) == []
