@@ -80,8 +80,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/store/inbox.py",
-                '    return c.execute(_first_time(dialect(c)), {"key": key, "at": now}).rowcount > 0\n',
-                '    c.execute(_first_time(dialect(c)), {"key": key, "at": now})\n    return True\n',
+                "    return _FIRST_TIME.run(c, key=key, at=now) > 0\n",
+                "    _FIRST_TIME.run(c, key=key, at=now)\n    return True\n",
             ),
         ),
         frozenset({"words_stand_once", "no_unexcused_double_notice", "one_message_id", "every_addition_arrives_once"}),
@@ -94,10 +94,10 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/errands.py",
-                "        letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)\n",
-                "        letter = ticket_letters.letter_from_json(message_id, row.letter, rows, self._sender.files)\n"
+                "        answer = await self._send(letter)\n        await self._db.run(delivery.letter_accepted",
                 "        if parcel.attempt > 1:\n"
-                "            letter = replace(letter, message_id=mint_note_id(self._domain, alert=False))\n",
+                "            letter = replace(letter, message_id=mint_note_id(self._domain, alert=False))\n"
+                "        answer = await self._send(letter)\n        await self._db.run(delivery.letter_accepted",
             ),
         ),
         frozenset({"one_message_id"}),
@@ -127,14 +127,14 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/errands.py",
-                "        message_id = await self._bring(parcel, screen, edit)\n"
+                "        message_id = await self._bring(parcel, screen, edit, lang)\n"
                 '        chat_key = parcel.lane.removeprefix("chat:")\n'
                 '        hit("notice_sent"',
                 '        chat_key = parcel.lane.removeprefix("chat:")\n'
                 '        message_id = edit or "0"\n'
                 '        await self._db.run(delivery.message_shown, parcel, chat_key, "0", self._clock())\n'
                 '        hit("before_shown")\n'
-                "        message_id = await self._bring(parcel, screen, edit)\n"
+                "        message_id = await self._bring(parcel, screen, edit, lang)\n"
                 '        hit("notice_sent"',
             ),
         ),
@@ -173,11 +173,6 @@ BUGS: tuple[Bug, ...] = (
                 "imbot/loops/courier.py",
                 "delivery.claim, now, wanted, list(self._running)",
                 "delivery.claim, now, wanted, []",
-            ),
-            Edit(
-                "imbot/loops/courier.py",
-                "outbox.any_ready, now, list(wanted), list(self._running)",
-                "outbox.any_ready, now, list(wanted), []",
             ),
         ),
         frozenset({"no_unexcused_double_letter", "no_unexcused_double_notice"}),
