@@ -32,9 +32,10 @@ log = structlog.get_logger(__name__)
 
 Errand = Callable[[Parcel], Awaitable[None]]
 
-# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass, at 30 messages a second in all;
-# those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
-HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 40, "directory": 4, "recheck": 4, "self": 4}
+# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
+# has connections, so that answers to people find one even where Telegram is slow.
+# Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
+HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
 _IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
 _NET = 1.0
 _BACK = timedelta(minutes=1)
