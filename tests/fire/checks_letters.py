@@ -33,11 +33,12 @@ def _not_sent_again(journals: Journals) -> Iterator[Finding]:
     for wish in journals.wishes("resend"):
         letters = journals.letters_of.get(wish["of"], ())
         journals.counted["sent again"] += 1
-        if journals.heard(wish["of"]):
-            continue
         if any(letter.t >= wish["t"] - WINDOW for letter in letters) or any(
             wish is each for each, _ in journals.refusals
         ):
+            continue
+        if journals.heard(wish["of"]):
+            journals.excused["sent again, and registered after all"] += 1
             continue
         yield Finding("every_request_arrives", wish["of"], f"sent again at {wish['t']:.2f}, no letter came behind that")
 
