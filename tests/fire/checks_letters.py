@@ -20,11 +20,27 @@ def every_request_arrives(journals: Journals) -> list[Finding]:
             found.append(Finding("every_request_arrives", marker, f"sent at {asked['t']:.2f}, no letter bears it"))
             continue
         found += _wrong_words(asked, letters[0])
+    found += _not_sent_again(journals)
     for marker, letters in journals.request_letters.items():
         if marker not in journals.requests:
             words = f"a letter that nobody sent: {letters[0].subject!r} at {letters[0].t:.2f}"
             found.append(Finding("every_request_arrives", marker, words))
     return found
+
+
+def _not_sent_again(journals: Journals) -> Iterator[Finding]:
+    """What came back and was sent again by the person must reach the ITSM again, unless that turned out to have it."""
+    for wish in journals.wishes("resend"):
+        letters = journals.letters_of.get(wish["of"], ())
+        journals.counted["sent again"] += 1
+        if any(letter.t >= wish["t"] - WINDOW for letter in letters) or any(
+            wish is each for each, _ in journals.refusals
+        ):
+            continue
+        if journals.heard(wish["of"]):
+            journals.excused["sent again, and registered after all"] += 1
+            continue
+        yield Finding("every_request_arrives", wish["of"], f"sent again at {wish['t']:.2f}, no letter came behind that")
 
 
 def _wrong_words(asked: Event, letter: Letter) -> Iterator[Finding]:
@@ -171,10 +187,11 @@ def _never_can(journals: Journals, marker: str) -> bool:
 
 
 def _ended(journals: Journals, marker: str) -> bool:
-    """The wish is dropped where the ITSM ended the request before it could go."""
-    ends = [one for one in journals.heard(marker) if one["action"] in ("reject", "withdrawn", "close")]
-    journals.excused["withdrawal of what was ended"] += bool(ends)
-    return bool(ends)
+    """The wish waits for a number, and is dropped where the letter that brings it is the end of the request."""
+    first = next((one for one in journals.heard(marker) if one["number"]), None)
+    ended = first is not None and first["action"] in ("reject", "withdrawn", "close")
+    journals.excused["withdrawal of what was ended"] += ended
+    return ended
 
 
 def files_arrive(journals: Journals) -> list[Finding]:

@@ -84,15 +84,16 @@ class Employees:
     async def _walk(self, person: Person) -> None:
         """What is new comes first, mostly; else something is done by chance."""
         told = follow_ups.news(person)
-        if told and person.random.random() < 0.75:
-            return await self._react(person, person.random.choice(told))
         open_ones = [marker for marker in person.filed if person.button("Уже не нужно", marker) is not None]
-        what = person.random.random()
-        if open_ones and (what < 0.25 or len(open_ones) >= _MANY):
-            return await self._look_after(person, person.random.choice(open_ones))
-        if what < 0.32:
-            return await self._try(person, "looked around", follow_ups.look(person))
-        return await self._file(person)
+        chance, what = person.random.random(), person.random.random()
+        if told and chance < 0.75:
+            await self._react(person, person.random.choice(told))
+        elif open_ones and (what < 0.25 or len(open_ones) >= _MANY):
+            await self._look_after(person, person.random.choice(open_ones))
+        elif what < 0.32:
+            await self._try(person, "looked around", follow_ups.look(person))
+        else:
+            await self._file(person)
 
     async def _file(self, person: Person) -> None:
         plan = requests.draw(person)

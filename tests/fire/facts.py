@@ -264,7 +264,9 @@ class Journals:
         taken right behind a kill was on its way before: nothing serves again within a second."""
         if any(abs(kill - t) <= WINDOW for kill in self.kills):
             return "kill"
-        if any(begin <= t + WINDOW and end >= t for begin, end in self.outages.get(leg, ())):
+        if any(
+            begin - WINDOW <= t <= end + WINDOW for begin, end in self.outages.get(leg, ())
+        ):  # held until it was healed
             return "cut"
         if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
             return "answer lost"

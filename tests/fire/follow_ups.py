@@ -223,8 +223,12 @@ async def send_again(person: Person, told: News) -> bool:
             await person.press(button)
             person.asked("resend", of=told.marker)
 
-    done = await person.do(press, lambda: _after(person, before, ("ещё раз",), *_NO), f"sending {told.marker} again")
-    return "отправляем ещё раз" in done.text
+    good = ("отправляем ещё раз",)
+    done = await person.do(press, lambda: _after(person, before, good, *_NO), f"sending {told.marker} again")
+    if any(no in done.text for no in texts.REFUSALS):
+        person.told_no("resend", "", told.marker, done)
+        return False
+    return True
 
 
 async def look(person: Person) -> None:

@@ -81,11 +81,13 @@ def test_a_kill_excuses_a_second_letter_only_within_a_second_of_the_first(kill: 
     assert len(story.finds("no_unexcused_double_letter")) == found
 
 
-@pytest.mark.parametrize(("leg", "found"), [("smtp", 0), ("imap", 1)])
-def test_a_cut_of_the_way_to_the_mail_server_excuses_a_second_letter(leg: str, found: int) -> None:
+@pytest.mark.parametrize(
+    ("leg", "healed", "found"), [("smtp", 8, 0), ("smtp", 3.5, 0), ("smtp", 2.5, 1), ("imap", 8, 1)]
+)
+def test_a_cut_of_the_way_to_the_mail_server_excuses_a_second_letter(leg: str, healed: float, found: int) -> None:
     story = good_day()
     story.accepted(9, request_text(ONE))
-    story.proxy += [{"t": 3, "e": "freeze", "leg": leg}, {"t": 8, "e": "heal", "leg": "*"}]
+    story.proxy += [{"t": 2, "e": "freeze", "leg": leg}, {"t": healed, "e": "heal", "leg": "*"}]
     assert len(story.finds("no_unexcused_double_letter")) == found
 
 
@@ -105,6 +107,16 @@ def test_send_again_excuses_a_second_letter_and_no_third() -> None:
     assert story.finds("no_unexcused_double_letter") == []
     story.accepted(12, request_text(ONE))
     assert len(story.finds("no_unexcused_double_letter")) == 1
+
+
+def test_what_is_sent_again_must_arrive_again() -> None:
+    story = good_day()
+    story.itsm.clear()
+    story.said(6, "bounce", bounce=True, number="")
+    story.asked(8, "resend", of=ONE)
+    assert [one.about for one in story.finds("every_request_arrives")] == [ONE]
+    story.accepted(9, request_text(ONE))
+    assert story.finds("every_request_arrives") == []
 
 
 def test_a_lost_addition_is_found() -> None:
@@ -149,7 +161,9 @@ def test_a_withdrawal_that_does_not_go_out_is_found_unless_the_request_was_ended
     story = good_day()
     story.asked(25, "withdraw", of=ONE)
     assert [one.about for one in story.finds("every_addition_arrives_once")] == [ONE]
-    story.said(26, "reject", "desk0000002")
+    story.said(26, "withdrawn", "desk0000002")  # whoever answers a letter has had it
+    assert len(story.finds("every_addition_arrives_once")) == 1
+    story.said(9, "reject", "desk0000002")  # the first that was heard of it, and the wish still waited for a number
     assert story.finds("every_addition_arrives_once") == []
 
 
