@@ -41,7 +41,8 @@ _START = 30.0  # seconds
 # Places that a campaign leads to in its beginning.
 _EARLY = frozenset({"person_looked_up", "code_sent"})
 _OPEN = (
-    "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = '')"
+    "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = ''"
+    " AND lane NOT LIKE 'more:%')"  # alerts that are put off by an hour
     " + (SELECT count(*) FROM slots WHERE due_at IS NOT NULL)"
     " + (SELECT count(*) FROM mails WHERE settled_at IS NULL)"
     " + (SELECT count(*) FROM mail_places WHERE marked_at IS NULL)"
