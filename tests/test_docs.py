@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/oauth.md",
     "docs/performance.md",
     "docs/profiles.md",
+    "docs/promises.md",
     "docs/support-memo.ru.md",
 )
 
