@@ -58,10 +58,7 @@ def bot(name: str, steps: Sequence[Mapping[str, str]] = TYPED, *, echo: bool = T
             words.write_text(json.dumps([step["hear"] for step in steps]), "utf-8")
             figures = _measured(name, stub, words, place, len(steps))
             if name == "orm":
-                found = chatting.rows(
-                    Path(folder) / "usual.db", "SELECT count(*) FROM dialogs WHERE answers LIKE '%Компас%'"
-                )
-                check(found == [(place["chats"],)], f"{found} dialogs of {place['chats']} are in the data base")
+                _check_usual(Path(folder) / "usual.db", place["chats"])
         return figures
 
     return contestant
@@ -89,6 +86,12 @@ def _measured(name: str, stub: Stub, words: Path, place: Place, steps: int) -> F
         "calls_a_step": others / count,
         "polls_a_step": calls.get("getupdates", 0) / count,
     }
+
+
+def _check_usual(database: Path, chats: int) -> None:
+    found = [json.loads(row[0]) for row in chatting.rows(database, "SELECT answers FROM dialogs")]
+    whole = [each for each in found if each.get("3", "").startswith("Компас") and len(each) == len(TYPED)]
+    check(len(whole) == chats, f"{len(whole)} whole dialogs of {chats} are in the data base")
 
 
 # --- imbot
