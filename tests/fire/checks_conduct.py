@@ -26,7 +26,7 @@ def every_input_taken(journals: Journals) -> list[Finding]:
     offsets = list(accumulate((offset for _, offset in confirmed), max))
     serving = _serving(journals)
     found = []
-    for event, following in _inputs(journals):
+    for event, following in inputs(journals):
         place = bisect_left(offsets, int(event["update"]) + 1)
         if place == len(offsets):
             continue
@@ -37,14 +37,14 @@ def every_input_taken(journals: Journals) -> list[Finding]:
             continue
         alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
         journals.counted["inputs looked at"] += 1
-        if alive >= _ALIVE and not _hidden(journals, begin, end):
+        if alive >= _ALIVE and not _hidden(journals, str(event["chat"]), begin, end):
             words = f"{event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
             words += f" was confirmed at {begin:.2f}, imbot served for {alive:.1f} s, and nothing was shown"
             found.append(Finding("every_input_taken", str(event["chat"]), words))
     return found
 
 
-def _inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
+def inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
     """Messages and presses that want an answer, each with the next thing that its chat did."""
     rows: dict[int, list[Event]] = defaultdict(list)
     for event in journals.bot:
@@ -76,11 +76,16 @@ def _serving(journals: Journals) -> list[tuple[float, float]]:
     return lives
 
 
-def _hidden(journals: Journals, begin: float, end: float) -> bool:
-    """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order."""
+def _hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
+    """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order, or had asked for
+    patience in this chat."""
     cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
-    refused = any(one["e"] == "refused" and begin <= one["t"] <= end and one.get("ordered") for one in journals.bot)
+    refused = any(begin <= one["t"] <= end or _holds(one, chat, begin, end) for one in journals.ordered)
     return cut or refused
+
+
+def _holds(one: Event, chat: str, begin: float, end: float) -> bool:
+    return str(one.get("chat")) == chat and one["t"] <= end and one["t"] + float(one.get("retry_after") or 0) >= begin
 
 
 def words_stand_once(journals: Journals) -> list[Finding]:
