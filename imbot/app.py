@@ -15,6 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
 from imbot.durable import write_whole
+from imbot.loops.asked import Asked
 from imbot.loops.checkup import Checkup
 from imbot.loops.cleaning import clean_up
 from imbot.loops.courier import Courier
@@ -70,14 +72,19 @@ class App:
         self.settings, self.folders, self.db, self.env = settings, folders, db, env
         self._lock = lock
         self.pulse = Pulse(clock)
+        db.on_commit(self._stored)
         self.templates = wiring.templates(settings)
         self.telegram = Telegram(wiring.telegram(settings))
         self._smtp = wiring.smtp(settings)
         self._mailboxes = wiring.mailboxes(settings)
         self._directory = wiring.directory(settings)
+        self._asked = Asked(self._directory, self.pulse)
         self._reader = wiring.reader(settings)
         self.watchers = [self._watcher(name) for name in self._mailboxes]
         self.timers = self._timers()
+
+    def _stored(self) -> None:
+        self.pulse.ok("store")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then drain. Raises ImbotError where it cannot start at all."""
@@ -117,7 +124,7 @@ class App:
     async def _serve(self, stop: asyncio.Event) -> None:
         await self.telegram.open()
         clock = self._clock
-        screens = Screens(self.db, self.telegram, self.templates, self.env, clock)
+        screens = Screens(self.db, self.telegram, self.templates, self.env, self.pulse, clock)
         domain = self.settings.itsm.bot_address.rpartition("@")[2]
         dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, clock, domain)
         itsm, reserve = self.settings.itsm, self.settings.files.reserve_bytes
@@ -125,9 +132,10 @@ class App:
         channels = {"telegram": self.telegram}
         pokes = [watcher.poke for watcher in self.watchers]
         look = Checkup(self.pulse, pokes).look
-        errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, clock, look)
+        errands = Errands(self.db, self._smtp, self._asked, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
+        screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "greeting": self._greet,
             "screens": screens.run,
@@ -166,7 +174,7 @@ class App:
     def _timers(self) -> Timers:
         return Timers(
             self.db,
-            self._directory,
+            self._asked,
             self.env,
             self.pulse,
             self._clock,

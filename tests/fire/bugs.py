@@ -111,7 +111,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "imbot/loops/errands.py",
                 "        answer = await self._send(letter)\n"
-                "        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)\n",
+                "        await noted(self._db, delivery.letter_accepted, parcel, answer, self._clock(), self._env)\n",
                 "        await self._db.run(delivery.letter_accepted, parcel, '250', self._clock(), self._env)\n"
                 "        await self._send(letter)\n",
             ),
