@@ -54,7 +54,7 @@ class Trial:
     code: Path = ROOT
     limits: Limits = field(default_factory=Limits)
     settings: Mapping[str, Any] = field(default_factory=lambda: _SETTINGS)
-    patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=180.0, think=0.7, hand=0.15))
+    patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=180.0, think=3.0, hand=0.4))
     tell: Callable[[str], None] = lambda _: None
 
 
