@@ -39,6 +39,7 @@ from imbot.loops.watcher import Watcher
 from imbot.services.env import WATCHER, Env
 from imbot.store import epoch, inbox, tickets
 from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
 from imbot.store.lock import InstanceLock
 from imbot.store.migrate import migrate
 
@@ -266,10 +267,13 @@ async def _begin_epoch(db: Db, path: Path) -> None:
 
 
 async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-    """A loop that dies of a mistake of ours is started again, later each time; the others go on."""
+    """A loop that dies of a mistake of ours, or finds no data base when it begins, is started again, later each time; the
+    others go on."""
     for wait in (*_RESTART, *([_RESTART[-1]] * 10_000)):
         try:
             await loop(stop)
+        except StoreUnavailable as error:  # locked or full at this moment: no mistake of ours
+            log.error("store_unavailable", loop=name, error=str(error))
         except Exception:
             log.exception("loop_died", loop=name)
         if stop.is_set():

@@ -231,7 +231,7 @@ class Wire:
         except (aioimaplib.AioImapException, OSError, ValueError, IndexError, AttributeError) as error:
             self.abort()
             text = " ".join(str(error).split())[:300] or type(error).__name__
-            raise MailboxError(f"{self._where}: {what}: {text}") from error
+            raise MailboxError(f"{self._where}: {what}: {text}", lost=True) from error
         except BaseException:
             self.abort()
             raise
