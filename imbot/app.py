@@ -16,6 +16,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,6 +27,7 @@ from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
 from imbot.durable import write_whole
+from imbot.loops.asked import Asked
 from imbot.loops.checkup import Checkup
 from imbot.loops.cleaning import clean_up
 from imbot.loops.courier import Courier
@@ -38,6 +40,7 @@ from imbot.loops.watcher import Watcher
 from imbot.services.env import WATCHER, Env
 from imbot.store import epoch, inbox, tickets
 from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
 from imbot.store.lock import InstanceLock
 from imbot.store.migrate import migrate
 
@@ -71,14 +74,19 @@ class App:
         self.settings, self.folders, self.db, self.env = settings, folders, db, env
         self._lock = lock
         self.pulse = Pulse(clock)
+        db.on_commit(self._stored)
         self.templates = wiring.templates(settings)
         self.telegram = Telegram(wiring.telegram(settings))
         self._smtp = wiring.smtp(settings)
         self._mailboxes = wiring.mailboxes(settings)
         self._directory = wiring.directory(settings)
+        self._asked = Asked(self._directory, self.pulse)
         self._reader = wiring.reader(settings)
         self.watchers = [self._watcher(name) for name in self._mailboxes]
         self.timers = self._timers()
+
+    def _stored(self) -> None:
+        self.pulse.ok("store")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then drain. Raises ImbotError where it cannot start at all."""
@@ -118,7 +126,7 @@ class App:
     async def _serve(self, stop: asyncio.Event) -> None:
         await self.telegram.open()
         clock = self._clock
-        screens = Screens(self.db, self.telegram, self.templates, self.env, clock)
+        screens = Screens(self.db, self.telegram, self.templates, self.env, self.pulse, clock)
         domain = self.settings.itsm.bot_address.rpartition("@")[2]
         dispatch = Dispatch(self.db, self.telegram, read_update, screens, self.env, self.pulse, clock, domain)
         itsm, reserve = self.settings.itsm, self.settings.files.reserve_bytes
@@ -126,9 +134,10 @@ class App:
         channels = {"telegram": self.telegram}
         pokes = [watcher.poke for watcher in self.watchers]
         look = Checkup(self.pulse, pokes).look
-        errands = Errands(self.db, self._smtp, self._directory, channels, self.templates, sender, self.env, clock, look)
+        errands = Errands(self.db, self._smtp, self._asked, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
+        screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough
             "greeting": self._greet,
@@ -169,7 +178,7 @@ class App:
     def _timers(self) -> Timers:
         return Timers(
             self.db,
-            self._directory,
+            self._asked,
             self.env,
             self.pulse,
             self._clock,
@@ -261,10 +270,13 @@ async def _begin_epoch(db: Db, path: Path) -> None:
 
 
 async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-    """A loop that dies of a mistake of ours is started again, later each time; the others go on."""
+    """A loop that dies of a mistake of ours, or finds no data base when it begins, is started again, later each time; the
+    others go on."""
     for wait in (*_RESTART, *([_RESTART[-1]] * 10_000)):
         try:
             await loop(stop)
+        except StoreUnavailable as error:  # locked or full at this moment: no mistake of ours
+            log.error("store_unavailable", loop=name, error=str(error))
         except Exception:
             log.exception("loop_died", loop=name)
         if stop.is_set():

@@ -33,6 +33,7 @@ from imbot.durable import sync
 from imbot.failpoints import hit
 
 DOWNLOAD_SECONDS = 90.0
+_LATE_POLL = 4.0  # seconds beyond its time until a poll is given up: silence is to be noticed within half a minute
 _SNIFF = 8192
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,9 @@ class Telegram:
         self._calls = AiohttpRequest(proxy=settings.proxy, read_seconds=settings.read_seconds)
         # A pool of its own, so that the long poll takes no connection from the answers.
         self._polls = AiohttpRequest(
-            proxy=settings.proxy, read_seconds=settings.poll_timeout + settings.read_seconds, connections=2
+            proxy=settings.proxy,
+            read_seconds=settings.poll_timeout + min(settings.read_seconds, _LATE_POLL),
+            connections=2,
         )
 
     async def start(self) -> BotInfo:

@@ -217,11 +217,14 @@ class BotApi:
         html: bool = False,
         drop: bool = False,
         after: bool = False,
+        chat: int | None = None,
     ) -> None:
         """The next calls of `method` ("*": any, "file": downloads) fail. `after`: they are carried out, but the answer
-        is lost. `html`: a gateway's page instead of JSON. `drop`: the connection breaks in the middle of the answer."""
+        is lost. `html`: a gateway's page instead of JSON. `drop`: the connection breaks in the middle of the answer.
+        `chat`: only calls about this chat fail."""
         mode = "drop" if drop else "html" if html else "error"
-        self.faults.order(Fault(method, times, status, description, parameters, mode, after))
+        about = "" if chat is None else str(chat)
+        self.faults.order(Fault(method, times, status, description, parameters, mode, after, chat=about))
 
     def delay(self, method: str, seconds: float, times: int = 1) -> None:
         """The next calls of `method` are answered late."""

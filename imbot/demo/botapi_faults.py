@@ -14,7 +14,8 @@ from imbot.demo.botapi_checks import ApiError
 @dataclass(slots=True)
 class Fault:
     """What happens to the next `times` calls of `method` ("*": of any). `mode`: error (the JSON of Telegram), html (a
-    gateway's page), drop (the connection breaks). `after`: the call is carried out first, then its answer is lost."""
+    gateway's page), drop (the connection breaks). `after`: the call is carried out first, then its answer is lost. `chat`:
+    only calls about this chat."""
 
     method: str
     times: int
@@ -24,6 +25,7 @@ class Fault:
     mode: str = "error"
     after: bool = False
     delay: float = 0.0
+    chat: str = ""
 
 
 class Faults:
@@ -38,10 +40,10 @@ class Faults:
     def clear(self) -> None:
         self._ordered.clear()
 
-    def take(self, method: str) -> Fault | None:
-        """The fault that befalls this call, counted."""
+    def take(self, method: str, chat: str = "") -> Fault | None:
+        """The fault that befalls this call, counted. `chat`: the one that the call is about."""
         for fault in self._ordered:
-            if fault.method in ("*", method) and fault.times > 0:
+            if fault.method in ("*", method) and fault.chat in ("", chat) and fault.times > 0:
                 fault.times -= 1
                 return fault
         return None

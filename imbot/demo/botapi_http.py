@@ -132,7 +132,7 @@ class Front:
 
     async def _carried_out(self, request: Request, name: str, params: Params, handler: _Handler) -> Response:
         method = name.lower()
-        fault = self._faults.take(name)
+        fault = self._faults.take(name, str(params.values.get("chat_id", "")))
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
         if fault is not None and fault.mode != "delay" and not fault.after:

@@ -49,11 +49,12 @@ class DeliveryError(ImbotError):
 
 
 class MailboxError(ImbotError):
-    """The mailbox could not be read. `permanent`: a person must act (login, folder, certificate)."""
+    """The mailbox could not be read. `permanent`: a person must act (login, folder, certificate). `lost`: the connection is
+    gone, by an end or by silence, so that it says nothing about what was asked."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, lost: bool = False) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.permanent, self.lost = permanent, lost
 
 
 class SignInRefused(MailboxError):

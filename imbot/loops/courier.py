@@ -12,6 +12,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from imbot.domain.errors import DeliveryError, DirectoryUnavailable
 from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, Pulse
+from imbot.loops.settling import Unsettled, until_noted
 from imbot.services import delivery
 from imbot.services.env import Env
 from imbot.store import outbox
@@ -36,18 +38,24 @@ Errand = Callable[[Parcel], Awaitable[None]]
 # has connections, so that answers to people find one even where Telegram is slow.
 # Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
 HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
+_BY = {"telegram": "parcels"}  # others talk to it as well, in other ways
+_SILENT = ("smtp", "directory")  # no pace of ours and no size makes these slow
 _IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
 _NET = 1.0
 _BACK = timedelta(minutes=1)
 _LONGEST_PROBE = timedelta(seconds=60)
+_BETWEEN_PROBES = timedelta(seconds=2)
+# Between two tries at a mail server that answers and takes nothing for now: one that shuts down, or greylists, is not stormed.
+_EASE = timedelta(seconds=1.2)
 
 
 @dataclass(slots=True)
 class Breaker:
-    """A target that is down: `probe_at` is when one parcel may try it."""
+    """A target that is down: `probe_at` is when one parcel may try it; `failed_at` when the last one did."""
 
     failures: int
     probe_at: datetime
+    failed_at: datetime
 
 
 class Courier:
@@ -59,6 +67,7 @@ class Courier:
         self._last = clock()
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._breakers: dict[str, Breaker] = {}
+        self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
         db.on_commit(self._wake.set)
 
@@ -99,13 +108,21 @@ class Courier:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
+    def works_elsewhere(self, target: str) -> None:
+        """Somebody else has just used this far end and got what they wanted: its next probe need not wait for its moment."""
+        breaker, now = self._breakers.get(target), self._clock()
+        if breaker is not None and breaker.probe_at > now and now - breaker.failed_at >= _BETWEEN_PROBES:
+            breaker.probe_at = now
+            self._wake.set()
+
     async def _claim(self) -> float:
         """Hand out what may go now, each target as many as it has hands; a target that is down gets one probe. Returns the
         seconds until there may be more."""
         now = self._clock()
         if now < self._last - _BACK:  # the clock was put back: what it had put off would wait for as long
             for breaker in self._breakers.values():
-                breaker.probe_at = now
+                breaker.probe_at = breaker.failed_at = now
+            self._eased.clear()
             await self._db.run(outbox.clock_went_back, now, self._last)
         self._last = now
         wanted = self._wanted(now)
@@ -128,6 +145,8 @@ class Courier:
         wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
+        for target, moment in self._eased.items():
+            wanted[target] = min(wanted[target], int(now >= moment and not busy[target]))
         return {target: n for target, n in wanted.items() if n > 0}
 
     def _done(self, parcel_id: int, _: asyncio.Task[None]) -> None:
@@ -136,14 +155,24 @@ class Courier:
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
-            async with asyncio.timeout(SEND_LIMIT.total_seconds()):
-                await self._errand(parcel)
+            watched = self._pulse.asking(parcel.target) if parcel.target in _SILENT else nullcontext()
+            with watched:
+                async with asyncio.timeout(SEND_LIMIT.total_seconds()):
+                    await self._errand(parcel)
             hit("parcel_settled")
+            self._works(parcel.target)
+        except Unsettled as error:  # it is done: only the note of it waits
+            await until_noted(error.settle, self._pulse)
             self._works(parcel.target)
         except (DeliveryError, DirectoryUnavailable, TimeoutError) as error:
             await self._failed(parcel, _as_delivery_error(error))
-        except StoreUnavailable as error:  # the lease runs out, and it is claimed again
+        except (
+            StoreUnavailable
+        ) as error:  # nothing was done: as if it had not been claimed, without waiting for the lease
             log.error("store_unavailable", parcel=parcel.id, error=str(error))
+            self._pulse.wrong("store", str(error))
+            back = partial(self._db.run, outbox.uncount, parcel, self._clock(), str(error))
+            await until_noted(back, self._pulse)
         except Exception as error:  # the item border: it is tried again, and an admin can see it in the outbox
             log.exception("parcel_failed", parcel=parcel.id, kind=parcel.kind)
             await self._failed(parcel, DeliveryError(f"internal error: {error!r}", kind="internal"))
@@ -151,26 +180,31 @@ class Courier:
     async def _failed(self, parcel: Parcel, error: DeliveryError) -> None:
         now = self._clock()
         if error.kind == "down":
-            breaker = self._breakers.setdefault(parcel.target, Breaker(0, now))
+            breaker = self._breakers.setdefault(parcel.target, Breaker(0, now, now))
             breaker.failures += 1
+            breaker.failed_at = now
             wait = next_try(breaker.failures, now, jitter=self._jitter.random()) - now
             breaker.probe_at = now + max(min(wait, _LONGEST_PROBE), timedelta(seconds=error.retry_after or 0))
-            self._pulse.wrong(parcel.target, str(error))
+            self._pulse.wrong(parcel.target, str(error), _BY.get(parcel.target, ""))
         elif error.kind == "throttled" and parcel.target == "smtp":  # it answers, and takes nothing: not now, says 421
-            self._pulse.wrong(parcel.target, str(error))
+            self._eased[parcel.target] = now + _EASE
+            self._pulse.wrong(parcel.target, str(error), _BY.get(parcel.target, ""))
         elif parcel.target in self._breakers and error.kind != "internal":
             self._works(parcel.target)
         log.warning("not_delivered", parcel=parcel.id, kind=parcel.kind, error=str(error), cause=error.kind)
-        await self._db.run(delivery.failed, parcel, error, now, self._env, self._jitter.random())
+        jitter = self._jitter.random()
+        await until_noted(partial(self._db.run, delivery.failed, parcel, error, now, self._env, jitter), self._pulse)
         hit("failure_noted")
 
     def _works(self, target: str) -> None:
+        self._eased.pop(target, None)
         if self._breakers.pop(target, None) is not None:
             log.info("target_recovered", target=target)
-        self._pulse.ok(target)
+        self._pulse.ok(target, _BY.get(target, ""))
 
     def _until_next(self, now: datetime, due: Mapping[str, datetime]) -> float:
-        moments = [*due.values(), *(breaker.probe_at for breaker in self._breakers.values())]
+        probes = (breaker.probe_at for breaker in self._breakers.values())
+        moments = [*due.values(), *probes, *self._eased.values()]
         waits = [(moment - now).total_seconds() for moment in moments if moment > now]
         # What is due and was not claimed waits for a hand or a probe: both wake us, and the net is a second.
         return min([*waits, _NET if any(moment <= now for moment in moments) else _IDLE])

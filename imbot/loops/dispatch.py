@@ -3,7 +3,8 @@
     poll -> batch -> per chat, in order: take (commit) -> screen owed, press acknowledged -> next poll confirms the batch
 
 An update is confirmed to the channel only by the next poll, so only after its commit; what cannot be understood is kept
-for a person first. While the data base is away nothing is confirmed and the same batch is tried again.
+for a person first. While the data base is away nothing is confirmed and the same batch is tried again; whoever writes
+meanwhile is told so, and is carried out later.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from imbot.store.errors import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
+_BY = "polls"
 _CONFLICT_WAIT, _ERROR_WAIT, _STORE_WAIT = 30.0, 3.0, 2.0
+_TELL_AGAIN = 5.0
 
 
 class Channel(Protocol):
@@ -57,17 +60,19 @@ class Dispatch:
         self._db, self._channel, self._read, self._screens = db, channel, read, screens
         self._env, self._pulse, self._clock, self._mail_domain = env, pulse, clock, mail_domain
         self._answers: set[asyncio.Task[None]] = set()
+        self._offset: int | None = None  # behind the last update that was carried out
+        self._away = asyncio.Event()  # the data base, while a batch waits for it
+        self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop`; a batch that has been taken is carried out to its end first."""
-        offset: int | None = None
         while not stop.is_set():
-            updates = await self._poll(stop, offset)
+            updates = await self._poll(stop, self._offset)
             if updates:
                 hit("update_received")
                 await self._batch(updates)
                 hit("batch_taken")
-                offset = max(int(update["update_id"]) for update in updates) + 1
+                self._offset = max(int(update["update_id"]) for update in updates) + 1
         if self._answers:
             await asyncio.wait(self._answers, timeout=2)
 
@@ -80,7 +85,7 @@ class Dispatch:
                 return []
             updates = polling.result()
         except DeliveryError as error:
-            self._pulse.wrong(self._channel.name, str(error))
+            self._pulse.wrong(self._channel.name, str(error), _BY)
             log.warning("poll_failed", channel=self._channel.name, error=str(error), kind=error.kind)
             wait = _CONFLICT_WAIT if error.kind == "conflict" else max(error.retry_after or 0.0, _ERROR_WAIT)
             await first_of(stop, seconds=wait)
@@ -89,11 +94,42 @@ class Dispatch:
             for task in (polling, stopping):
                 task.cancel()
             await asyncio.gather(polling, stopping, return_exceptions=True)
-        if self._pulse.ok(self._channel.name):
+        if self._pulse.ok(self._channel.name, _BY):
             log.info("poll_recovered", channel=self._channel.name)
         return updates
 
     async def _batch(self, updates: Sequence[Mapping[str, Any]]) -> None:
+        """Returns when every update is committed or set aside."""
+        telling = asyncio.ensure_future(self._tell_others(max(int(update["update_id"]) for update in updates)))
+        try:
+            await self._take(updates)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            self._away.clear()
+            self._told.clear()
+
+    async def _tell_others(self, newest: int) -> None:
+        """While the batch waits for the data base: a poll from the same offset confirms nothing, and shows who has written
+        since `newest`."""
+        while True:
+            await self._away.wait()
+            with contextlib.suppress(DeliveryError):
+                for raw in await self._channel.poll(self._offset):
+                    incoming = self._read(raw)
+                    if incoming is not None and int(raw["update_id"]) > newest:
+                        await self._tell(raw, incoming)
+            await asyncio.sleep(_STORE_WAIT)
+
+    async def _tell(self, raw: Mapping[str, Any], incoming: Incoming) -> None:
+        """Each thing that somebody does is answered, but not each of many in a row."""
+        update, now = int(raw["update_id"]), asyncio.get_running_loop().time()
+        last, at = self._told.get(incoming.chat.key, (-1, float("-inf")))
+        if update > last and now - at >= _TELL_AGAIN:
+            self._told[incoming.chat.key] = (update, now)
+            await self._screens.say_without_store(incoming.chat, incoming.language, "store_down")
+
+    async def _take(self, updates: Sequence[Mapping[str, Any]]) -> None:
         """Order within a chat, chats side by side; returns when every update is committed or set aside."""
         chats: dict[str, list[tuple[Mapping[str, Any], Incoming]]] = {}
         for raw in updates:
@@ -105,7 +141,6 @@ class Dispatch:
                 group.create_task(self._one_chat(items))
 
     async def _one_chat(self, items: list[tuple[Mapping[str, Any], Incoming]]) -> None:
-        told = False
         for raw, incoming in items:
             while True:
                 try:
@@ -114,9 +149,8 @@ class Dispatch:
                 except StoreUnavailable as error:
                     self._pulse.wrong("store", str(error))
                     log.error("store_unavailable", error=str(error))
-                    if not told:
-                        told = True
-                        await self._screens.say_without_store(incoming.chat, incoming.language, "store_down")
+                    self._away.set()
+                    await self._tell(raw, incoming)
                     await asyncio.sleep(_STORE_WAIT)
                 except Exception as error:  # the item border: kept for a person, and the next update goes on
                     log.exception("update_set_aside", update=incoming.update_key)

@@ -24,6 +24,7 @@ from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.people import Absence, Entry
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
+from imbot.loops.settling import noted
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
 from imbot.services import breaker, checks, delivery, sending, signin, telling, watchdog
@@ -80,7 +81,8 @@ class Sender:
 
 
 class Errands:
-    """`run(parcel)` carries one parcel out and settles it, or raises DeliveryError."""
+    """`run(parcel)` carries one parcel out and settles it, or raises DeliveryError, or Unsettled where it is done and the data
+    base did not take the note of it."""
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class Errands:
         letter = self._our_letter("code", payload, values)
         answer = await self._send(letter)
         hit("code_sent")
-        await self._db.run(checks.code_sent, parcel, answer, self._clock(), self._env)
+        await noted(self._db, checks.code_sent, parcel, answer, self._clock(), self._env)
 
     async def _note(self, parcel: Parcel) -> None:
         payload = parcel.payload
@@ -187,7 +189,7 @@ class Errands:
         letter = self._our_letter(payload["template"], payload, values)
         parts = tuple(sending.attachment(row, folder) for row in rows.attached)
         answer = await self._send(replace(letter, attachments=parts))
-        await self._db.run(sending.files_went, parcel, answer, rows.attached, self._clock())
+        await noted(self._db, sending.files_went, parcel, answer, rows.attached, self._clock())
 
     async def _pack(self, parcel: Parcel) -> None:
         packing = await self._db.read(ticket_letters.packing, parcel.payload, self._env)
@@ -209,7 +211,7 @@ class Errands:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
         answer = await self._send(letter)
-        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)
+        await noted(self._db, delivery.letter_accepted, parcel, answer, self._clock(), self._env)
         hit("letter_settled")
 
     async def _send(self, letter: Letter) -> str:
@@ -263,9 +265,8 @@ class Errands:
             await self._db.run(delivery.file_refused, parcel, reason, self._clock())
             return
         content_type, fresh = row.content_type or got.content_type, Fresh.mint(self._domain)
-        await self._db.run(
-            delivery.file_stored, parcel, name, got.size, got.sha256, content_type, self._clock(), self._env, fresh
-        )
+        facts = (name, got.size, got.sha256, content_type)
+        await noted(self._db, delivery.file_stored, parcel, *facts, self._clock(), self._env, fresh)
         hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
@@ -294,7 +295,7 @@ class Errands:
         caption, path = self._words(below, lang).text, self._sender.files / row.path
         message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption, silent=True)
         hit("file_sent")
-        await self._db.run(sending.file_sent, parcel, message_id, self._clock())
+        await noted(self._db, sending.file_sent, parcel, message_id, self._clock())
 
     async def _receipt(self, parcel: Parcel) -> None:
         chat_key = parcel.lane.removeprefix("chat:")
@@ -314,7 +315,7 @@ class Errands:
             return
         screen, edit = found
         message_id = await self._bring(parcel, screen, edit, lang)
-        await self._db.run(watchdog.shown, parcel, message_id, screen.values["state"], self._clock())
+        await noted(self._db, watchdog.shown, parcel, message_id, screen.values["state"], self._clock())
 
     async def _check(self, parcel: Parcel) -> None:
         if parcel.payload["check"]:
@@ -326,7 +327,7 @@ class Errands:
         message_id = await self._bring(parcel, screen, edit, lang)
         chat_key = parcel.lane.removeprefix("chat:")
         hit("notice_sent" if parcel.kind is Kind.NOTICE else "receipt_shown")
-        await self._db.run(delivery.message_shown, parcel, chat_key, message_id, self._clock())
+        await noted(self._db, delivery.message_shown, parcel, chat_key, message_id, self._clock())
 
     async def _bring(self, parcel: Parcel, screen: Screen, edit: str, lang: str) -> str:
         """Shows `screen` in the chat of the parcel's lane; the id of its message."""

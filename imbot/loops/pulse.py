@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 Clock = Callable[[], datetime]
+SILENCE = 20.0  # seconds: what is wrong is to be seen within thirty
 
 
 @dataclass(slots=True)
 class Leg:
-    """One thing that imbot leans on. `since`: when it went wrong, None while it works. `told`: since when admins know."""
+    """One thing that imbot leans on. `since`: when it went wrong, None while it works. `told`: since when admins know.
+    `troubles`: what is wrong with it, by who says so."""
 
     ok_at: datetime | None = None
     since: datetime | None = None
     error: str = ""
     told: datetime | None = None
     suspect: datetime | None = None  # the last success that was found to lie too far back
+    troubles: dict[str, str] = field(default_factory=dict)
     heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at each word of it; cleared by whoever waits
 
 
@@ -40,20 +44,35 @@ class Pulse:
     clock: Clock
     legs: dict[str, Leg] = field(default_factory=dict)
 
-    def ok(self, name: str) -> bool:
-        """`name` worked just now. True where it had been wrong: it has recovered."""
+    def ok(self, name: str, by: str = "") -> bool:
+        """`name` worked just now for `by`. True where it had been wrong and is wrong for nobody else: it has recovered."""
         leg = self.legs.setdefault(name, Leg())
+        leg.troubles.pop(by, None)
+        leg.heard.set()
+        if leg.troubles:
+            leg.error = next(iter(leg.troubles.values()))
+            return False
         recovered = leg.since is not None
         leg.ok_at, leg.since, leg.error = self.clock(), None, ""
-        leg.heard.set()
         return recovered
 
-    def wrong(self, name: str, error: str) -> None:
-        """`name` did not work just now; `error` is one line without secrets."""
+    def wrong(self, name: str, error: str, by: str = "") -> None:
+        """`name` did not work just now; `error` is one line without secrets. `by`: one of several who use it, each in a way of
+        its own; it is wrong until it works for all of them again."""
         leg = self.legs.setdefault(name, Leg())
         leg.since = leg.since or self.clock()
-        leg.error = error
+        leg.troubles[by] = leg.error = error
         leg.heard.set()
+
+    @contextmanager
+    def asking(self, name: str, seconds: float = SILENCE) -> Iterator[None]:
+        """While `name` is asked in the block: it is wrong as soon as that takes so long. Whoever asks says what came of it."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(seconds, self.wrong, name, f"no answer for {seconds:g} s")
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def remember(self, name: str, since: datetime) -> None:
         """At a start: admins were told that `name` is wrong since then, and of nothing else yet."""

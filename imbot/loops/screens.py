@@ -8,7 +8,9 @@ A turn never waits for this; a throttled chat holds up nobody but itself. After 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -18,7 +20,8 @@ from imbot.dialog.screen import Screen, screen_from_json
 from imbot.domain.chats import Chat
 from imbot.domain.errors import DeliveryError
 from imbot.failpoints import hit
-from imbot.loops.pulse import Clock, first_of
+from imbot.loops.pulse import Clock, Pulse, first_of
+from imbot.loops.settling import until_noted
 from imbot.services import showing
 from imbot.services.env import Env
 from imbot.store import sessions
@@ -29,6 +32,7 @@ from imbot.templates import Templates
 
 log = structlog.get_logger(__name__)
 
+_BY = "screens"
 _SWEEP = 5.0  # seconds between looks for what was left over
 
 
@@ -36,6 +40,8 @@ class Shows(Protocol):
     """What showing needs of a channel: `show` gives the id of the message that now bears the screen, `retire` takes the
     buttons of an older one away."""
 
+    @property
+    def name(self) -> str: ...
     async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str: ...
 
     async def retire(self, chat_id: str, message_id: str) -> None: ...
@@ -44,8 +50,10 @@ class Shows(Protocol):
 class Screens:
     """`push` after a commit shows at once; `run` also finds what a crash or a failure left."""
 
-    def __init__(self, db: Db, channel: Shows, templates: Templates, env: Env, clock: Clock) -> None:
-        self._db, self._channel, self._templates, self._env, self._clock = db, channel, templates, env, clock
+    def __init__(self, db: Db, channel: Shows, templates: Templates, env: Env, pulse: Pulse, clock: Clock) -> None:
+        self._db, self._channel, self._templates, self._env = db, channel, templates, env
+        self._pulse, self._clock = pulse, clock
+        self._shown: list[Callable[[], None]] = []
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._after: dict[str, datetime] = {}
         self._known: dict[str, tuple[OwedScreen, str]] = {}
@@ -62,6 +70,10 @@ class Screens:
             await first_of(stop, seconds=_SWEEP)
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=5)
+
+    def on_shown(self, callback: Callable[[], None]) -> None:
+        """`callback` runs whenever a screen has been shown: the channel works."""
+        self._shown.append(callback)
 
     def push(self, chat_key: str, show_after: datetime, owed: tuple[OwedScreen, str] | None = None) -> None:
         """Show what this chat is owed, from `show_after` on; what is owed by then is what is shown. `owed`: what has just been
@@ -114,13 +126,25 @@ class Screens:
         try:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
+            self._heard(error)
             await self._db.run(showing.failed, owed, error, self._clock())
             return
         hit("screen_shown")
-        await self._db.run(sessions.shown, chat_key, owed.seq, message_id, self._clock())
+        self._heard(None)
+        for callback in self._shown:
+            callback()
+        shown = partial(self._db.run, sessions.shown, chat_key, owed.seq, message_id, self._clock())
+        await until_noted(shown, self._pulse)
         hit("screen_noted")
         if screen.retires and owed.before and owed.before != message_id:
             await self._retire(chat_key, owed.before)
+
+    def _heard(self, error: DeliveryError | None) -> None:
+        """What is refused for a chat's or a screen's own sake was answered all the same."""
+        if error is not None and error.kind == "down":
+            self._pulse.wrong(self._channel.name, str(error), _BY)
+        else:
+            self._pulse.ok(self._channel.name, _BY)
 
     async def _retire(self, chat_key: str, message_id: str) -> None:
         """A convenience: where it fails, the old buttons stay and say that they are old."""

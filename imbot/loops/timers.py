@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
-from imbot.loops.pulse import Clock, Pulse
+from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.services import checks, telling, tickets, watchdog
 from imbot.services.env import Env
 from imbot.store import people, watches
@@ -28,6 +28,8 @@ from imbot.store.db import Db
 log = structlog.get_logger(__name__)
 
 Job = Callable[[], Awaitable[None]]
+_LOOK = 2.0  # seconds between looks at the clock
+_BACK = timedelta(minutes=1)
 _SWEEP_AT_ONCE = 100_000  # the whole company: "too many are gone" is judged over all of it
 
 
@@ -60,6 +62,7 @@ class Timers:
         self._poll, self._poll_seconds = poll, poll_seconds
         self._clean_up, self._sweep_every = clean_up, sweep_every
         self._folder, self._reserve = folder, reserve
+        self._last = clock()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
@@ -67,6 +70,16 @@ class Timers:
             self._pulse.remember(leg, since)
         await self._db.run(watchdog.adopt, self._clock(), self._env)
         scheduler = AsyncIOScheduler(timezone=self._env.zone)
+        self._plan(scheduler)
+        scheduler.start()
+        try:
+            while not stop.is_set():
+                await first_of(stop, seconds=_LOOK)
+                self._follow_the_clock(scheduler)
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def _plan(self, scheduler: AsyncIOScheduler) -> None:
         poll = IntervalTrigger(seconds=self._poll_seconds, timezone=self._env.zone)
         scheduler.add_job(self._guarded, poll, args=["poll", self._poke], max_instances=1, coalesce=True)
         minute = IntervalTrigger(minutes=1, timezone=self._env.zone)
@@ -77,11 +90,15 @@ class Timers:
         scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
         night = CronTrigger(hour=3, minute=17, timezone=self._env.zone)
         scheduler.add_job(self._guarded, night, args=["clean_up", self._clean_up], max_instances=1, coalesce=True)
-        scheduler.start()
-        try:
-            await stop.wait()
-        finally:
-            scheduler.shutdown(wait=False)
+
+    def _follow_the_clock(self, scheduler: AsyncIOScheduler) -> None:
+        """A clock that was put back has put every job off by as much: they are planned anew."""
+        now = self._clock()
+        if now < self._last - _BACK:
+            scheduler.remove_all_jobs()
+            self._plan(scheduler)
+            log.warning("clock_went_back", seconds=round((self._last - now).total_seconds()))
+        self._last = now
 
     async def _guarded(self, name: str, job: Job) -> None:
         try:

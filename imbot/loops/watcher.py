@@ -107,7 +107,8 @@ class Watcher:
         """All new letters, or as many as come within some seconds, are kept, then carried out; True if there may be more."""
         cursor = await self._db.read(inbox.cursor, self.name)
         try:
-            more = await self._keep_new(cursor, stop)
+            with self._pulse.asking(self._leg):
+                more = await self._keep_new(cursor, stop)
         except MailboxError:
             await self._carrying.carry_out(stop)
             raise
@@ -171,6 +172,8 @@ class Watcher:
                 await self._db.run(inbox.marked, places, self._clock())
                 hit("mark_noted")
         except MailboxError as error:
+            if error.lost:
+                raise
             if not self._unmarked:
                 log.warning("letters_not_marked", mailbox=self._leg, error=str(error))
             self._unmarked = True

@@ -22,7 +22,10 @@ from imbot.mailbox.imap_wire import Selected, Wire
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 from imbot.mailbox.oauth import Tokens
 
-_LONGEST_IDLE = 540.0  # seconds; routers forget a silent connection long before RFC 2177's 29 minutes
+_LONGEST_WAIT = 540.0  # seconds
+# Seconds of IDLE until the server is asked whether it is still there, and of patience for its answer: silence is to be noticed
+# within half a minute. Routers, too, forget a silent connection long before RFC 2177's 29 minutes.
+_LONGEST_IDLE, _STILL_THERE = 12.0, 14.0
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not full: it is one transaction
 
 
@@ -88,12 +91,19 @@ class Imap:
 
         Raises MailboxError if the connection breaks meanwhile.
         """
-        async with self._lock:
-            wire, selected = await self._open_folder()
-            if selected.uidnext > self._seen_next > 0:
-                return True
-            if self._settings.idle and wire.can("IDLE"):
-                return await wire.idle(min(seconds, _LONGEST_IDLE))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(seconds, _LONGEST_WAIT)
+        while True:
+            async with self._lock:
+                wire, selected = await self._open_folder()
+                if selected.uidnext > self._seen_next > 0:
+                    return True
+                if not (self._settings.idle and wire.can("IDLE")):
+                    break
+                if await wire.idle(min(max(0.0, until - loop.time()), _LONGEST_IDLE)):
+                    return True
+            if loop.time() >= until:
+                return False
         await asyncio.sleep(seconds)
         return False
 
@@ -147,14 +157,16 @@ class Imap:
     async def _open_folder(self) -> tuple[Wire, Selected]:
         """The connection, and the folder opened afresh: only SELECT shows a changed UIDVALIDITY and a reliable UIDNEXT.
 
-        A kept connection that the server closed meanwhile is opened again, once and silently.
+        A kept connection that the server closed meanwhile is opened again, once and silently; one that is silent is an error,
+        for a new one would be as silent.
         """
         kept = self._wire
         if kept is not None and kept.alive:
             try:
-                return kept, await kept.select(self._settings.folder)
+                patience = min(_STILL_THERE, self._settings.timeout)
+                return kept, await kept.select(self._settings.folder, patience)
             except MailboxError:
-                if kept.alive:
+                if kept.alive or kept.silent:
                     raise
         wire = await self._sign_in()
         return wire, await wire.select(self._settings.folder)

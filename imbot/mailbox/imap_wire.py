@@ -54,6 +54,7 @@ class Wire:
         self._client: aioimaplib.IMAP4 | None = None
         self._feed: Feed | None = None
         self._fault = ""
+        self.silent = False  # whether it ended by an answer that did not come
         self._between = ""  # the server's separator of folder and subfolder, once it was asked for
         self._background: asyncio.Future[Any] | None = None  # an IDLE under way
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -218,8 +219,9 @@ class Wire:
             if task.done():
                 return task.result()
             if self._lost.done():
-                raise MailboxError(f"{self._where}: the connection broke during {what}{self._fault}")
-            raise MailboxError(f"{self._where}: no answer within {limit:g} s to {what}")
+                raise MailboxError(f"{self._where}: the connection broke during {what}{self._fault}", lost=True)
+            self.silent = True
+            raise MailboxError(f"{self._where}: no answer within {limit:g} s to {what}", lost=True)
         except MailboxError:
             self.abort()
             raise
@@ -229,7 +231,7 @@ class Wire:
         except (aioimaplib.AioImapException, OSError, ValueError, IndexError, AttributeError) as error:
             self.abort()
             text = " ".join(str(error).split())[:300] or type(error).__name__
-            raise MailboxError(f"{self._where}: {what}: {text}") from error
+            raise MailboxError(f"{self._where}: {what}: {text}", lost=True) from error
         except BaseException:
             self.abort()
             raise
@@ -237,9 +239,11 @@ class Wire:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def ask(self, what: str, work: Coroutine[Any, Any, Any], *, permanent: bool = False) -> list[bytes]:
+    async def ask(
+        self, what: str, work: Coroutine[Any, Any, Any], *, permanent: bool = False, seconds: float | None = None
+    ) -> list[bytes]:
         """The lines of a good answer. NO and BAD are MailboxError as well, but the connection stays good after them."""
-        response = await self.bounded(what, work)
+        response = await self.bounded(what, work, seconds=seconds)
         if response.result != "OK":
             said = bytes(response.lines[-1]).decode("utf-8", "replace") if response.lines else ""
             permanent = permanent and not _PASSING.search(said)
@@ -248,10 +252,11 @@ class Wire:
 
     # --- commands
 
-    async def select(self, folder: str) -> Selected:
+    async def select(self, folder: str, seconds: float | None = None) -> Selected:
+        """Opens the folder. `seconds`: of patience for the answer, where it is to be less than usual."""
         try:
             name = await self.folder(folder)
-            lines = await self.ask(f"opening {folder}", self._protocol.select(name), permanent=True)
+            lines = await self.ask(f"opening {folder}", self._protocol.select(name), permanent=True, seconds=seconds)
         except MailboxError as error:
             raise await self._naming_folders(error) from error
         whole = b"\n".join(lines)

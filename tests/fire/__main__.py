@@ -1,10 +1,11 @@
-"""`python -m tests.fire kills|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends with 1
-where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
+"""`python -m tests.fire kills|faults|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends
+with 1 where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import sys
 import tempfile
 import time
@@ -12,8 +13,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.fire import trial
 from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
+from tests.fire.faults import KINDS, pairs
 from tests.fire.hunt import hunt
 from tests.fire.nanny import places
 
@@ -30,6 +33,15 @@ def main() -> int:
     kills.add_argument("--power", action="store_true", help="each death is a power failure")
     kills.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
     kills.set_defaults(run=_kills)
+    faults = commands.add_parser("faults", help="the faults of normal life, each alone, or pairs of them")
+    faults.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(KINDS)}")
+    faults.add_argument(
+        "--pairs", type=int, default=0, help="so many pairs by chance, behind the names; no names: only them"
+    )
+    faults.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
+    faults.add_argument("--persons", type=int, default=12)
+    faults.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
+    faults.set_defaults(run=_faults)
     bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
     bugs.add_argument("names", nargs="*", help="these only; default: all")
     bugs.add_argument("--seed", type=int, default=1)
@@ -82,6 +94,25 @@ def _tell(result: Result) -> None:
             print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
     for finding in result.findings:
         print(f"{finding.check} {finding.about}: {finding.words}")
+
+
+def _faults(asked: argparse.Namespace) -> bool:
+    unknown = set(asked.names) - KINDS.keys()
+    if unknown:
+        print(f"no such fault: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return False
+    names = asked.names or ([] if asked.pairs else list(KINDS))
+    rows = [(KINDS[name],) for name in names] + list(pairs(random.Random(asked.seed), asked.pairs))
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
+    print(f"seed {asked.seed}, {len(rows)} tries, in {folder}", flush=True)
+    plan = trial.Trial(rows, asked.seed, asked.persons, tell=lambda line: print(line, flush=True))
+    outcome = asyncio.run(trial.play(folder, plan))
+    print(outcome.table)
+    for title, counts in (("walks", outcome.walks), ("the ITSM", outcome.said)):
+        print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
+    for finding in outcome.findings:
+        print(f"{finding.check} {finding.about}: {finding.words}")
+    return not outcome.findings
 
 
 def _bugs(asked: argparse.Namespace) -> bool:

@@ -149,8 +149,9 @@ class Control:
         html: bool = False,
         drop: bool = False,
         after: bool = False,
+        chat: int | None = None,
     ) -> None:
-        self._api.fail(method, times, status, description, parameters, html=html, drop=drop, after=after)
+        self._api.fail(method, times, status, description, parameters, html=html, drop=drop, after=after, chat=chat)
 
     async def delay(self, method: str, seconds: float, times: int = 1) -> None:
         self._api.delay(method, seconds, times)

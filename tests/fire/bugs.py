@@ -94,10 +94,10 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/errands.py",
-                "        answer = await self._send(letter)\n        await self._db.run(delivery.letter_accepted",
+                "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
                 "        if parcel.attempt > 1:\n"
                 "            letter = replace(letter, message_id=mint_note_id(self._domain, alert=False))\n"
-                "        answer = await self._send(letter)\n        await self._db.run(delivery.letter_accepted",
+                "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
             ),
         ),
         frozenset({"one_message_id"}),
@@ -111,7 +111,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "imbot/loops/errands.py",
                 "        answer = await self._send(letter)\n"
-                "        await self._db.run(delivery.letter_accepted, parcel, answer, self._clock(), self._env)\n",
+                "        await noted(self._db, delivery.letter_accepted, parcel, answer, self._clock(), self._env)\n",
                 "        await self._db.run(delivery.letter_accepted, parcel, '250', self._clock(), self._env)\n"
                 "        await self._send(letter)\n",
             ),

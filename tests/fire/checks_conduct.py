@@ -4,7 +4,7 @@ wait waits, the limits of a far end are kept, and one that is down is not storme
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -26,7 +26,7 @@ def every_input_taken(journals: Journals) -> list[Finding]:
     offsets = list(accumulate((offset for _, offset in confirmed), max))
     serving = _serving(journals)
     found = []
-    for event, following in _inputs(journals):
+    for event, following in inputs(journals):
         place = bisect_left(offsets, int(event["update"]) + 1)
         if place == len(offsets):
             continue
@@ -37,14 +37,14 @@ def every_input_taken(journals: Journals) -> list[Finding]:
             continue
         alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
         journals.counted["inputs looked at"] += 1
-        if alive >= _ALIVE and not _hidden(journals, begin, end):
+        if alive >= _ALIVE and not _hidden(journals, str(event["chat"]), begin, end):
             words = f"{event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
             words += f" was confirmed at {begin:.2f}, imbot served for {alive:.1f} s, and nothing was shown"
             found.append(Finding("every_input_taken", str(event["chat"]), words))
     return found
 
 
-def _inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
+def inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
     """Messages and presses that want an answer, each with the next thing that its chat did."""
     rows: dict[int, list[Event]] = defaultdict(list)
     for event in journals.bot:
@@ -76,35 +76,35 @@ def _serving(journals: Journals) -> list[tuple[float, float]]:
     return lives
 
 
-def _hidden(journals: Journals, begin: float, end: float) -> bool:
-    """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order."""
+def _hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
+    """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order, or had asked for
+    patience in this chat."""
     cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
-    refused = any(one["e"] == "refused" and begin <= one["t"] <= end and one.get("ordered") for one in journals.bot)
+    refused = any(begin <= one["t"] <= end or _holds(one, chat, begin, end) for one in journals.ordered)
     return cut or refused
 
 
+def _holds(one: Event, chat: str, begin: float, end: float) -> bool:
+    return str(one.get("chat")) == chat and one["t"] <= end and one["t"] + float(one.get("retry_after") or 0) >= begin
+
+
 def words_stand_once(journals: Journals) -> list[Finding]:
-    """15: what a person wrote once stands once in the letter: an update that was carried out twice would write it again."""
+    """15: what a person wrote once stands once in the letter: an update that was carried out twice would write it again. Who
+    saw nothing of it and wrote it again finds it there as often as they wrote."""
     found = []
+    typed = Counter(
+        (int(one["chat"]), str(one.get("text") or "").strip()) for one in journals.bot if one["e"] == "sent"
+    )
     for marker, asked in journals.requests.items():
         for letter in journals.request_letters.get(marker, [])[:1]:
             lines = [line.strip() for line in letter.own_words.splitlines()]
             for line in asked.get("lines", ()):
-                times, typed = lines.count(str(line).strip()), _typed(journals, int(asked["chat"]), str(line))
-                if times > max(1, typed):
+                times = lines.count(str(line).strip())
+                if times > max(1, typed[int(asked["chat"]), str(line).strip()]) and asked["lines"].count(line) == 1:
                     found.append(
                         Finding("words_stand_once", marker, f"{line!r} stands {times} times: {letter.text[:400]!r}")
                     )
     return found
-
-
-def _typed(journals: Journals, chat: int, line: str) -> int:
-    """How often the person wrote it: whoever sees no answer writes again."""
-    return sum(
-        line in str(one.get("text") or "")
-        for one in journals.bot
-        if one["e"] == "sent" and int(one["chat"]) == chat and one["kind"] in ("message", "file")
-    )
 
 
 def follow_ups_wait(journals: Journals) -> list[Finding]:

@@ -253,9 +253,14 @@ class Journals:
         return [one["t"] for one in self.nanny if one["e"] == "killed"]
 
     @cached_property
+    def ordered(self) -> list[Event]:
+        """What Telegram refused on order."""
+        return [one for one in self.bot if one["e"] == "refused" and one.get("ordered")]
+
+    @cached_property
     def outages(self) -> dict[str, list[tuple[float, float]]]:
         """Leg -> (from, to) in which the way to it was broken."""
-        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if one["e"] == "fault")
+        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if _keeps_back(one))
         return outages([*self.nanny, *self.proxy, *sink])
 
     def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
@@ -283,6 +288,11 @@ class Journals:
             if one["e"] == "refused" and "(after)" in str(one.get("why")):
                 found[str(one.get("chat"))].append(one["t"])
         return found
+
+
+def _keeps_back(one: Event) -> bool:
+    """Whether this order to the sink may keep its word about a letter that it has: silence before the letter does not."""
+    return one["e"] == "fault" and not (one["verb"] == "hang" and one.get("stage") != "data")
 
 
 _BREAKS = ("fault", "freeze", "slow", "refuse", "corrupt", "hang")

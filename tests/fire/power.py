@@ -12,6 +12,15 @@ _SOURCE = Path(__file__).with_name("power.c")
 _NEVER = ("-shm",)  # SQLite's index of the log: no part of what is durable, built anew from the log
 
 
+def compile_shim(source: Path, shim: Path) -> None:
+    """A library to be preloaded. Raises FileNotFoundError where there is no C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise FileNotFoundError("no C compiler (on Debian: gcc and libc6-dev)")
+    words = [compiler, "-O1", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl", "-lpthread"]
+    subprocess.run(words, check=True, timeout=60)
+
+
 class Power:
     """Of one `root` folder. `environment` is what the product's process is started with; `picture` before each start,
     `fail` after its death. Raises FileNotFoundError where there is no C compiler."""
@@ -19,11 +28,7 @@ class Power:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._shadow, self._shim = root, folder / "shadow", folder / "power.so"
         folder.mkdir(parents=True, exist_ok=True)
-        compiler = shutil.which("cc") or shutil.which("gcc")
-        if compiler is None:
-            raise FileNotFoundError("no C compiler (on Debian: gcc and libc6-dev)")
-        words = [compiler, "-O1", "-shared", "-fPIC", "-o", str(self._shim), str(_SOURCE), "-ldl", "-lpthread"]
-        subprocess.run(words, check=True, timeout=60)
+        compile_shim(_SOURCE, self._shim)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -84,6 +84,7 @@ class Leg:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._journal.write([("connected", {"leg": self.name})])
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

@@ -61,6 +61,7 @@ class World:
         self.log = folder / "imbot.log"
         self.mailbox, self.itsm, self.mx = BOT, ITSM, MX
         self.health = ""
+        self.wires: dict[str, int] = {}  # leg -> the port that imbot knows
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self._settings, self._limits = settings or {}, limits
         self._stack = contextlib.AsyncExitStack()
@@ -101,6 +102,7 @@ class World:
         legs = [word for name in LEGS for word in ("--leg", f"{name}={behind[name]}")]
         wires = await self._witness(stack, "proxy", *legs)
         self.proxy = Remote(wires["control"])
+        self.wires = {name: wires[name] for name in LEGS}
         for remote in (self.bot, self.smtp, self.proxy):
             stack.push_async_callback(remote.close)
         await self.bot.call("add_users", users=[{"chat": one.chat, "name": one.first_name} for one in self.persons])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from imbot.loops.pulse import Pulse
@@ -92,3 +93,27 @@ def test_a_machine_that_was_asleep_cries_no_wolf() -> None:
         pulse.ok("mailbox")
         clock.now += timedelta(hours=8)
         assert pulse.alarms(TEN) == []
+
+
+def test_a_leg_is_wrong_until_it_works_for_everybody_who_found_it_wrong() -> None:
+    pulse = Pulse(Clock())
+    pulse.wrong("telegram", "no poll", "polls")
+    pulse.wrong("telegram", "not shown", "screens")
+    assert not pulse.ok("telegram", "polls")
+    assert (pulse.legs["telegram"].since, pulse.legs["telegram"].error) == (START, "not shown")
+    assert not pulse.ok("telegram", "parcels")
+    assert pulse.ok("telegram", "screens")
+    assert (pulse.legs["telegram"].since, pulse.legs["telegram"].error) == (None, "")
+
+
+async def test_a_question_that_is_not_answered_is_trouble_before_it_has_failed() -> None:
+    pulse = Pulse(Clock())
+    with pulse.asking("smtp", 0.01):
+        async with asyncio.timeout(20):
+            while "smtp" not in pulse.legs:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.005)
+    assert pulse.legs["smtp"].error == "no answer for 0.01 s"
+    with pulse.asking("directory", 0.01):
+        pass
+    await asyncio.sleep(0.05)
+    assert "directory" not in pulse.legs

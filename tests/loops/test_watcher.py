@@ -256,3 +256,18 @@ async def test_letters_are_looked_at_in_another_thread_than_the_loops(
     assert world.outcomes() == ["applied"] * 3
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_a_connection_lost_in_marking_says_that_the_mailbox_is_wrong_and_not_its_marks(world: World) -> None:
+    class Lost(Box):
+        async def mark(self, letters: Sequence[Fetched]) -> None:
+            self.stop.set()
+            raise MailboxError("no answer within 14 s to opening INBOX", lost=True)
+
+    pulse = Pulse(lambda: NOW)
+    folder = world.folder / "letters"
+    folder.mkdir(exist_ok=True)
+    box = Lost([[status_letter(1)]], world.stop)
+    await Watcher(world.db, box, world.reader, folder, env(), pulse, lambda: NOW).run(world.stop)
+    assert pulse.legs["mailbox"].since == NOW
+    assert "marks" not in pulse.legs

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbot.domain.errors import MailboxError
+from imbot.mailbox import imap as imap_module
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.imap_names import from_modified_utf7, modified_utf7, read_folders, read_separator
 from imbot.mailbox.imap_wire import read_literals
@@ -86,6 +87,36 @@ async def test_a_connection_that_dies_silently_in_idle_is_noticed_when_idle_ends
             await imap.fetch_new(None)
         proxy.thaw()
         await imap.fetch_new(None)
+
+
+async def test_a_server_that_falls_silent_in_idle_is_asked_long_before_idle_ends(
+    dovecot: Dovecot, mailbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_module, "_LONGEST_IDLE", 0.3)
+    monkeypatch.setattr(imap_module, "_STILL_THERE", 0.3)
+    async with Proxy(dovecot.ports["IMAP"]) as proxy, opened(settings(dovecot, mailbox, port=proxy.port)) as imap:
+        await imap.fetch_new(None)
+        waiting = asyncio.ensure_future(imap.wait(3600))
+        await proxy.heard(b"+ idling")
+        proxy.freeze()
+        with pytest.raises(MailboxError, match="no answer") as raised:
+            async with in_time():
+                await waiting
+        assert raised.value.lost
+        assert proxy.connections == 1
+
+
+async def test_a_wait_of_many_idles_hears_of_a_letter(
+    dovecot: Dovecot, mailbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_module, "_LONGEST_IDLE", 0.1)
+    async with opened(settings(dovecot, mailbox)) as imap:
+        await imap.fetch_new(None)
+        waiting = asyncio.ensure_future(imap.wait(3600))
+        await asyncio.sleep(0.5)
+        dovecot.deliver(mailbox, letter(1))
+        async with in_time():
+            assert await waiting
 
 
 async def test_a_kept_connection_closed_by_the_server_is_opened_again_silently(dovecot: Dovecot, mailbox: str) -> None:

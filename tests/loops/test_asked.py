@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from imbot.domain.errors import DirectoryUnavailable
+from imbot.domain.people import Absence, Entry
+from imbot.loops import asked
+from imbot.loops.asked import Asked
+from imbot.loops.pulse import Pulse
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+class Directory:
+    can_recheck = True
+
+    def __init__(self) -> None:
+        self.down, self.times = True, 0
+
+    async def look_up(self, address: str) -> Entry | Absence:
+        self.times += 1
+        if self.down:
+            raise DirectoryUnavailable(f"no answer about {address}")
+        return Absence.ABSENT
+
+
+async def test_each_answer_is_heard_by_the_pulse_and_a_directory_that_is_down_is_left_alone_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory, pulse = Directory(), Pulse(lambda: NOW)
+    one = Asked(directory, pulse)
+    for _ in range(5):
+        with pytest.raises(DirectoryUnavailable, match="no answer about"):
+            await one.look_up("anna@company.ru")
+    assert directory.times == 1
+    assert pulse.legs["directory"].since == NOW
+    monkeypatch.setattr(asked, "_PAUSE", 0.0)
+    directory.down = False
+    assert await one.look_up("anna@company.ru") is Absence.ABSENT
+    assert pulse.legs["directory"].since is None

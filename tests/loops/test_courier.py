@@ -1,0 +1,124 @@
+"""How the courier treats a far end that does not take what it brings: patiently, and without running in circles itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.office import NOW, env
+from imbot.domain.errors import DeliveryError
+from imbot.domain.parcels import Kind, NewParcel, Parcel
+from imbot.loops.courier import Courier
+from imbot.loops.pulse import Pulse
+from imbot.store import outbox
+from imbot.store.db import Db
+from imbot.store.migrate import migrate
+
+LONG = 30.0  # seconds; ends a test that hangs, decides nothing
+
+
+class Post:
+    """`answers`: what the far end does with each parcel in turn: an error, or None for well; then all is well."""
+
+    def __init__(self, db: Db) -> None:
+        self.db, self.now = db, NOW
+        self.pulse = Pulse(self.clock)
+        self.answers: list[DeliveryError | None] = []
+        self.tried: list[tuple[datetime, int]] = []
+        self.hold: asyncio.Event | None = None
+        self.courier = Courier(db, self.errand, env(), self.pulse, self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def errand(self, parcel: Parcel) -> None:
+        self.tried.append((self.now, parcel.id))
+        if self.hold is not None:
+            await self.hold.wait()
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is not None:
+            raise answer
+        await self.db.run(outbox.settle, parcel, "accepted", self.now)
+
+    async def put(self, number: int, target: str = "smtp") -> None:
+        for n in range(number):
+            one = NewParcel(f"ticket:{target}{n}", target, f"{target}{n}", Kind.NOTE, {"a": 1})
+            await self.db.run(outbox.put, one, self.now)
+
+    async def until(self, tries: int) -> None:
+        async with asyncio.timeout(LONG):
+            while len(self.tried) < tries:  # noqa: ASYNC110 - the errand tells nobody
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> AsyncIterator[Post]:
+    path = tmp_path / "imbot.db"
+    migrate(f"sqlite:///{path}")
+    db = await Db.open(f"sqlite:///{path}")
+    post, stop = Post(db), asyncio.Event()
+    running = asyncio.create_task(post.courier.run(stop))
+    yield post
+    stop.set()
+    if post.hold is not None:
+        post.hold.set()
+    await running
+    await db.close()
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+async def test_while_a_probe_is_under_way_the_courier_waits(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.answers = [DeliveryError("no route", kind="down")]
+    await post.put(2)
+    await post.until(1)
+    post.hold = asyncio.Event()
+    post.now += timedelta(minutes=1)
+    await post.until(2)
+    looks, read = 0, post.db.read
+
+    async def counted(*args: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await read(*args)
+
+    monkeypatch.setattr(post.db, "read", counted)
+    await asyncio.sleep(0.5)
+    assert looks < 30
+
+
+async def test_a_mail_server_that_takes_nothing_for_now_gets_one_try_at_a_time_and_a_pause_behind_it(
+    post: Post,
+) -> None:
+    post.answers = [DeliveryError("421 shutting down", kind="throttled")] * 6
+    await post.put(8)
+    for tries in range(1, 7):
+        await post.until(tries)
+        await asyncio.sleep(0.05)
+        post.now += timedelta(seconds=1.3)
+        await post.db.run(outbox.hurry, ("smtp",), post.now)
+    moments = [moment for moment, _ in post.tried[2:7]]  # the first two were under way together
+    assert len(set(moments)) == len(moments)
+
+
+async def test_a_far_end_that_works_for_others_is_probed_at_once(post: Post) -> None:
+    post.answers = [DeliveryError("502", kind="down")]
+    await post.put(2, "telegram")
+    await post.until(2)  # both were under way
+    await asyncio.sleep(0.05)
+    tried = len(post.tried)
+    post.now += timedelta(seconds=2.5)
+    post.courier.works_elsewhere("telegram")
+    await post.until(tried)
+    post.courier.works_elsewhere("smtp")  # of which nothing is known
+    async with asyncio.timeout(LONG):
+        while await post.db.read(outbox.next_due) is not None:
+            post.courier.works_elsewhere("telegram")
+            await post.db.run(outbox.hurry, ("telegram",), post.now)
+            await asyncio.sleep(0.01)
+    assert post.pulse.legs["telegram"].since is None

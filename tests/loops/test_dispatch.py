@@ -1,0 +1,89 @@
+"""While the data base is away nothing is confirmed, and everybody who writes is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from imbot.domain.chats import Chat, Incoming, Typed
+from imbot.loops import dispatch
+from imbot.loops.dispatch import Dispatch
+from imbot.loops.pulse import Pulse
+from imbot.store.errors import StoreUnavailable
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+LONG = 20.0  # seconds; ends a test that hangs, decides nothing
+
+
+class Away:
+    """A data base that takes nothing until it is told to."""
+
+    back = False
+
+    async def run(self, *_: Any) -> Any:
+        if not self.back:
+            raise StoreUnavailable("the disk is full")
+        return type("Taken", (), {"show_after": None})()
+
+
+class Channel:
+    name = "telegram"
+
+    def __init__(self) -> None:
+        self.updates: list[dict[str, Any]] = []
+        self.offsets: list[int | None] = []
+
+    async def poll(self, offset: int | None) -> list[dict[str, Any]]:
+        self.offsets.append(offset)
+        waiting = [one for one in self.updates if one["update_id"] >= (offset or 0)]
+        await asyncio.sleep(0 if waiting else 3600)
+        return waiting
+
+    async def acknowledge(self, handle: str, text: str = "") -> None:
+        raise AssertionError("nobody pressed anything")
+
+
+class Screens:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def say_without_store(self, chat: Chat, language: str, name: str) -> None:
+        assert name == "store_down"
+        self.told.append(chat.id)
+
+
+def read(raw: Mapping[str, Any]) -> Incoming:
+    return Incoming(f"telegram:{raw['update_id']}", Chat("telegram", str(raw["chat"])), Typed("принтер", "1"))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LONG):
+        while not holds():  # noqa: ASYNC110 - fakes tell nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_whoever_writes_while_a_batch_waits_for_the_data_base_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_STORE_WAIT", 0.05)
+    monkeypatch.setattr(dispatch, "_TELL_AGAIN", 0.2)
+    db, channel, screens, stop, pulse = Away(), Channel(), Screens(), asyncio.Event(), Pulse(lambda: NOW)
+    one: Any = Dispatch(db, channel, read, screens, None, pulse, lambda: NOW, "example.test")  # type: ignore[arg-type]
+    channel.updates = [{"update_id": 1, "chat": 10}]
+    running = asyncio.create_task(one.run(stop))
+    await until(lambda: screens.told == ["10"])
+    channel.updates += [{"update_id": 2, "chat": 20}]
+    await until(lambda: screens.told == ["10", "20"])
+    channel.updates += [{"update_id": 3, "chat": 20}]
+    await until(lambda: screens.told == ["10", "20", "20"])
+    assert set(channel.offsets) == {None}, "nothing was confirmed"
+    assert pulse.legs["store"].since is not None
+    db.back = True
+    await until(lambda: channel.offsets[-1] == 4)
+    assert pulse.legs["store"].since is None
+    assert screens.told == ["10", "20", "20"]
+    stop.set()
+    async with asyncio.timeout(LONG):
+        await running
