@@ -28,7 +28,7 @@ def news(person: Person) -> list[News]:
     """Notices with something to do that were not reacted to, newest first."""
     found = []
     for seen in person.sight.newest_first():
-        if seen.message in person.answered or not texts.is_notice(seen.text):
+        if seen.message in person.answered or not seen.is_notice:
             continue
         marker = texts.first_marker(seen.text)
         kind = (

@@ -171,6 +171,11 @@ def photo(marker: str, number: int) -> File:
     return File(f"photo-{number}.png", "image/png", b"\x89PNG\r\n\x1a\n" + body)
 
 
+def program(marker: str) -> File:
+    """What no helpdesk takes."""
+    return File(f"{marker}.exe", "application/octet-stream", b"MZ" + marker.encode())
+
+
 def document(marker: str, number: int) -> File:
     text = f"{marker} {number}\nпротокол\n" * 20
     return File(f"{marker}-{number}.txt", "text/plain", text.encode())

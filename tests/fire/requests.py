@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from tests.fire import texts
-from tests.fire.persons import File, GaveUp, Person, document, photo
+from tests.fire.persons import File, GaveUp, Person, document, photo, program
 from tests.fire.sight import Button, Seen
 
 KINDS = (
@@ -67,7 +67,8 @@ class Plan:
         flags = {
             "photo": len(self.files) == 1 and self.files[0].content_type == "image/png",
             "album": self.album,
-            "document": any(one.content_type != "image/png" for one in self.files),
+            "document": any(one.content_type == "text/plain" for one in self.files),
+            "a program": any(one.name.endswith(".exe") for one in self.files),
             "caption": bool(self.caption),
             "out of the blue": self.blue,
             "words in mid-dialog": bool(self.more),
@@ -111,7 +112,7 @@ def _draw_files(rng: random.Random, marker: str) -> tuple[list[File], bool]:
         return [photo(marker, 1)], False
     if what < 0.85:
         return [photo(marker, number) for number in range(1, rng.randint(2, 4) + 1)], True
-    return [document(marker, 1)], False
+    return [program(marker) if rng.random() < 0.2 else document(marker, 1)], False
 
 
 async def file(person: Person, plan: Plan) -> bool:

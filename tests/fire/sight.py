@@ -33,12 +33,14 @@ class Seen:
     version: int
     born: int
     files: list[dict[str, Any]] = field(default_factory=list)
+    is_notice: bool = False
+    is_dialog: bool = False
 
-    @property
-    def is_dialog(self) -> bool:
-        """A screen of the dialog: neither a notice nor a receipt, nor what goes to admins, nor a file of support."""
-        other = texts.is_notice(self.text) or texts.is_receipt(self.text) or texts.is_alert(self.text)
-        return not other and not self.files
+    def __post_init__(self) -> None:
+        """A screen of the dialog is neither a notice nor a receipt, nor what goes to admins, nor a file of support."""
+        self.is_notice = texts.is_notice(self.text)
+        other = self.is_notice or texts.is_receipt(self.text) or texts.is_alert(self.text)
+        self.is_dialog = not other and not self.files
 
     def button(self, label: str) -> Button | None:
         """The first button whose label bears `label`; an exact one before others."""
@@ -53,10 +55,11 @@ class ChatSight:
     messages: dict[int, Seen] = field(default_factory=dict)
     version: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _screens: dict[int, Seen] = field(default_factory=dict)  # of the dialog, what changed last stands last
 
     def newest_first(self) -> Iterator[Seen]:
         """As a person scrolls up: by place in the chat, not by when it was changed."""
-        return (self.messages[key] for key in sorted(self.messages, reverse=True))
+        return reversed(self.messages.values())
 
     def find(self, *words: str, holds: Callable[[Seen], bool] = lambda seen: True) -> Seen | None:
         """The newest message that bears all `words`."""
@@ -64,7 +67,7 @@ class ChatSight:
 
     def screen(self) -> Seen | None:
         """The dialog's screen: what changed last among the messages that are neither notices nor receipts."""
-        return max((one for one in self.messages.values() if one.is_dialog), key=lambda one: one.version, default=None)
+        return next(reversed(self._screens.values()), None)
 
     def take(self, event: dict[str, Any]) -> None:
         self.version += 1
@@ -80,7 +83,10 @@ class ChatSight:
             old.buttons = []
         else:
             born = old.born if old else self.version
-            self.messages[number] = Seen(number, text, buttons, self.version, born, files)
+            seen = self.messages[number] = Seen(number, text, buttons, self.version, born, files)
+            self._screens.pop(number, None)
+            if seen.is_dialog:
+                self._screens[number] = seen
         done, self.changed = self.changed, asyncio.Event()
         done.set()
 
