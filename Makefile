@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock clean servers fixtures
+.PHONY: demo test check format lock clean servers fixtures bench fire fire-power fire-bugs
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("imbot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -36,6 +36,18 @@ fixtures: $(VENV)/.dev
 # make bench [J=J4a,J4c] [ARGS="--rounds 3 --json figures.json --gate"]
 bench: $(VENV)/.bench servers
 	$(BIN)/python -m benchmarks $(J) $(ARGS)
+
+# make fire [KILLS=2000] [ARGS="--seed 7 --worlds 1"]: people and an ITSM at work while imbot is killed, and what witnesses saw
+fire: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire kills --kills $(or $(KILLS),120) $(ARGS)
+
+# the same, each death a power failure that takes along what was not synced
+fire-power: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire kills --power --kills $(or $(KILLS),40) $(ARGS)
+
+# the test of the rig: mistakes put on copies of the code, all of which it must catch. make fire-bugs [BUGS="name name"]
+fire-bugs: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire bugs $(BUGS) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

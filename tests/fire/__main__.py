@@ -8,6 +8,8 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fire.bugs import BUGS
@@ -22,6 +24,7 @@ def main() -> int:
     kills = commands.add_parser("kills", help="a campaign of kills under load")
     kills.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
     kills.add_argument("--kills", type=int, default=120)
+    kills.add_argument("--worlds", type=int, default=2, help="so many side by side share the kills")
     kills.add_argument("--persons", type=int, default=12)
     kills.add_argument("--life", type=float, default=3.0, help="seconds that a life has to reach its failpoint")
     kills.add_argument("--power", action="store_true", help="each death is a power failure")
@@ -41,21 +44,42 @@ def main() -> int:
 def _kills(asked: argparse.Namespace) -> bool:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
     print(f"seed {asked.seed}, {asked.kills} kills{' of the power' if asked.power else ''}, in {folder}", flush=True)
-    plan = Plan(seed=asked.seed, persons=asked.persons, kills=asked.kills, life=asked.life, power=asked.power)
-    result = asyncio.run(play(folder, plan))
-    _tell(result)
-    return not result.findings
+    shares = [len(range(number, asked.kills, asked.worlds)) for number in range(asked.worlds)]
+    plans = [
+        Plan(
+            seed=asked.seed + number,
+            persons=asked.persons,
+            kills=share,
+            life=asked.life,
+            power=asked.power,
+            weather="changeable",
+        )
+        for number, share in enumerate(shares)
+    ]
+    results = asyncio.run(_side_by_side([(folder / f"world-{plan.seed}", plan) for plan in plans]))
+    for result in results:
+        _tell(result)
+    deaths = sum((result.deaths for result in results), Counter[str]())
+    print("deaths: " + ", ".join(f"{name} {number}" for name, number in deaths.most_common()))
+    never = sorted(set(places()) - COLD - set(deaths))
+    print(f"killed {deaths.total()} times, at {len(set(deaths) - {'random'})} named places and by chance")
+    if never:
+        print("never killed at: " + ", ".join(never))
+    return not any(result.findings for result in results)
+
+
+async def _side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(play(folder, plan)) for folder, plan in campaigns]
+    return [task.result() for task in tasks]
 
 
 def _tell(result: Result) -> None:
     print(result.table)
-    counted = {"walks": result.walks, "the ITSM": result.said, "deaths": result.deaths, "lost": result.lost}
+    counted = {"walks": result.walks, "the ITSM": result.said, "lost": result.lost}
     for title, counts in counted.items():
         if counts:
             print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
-    never = sorted(set(places()) - COLD - set(result.deaths))
-    if never:
-        print("never killed at: " + ", ".join(never))
     for finding in result.findings:
         print(f"{finding.check} {finding.about}: {finding.words}")
 

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,8 @@ _BUSY = frozenset(
     {"in_transaction", "group_committed", "turn_committed", "screen_owed", "screen_shown", "parcel_claimed"}
 )
 _START = 30.0  # seconds
+# Places that a campaign leads to in its beginning.
+_EARLY = frozenset({"person_looked_up", "code_sent"})
 _OPEN = (
     "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = '')"
     " + (SELECT count(*) FROM slots WHERE due_at IS NOT NULL)"
@@ -56,7 +57,7 @@ class Plan:
 
     seed: int = 1
     persons: int = 12
-    signing_in: int = 2
+    signing_in: int = 3
     kills: int = 20
     life: float = 3.0
     power: bool = False
@@ -81,38 +82,54 @@ class Result:
     lost: Counter[str]
 
 
-def failpoints(rng: random.Random, names: Sequence[str]) -> Iterator[str]:
-    """For ever: each place once in a row of chance, at its first, second or third time, busy ones later."""
-    while True:
-        row = [name for name in names if name not in COLD]
-        rng.shuffle(row)
-        for name in row:
-            most = 40 if name in _BUSY else 3
-            yield f"{name}:{rng.randint(1, most)}"
+class Deaths:
+    """Where imbot dies next. Each place in turn, the ones that only the first minutes lead to before the others, at its first,
+    sometimes at its second or third time; what was not reached comes again later. Every fourth death is one by chance."""
+
+    def __init__(self, rng: random.Random, plan: Plan) -> None:
+        self._rng, self._plan = rng, plan
+        self._row: list[str] = list(plan.places or [""]) if plan.places is not None else []
+        self._every = [name for name in places(plan.code) if name not in COLD]
+        self._turn = 0
+
+    def next(self) -> tuple[str, float]:
+        """A failpoint ("" for none) and the seconds of serving after which it is chance that kills."""
+        self._turn += 1
+        if self._plan.places is not None:
+            return self._row[(self._turn - 1) % len(self._row)], self._plan.life
+        if self._turn % 4 == 0:
+            return "", self._plan.life * self._rng.uniform(0.05, 1.0)
+        if not self._row:
+            self._row = self._rng.sample(self._every, len(self._every))
+            self._row.sort(key=lambda name: name not in _EARLY)
+        name = self._row.pop(0)
+        most = 30 if name in _BUSY else 1 if self._rng.random() < 0.6 else 3
+        return f"{name}:{self._rng.randint(1, most)}", self._plan.life * 3
+
+    def missed(self, failpoint: str) -> None:
+        if self._plan.places is None and failpoint:
+            self._row.insert(min(len(self._row), 5), failpoint.partition(":")[0])
 
 
 async def kill_often(
     world: World, nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None = None
 ) -> tuple[Counter[str], Counter[str]]:
-    """Lives and deaths until `plan.kills`; a place that was not reached comes again, and the kill counts as one by chance."""
-    polls = Tail(world.journals["botapi"])
-    deaths: Counter[str] = Counter()
+    """Lives and deaths until `plan.kills`; a kill at a place that was not reached counts as one by chance."""
+    polls, deaths, row = Tail(world.journals["botapi"]), Deaths(rng, plan), Counter[str]()
     lost: Counter[str] = Counter()
-    row = failpoints(rng, places(plan.code)) if plan.places is None else cycle(plan.places or [""])
-    missed: list[str] = []
-    while sum(deaths.values()) < plan.kills:
-        failpoint = missed.pop(0) if missed and rng.random() < 0.3 else next(row)
+    while row.total() < plan.kills:
+        failpoint, seconds = deaths.next()
         if power is not None:
             power.picture()
         life = await nanny.start(failpoint)
         await _serving(nanny, polls)
-        await nanny.until_dead(life, plan.life * rng.uniform(0.6, 1.4))
+        await nanny.until_dead(life, seconds)
         if power is not None:
             lost.update(power.fail())
         if life.by == "random":
-            missed += [failpoint.partition(":")[0] + ":1"] if plan.places is None else []
-        deaths[life.by.partition(":")[0]] += 1
-    return deaths, lost
+            deaths.missed(failpoint)
+        row[life.by.partition(":")[0]] += 1
+    return row, lost
 
 
 async def _serving(nanny: Nanny, polls: Tail) -> None:

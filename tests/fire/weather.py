@@ -42,4 +42,26 @@ async def telegram_uneven(world: World, rng: random.Random) -> None:
         await world.bot.call("clear")
 
 
-KINDS: Mapping[str, Weather] = {one.__name__: one for one in (smtp_sleepy, smtp_refusing, telegram_uneven)}
+async def changeable(world: World, rng: random.Random) -> None:
+    """Short troubles, one after another, with fair weather between: wires cut, answers late, lost or refused for a moment."""
+    troubles: list[Callable[[], Awaitable[object]]] = [
+        lambda: world.proxy.call("cut", leg="smtp"),
+        lambda: world.proxy.call("cut", leg="imap"),
+        lambda: world.proxy.call("cut", leg="telegram"),
+        lambda: world.smtp.call("drop_after_dot", n=1),
+        lambda: world.smtp.call("drop_mid_data", n=1),
+        lambda: world.bot.call("fail", method="sendMessage", times=2, status=502),
+        lambda: world.bot.call("fail", method="editMessageText", times=1, status=500, after=True),
+        lambda: world.bot.call("fail", method="file", times=1, status=500),
+        lambda: world.bot.call("delay", method="sendMessage", seconds=1.0, times=3),
+    ]
+    try:
+        while True:
+            await asyncio.sleep(rng.uniform(2, 6))
+            await rng.choice(troubles)()
+    finally:
+        await world.bot.call("clear")
+        await world.smtp.call("clear")
+
+
+KINDS: Mapping[str, Weather] = {one.__name__: one for one in (smtp_sleepy, smtp_refusing, telegram_uneven, changeable)}
