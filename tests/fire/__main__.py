@@ -1,5 +1,5 @@
-"""`python -m tests.fire kills|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends with 1
-where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
+"""`python -m tests.fire kills|office|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends
+with 1 where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from tests.fire import office
 from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.hunt import hunt
-from tests.fire.nanny import places
+from tests.fire.nanny import ROOT, places
+from tests.fire.scene import Report
 
 
 def main() -> int:
@@ -34,11 +37,46 @@ def main() -> int:
     bugs.add_argument("names", nargs="*", help="these only; default: all")
     bugs.add_argument("--seed", type=int, default=1)
     bugs.set_defaults(run=_bugs)
+    _measured(commands)
     asked = parser.parse_args()
     begun = time.monotonic()
     good: bool = asked.run(asked)
     print(f"{time.monotonic() - begun:.0f} s")
     return 0 if good else 1
+
+
+def _measured(commands: Any) -> None:
+    """The scenarios that measure."""
+    down = commands.add_parser("office", help="the office is down: everybody files a request within minutes")
+    down.add_argument("--persons", type=int, default=1000)
+    down.add_argument("--minutes", type=float, default=10.0)
+    down.add_argument("--unlimited", action="store_true", help="how far one process of imbot goes")
+    down.add_argument("--abreast", type=int, default=100, help="persons at a time, unlimited")
+    down.add_argument("--hand", type=float, default=2.0, help="seconds before each press and word, on the mean")
+    down.set_defaults(run=_office)
+    for one in (down,):
+        one.add_argument("--seed", type=int, default=1)
+        one.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
+        one.add_argument("--code", type=Path, default=ROOT, help="the folder whose imbot is played")
+
+
+def _office(asked: argparse.Namespace) -> bool:
+    plan = office.Plan(
+        seed=asked.seed, persons=asked.persons, seconds=asked.minutes * 60, hand=asked.hand, unlimited=asked.unlimited,
+        abreast=asked.abreast, code=asked.code.resolve(),
+    )  # fmt: skip
+    return _report(asyncio.run(office.play(_folder(asked), plan)))
+
+
+def _folder(asked: argparse.Namespace) -> Path:
+    folder: Path = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
+    print(f"seed {asked.seed}, in {folder}", flush=True)
+    return folder
+
+
+def _report(report: Report) -> bool:
+    print(report.tell())
+    return report.good
 
 
 def _kills(asked: argparse.Namespace) -> bool:
