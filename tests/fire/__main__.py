@@ -1,5 +1,6 @@
-"""`python -m tests.fire kills|office|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends
-with 1 where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
+"""`python -m tests.fire kills|office|soak|start|bugs ...`: plays a campaign, a scenario that measures, or the rig's own test, and
+prints what the witnesses saw. Ends with 1 where something must not be. The folder with all journals is kept and named; its seed
+replays it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.fire import office
+from tests.fire import office, soak, start
 from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.hunt import hunt
@@ -54,7 +55,18 @@ def _measured(commands: Any) -> None:
     down.add_argument("--abreast", type=int, default=100, help="persons at a time, unlimited")
     down.add_argument("--hand", type=float, default=2.0, help="seconds before each press and word, on the mean")
     down.set_defaults(run=_office)
-    for one in (down,):
+    full = commands.add_parser("start", help="a start with a great deal that waits")
+    full.add_argument("--parcels", type=int, default=100_000)
+    full.set_defaults(run=_start)
+    steady = commands.add_parser(
+        "soak", help="hours of steady work; with the --folder of one that was broken off: its rest"
+    )
+    steady.add_argument("--hours", type=float, default=2.0)
+    steady.add_argument("--per-second", type=float, default=1.0, help="requests")
+    steady.add_argument("--kills", type=int, default=None, help="default: two an hour")
+    steady.add_argument("--every", type=float, default=30.0, help="seconds between samples")
+    steady.set_defaults(run=_soak)
+    for one in (down, full, steady):
         one.add_argument("--seed", type=int, default=1)
         one.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
         one.add_argument("--code", type=Path, default=ROOT, help="the folder whose imbot is played")
@@ -66,6 +78,20 @@ def _office(asked: argparse.Namespace) -> bool:
         abreast=asked.abreast, code=asked.code.resolve(),
     )  # fmt: skip
     return _report(asyncio.run(office.play(_folder(asked), plan)))
+
+
+def _start(asked: argparse.Namespace) -> bool:
+    plan = start.Plan(seed=asked.seed, parcels=asked.parcels, code=asked.code.resolve())
+    return _report(asyncio.run(start.play(_folder(asked), plan)))
+
+
+def _soak(asked: argparse.Namespace) -> bool:
+    kills = max(1, round(asked.hours * 2)) if asked.kills is None else asked.kills
+    plan = soak.Plan(
+        seed=asked.seed, seconds=asked.hours * 3600, per_second=asked.per_second, kills=kills, every=asked.every,
+        code=asked.code.resolve(),
+    )  # fmt: skip
+    return _report(asyncio.run(soak.play(_folder(asked), plan)))
 
 
 def _folder(asked: argparse.Namespace) -> Path:

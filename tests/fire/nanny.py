@@ -114,6 +114,10 @@ class Nanny:
         """Kill it now."""
         return await self.until_dead(life, 0)
 
+    async def kill_now(self) -> Life:
+        """Kill whichever lives."""
+        return await self.kill(Life("", self.pid))
+
     async def stop(self) -> None:
         """SIGTERM; it has to drain and end well within 15 seconds. Raises RigError."""
         process = self._living()

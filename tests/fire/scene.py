@@ -63,9 +63,10 @@ class Scene:
                 raise RigError(f"imbot does not serve {seconds:g} s after its start: {self.nanny.last_words()}")
             await asyncio.sleep(0.02)
 
-    def costs(self) -> Costs:
-        """Of imbot, the witnesses, and the models, which live in this process; Dovecot and slapd are its children."""
-        pids = {"imbot": self.nanny.pid} | {name: process.pid for name, process in self.world.processes.items()}
+    def costs(self, *, imbot: bool = True) -> Costs:
+        """Of imbot (of this life of it), the witnesses, and the models: this process, with Dovecot and slapd, its children."""
+        pids = {"imbot": self.nanny.pid} if imbot else {}
+        pids |= {name: process.pid for name, process in self.world.processes.items()}
         return Costs(pids | {"the models": os.getpid()})
 
 
