@@ -39,8 +39,8 @@ _ONLY_REGISTERS = Chances(
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`seconds`: from the first person to the last; `hand`: mean seconds before each press and word; `photo_side`: pixels, each
-    a byte. `unlimited`: no limits, no pace, no wires, and `abreast` persons at a time who lose no moment. `peace`: seconds for
-    what is open at the end. `code`: whose `imbot`."""
+    a byte, more than Telegram's thumbnails have. `unlimited`: no limits, no pace, no wires, and `abreast` persons at a time who
+    lose no moment. `peace`: seconds for what is open at the end. `code`: whose `imbot`."""
 
     seed: int = 1
     persons: int = 1000

@@ -59,7 +59,9 @@ class Scene:
             polled = next((one["t"] for one in self.polls.new() if one["e"] == "polled"), None)
             if polled is not None:
                 return life, polled - begun
-            if not self.nanny.lives or time.monotonic() > begun + seconds:
+            if not self.nanny.lives:
+                raise RigError(f"imbot ended instead of serving: {self.nanny.last_words()}")
+            if time.monotonic() > begun + seconds:
                 raise RigError(f"imbot does not serve {seconds:g} s after its start: {self.nanny.last_words()}")
             await asyncio.sleep(0.02)
 

@@ -26,7 +26,7 @@ def counted(folder: Path, told: Report) -> tuple[int, int]:
 
 
 async def test_a_small_office_files_everything_at_once(tmp_path: Path) -> None:
-    plan = office.Plan(seed=3, persons=PERSONS, seconds=30.0, hand=0.3, photo_side=60, peace=120.0)
+    plan = office.Plan(seed=3, persons=PERSONS, seconds=30.0, hand=0.3, photo_side=120, peace=120.0)
     told = await office.play(tmp_path, plan)
     filed, _ = counted(tmp_path, told)
     assert filed == PERSONS - _who_leave(told)
@@ -37,7 +37,7 @@ async def test_a_small_office_files_everything_at_once(tmp_path: Path) -> None:
 
 
 async def test_without_limits_it_is_the_same_work(tmp_path: Path) -> None:
-    plan = office.Plan(seed=3, persons=PERSONS, unlimited=True, abreast=20, photo_side=60, peace=120.0)
+    plan = office.Plan(seed=3, persons=PERSONS, unlimited=True, abreast=20, photo_side=120, peace=120.0)
     told = await office.play(tmp_path, plan)
     filed, _ = counted(tmp_path, told)
     assert filed == PERSONS - _who_leave(told)
