@@ -30,13 +30,14 @@ _NOTHING = Enclosed()
 note_message = letters.note_message
 
 
-def put_receipt(c: Connection, ticket: Ticket, now: datetime) -> None:
-    """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth."""
+def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool = False) -> None:
+    """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth.
+    `awaited`: somebody has pressed Send and looks at it, so it goes before what comes by itself."""
     if not still_theirs(c, ticket, ticket.chat_key):
         return
     key = f"receipt:{ticket.id}:{now.isoformat()}"
     lane, channel = f"chat:{ticket.chat_key}", ticket.chat_key.partition(":")[0]
-    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, {"ticket": ticket.id}), now)
+    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, {"ticket": ticket.id}, urgent=awaited), now)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:

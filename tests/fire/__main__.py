@@ -1,5 +1,6 @@
-"""`python -m tests.fire kills|faults|bugs ...`: plays a campaign, or the rig's own test, and prints what the witnesses saw. Ends
-with 1 where something must not be. A campaign's folder with all journals is kept and named; its seed replays it."""
+"""`python -m tests.fire kills|faults|office|soak|start|bugs ...`: plays a campaign, a scenario that measures, or the rig's own
+test, and prints what the witnesses saw. Ends with 1 where something must not be. The folder with all journals is kept and named;
+its seed replays it."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tests.fire import trial
+from tests.fire import office, soak, start, trial
 from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.faults import KINDS, pairs
 from tests.fire.hunt import hunt
-from tests.fire.nanny import places
+from tests.fire.nanny import ROOT, places
+from tests.fire.stage import Report
 
 
 def main() -> int:
@@ -46,11 +49,71 @@ def main() -> int:
     bugs.add_argument("names", nargs="*", help="these only; default: all")
     bugs.add_argument("--seed", type=int, default=1)
     bugs.set_defaults(run=_bugs)
+    _measured(commands)
     asked = parser.parse_args()
     begun = time.monotonic()
     good: bool = asked.run(asked)
     print(f"{time.monotonic() - begun:.0f} s")
     return 0 if good else 1
+
+
+def _measured(commands: Any) -> None:
+    """The scenarios that measure."""
+    down = commands.add_parser("office", help="the office is down: everybody files a request within minutes")
+    down.add_argument("--persons", type=int, default=1000)
+    down.add_argument("--minutes", type=float, default=10.0)
+    down.add_argument("--unlimited", action="store_true", help="how far one process of imbot goes")
+    down.add_argument("--abreast", type=int, default=100, help="persons at a time, unlimited")
+    down.add_argument("--hand", type=float, default=2.0, help="seconds before each press and word, on the mean")
+    down.set_defaults(run=_office)
+    full = commands.add_parser("start", help="a start with a great deal that waits")
+    full.add_argument("--parcels", type=int, default=100_000)
+    full.set_defaults(run=_start)
+    steady = commands.add_parser(
+        "soak", help="hours of steady work; with the --folder of one that was broken off: its rest"
+    )
+    steady.add_argument("--hours", type=float, default=2.0)
+    steady.add_argument("--per-second", type=float, default=1.0, help="requests")
+    steady.add_argument("--kills", type=int, default=None, help="default: two an hour")
+    steady.add_argument("--every", type=float, default=30.0, help="seconds between samples")
+    steady.set_defaults(run=_soak)
+    for one in (down, full, steady):
+        one.add_argument("--seed", type=int, default=1)
+        one.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
+        one.add_argument("--code", type=Path, default=ROOT, help="the folder whose imbot is played")
+
+
+def _office(asked: argparse.Namespace) -> bool:
+    plan = office.Plan(
+        seed=asked.seed, persons=asked.persons, seconds=asked.minutes * 60, hand=asked.hand, unlimited=asked.unlimited,
+        abreast=asked.abreast, code=asked.code.resolve(),
+    )  # fmt: skip
+    return _report(asyncio.run(office.play(_folder(asked), plan)))
+
+
+def _start(asked: argparse.Namespace) -> bool:
+    plan = start.Plan(seed=asked.seed, parcels=asked.parcels, code=asked.code.resolve())
+    return _report(asyncio.run(start.play(_folder(asked), plan)))
+
+
+def _soak(asked: argparse.Namespace) -> bool:
+    kills = max(1, round(asked.hours * 2)) if asked.kills is None else asked.kills
+    plan = soak.Plan(
+        seed=asked.seed, seconds=asked.hours * 3600, per_second=asked.per_second, kills=kills, every=asked.every,
+        code=asked.code.resolve(),
+    )  # fmt: skip
+    return _report(asyncio.run(soak.play(_folder(asked), plan)))
+
+
+def _folder(asked: argparse.Namespace) -> Path:
+    folder: Path = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
+    print(f"seed {asked.seed}, in {folder}", flush=True)
+    return folder
+
+
+def _report(report: Report) -> bool:
+    print(report.tell())
+    return report.good
 
 
 def _kills(asked: argparse.Namespace) -> bool:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -41,12 +42,22 @@ class Life:
 
 class Nanny:
     """One process of the product at a time. `code`: the folder whose `imbot` package is run. `environment`: what it gets
-    besides ours."""
+    besides ours. `memory`: bytes of address space that it may have, and each of its children (0: no limit); `module`: what is
+    run as `imbot` is."""
 
     def __init__(
-        self, config: Path, journal: Journal, log: Path, code: Path = ROOT, environment: Mapping[str, str] | None = None
+        self,
+        config: Path,
+        journal: Journal,
+        log: Path,
+        code: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        *,
+        memory: int = 0,
+        module: str = "imbot",
     ) -> None:
         self._config, self._journal, self._log, self._code = config, journal, log, code
+        self._memory, self._module = memory, module
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self.kills = 0
@@ -54,6 +65,10 @@ class Nanny:
     @property
     def lives(self) -> bool:
         return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        return self._living().pid
 
     async def start(self, failpoint: str = "") -> Life:
         """Start it. `failpoint`: `name` or `name:n`, see imbot.failpoints."""
@@ -66,11 +81,13 @@ class Nanny:
             "PYTHONPATH": str(self._code),
             "PYTHONDONTWRITEBYTECODE": "1" if self._code != ROOT else "",
         }
-        words = [sys.executable, "-m", "imbot", "run", "--config", str(self._config)]
+        words = [sys.executable, "-m", self._module, "run", "--config", str(self._config)]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *words, env=env, cwd=self._code, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
+        if self._memory:  # before it has asked for any: it has not come to Python yet
+            resource.prlimit(self._process.pid, resource.RLIMIT_AS, (self._memory, self._memory))
         self._journal.note("started", pid=self._process.pid, failpoint=failpoint)
         return Life(failpoint, self._process.pid)
 
@@ -96,6 +113,10 @@ class Nanny:
     async def kill(self, life: Life) -> Life:
         """Kill it now."""
         return await self.until_dead(life, 0)
+
+    async def kill_now(self) -> Life:
+        """Kill whichever lives."""
+        return await self.kill(Life("", self.pid))
 
     async def stop(self) -> None:
         """SIGTERM; it has to drain and end well within 15 seconds. Raises RigError."""

@@ -162,11 +162,14 @@ class Person:
         self.journal.note("gave_up", chat=self.chat, doing=doing, newest=newest)
 
 
-def photo(marker: str, number: int) -> File:
-    """A real PNG of one pixel that no other photo equals: the marker stands in a comment of it."""
+def photo(marker: str, number: int, side: int = 1) -> File:
+    """A real PNG of `side` times `side` grey pixels that no other photo equals: the marker stands in a comment of it. Noise,
+    where it is more than one: that is as large as it looks."""
     words = f"Comment\0{marker}-{number}".encode()
-    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"tEXt", words), (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b""))
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    noise = random.Random(words)
+    rows = b"\0\0" if side == 1 else b"".join(b"\0" + noise.randbytes(side) for _ in range(side))
+    chunks = ((b"IHDR", head), (b"tEXt", words), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     body = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     return File(f"photo-{number}.png", "image/png", b"\x89PNG\r\n\x1a\n" + body)
 

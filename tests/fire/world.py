@@ -35,6 +35,7 @@ _END = 5.0  # seconds for a witness to end by itself
 class World:
     """`async with World(folder, seed, persons) as world`. `settings` is laid over the config, section by section:
     `{"general": {"alarm_minutes": 1}, "telegram": {"poll_timeout": 5}}`. The last `signing_in` persons are not linked.
+    `direct`: no wires between imbot and the servers, which cost time where it is speed that is measured.
     Everything that lasts lies in `folder`; the servers' own files are temporary."""
 
     bot: Remote
@@ -52,6 +53,7 @@ class World:
         signing_in: int = 0,
         settings: Mapping[str, Any] | None = None,
         limits: bool = True,
+        direct: bool = False,
     ) -> None:
         self.folder, self.seed = folder, seed
         self.persons: list[Person] = make_persons(persons, seed, signing_in)
@@ -63,7 +65,7 @@ class World:
         self.health = ""
         self.wires: dict[str, int] = {}  # leg -> the port that imbot knows
         self.processes: dict[str, asyncio.subprocess.Process] = {}
-        self._settings, self._limits = settings or {}, limits
+        self._settings, self._limits, self._direct = settings or {}, limits, direct
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> World:
@@ -108,7 +110,7 @@ class World:
         await self.bot.call("add_users", users=[{"chat": one.chat, "name": one.first_name} for one in self.persons])
         if not self._limits:
             await self.bot.call("limits", on=False)
-        self._write_config(wires, certificates)
+        self._write_config(behind if self._direct else wires, certificates)
 
     def _of_sink(self, certificates: Certificates) -> list[str]:
         options = {

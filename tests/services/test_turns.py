@@ -51,6 +51,23 @@ def test_an_address_becomes_a_parcel_and_nobody_waits_for_the_directory(office: 
     assert parcels(office) == [Kind.LOOKUP]
 
 
+def test_the_answer_to_send_goes_before_everything_that_comes_by_itself(office: Office) -> None:
+    for number in range(20):
+        notice = NewParcel(f"chat:telegram:{number}", "telegram", f"n{number}", Kind.NOTICE, {"screen": {}})
+        outbox.put(office.c, notice, office.now)
+    office.link()
+    office.later(minutes=1)
+    ticket = tickets.get(office.c, file_a_request(office))
+    assert ticket is not None
+    office.later(seconds=1)
+    (first,) = outbox.claim(office.c, office.now, 1, only="telegram")
+    assert (first.kind, first.payload) == (Kind.RECEIPT, {"ticket": ticket.id})
+    outbox.settle(office.c, first, "shown", office.now)
+    telling.put_receipt(office.c, ticket, office.now)  # nobody waits for this one
+    (second,) = outbox.claim(office.c, office.now, 1, only="telegram")
+    assert second.key == "n0"
+
+
 def test_six_actions_make_a_ticket_whose_receipt_replaces_the_review(office: Office) -> None:
     office.link()
     ticket = tickets.get(office.c, file_a_request(office))
