@@ -55,8 +55,8 @@ def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> 
             return rating.reopen_asked_screen(session, facts, values)
         case "more":
             return tickets.more_screen(session, values)
-        case "withdrawn_asked" | "resent":
-            shown = about_of(session) | {"text": "", "late": facts.late_news} | values
+        case "withdrawn_asked" | "resent" | "not_failed":
+            shown = about_of(session) | {"text": "", "late": facts.late_news, "now": facts.now.isoformat()} | values
             return Screen(name, shown, (_ticket_row(session, values),))
         case _:
             return None

@@ -156,11 +156,13 @@ def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime
 
 
 def resend(c: Connection, person: Person | None, ticket_id: str, now: datetime) -> Happened:
-    """Send again what failed for good: the same letter and Message-ID, another Date."""
+    """Send again what failed for good: the same letter and Message-ID, another Date. Where nothing is left to be sent (the
+    button of an alarm stays where it is), that is said."""
     ticket = own_ticket(c, ticket_id, person)
     if ticket is None:
         return _not_found()
-    return Happened("resent" if send_again(c, ticket, now) else "not_found", ticket_values(ticket))
+    values = ticket_values(ticket) | {"handover": str(ticket.handover), "asked": ticket.asked}
+    return Happened("resent" if send_again(c, ticket, now) else "not_failed", values)
 
 
 def send_again(c: Connection, ticket: Ticket, now: datetime) -> bool:

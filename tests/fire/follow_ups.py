@@ -234,8 +234,12 @@ async def send_again(person: Person, told: News) -> bool:
             await person.press(button)
             person.asked("resend", of=told.marker)
 
-    done = await person.do(press, lambda: _after(person, before, ("ещё раз",), *_NO), f"sending {told.marker} again")
-    return "отправляем ещё раз" in done.text
+    done = await person.do(
+        press,
+        lambda: _after(person, before, ("ещё раз",), ("Отправлять больше нечего",), *_NO),
+        f"sending {told.marker} again",
+    )
+    return "отправляем ещё раз то, что не ушло" in done.text
 
 
 async def look(person: Person) -> None:
