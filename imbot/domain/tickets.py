@@ -28,7 +28,7 @@ OPEN = frozenset({Status.NEW, Status.REGISTERED, Status.IN_PROGRESS, Status.WAIT
 DONE = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN})
 ENDED = DONE - {Status.RESOLVED}
 OWN_DESK = "desk"
-ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end says something
+ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end asks on or moves the ticket
 
 
 class Handover(StrEnum):

@@ -14,7 +14,8 @@ from imbot.domain.tickets import Status, Ticket
 from imbot.services import telling, unsent
 from imbot.store import facts, letters, outbox, tickets
 from imbot.templates import Templates
-from tests.services.conftest import ANNA, Office
+from tests.services.conftest import ANNA, NOW, Office
+from tests.services.inbound import a_mail, a_ticket, receive
 from tests.services.test_turns import file_a_request
 
 WORDS = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
@@ -96,3 +97,26 @@ def test_nobody_is_reminded_of_what_was_sent_or_dropped(office: Office, end: str
     office.later(hours=1)
     assert unsent.due(office.c, office.now) == []
     assert telling.receipt(office.c, ticket.id, office.env) is not None
+
+
+def test_who_has_answered_waits_for_support_until_it_asks_on(office: Office) -> None:
+    ticket = a_ticket(office, number="IM-CL-1042", registered_at=NOW)
+    office.command("menu")
+    ask = "По заявке № IM-CL-1042 требуется уточнение"
+    assert receive(office, a_mail(ask, f"Вопрос: Какой у вас телефон?\n{ticket.token}")) == "applied"
+    letters.note_message(office.c, ANNA.key, "n1", ticket.id, office.now)
+
+    def listed() -> str:
+        office.command("mytickets")
+        return render(screen_from_json(office.screen()), "ru", WORDS).text
+
+    assert "Ждёт вашего ответа" in listed()
+    office.take(ANNA, Typed("айфон 12", "m9", "n1"))
+    assert "Ждёт поддержку (вы ответили)" in listed()
+    said = "Сообщение по заявке № IM-CL-1042"
+    assert receive(office, a_mail(said, f"Спасибо, записали, ищем деталь.\n{ticket.token}")) == "comment"
+    assert "Ждёт поддержку (вы ответили)" in listed()
+    office.take(ANNA, Pressed(f"t:{ticket.id}", "n1"))
+    assert "IM-CL-1042, ждёт поддержку (вы ответили)." in render(screen_from_json(office.screen()), "ru", WORDS).text
+    assert receive(office, a_mail(said, f"А какой у него цвет?\n{ticket.token}")) == "comment"
+    assert "Ждёт вашего ответа" in listed()
