@@ -172,7 +172,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         **addition.pile.left,
     }
     send = row(button(session, "send", "send_addition") if addition.pile else None)
-    return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))))
+    return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))), retires=True)
 
 
 def cancel_adding(session: Session, facts: Facts) -> Turn:

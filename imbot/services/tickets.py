@@ -105,7 +105,8 @@ def rate(c: Connection, person: Person | None, order: Rate, now: datetime) -> Ha
     earlier = ratings.rating(c, ticket.id)
     rated_at = earlier.rated_at if earlier and earlier.stars is not None else None
     if not may_rate(ticket, rated_at, now):
-        return Happened("not_ratable", ticket_values(ticket) | {"stars": earlier.stars if earlier else None})
+        values = {"stars": earlier.stars if earlier else None, "asked": ticket.asked if ticket.asked_until else ""}
+        return Happened("not_ratable", ticket_values(ticket) | values)
     ratings.rate(c, ticket.id, order.stars, rated_at or now)
     ledger.log(c, ticket.id, now, "rated", {"stars": order.stars})
     hit("rating_stored")
