@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import typer
 
 from imbot.cli_base import say, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
+from imbot.domain.people import canonical_address
 
 if TYPE_CHECKING:
     from imbot.config import Settings
@@ -48,6 +50,9 @@ PROVIDERS = {
     "mail.ru": Provider("https://oauth.mail.ru/token", smtp="smtp.mail.ru:465", imap="imap.mail.ru"),
     "other": Provider(),
 }
+# Somebody's, never the asker's: shown as examples, never taken by Enter.
+_ADMIN, _BOT, _INTAKE = "admin@company.ru", "helpbot@company.ru", "support@company.ru"
+_DOMAIN, _HOST, _LDAP = "company.ru", "mail.company.ru", "ldaps://dc1.company.ru"
 _HEAD = """\
 # Written by `imbot init`. Every other key, with its default: config.example.toml.
 # This file bears passwords: nobody but imbot's user may read it.
@@ -79,12 +84,15 @@ def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...])
     from imbot.config import checked
 
     while True:
+        before = deepcopy(tree)
         ask(tree)
         try:
             settings = checked(tree)
         except ConfigError as error:
             for problem in error.problems:
                 say(f"  {problem}")
+            tree.clear()
+            tree.update(before)  # what was refused is offered no second time
             continue
         wrong = [leg for leg in legs if not _works(settings, leg)]
         if not wrong or typer.confirm("  Keep it all the same?", default=False):
@@ -109,14 +117,14 @@ def _works(settings: Settings, leg: str) -> bool:
 def _ask_company(tree: Tree) -> None:
     general = tree["general"]
     _ask(general, "support_contact", "How do people reach a human (phone, room)")
-    general["admins"] = [_prompt("Who hears of trouble (your mail address)", general["admins"][0])]
+    general["admins"] = [_address("Who hears of trouble (your mail address)", general["admins"][0], _ADMIN)]
 
 
 def _ask_telegram(tree: Tree) -> None:
     section = tree["telegram"]
-    again = section["token"] != _placeholders()["telegram"]["token"]
+    again = section["token"] != _placeholders()["telegram"]["token"]  # it makes sense, and did not work
     section["token"] = _secret("Bot token from @BotFather")
-    if again:  # it did not work without one
+    if again:
         _ask(
             section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)"
         )
@@ -126,8 +134,8 @@ def _ask_directory(tree: Tree) -> None:
     section = tree["directory"]
     section["kind"] = _choice("Who is an employee", ("ldap", "file", "domain"), section["kind"])
     if section["kind"] == "ldap":
-        ldap = section.setdefault("ldap", {"uris": ["ldaps://dc1.company.ru"], "bind_dn": "", "base": ""})
-        ldap["uris"] = [_prompt("  Directory server", ldap["uris"][0])]
+        ldap = section.setdefault("ldap", {"uris": [_LDAP], "bind_dn": "", "base": ""})
+        ldap["uris"] = [_own("  Directory server", ldap["uris"][0], _LDAP)]
         ldap["starttls"] = ldap["uris"][0].startswith("ldap:")
         _ask(ldap, "bind_dn", "  Service account (DN)")
         ldap["bind_password"] = _secret("  Its password")
@@ -139,8 +147,8 @@ def _ask_directory(tree: Tree) -> None:
             Path(_prompt("  File of persons (see data/directory.example.toml)", file["path"])).absolute()
         )
     else:
-        domain = section.setdefault("domain", {"domains": ["company.ru"]})
-        domain["domains"] = [_prompt("  Domain of the work addresses", domain["domains"][0])]
+        domain = section.setdefault("domain", {"domains": [_DOMAIN]})
+        domain["domains"] = [_own("  Domain of the work addresses", domain["domains"][0], _DOMAIN)]
     for kind in ("ldap", "file", "domain"):
         if kind != section["kind"]:
             section.pop(kind, None)
@@ -148,7 +156,7 @@ def _ask_directory(tree: Tree) -> None:
 
 def _ask_mail(tree: Tree) -> None:
     smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
-    itsm["bot_address"] = _prompt("The bot's own mailbox", itsm["bot_address"])
+    itsm["bot_address"] = _address("The bot's own mailbox", itsm["bot_address"], _BOT)
     password = _secret("Its password (empty: it signs in by a token, OAuth2)", needed=False)
     smtp["username"] = mailbox["username"] = itsm["bot_address"]
     if not password:
@@ -157,7 +165,7 @@ def _ask_mail(tree: Tree) -> None:
     smtp["password"] = mailbox["password"] = password
     smtp.pop("oauth", None)
     mailbox.pop("oauth", None)
-    _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587)
+    _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587, _HOST)
     _server(mailbox, "IMAP server (host, or host:port)", smtp["host"], {993: "tls"}, 993)
 
 
@@ -176,7 +184,9 @@ def _ask_token(smtp: Tree, mailbox: Tree) -> None:
     oauth["client_secret"] = _secret("  Its secret")
     if provider.grant == "refresh_token":
         oauth["refresh_token"] = _secret("  Refresh token (docs/oauth.md says how to get the first)")
-    _server(smtp, "  SMTP server (host, or host:port)", provider.smtp or smtp["host"], {465: "tls", 25: "none"}, 587)
+    _server(
+        smtp, "  SMTP server (host, or host:port)", provider.smtp or smtp["host"], {465: "tls", 25: "none"}, 587, _HOST
+    )
     _server(mailbox, "  IMAP server (host, or host:port)", provider.imap or smtp["host"], {993: "tls"}, 993)
     for section in (smtp, mailbox):
         section.pop("password", None)
@@ -185,7 +195,7 @@ def _ask_token(smtp: Tree, mailbox: Tree) -> None:
 
 def _ask_itsm(tree: Tree) -> None:
     itsm = tree["itsm"]
-    itsm["address"] = _prompt("The helpdesk's intake mailbox", itsm["address"])
+    itsm["address"] = _address("The helpdesk's intake mailbox", itsm["address"], _INTAKE)
     itsm["senders"] = [_prompt("The address its status letters come from", itsm["address"])]
     itsm["profile"] = _prompt(f"Its kind ({', '.join(_profiles())})", itsm["profile"])
     evidence = itsm["evidence"]
@@ -210,23 +220,35 @@ def _profiles() -> list[str]:
 def _placeholders() -> Tree:
     """Answers not given yet: they make sense to the settings, so that each group can be judged alone."""
     return {
-        "general": {"support_contact": "", "admins": ["admin@company.ru"], "timezone": "Europe/Moscow"},
+        "general": {"support_contact": "", "admins": [_ADMIN], "timezone": "Europe/Moscow"},
         "telegram": {"token": "1:placeholder", "proxy": ""},
-        "directory": {"kind": "domain", "domain": {"domains": ["company.ru"]}},
-        "smtp": {"host": "mail.company.ru", "tls": "starttls"},
-        "mailbox": {"host": "mail.company.ru", "tls": "tls", "username": "bot", "password": "placeholder"},
+        "directory": {"kind": "domain", "domain": {"domains": [_DOMAIN]}},
+        "smtp": {"host": _HOST, "tls": "starttls"},
+        "mailbox": {"host": _HOST, "tls": "tls", "username": "bot", "password": "placeholder"},
         "itsm": {
-            "address": "support@company.ru",
+            "address": _INTAKE,
             "profile": "inframanager",
-            "senders": ["support@company.ru"],
-            "bot_address": "helpbot@company.ru",
-            "evidence": {"kind": "auth-results", "authserv_id": "mail.company.ru"},
+            "senders": [_INTAKE],
+            "bot_address": _BOT,
+            "evidence": {"kind": "auth-results", "authserv_id": _HOST},
         },
     }
 
 
 def _ask(table: Tree, key: str, question: str) -> None:
     table[key] = _prompt(question, table.get(key, ""))
+
+
+def _own(question: str, given: str, example: str) -> str:
+    """What only the company itself knows: until it was given, there is an example and nothing to take by Enter."""
+    return _prompt(f"{question}, such as {example}") if given == example else _prompt(question, given)
+
+
+def _address(question: str, given: str, example: str) -> str:
+    """A mail address; what is none is refused at once."""
+    while canonical_address(answer := _own(question, given, example)) is None:
+        say(f"  {answer!r} is not a mail address")
+    return answer
 
 
 def _prompt(question: str, default: str | None = None) -> str:
@@ -239,9 +261,9 @@ def _secret(question: str, *, needed: bool = True) -> str:
     return str(typer.prompt(question, default=default, show_default=False, hide_input=sys.stdin.isatty())).strip()
 
 
-def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int) -> None:
+def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int, example: str = "") -> None:
     """A host, perhaps with a port; the port says how it is encrypted, STARTTLS unless it is known otherwise."""
-    host, _, given = _prompt(question, default).partition(":")
+    host, _, given = _own(question, default, example).partition(":")
     table["host"], table["port"] = host, int(given) if given.isdigit() else port
     table["tls"] = tls.get(table["port"], "starttls")
 

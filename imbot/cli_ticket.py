@@ -16,7 +16,11 @@ from imbot.domain.errors import ImbotError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from imbot.config import Settings
+    from imbot.domain.tickets import Ticket
+
 Which = Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")]
+Again = Annotated[bool, typer.Option("--again", help="Even if the mail server took the letter minutes ago.")]
 _DECIDED = {"": "open", "again": "sent again", "leave": "left", "go": "additions let go"}
 
 
@@ -29,14 +33,14 @@ def unconfirmed(config: Config = None, as_json: AsJson = False) -> None:
         for row in rows:
             say_json(row)
         return
-    table = [["TICKET", "SENT", "REQUESTER", "WAITING", "DECISION", "TITLE"]]
+    table = [["TICKET", "SENT", "REQUESTER", "ADDITIONS", "DECISION", "TITLE"]]
     for row in rows:
         decision = _DECIDED[row["decision"]] + (f" ({row['by']})" if row["by"] else "")
         cells = [
             row["id"],
             shown(row["sent_at"], settings),
             row["requester"],
-            str(row["waiting"]),
+            f"{row['waiting']} waiting" if row["waiting"] else "-",
             decision,
             row["title"],
         ]
@@ -45,43 +49,60 @@ def unconfirmed(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @ticket.command("resend")
-def resend(what: Which, config: Config = None) -> None:
+def resend(what: Which, config: Config = None, again: Again = False) -> None:
     """Send an unconfirmed request again: the same letter under the same Message-ID, with a new date."""
-    say(f"{_decide(config, what, 'again')}: goes out again now, if `imbot run` is running")
+    say(f"{_decide(config, what, 'again', again)[0]}: goes out again now, if `imbot run` is running")
 
 
 @ticket.command("leave")
 def leave(what: Which, config: Config = None) -> None:
     """Leave an unconfirmed request as it is: nobody is asked about it again, its additions go on waiting for the number."""
-    say(f"{_decide(config, what, 'leave')}: left as it is")
+    say(f"{_decide(config, what, 'leave')[0]}: left as it is")
 
 
 @ticket.command("let-go")
 def let_go(what: Which, config: Config = None) -> None:
     """Send what waits for the number of an unconfirmed request without it; the ITSM may open further requests for that."""
-    say(f"{_decide(config, what, 'go')}: nothing waits for its number any more")
+    id, waited = _decide(config, what, "go")
+    if waited:
+        say(f"{id}: {waited} {'letter goes' if waited == 1 else 'letters go'} out without its number")
+    else:
+        say(f"{id}: nothing had been waiting for its number; what is added from now on will not wait either")
 
 
-def _decide(config: Any, what: str, decision: str) -> str:
-    return in_store(settings_of(config), _decided, what, decision, f"cli:{getpass.getuser()}")
+def _decide(config: Any, what: str, decision: str, again: bool = False) -> tuple[str, int]:
+    settings = settings_of(config)
+    return in_store(settings, _decided, what, decision, f"cli:{getpass.getuser()}", again, settings)
 
 
-def _decided(c: Connection, what: str, decision: str, by: str) -> str:
+def _decided(c: Connection, what: str, decision: str, by: str, again: bool, settings: Settings) -> tuple[str, int]:
+    """Its id, and how many letters waited for its number."""
     from imbot.services import decisions
-    from imbot.store import admin, tickets
+    from imbot.store import admin, outbox, tickets
 
     found = [one for id in admin.tickets_matching(c, what) if (one := tickets.get(c, id)) is not None]
     if not found:
         raise ImbotError(f"there is no ticket {what!r}")
     if len(found) > 1:
         raise ImbotError(f"{what!r} fits {len(found)} tickets: give the id, as in `imbot ticket unconfirmed`")
-    one = found[0]
-    if not decisions.decide_anyway(c, one, decision, by, now()):
-        state = (
-            f"its number is {one.number}" if one.number else f"its status is {one.status}, its letter {one.handover}"
+    one, waited = found[0], outbox.count_waiting(c, f"number:{found[0].id}")
+    taken = decisions.last_sent(c, one, now()) if decision == "again" and not again else None
+    if taken is not None and not one.number:
+        at = shown(taken, settings)
+        raise ImbotError(
+            f"{one.id}: the mail server took its letter at {at}: give the ITSM time to answer, or say --again"
         )
-        raise ImbotError(f"{one.id}: there is nothing to decide about it: {state}")
-    return one.id
+    if not decisions.decide_anyway(c, one, decision, by, now()):
+        raise ImbotError(f"{one.id}: {_why_not(one)}")
+    return one.id, waited
+
+
+def _why_not(one: Ticket) -> str:
+    if one.number:
+        return f"there is nothing to decide about it: its number is {one.number}"
+    if one.is_open and one.handover == "queued":
+        return "its letter is going out just now; once the mail server has taken it, this can be decided"
+    return f"there is nothing to decide about it: its status is {one.status}, its letter {one.handover}"
 
 
 def _questions(c: Connection) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ later wins: config.toml, secret files (`*_file` keys, then a folder of secrets),
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from pydantic_settings import (
 
 from imbot import config_mail as mail
 from imbot import config_sections as sections
+from imbot.config_across import across
 from imbot.config_types import is_loopback as is_loopback
 from imbot.config_words import in_words, is_table_of, key_of, meant, model_of
 from imbot.domain.errors import ConfigError
@@ -129,10 +131,11 @@ def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
     try:
         settings = Settings(**tree)
     except ValidationError as error:
-        raise ConfigError([*(in_words(detail, Settings) for detail in error.errors()), *problems]) from None
+        wrong = [*(in_words(detail, Settings) for detail in error.errors()), *problems]
+        raise ConfigError([*wrong, *across(tree, packed("templates"))]) from None
     found = [*mail.disagreements(settings.itsm, settings.mailbox, settings.backends), *problems]
     if found:
-        raise ConfigError(found)
+        raise ConfigError([*problems, *across(tree, packed("templates"))])
     return settings
 
 
@@ -201,9 +204,19 @@ def _read_toml(file: Path) -> Tree:
     try:
         return TomlConfigSettingsSource(Settings, file)() if file.is_file() else _missing(file)
     except ValueError as error:  # tomllib.TOMLDecodeError, UnicodeDecodeError
-        raise ConfigError([f"{file} is not TOML: {error}"]) from None
+        raise ConfigError([f"{file} is not TOML: {error}{_latin(file, str(error))}"]) from None
     except OSError as error:
         raise ConfigError([f"{file} cannot be read: {error.strerror}"]) from None
+
+
+def _latin(file: Path, error: str) -> str:
+    """What TOML itself does not say of a section such as [backends.Здание]."""
+    at = re.search(r"at line (\d+)", error)
+    lines = file.read_bytes().decode("utf-8", "replace").splitlines()
+    line = lines[int(at[1]) - 1].strip() if at and int(at[1]) <= len(lines) else ""
+    if not line.startswith("[") or line.isascii():
+        return ""
+    return f"; the name in {line} must be written in Latin letters, as in [backends.building]"
 
 
 def _missing(file: Path) -> Tree:

@@ -14,6 +14,7 @@ from imbot.backends.evidence import EvidenceSettings
 from imbot.backends.profiles import Profile, load_profile
 from imbot.channels.telegram import TelegramSettings
 from imbot.config import Settings, packed
+from imbot.config_across import no_profile
 from imbot.config_mail import FurtherBackend, Mailbox, OAuth
 from imbot.dialog.facts import DialogSettings
 from imbot.directory.file import DomainDirectory, FileDirectory
@@ -227,8 +228,8 @@ def profile(settings: Settings, section: str = DEFAULT_BACKEND) -> Profile:
             loaded = replace(load_profile(folder / "mail" / desk.profile), senders=tuple(desk.senders))
             own = desk.language if isinstance(desk, FurtherBackend) else ""
             return replace(loaded, language=own) if own else loaded
-    known = sorted({p.parent.name for f in template_folders(settings) for p in f.glob("mail/*/profile.toml")})
-    raise ConfigError([f"[{section}] profile: there is no {desk.profile!r}; there are {', '.join(known)}"])
+    known = {p.parent.name for f in template_folders(settings) for p in f.glob("mail/*/profile.toml")}
+    raise ConfigError([no_profile(section, desk.profile, known)])
 
 
 def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:

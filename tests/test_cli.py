@@ -212,11 +212,11 @@ def test_init_writes_a_short_config_that_loads(
     imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [
-        *("12-34", "tom@company.ru"),  # human, admin
-        "not a token",  # refused: the group is asked again, and for a proxy
-        *("123456789:AAEhBOweik6ad9r_QXMENQ", ""),
+        *("12-34", "", "tom", "tom@company.ru"),  # human, admin: Enter takes nobody's address, a name is none
+        "not a token",  # refused: the group is asked again
+        "123456789:AAEhBOweik6ad9r_QXMENQ",
         *("domain", "company.ru"),
-        *("bot@company.ru", 's"ecret', "mail.company.ru:465", ""),
+        *("bot", "bot@company.ru", 's"ecret', "mail.company.ru:465", ""),
         *("support@company.ru", "", "", "", ""),
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
@@ -224,6 +224,9 @@ def test_init_writes_a_short_config_that_loads(
     answer = imbot("init", str(path), "--no-check")
     assert answer.code == 0, answer.err
     assert "is not a bot token" in answer.out
+    assert "such as admin@company.ru" in answer.out
+    assert answer.out.index("'bot' is not a mail address") < answer.out.index("Its password")
+    assert "[bot]" not in answer.out
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     settings = load(path, {})
     assert settings.smtp.password.get_secret_value() == 's"ecret'

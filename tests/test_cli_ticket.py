@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,13 +55,27 @@ def test_sending_again_opens_the_same_letter_under_its_id(silent: Company) -> No
     assert letter is not None
     assert letter.letter["text"] == "words"
     assert letter.letter["date"] > NOW.isoformat()
+    for word in ("resend", "leave", "let-go"):
+        again = silent("ticket", word, "t2")
+        assert again.code == 1
+        assert again.err.startswith("imbot: t2: its letter is going out just now")
+
+
+def test_what_was_taken_minutes_ago_is_not_sent_again_by_mistake(silent: Company) -> None:
+    def taken(c: Any) -> None:
+        letters.letter_settled(c, "<2@company.ru>", datetime.now(UTC) - timedelta(minutes=2), "accepted", "250 queued")
+
+    once(silent.url, taken)
     again = silent("ticket", "resend", "t2")
     assert again.code == 1
-    assert again.err == "imbot: t2: there is nothing to decide about it: its status is new, its letter queued\n"
+    assert "the mail server took its letter at " in again.err
+    assert again.err.endswith("give the ITSM time to answer, or say --again\n")
+    assert silent("ticket", "resend", "t2", "--again").code == 0
 
 
 def test_additions_are_let_go(silent: Company) -> None:
-    assert silent("ticket", "let-go", "t2").code == 0
+    assert silent("ticket", "let-go", "t2").out == "t2: 1 letter goes out without its number\n"
+    assert "nothing had been waiting for its number" in silent("ticket", "let-go", "t2").out
     assert once(silent.url, outbox.count_waiting, "number:t2") == 0
     (row,) = silent("ticket", "unconfirmed", "--json").rows
     assert row["decision"] == "go"

@@ -93,6 +93,30 @@ def test_helpdesks_that_contradict_one_another_are_refused(write: Write, old: st
     assert any(problem.startswith(says) for problem in problems(write(SMALL + text)))
 
 
+def test_what_is_wrong_with_helpdesks_is_told_in_one_round(write: Write) -> None:
+    building = """
+[backends.building]
+address = "building@company.ru"
+profile = "no-such"
+senders = ["glpi@company.ru"]
+"""
+    text = SMALL + SECOND.replace('authserv_id = "mx.glpi.company.ru"', "") + building
+    assert [one.partition("; there are")[0].partition(" needs ")[0] for one in problems(write(text))] == [
+        '[backends.glpi.evidence]: kind = "auth-results"',
+        "[backends.building.evidence]: is missing",
+        "[backends.building] senders: glpi@company.ru speaks for [backends.glpi] as well (glpi@company.ru): one sender, "
+        "one helpdesk",
+        "[backends.building] profile: there is no 'no-such'",
+    ]
+    whole = building + '[backends.building.evidence]\nauthserv_id = "mx.company.ru"\n'
+    assert len(problems(write(SMALL + SECOND + whole))) == 2
+
+
+def test_a_section_with_a_name_in_cyrillic_is_told_how_to_write_it(write: Write) -> None:
+    (told,) = problems(write(SMALL + SECOND.replace("backends.glpi]", "backends.Здание]")))
+    assert told.endswith("the name in [backends.Здание] must be written in Latin letters, as in [backends.building]")
+
+
 def test_one_folder_has_one_reader(write: Write) -> None:
     text = OWN_MAILBOX.replace('password_file = "glpi.secret"', 'password = "x"').replace("glpi-bot@", "bot@")
     text = SECOND.replace("[backends.glpi.ev", 'bot_address = "glpi-bot@company.ru"\n[backends.glpi.ev') + text

@@ -30,7 +30,8 @@ class NumberPattern:
 class Anchor:
     """Words that mean a status. `status` None: the letter is known, but moves nothing (a comment); `silent`: and nobody is
     told of it. `where`: subject, body, any (subject first), together (both as one text), `header:<name>`. `near`: how far
-    round a match `unless` is looked for: in the whole text, its line or its sentence."""
+    round a match `unless` is looked for: in the whole text, its line or its sentence. `beside`: one of these must stand there
+    too, where the match is one of the text (a subject is about the ticket anyway)."""
 
     status: Status | None
     where: str
@@ -38,6 +39,7 @@ class Anchor:
     unless: tuple[Pattern, ...] = ()
     near: str = "text"
     silent: bool = False
+    beside: tuple[Pattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

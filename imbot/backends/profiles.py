@@ -181,7 +181,7 @@ def _status(reader: TableReader, key: str, name: str, more: str) -> Status | Non
 
 
 def _anchor(reader: TableReader, key: str, item: dict[str, Any]) -> Anchor | None:
-    reader.known(item, key, ("status", "where", "any", "unless", "near"))
+    reader.known(item, key, ("status", "where", "any", "unless", "near", "beside"))
     name = reader.text(item, key, "status")
     status = None if name in _MOVES_NOTHING else _status(reader, f"{key}status", name, ", ".join(_MOVES_NOTHING))
     patterns = reader.patterns(item, key, "any")
@@ -189,7 +189,8 @@ def _anchor(reader: TableReader, key: str, item: dict[str, Any]) -> Anchor | Non
         reader.problem(f"{key}any", "is missing: say by which patterns the status is known")
     where = reader.place(item, key, "where", ANCHOR_PLACES, "subject")
     near = reader.choice(item, key, "near", NEAR, "text")
-    return Anchor(status, where, patterns, reader.patterns(item, key, "unless"), near, silent=name == "none")
+    unless, beside = reader.patterns(item, key, "unless"), reader.patterns(item, key, "beside")
+    return Anchor(status, where, patterns, unless, near, silent=name == "none", beside=beside)
 
 
 def _lift(reader: TableReader, key: str, item: dict[str, Any]) -> Lift | None:

@@ -34,7 +34,8 @@ class Kind(Enum):
 
 _WORD = re.compile(r"[^\W_]+")
 _TOKEN = re.compile(r"(?i)\[?imb:[A-Z2-7]{10}\]?")
-_SENTENCE = re.compile(r"(?<=[.!?…])[ \t]+(?=[A-ZА-ЯЁ«\"(])")
+# Not behind an initial: "Кузнецов Т. А." is one piece.
+_SENTENCE = re.compile(r"(?<=[.!?…])(?<![^\w][A-ZА-ЯЁ]\.)[ \t]+(?=[A-ZА-ЯЁ«\"(])")
 _GREETING = re.compile(
     r"^(?:Здравствуйте|Добрый день|Доброе утро|Добрый вечер|Доброго дня|Доброго времени суток|Приветствуем"
     r"|Hello|Hi|Good (?:morning|afternoon|day))(?:[, \t]+[A-ZА-ЯЁ][\w.-]*){0,4}[ \t]*[!,.:]*$"

@@ -6,7 +6,7 @@ before the subject, the subject before the text; of the text only what is new in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -183,7 +183,7 @@ def _decide(profile: Profile, masked: Words) -> tuple[Anchor | None, Anchored | 
         for index, anchor in enumerate(profile.anchors, 1):
             if _asked_in(anchor, place):
                 text, where = _text_of(anchor, place, masked)
-                pattern, found, unless = _holds(anchor, text)
+                pattern, found, unless = _holds(anchor, text, place)
                 name = anchor.status.value if anchor.status else ("none" if anchor.silent else "comment")
                 if pattern is not None and found is not None:
                     shown = found.text.strip()
@@ -212,7 +212,7 @@ def _text_of(anchor: Anchor, place: str, masked: Words) -> tuple[str, str]:
     return (masked.subject if place == "subject" else masked.body), place
 
 
-def _holds(anchor: Anchor, text: str) -> tuple[Pattern | None, Found | None, tuple[str, str] | None]:
+def _holds(anchor: Anchor, text: str, place: str) -> tuple[Pattern | None, Found | None, tuple[str, str] | None]:
     """(pattern, what it fits), or the first (words, what stopped them)."""
     stopped: tuple[str, str] | None = None
     if not text:
@@ -221,12 +221,18 @@ def _holds(anchor: Anchor, text: str) -> tuple[Pattern | None, Found | None, tup
         for found in islice(pattern.finds(text), MAX_MATCHES):
             reach = text if anchor.near == "text" else around(text, found.start, found.end, anchor.near)
             against = next((hit for each in anchor.unless if (hit := each.first(reach)) is not None), None)
+            if against is None and place == "body" and anchor.beside and not any(map(_in(reach), anchor.beside)):
+                continue
             if against is None:
                 return pattern, found, None
             stopped = stopped or (found.text.strip(), against.text.strip())
             if anchor.near == "text":
                 return None, None, stopped
     return None, None, stopped
+
+
+def _in(text: str) -> Callable[[Pattern], bool]:
+    return lambda pattern: pattern.first(text) is not None
 
 
 # Which values

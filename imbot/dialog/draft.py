@@ -144,13 +144,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Words and files for a ticket that exists. `known`: its title and number are."""
+    """Words and files for a ticket that exists. `known`: its title and number are. `answers`: support waits for them."""
 
     pile: Pile
     ticket: str
     title: str = ""
     number: str = ""
     known: bool = False
+    answers: bool = False
 
 
 def begin(facts: Facts, pile: Pile | None = None, *, previous: str = "") -> Draft:

@@ -127,7 +127,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class ResendTicket:
-    """-> `resent {ticket values}` or `not_found {}`."""
+    """-> `resent {ticket values}`, `not_failed {ticket values, handover, asked}` or `not_found {}`."""
 
     ticket_id: str
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imbot.dialog import admin, menu, rating, requests, signin, stray, tickets
+from imbot.dialog import admin, menu, rating, replying, requests, signin, stray, tickets
 from imbot.dialog.draft import Pile, messages_of
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import OLD, old, row
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, addition_of, anew, draft_of, stray_of, with_addition, with_draft
+from imbot.dialog.slots import about_of, addition_of, anew, draft_of, reply_of, stray_of, with_draft
 from imbot.dialog.standing import again
 from imbot.domain.chats import Happened
 
@@ -55,8 +55,8 @@ def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> 
             return rating.reopen_asked_screen(session, facts, values)
         case "more":
             return tickets.more_screen(session, values)
-        case "withdrawn_asked" | "resent":
-            shown = about_of(session) | {"text": "", "late": facts.late_news} | values
+        case "withdrawn_asked" | "resent" | "not_failed":
+            shown = about_of(session) | {"text": "", "late": facts.late_news, "now": facts.now.isoformat()} | values
             return Screen(name, shown, (_ticket_row(session, values),))
         case _:
             return None
@@ -82,7 +82,7 @@ def _not_opened(session: Session, values: Mapping[str, Any], facts: Facts) -> Tu
 def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     """Words and files went into the thread, or wait for the number: the screen says which."""
     about, kind = about_of(session), session.data.get("sending")
-    held = {"addition": addition_of, "stray": stray_of, "draft": draft_of}.get(str(kind))
+    held = {"addition": addition_of, "reply": reply_of, "stray": stray_of, "draft": draft_of}.get(str(kind))
     if held is None:
         return again(session, facts)  # photos that went along with a complaint: what is said of that comes after
     thing = held(session)
@@ -98,12 +98,14 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
         "title": values.get("title", about["title"]),
         "number": values.get("number", about["number"]),
         "waits": bool(values.get("waits")),
+        "is_answer": tickets.is_answer(values),
         "files": pile.count if pile is not None else 0,
         **facts.settings.limits,
         **(pile or Pile("")).left,
         "late": facts.late_news,
     }
-    return Turn(session, Screen("added", shown, (_ticket_row(session, values),)))
+    more = row(Button("add", f"add:{ticket}") if kind == "reply" else None)
+    return Turn(session, Screen("added", shown, tuple(filter(None, (more, _ticket_row(session, values))))))
 
 
 def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
@@ -113,7 +115,7 @@ def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
         session = anew(session.put(about=about), facts)
         return Turn(session, tickets.withdraw_screen(session, facts))
     if session.state == "adding":
-        return _ticket_for_addition(session.put(about=about), values, facts)
+        return replying.found(session.put(about=about), values, facts)
     if session.state == "linked":
         return requests.after_ticket(session, facts, values)
     if session.state == "not_solved":
@@ -128,30 +130,13 @@ def _looked_at(session: Session, screen: Screen) -> Turn:
     return Turn(session.put(problem=None), old(screen) if again else screen)
 
 
-def _ticket_for_addition(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
-    addition, about = addition_of(session), about_of(session)
-    if addition is None:
-        return menu.rest(session, facts)
-    if values.get("can_add"):
-        known = tickets.named(addition, about)
-        problem = session.data.get("problem", "")
-        session = with_addition(session, known).put(problem=None)
-        return Turn(session, tickets.adding_screen(session, facts, problem if isinstance(problem, str) else ""))
-    kept = bool(addition.pile)
-    turn = requests.from_addition(with_addition(session, None), addition.pile, facts, about["ticket"])
-    rows = (row(Button("new_linked", f"new:{about['ticket']}") if not kept else None), menu.home_row(turn.session))
-    screen = Screen("cannot_add", about | {"kept": kept}, tuple(filter(None, rows)))
-    return Turn(turn.session, screen, turn.orders)
-
-
 def _not_found(session: Session, facts: Facts) -> Turn:
     """There is no such ticket, or it is somebody else's: the same words. What was meant for it is kept."""
     session = session.put(done=None, problem=None, sending=None)
     if session.state == "stray":
         return Turn(session, stray.stray_screen(session, facts, "not_found"))
-    addition = addition_of(session) if session.state == "adding" else None
-    if addition is not None:
-        session = requests.from_addition(with_addition(session, None), addition.pile, facts).session
+    if session.state == "adding":
+        session = replying.not_found(session, facts)
     return menu.rest(session, facts, "not_found")
 
 

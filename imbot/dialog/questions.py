@@ -131,7 +131,7 @@ def _review(session: Session, draft: Draft, facts: Facts, problem: str) -> Scree
         "contacts_changed": bool(draft.phone or draft.mail),
     }
     rows = (row(button(session, "send")), row(button(session, "change"), button(session, "cancel")))
-    return Screen("review", values, rows)
+    return Screen("review", values, rows, retires=True)  # an older one says less, and its Send would be old
 
 
 def _change(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen:

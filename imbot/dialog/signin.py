@@ -15,7 +15,7 @@ from imbot.dialog.orders import CheckCode, LookUp, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import DURABLE, anew, draft_of, open_draft, with_draft
-from imbot.dialog.words import command_in, politeness_in, told
+from imbot.dialog.words import command_in, misses_the_code, politeness_in, told
 from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 from imbot.domain.people import canonical_address
 from imbot.domain.signin import CODE_LENGTH, normal_code
@@ -154,6 +154,8 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
         return Turn(session, None, (CheckCode(text),))
     if not text or politeness_in(text):
         return current(session, facts)
+    if misses_the_code(text):
+        return current(session.go("code" if _address(session) else "address"), facts, "no_code")
     single = len(text.split()) == 1
     if session.state == "code" and single and _like_a_code(text):
         return current(session, facts, "not_a_code")

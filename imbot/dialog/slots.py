@@ -57,6 +57,15 @@ def with_addition(session: Session, addition: Addition | None) -> Session:
     return session.put(addition=to_json(addition) if addition is not None else None)
 
 
+def reply_of(session: Session) -> Addition | None:
+    """Words on their way into a ticket's thread: within a turn only."""
+    return addition_from_json(session.data.get("reply"))
+
+
+def with_reply(session: Session, reply: Addition | None) -> Session:
+    return session.put(reply=to_json(reply) if reply is not None else None)
+
+
 def extra_of(session: Session) -> Addition | None:
     """What came with a complaint or "not solved" so far, and for which ticket."""
     return addition_from_json(session.data.get("extra"))
@@ -128,7 +137,7 @@ def expire(session: Session, facts: Facts) -> tuple[Session, Orders]:
 
 def drop_all(session: Session) -> tuple[Session, Orders]:
     """Nothing of this person stays in the chat."""
-    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition", "extra")]
+    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition", "reply", "extra")]
     orders = tuple(DropDraft(pile_id) for pile_id in ids if pile_id)
     return replace(session, data={}), (*orders, *dropped_orders(session))
 

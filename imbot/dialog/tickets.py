@@ -132,15 +132,6 @@ def add_to(session: Session, ticket: str, facts: Facts) -> Turn:
     return replace(turn, orders=(*orders, *turn.orders))
 
 
-def reply_to(session: Session, event: Said, facts: Facts) -> Turn:
-    """A reply to a notice or a receipt goes to its ticket; an open draft is set aside."""
-    turn = add_to(session, facts.replied_ticket, facts)
-    addition = addition_of(turn.session) or Addition(Pile(facts.fresh_id), facts.replied_ticket)
-    pile, orders, problem = gather(addition.pile, event, facts.settings)
-    session = with_addition(turn.session, replace(addition, pile=pile)).put(problem=problem or None)
-    return replace(turn, session=session, orders=(*orders, *turn.orders))
-
-
 def adding(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     """One event while an addition is gathered."""
     addition = addition_of(session)
@@ -157,9 +148,15 @@ def adding(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     return Turn(session, adding_screen(session, facts, problem), orders)
 
 
-def named(addition: Addition, about: Mapping[str, Any]) -> Addition:
+def named(addition: Addition, about: Mapping[str, Any], values: Mapping[str, Any]) -> Addition:
     """The addition, now that its ticket is known to be theirs."""
-    return replace(addition, title=str(about["title"]), number=str(about["number"]), known=True)
+    title, number = str(about["title"]), str(about["number"])
+    return replace(addition, title=title, number=number, known=True, answers=is_answer(values))
+
+
+def is_answer(values: Mapping[str, Any]) -> bool:
+    """Whether what is added to a ticket of these values answers a question of support."""
+    return values.get("status") == "waiting"
 
 
 def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
@@ -167,6 +164,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     values = {
         "title": addition.title,
         "number": addition.number,
+        "is_answer": addition.answers,
         "text": addition.pile.words,
         "held": files_values(addition.pile),
         "problem": problem,
@@ -174,7 +172,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         **addition.pile.left,
     }
     send = row(button(session, "send", "send_addition") if addition.pile else None)
-    return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))))
+    return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))), retires=True)
 
 
 def cancel_adding(session: Session, facts: Facts) -> Turn:
@@ -249,6 +247,8 @@ def notice_screen(notice: Notice, support_contact: str = "") -> Screen:
             rows = (new, (details,))
         case "failed":
             rows = ((Button("resend", f"rs:{ticket}"),),)
+        case "unsent":
+            rows = ((Button("open_addition", f"add:{ticket}"),),)
         case "refused_file":
             rows = (add,)
         case "file_not_sent":

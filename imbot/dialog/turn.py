@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from imbot.dialog import admin, edits, intake, menu, outcomes, rating, requests, signin, stray, tickets
+from imbot.dialog import admin, edits, intake, menu, outcomes, rating, replying, requests, signin, stray, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
 from imbot.dialog.layout import OLD, old
 from imbot.dialog.orders import RedeemToken
@@ -223,7 +223,7 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
     if facts.replied_ticket and not (polite and not _waits_for_answer(facts)):
         here = addition_of(session)
         if session.state != "adding" or here is None or here.ticket != facts.replied_ticket:
-            return tickets.reply_to(session, event, facts)
+            return replying.reply_to(session, event, facts)
     if session.state == "adding":
         return tickets.adding(session, event, facts)
     if polite and not _asks_for_words(session, facts):

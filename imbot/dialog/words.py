@@ -93,6 +93,16 @@ _DAY_WORDS: Mapping[str, int] = {
     "вчера": -1,
     "yesterday": -1,
 }
+_CODE, _LETTER = r"(?:код|кода|code)", r"(?:код|кода|code|письмо|письма|the letter)"
+_NOT = (
+    r"(?:нет|нету|где|жду|не (?:приходит|пришел|пришло|присылают|получил|получила|получаю|вижу|дошел|дошло|могу получить)"
+    r"|no|not|never|where|without|didn t|haven t|hasn t|doesn t|isn t|can t)"
+)
+# How many words may say it, and how: a letter that has not come may be another one.
+_MISSING = tuple(
+    (most, re.compile(rf"\b{_NOT}\b.*\b{thing}\b|\b{thing}\b.*\b{_NOT}\b"))
+    for most, thing in ((8, _CODE), (3, _LETTER))
+)
 _PLACE = re.compile(
     r"\d|каб|комн|этаж|офис|корпус|здани|склад|цех|стр\.|ул\.|дом|удал|room|floor|office|building|home|remote",
     re.IGNORECASE,
@@ -125,6 +135,12 @@ def politeness_in(text: str) -> str:
     if plain in _THANKS:
         return "thanks"
     return "nod" if not plain and told(text) else ""
+
+
+def misses_the_code(text: str) -> bool:
+    """Whether the whole text says that the code of the sign-in, or its letter, has not come. What says more is a request."""
+    plain = _plain(text)
+    return any(len(plain.split()) <= most and pattern.search(plain) for most, pattern in _MISSING)
 
 
 def names_a_place(text: str) -> bool:

@@ -28,7 +28,7 @@ OPEN = frozenset({Status.NEW, Status.REGISTERED, Status.IN_PROGRESS, Status.WAIT
 DONE = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN})
 ENDED = DONE - {Status.RESOLVED}
 OWN_DESK = "desk"
-ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end says something
+ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end asks on or moves the ticket
 
 
 class Handover(StrEnum):
@@ -191,7 +191,10 @@ def may_see(ticket: Ticket, person: Person) -> bool:
 
 
 def may_rate(ticket: Ticket, rated_at: datetime | None, now: datetime) -> bool:
-    """Resolved or closed work may be rated once, and the rating changed for a day."""
+    """Resolved or closed work may be rated once, and the rating changed for a day; not while we wait for the answer to
+    "not solved"."""
+    if ticket.asked == "reopen" and ticket.asked_until is not None:
+        return False
     if ticket.status not in (Status.RESOLVED, Status.CLOSED):
         return False
     return rated_at is None or now - rated_at <= RATING_CHANGE_WINDOW

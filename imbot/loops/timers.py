@@ -20,7 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
 from imbot.loops.pulse import Clock, Pulse, first_of
-from imbot.services import checks, telling, tickets, watchdog
+from imbot.services import checks, telling, tickets, unsent, watchdog
 from imbot.services.env import Env
 from imbot.store import people, watches
 from imbot.store.db import Db
@@ -85,6 +85,7 @@ class Timers:
         minute = IntervalTrigger(minutes=1, timezone=self._env.zone)
         scheduler.add_job(self._guarded, minute, args=["silence", self._silence], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["watchdog", self.watchdog], max_instances=1, coalesce=True)
+        scheduler.add_job(self._guarded, minute, args=["unsent", self.unsent], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["heartbeat", self.heartbeat], max_instances=1, coalesce=True)
         sweep = IntervalTrigger(seconds=int(self._sweep_every.total_seconds()), timezone=self._env.zone)
         scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
@@ -123,6 +124,12 @@ class Timers:
         if await self._db.read(watches.due, now, 1):
             asked = await self._db.run(watchdog.look, now, self._env)
             log.info("watchdog", asked=asked)
+
+    async def unsent(self) -> None:
+        """Remind of what was written for a ticket and not sent."""
+        now = self._clock()
+        if await self._db.read(unsent.due, now):
+            await self._db.run(unsent.remind, now, self._env)
 
     async def heartbeat(self) -> None:
         """Tell the admins, in their chats first, what has not worked for too long, and when it works again."""

@@ -153,7 +153,7 @@ def _pass_on(c: Connection, ticket: Ticket, report: StatusReport | None, heard: 
         ledger.log(c, ticket.id, now, "noted", {"subject": heard.mail.subject[:200]})
         return "noted"
     _support_writes(c, ticket, text.strip(), fields.get("author", ""), heard, enclosed, now, env)
-    if ticket.asked == ANSWERED:
+    if ticket.asked == ANSWERED and "?" in text:  # they ask on; "thanks, noted" leaves it their turn
         tickets.save(c, replace(ticket, asked=""))
         telling.put_receipt(c, ticket, now)
     return "comment"

@@ -5,7 +5,7 @@ wins; who said it and when stands in the ledger.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -17,8 +17,10 @@ from imbot.domain.tickets import Ticket, awaits_confirmation
 from imbot.services import telling, watchdog
 from imbot.services.env import Env
 from imbot.services.tickets import send_once_more
-from imbot.store import ledger, outbox, people, sessions, tickets, watches
+from imbot.store import ledger, letters, outbox, people, sessions, tickets, watches
 from imbot.store.watches import Question
+
+TIME_TO_ANSWER = timedelta(minutes=10)
 
 
 def take(
@@ -75,6 +77,13 @@ def decide(c: Connection, ticket: Ticket, what: str, by: str, now: datetime) -> 
     if asked is None or not (may_go if what == "go" else state == "open"):
         return False
     return _carry_out(c, ticket, asked, what, by, now)
+
+
+def last_sent(c: Connection, ticket: Ticket, now: datetime) -> datetime | None:
+    """When the mail server took the request's letter, if that was minutes ago: the far end has had no time to answer."""
+    letter = letters.letter(c, ticket.message_id)
+    taken = letter.settled_at if letter and letter.outcome == "accepted" else None
+    return taken if taken is not None and now - taken < TIME_TO_ANSWER else None
 
 
 def decide_anyway(c: Connection, ticket: Ticket, what: str, by: str, now: datetime) -> bool:

@@ -105,7 +105,8 @@ def rate(c: Connection, person: Person | None, order: Rate, now: datetime) -> Ha
     earlier = ratings.rating(c, ticket.id)
     rated_at = earlier.rated_at if earlier and earlier.stars is not None else None
     if not may_rate(ticket, rated_at, now):
-        return Happened("not_ratable", ticket_values(ticket) | {"stars": earlier.stars if earlier else None})
+        values = {"stars": earlier.stars if earlier else None, "asked": ticket.asked if ticket.asked_until else ""}
+        return Happened("not_ratable", ticket_values(ticket) | values)
     ratings.rate(c, ticket.id, order.stars, rated_at or now)
     ledger.log(c, ticket.id, now, "rated", {"stars": order.stars})
     hit("rating_stored")
@@ -156,11 +157,13 @@ def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime
 
 
 def resend(c: Connection, person: Person | None, ticket_id: str, now: datetime) -> Happened:
-    """Send again what failed for good: the same letter and Message-ID, another Date."""
+    """Send again what failed for good: the same letter and Message-ID, another Date. Where nothing is left to be sent (the
+    button of an alarm stays where it is), that is said."""
     ticket = own_ticket(c, ticket_id, person)
     if ticket is None:
         return _not_found()
-    return Happened("resent" if send_again(c, ticket, now) else "not_found", ticket_values(ticket))
+    values = ticket_values(ticket) | {"handover": str(ticket.handover), "asked": ticket.asked}
+    return Happened("resent" if send_again(c, ticket, now) else "not_failed", values)
 
 
 def send_again(c: Connection, ticket: Ticket, now: datetime) -> bool:

@@ -21,7 +21,7 @@ from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
-from imbot.services import comments, decisions, filing, signin, telling, tickets
+from imbot.services import comments, decisions, filing, signin, telling, tickets, unsent
 from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
 from imbot.store import files, inbox, letters, people, sessions
@@ -67,8 +67,9 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
         sessions.save(c, chat.key, {**data, "bucket": bucket}, now)
         return _owe(c, incoming, Screen("too_fast"), None, now, lang)
     slot = sessions.slot(c, chat.key)
-    session = session_from_json(data or None)
-    session, screen, plain = _converse(c, incoming, session, slot, lang, now, env, fresh)
+    before = session_from_json(data or None)
+    session, screen, plain = _converse(c, incoming, before, slot, lang, now, env, fresh)
+    unsent.note(c, chat, before, session, now)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
     return _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
 

@@ -303,7 +303,7 @@ def test_buttons_of_other_moments_do_nothing_at_rest() -> None:
     assert world.orders == []
 
 
-def test_a_reply_moves_an_unsent_addition_aside() -> None:
+def test_a_reply_is_sent_beside_an_unsent_addition_to_another_ticket() -> None:
     world = world_with_ticket()
     world.tickets["x2"] = Ticket("x2", "Мышь", "IM-CL-2", "waiting")
     world.take(Pressed("add:x1"))
@@ -312,9 +312,18 @@ def test_a_reply_moves_an_unsent_addition_aside() -> None:
     world.take(Typed("Да"))
     addition = addition_of(world.session)
     assert addition is not None
-    assert (addition.ticket, addition.pile.words) == ("x2", "Да")
-    press(world, "cancel")
-    assert world.orders == [o.DropDraft("id00000000000001")]
+    assert (addition.ticket, addition.pile.words) == ("x1", "Шумит")
+    assert world.tickets["x2"].said == [("added", "Да")]
+
+
+def test_a_reply_that_is_too_long_waits_and_says_so() -> None:
+    world = world_with_ticket()
+    world.replied = "x1"
+    world.settings = replace(world.settings, max_text=10)
+    turn = world.take(Typed("Это куда длиннее", "m1"))
+    assert turn.screen is not None
+    assert (turn.screen.name, turn.screen.values["problem"]) == ("adding", "too_long")
+    assert not any(isinstance(order, o.AddToTicket) for order in world.orders)
 
 
 def test_json_of_a_draft_is_plain() -> None:

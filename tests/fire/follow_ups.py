@@ -11,7 +11,10 @@ from tests.fire.sight import Button, Seen
 
 _ADDITIONS = ("стало хуже", "теперь ещё и пахнет", "можно прийти после трёх", "инвентарный номер на наклейке стёрт")
 _REASONS = ("печатает полосами", "через час всё повторилось", "ничего не изменилось")
-_ADDING = ("нажмите «Отправить»", "Дополнение к заявке")
+_ADDING = ("нажмите «Отправить»",)
+_ADDED = tuple(
+    (what, end) for what in ("Дополнение", "Ответ") for end in ("сохранен", "сохранён", "уходит в поддержку")
+)
 _NO = tuple((words,) for words in texts.REFUSALS)
 
 
@@ -57,12 +60,14 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
     words = person.plan()
     text = f"{words} {person.random.choice(_ADDITIONS)}"
     before = person.sight.version
-    screen = await person.do(
-        lambda: person.say(text, reply_to=seen.message),
-        lambda: _after(person, before, (*_ADDING, words), *_NO),
-        f"replying to {marker}",
-    )
-    return _ADDING[0] in screen.text and await _send(person, marker, words)
+    await person.say(text, reply_to=seen.message)  # sent at once, so it is said once
+    person.asked("addition", words, of=marker, files=[])
+    done = await person.until(lambda: _after(person, before, *_ADDED, (*_ADDING, words), *_NO), person.patience.whole)
+    if done is None:
+        raise GaveUp(f"replying to {marker}")
+    if _ADDING[0] in done.text:  # more of an addition that was begun and never sent
+        return await _send(person, marker, words, noted=True)
+    return _taken(person, marker, words, done)
 
 
 async def _gather(person: Person, marker: str) -> bool:
@@ -81,8 +86,10 @@ async def _gather(person: Person, marker: str) -> bool:
     return await _send(person, marker, words, [one.note() for one in files])
 
 
-async def _send(person: Person, marker: str, words: str, files: list[dict[str, object]] | None = None) -> bool:
-    before, noted = person.sight.version, False
+async def _send(
+    person: Person, marker: str, words: str, files: list[dict[str, object]] | None = None, *, noted: bool = False
+) -> bool:
+    before = person.sight.version
 
     async def press() -> None:
         nonlocal noted
@@ -98,9 +105,13 @@ async def _send(person: Person, marker: str, words: str, files: list[dict[str, o
 
     done = await person.do(
         press,
-        lambda: _after(person, before, ("Дополнение", "сохранено"), ("Дополнение", "отправляем"), *_NO),
+        lambda: _after(person, before, *_ADDED, *_NO),
         f"sending the addition {words}",
     )
+    return _taken(person, marker, words, done)
+
+
+def _taken(person: Person, marker: str, words: str, done: Seen) -> bool:
     if any(no in done.text for no in texts.REFUSALS):
         person.told_no("addition", words, marker, done)
         return False
@@ -223,12 +234,15 @@ async def send_again(person: Person, told: News) -> bool:
             await person.press(button)
             person.asked("resend", of=told.marker)
 
-    good = ("отправляем ещё раз",)
-    done = await person.do(press, lambda: _after(person, before, good, *_NO), f"sending {told.marker} again")
+    done = await person.do(
+        press,
+        lambda: _after(person, before, ("ещё раз",), ("Отправлять больше нечего",), *_NO),
+        f"sending {told.marker} again",
+    )
     if any(no in done.text for no in texts.REFUSALS):
         person.told_no("resend", "", told.marker, done)
         return False
-    return True
+    return "отправляем ещё раз то, что не ушло" in done.text
 
 
 async def look(person: Person) -> None:

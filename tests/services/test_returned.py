@@ -7,13 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from imbot.config import packed
+from imbot.dialog.render import render
+from imbot.dialog.screen import screen_from_json
+from imbot.domain.chats import Commanded, Pressed
 from imbot.domain.letters import InboundMail, MailPart
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services.tickets import send_again
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox, ledger, letters, outbox, tickets
-from tests.services.conftest import NOW, Office
+from imbot.templates import Templates
+from tests.services.conftest import ANNA, NOW, Office
 from tests.services.inbound import (
     REGISTERED,
     a_bounce,
@@ -198,3 +203,25 @@ def test_a_mail_system_in_the_helpdesks_own_domain_is_heard(office: Office) -> N
     ticket = a_ticket(office)
     assert receive(office, a_loose()) == "bounce"
     assert now_of(office, ticket).handover is Handover.FAILED
+
+
+def test_the_button_of_an_alarm_tells_the_truth_after_it_was_pressed_and_after_the_request_arrived(
+    office: Office,
+) -> None:
+    office.link()
+    ticket = a_ticket(office)
+    office.take(ANNA, Commanded("menu"))
+    assert receive(office, a_bounce(ticket)) == "bounce"
+    words = Templates([packed("templates")], office.env.zone)
+
+    def pressed() -> str:
+        office.take(ANNA, Commanded("menu"))
+        office.take(ANNA, Pressed(f"rs:{ticket.id}", "alarm"))
+        return render(screen_from_json(office.screen()), "ru", words).text
+
+    assert "отправляем ещё раз то, что не ушло (запущено в " in pressed()
+    assert "уже отправляется ещё раз. Больше ничего не нужно" in pressed()
+    assert receive(office, a_mail(REGISTERED, f"Посмотрим.\n{ticket.token}")) == "applied"
+    assert "Отправлять больше нечего: заявка IM-CL-1042" in pressed()
+    tickets.save(office.c, replace(now_of(office, ticket), status=Status.REJECTED))
+    assert pressed().endswith("отклонена.")

@@ -307,3 +307,31 @@ def test_words_after_the_work_may_go_to_the_ticket_that_was_just_done(office: Of
     assert done.id in {one["id"] for one in office.screen()["values"]["tickets"]}
     office.later(days=2)
     assert done.id not in {one.id for one in tickets.resolved_of_person(office.c, 1, office.now - timedelta(days=1), 3)}
+
+
+def test_work_that_was_asked_for_again_is_not_rated_meanwhile(office: Office) -> None:
+    office.link()
+    done = tickets.get(office.c, file_a_request(office))
+    assert done is not None
+    tickets.save(office.c, replace(done, status=Status.RESOLVED, resolved_at=office.now, number="IM-CL-1"))
+    office.take(ANNA, Pressed(f"ns:{done.id}", "notice"))
+    office.say("Печатает полосами")
+    assert office.screen()["name"] == "reopen_asked"
+    office.take(ANNA, Pressed(f"rate:{done.id}:5", "notice"))
+    shown = render(screen_from_json(office.screen()), "ru", Templates([packed("templates")], office.env.zone)).text
+    assert "сейчас поставить нельзя: вы попросили вернуть её в работу" in shown
+    asked = tickets.get(office.c, done.id)
+    assert asked is not None
+    tickets.save(office.c, replace(asked, asked_until=None))  # support has not answered in time
+    office.take(ANNA, Pressed(f"rate:{done.id}:5", "notice"))
+    assert office.screen()["name"] == "rated"
+
+
+def test_a_photo_for_the_review_takes_the_buttons_of_the_older_review_away(office: Office) -> None:
+    office.link()
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    office.say("Принтер мигает красным")
+    office.attach("photo.jpg")
+    assert (office.screen()["name"], office.screen().get("retires")) == ("review", True)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from imbot.backends.profiles import load_profile
+from imbot.config import packed
+from imbot.dialog.render import render
+from imbot.dialog.screen import screen_from_json
+from imbot.dialog.tickets import notice_screen
 from imbot.domain.letters import InboundMail
+from imbot.domain.notices import Notice
+from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status
 from imbot.services.env import Env
-from imbot.store import ledger
+from imbot.store import ledger, outbox
+from imbot.templates import Templates
 from tests.services.conftest import Office
 from tests.services.enclosed import receive, said
 from tests.services.inbound import REGISTERED, a_mail, a_ticket, notices, now_of
@@ -177,3 +185,26 @@ def test_the_desks_words_below_a_solution_of_a_russian_desk_are_not_told_as_its_
     receive(company, answer(company, "Обращение № 4521 решено", text, (ticket.message_id,)))
     assert said(company)["solution"] == "Права выданы, перезайдите в программу."
     assert said(company)["more"]
+
+
+def test_a_name_with_initials_is_a_field_and_no_words_of_support(office: Office) -> None:
+    registered(office)
+    card = "Заявка принята в работу.\nИсполнитель: Кузнецов Т. А."
+    taken, done = "Заявка № IM-CL-1042 принята в работу", "Заявка № IM-CL-1042 выполнена"
+    for subject, text in ((taken, card), (done, "Решение: Готово."), (taken, card)):
+        receive(office, answer(office, subject, text))
+    assert notices(office)[-1] == "notice_reopened"
+    screen = [
+        one.parcel.payload["screen"] for one in outbox.open_parcels(office.c, 1000) if one.parcel.kind is Kind.NOTICE
+    ]
+    shown = render(screen_from_json(screen[-1]), "ru", Templates([packed("templates")], office.env.zone)).text
+    assert "Кузнецов" not in shown
+    assert [row for row in ledger.ledger(office.c, "t1") if row.what == "comment"] == []
+
+
+def test_the_dot_of_initials_is_theirs() -> None:
+    words = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
+    for lang, told in (("ru", "«Зайдёт Кузнецов Т. А.»\n"), ("en", "“Зайдёт Кузнецов Т. А.”\n")):
+        values = {"title": "Принтер", "number": "IM-CL-1", "comment": "Зайдёт Кузнецов Т. А.", "files": []}
+        shown = render(notice_screen(Notice("comment", "t1", values)), lang, words).text + "\n"
+        assert told in shown.replace("» \n", "»\n")
