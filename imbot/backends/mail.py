@@ -15,13 +15,13 @@ from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profile import Profile
 from imbot.backends.standing import without_card
-from imbot.backends.tidying import readable
 from imbot.backends.tokens import find_tokens
 from imbot.backends.trimming import Trimmed, trimmed
 from imbot.backends.understanding import Reading, Words, numbers, numbers_in, read, understand, words
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import StatusReport
 from imbot.mime import parse_addresses
+from imbot.mime.tidying import readable
 
 __all__ = [
     "Candidate",

@@ -12,10 +12,10 @@ from enum import Enum
 from imbot.backends.left_out import WORDS, leaves_out
 from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profile import Profile
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import trimmed
 from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import InboundMail
+from imbot.mime.tidying import readable
 
 MUCH = 16_000  # characters of a letter that are judged line by line; this is done inside a transaction
 LONGEST = 400  # characters of a sentence that may still be a desk's standing words

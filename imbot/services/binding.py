@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
-from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, Ticket
+from imbot.mime.echoes import forms
 from imbot.services.env import Backend
 from imbot.store import letters, tickets
 

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from imbot.backends import mail as habits
 from imbot.backends import standing
 from imbot.backends.left_out import leaves_out
-from imbot.backends.tidying import readable
 from imbot.dialog.orders import ShowMore
 from imbot.dialog.paging import pages_of, units
 from imbot.domain.chats import Chat, Happened
@@ -21,6 +20,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply
+from imbot.mime.tidying import readable
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env

@@ -17,10 +17,10 @@ from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
-from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
+from imbot.mime.echoes import echoes as forms
 from imbot.services import breaker, comments, enclosures, returned, telling
 from imbot.services.binding import bind
 from imbot.services.breaker import Aside
