@@ -15,6 +15,7 @@ LONGEST_WORD = 100
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _TOKEN = re.compile(r"[^\W_]+(?:[-.:/,][^\W_]+)*")  # `21.11.2026` and `12-34` are one
+_FIGURE = re.compile(r"[0-9]")
 # Nouns that letters about a request are full of: whoever writes nothing but them says no status.
 _IDLE = re.compile(
     r"(?:заявк|обращени|запрос|инцидент|тикет|задач|работ|статус|состояни|описани|комментари)[а-я]{0,4}"
@@ -28,7 +29,8 @@ Run = tuple[str, ...]
 class Ours:
     """What our own letters said, in every shape in which it may come back. `texts`: those shapes, of the first letter and
     of the newest ones; `subjects`: of the subjects alone. `runs`: three words in this order; `lines`: whole lines;
-    `short`: whole lines of one or two words that may say something; `told`: all words, one blank between them, a bar round
+    `short`: whole lines of one or two words that may say something; `before` and `behind`:
+    three words beside one with a figure; `told`: all words, one blank between them, a bar round
     each text; `tokens`: those with a figure. `whole`: nothing was left out."""
 
     texts: tuple[str, ...] = ()
@@ -36,6 +38,8 @@ class Ours:
     runs: frozenset[Run] = frozenset()
     lines: frozenset[str] = frozenset()
     short: frozenset[Run] = frozenset()
+    before: frozenset[Run] = frozenset()
+    behind: frozenset[Run] = frozenset()
     told: str = ""
     tokens: frozenset[str] = frozenset()
     whole: bool = True
@@ -88,6 +92,8 @@ def _affordable(
 
 def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_subjects: Ours | None = None) -> Ours:
     runs: set[Run] = set()
+    before: set[Run] = set()
+    behind: set[Run] = set()
     told: set[str] = set()
     lines: set[str] = set()
     tokens: set[str] = set()
@@ -97,13 +103,28 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
             told.add(said)
             words = said.split(" ")
             runs.update(zip(words, words[1:], words[2:], strict=False))
+            for at in (at for at, word in enumerate(words) if _FIGURE.search(word)):
+                before.add(tuple(words[max(0, at - MIN_RUN_WORDS) : at]))
+                behind.add(tuple(words[at + 1 : at + 1 + MIN_RUN_WORDS]))
         lines.update(line for one in text.split("\n")[:MAX_LINES] for line in _units(one))
         tokens.update(token.casefold() for token in _TOKEN.findall(text) if not token.isalpha())
     short = {tuple(line.split(" ")) for line in lines if line.count(" ") < MIN_RUN_WORDS - 1}
     short = {run for run in short if not all(_IDLE.fullmatch(word) for word in run)}
     bare = frozenset(lines - {""})
     bars = " | ".join(["", *told, ""])
-    return Ours(texts, subjects, frozenset(runs), bare, frozenset(short), bars, frozenset(tokens), whole, of_subjects)
+    return Ours(
+        texts,
+        subjects,
+        frozenset(runs),
+        bare,
+        frozenset(short),
+        frozenset(run for run in before if len(run) == MIN_RUN_WORDS),
+        frozenset(run for run in behind if len(run) == MIN_RUN_WORDS),
+        bars,
+        frozenset(tokens),
+        whole,
+        of_subjects,
+    )
 
 
 def _units(line: str) -> Iterator[str]:
@@ -186,6 +207,20 @@ def _blank(out: list[str], found: Sequence[re.Match[str]], words: Sequence[str],
         if not any(char.isdigit() for char in words[index]):
             start, end = found[index].span()
             out[start:end] = " " * (end - start)
+
+
+def stands_for_ours(text: str, start: int, end: int, ours: Ours) -> bool:
+    """Whether the number at `text[start:end]` is a figure of ours, or stands where our letter has one: between the same
+    words, however the figure itself has changed on its way."""
+    line = text.rfind("\n", 0, start) + 1
+    token = next((one for one in _TOKEN.finditer(text, max(line, start - LONGEST_WORD)) if one.end() > start), None)
+    if token is not None and token.start() <= start and token.group().casefold() in ours.tokens:
+        return True
+    rest = text.find("\n", end)
+    above = _WORD.findall(text, max(line, start - 3 * LONGEST_WORD), start)
+    below = _WORD.findall(text, end, min(rest if rest >= 0 else len(text), end + 3 * LONGEST_WORD))
+    before, behind = (tuple(map(_folded, words)) for words in (above[-MIN_RUN_WORDS:], below[:MIN_RUN_WORDS]))
+    return before in ours.before or behind in ours.behind
 
 
 def around_words(text: str, start: int, end: int) -> tuple[str, ...]:

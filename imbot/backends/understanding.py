@@ -127,16 +127,30 @@ def _headers(profile: Profile, mail: InboundMail) -> dict[str, str]:
 def _numbers(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterator[tuple[str, str]]:
     """(as it is shown, as it stands there verbatim), each once, at most twenty."""
     seen: set[str] = set()
+    for shown, tag, _ in _found(profile, patterns, text):
+        if shown not in seen:
+            seen.add(shown)
+            yield shown, tag
+        if len(seen) >= MAX_NUMBERS:
+            return
+
+
+def _found(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """(as it is shown, verbatim, where the number stands) of every match."""
     for pattern in patterns if text else ():
         tag, own = pattern.group_of("tag"), pattern.group_of("n")
         for found in pattern.finds(text):
             wanted = [own] if own else [index for index in range(1, pattern.groups + 1) if index != tag]
-            number = next((group for index in wanted if (group := found.groups[index - 1])), "")
-            if number and (shown := profile.show_number(number)) not in seen:
-                seen.add(shown)
-                yield shown, (found.groups[tag - 1] or "") if tag else ""
-            if len(seen) >= MAX_NUMBERS:
-                return
+            at = next((index - 1 for index in wanted if found.groups[index - 1]), None)
+            if at is not None and (number := found.groups[at]):
+                yield profile.show_number(number), (found.groups[tag - 1] or "") if tag else "", found.spans[at]
+
+
+def numbers_at(profile: Profile, text: str, place: str = "", *, most: int) -> list[tuple[str, int, int]]:
+    """(as it is shown, where it begins and ends) of the first `most` numbers in `text`, repeated ones as well. `place`: only
+    those that may stand there; "": wherever they would have to stand."""
+    patterns = [each.pattern for each in profile.numbers if not place or place in each.places]
+    return [(shown, *span) for shown, _, span in islice(_found(profile, patterns, text), most)]
 
 
 def numbers_in(profile: Profile, text: str) -> tuple[str, ...]:

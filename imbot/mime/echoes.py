@@ -38,6 +38,11 @@ def forms(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def flat(text: str) -> str:
+    """In one line, as a page shows it."""
+    return " ".join(text.split())
+
+
 def echoes(text: str) -> tuple[str, ...]:
     """`forms`, and those in which a page shows them: blanks and line ends are one blank there, and what is hidden is gone.
     A desk may put the whole into its page or a line of it."""
@@ -47,16 +52,16 @@ def echoes(text: str) -> tuple[str, ...]:
             whole = html_to_text(each[:LONGEST])
             lines = "\n".join(html_to_text(line) if "<" in line else line for line in each[:LONGEST].split("\n"))
             found += [whole, readable(lines)]
-    found += [" ".join(each.split()) for each in found]
+    found += [flat(each) for each in found]
     return tuple(one for one in dict.fromkeys(found) if one)
 
 
-def binding_words(texts: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """What `texts` bear, in any shape, that could name somebody's request: (figures as `figures` has them, what stands
-    round an at sign, in small letters)."""
+def binding_words(shapes: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """What the shapes of a text (`echoes`) bear that could name somebody's request: (figures as `figures` has them, what
+    stands round an at sign, in small letters)."""
     numbers: set[str] = set()
     addresses: set[str] = set()
-    for each in {form for text in texts for form in echoes(text)}:
+    for each in shapes:
         numbers.update(figures(each))
         if "@" in each:
             addresses.update(_ADDRESS.findall(each.casefold()))

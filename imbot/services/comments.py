@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from imbot.backends import mail as habits
 from imbot.backends import standing
 from imbot.backends.left_out import leaves_out
+from imbot.backends.own_words import Ours
 from imbot.dialog.orders import ShowMore
 from imbot.dialog.paging import pages_of, units
 from imbot.domain.chats import Chat, Happened
@@ -44,14 +45,14 @@ _FIELDS = ("comment", "solution", "question")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A believed letter and what it was bound by. `sent`: subjects and texts of our own letters about the ticket; `came`: its
+    """A believed letter and what it was bound by. `sent`: what our own letters about the ticket said; `came`: its
     files, already on the disk."""
 
     mail_id: int
     mail: InboundMail
     backend: Backend
     evidence: str
-    sent: Sequence[str]
+    sent: Ours
     came: Sequence[Enclosure] = ()
 
 
