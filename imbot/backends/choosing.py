@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from imbot.backends.evidence import sender_matches
 from imbot.backends.profile import HEADER, Profile
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.backends.understanding import speaks, words
 from imbot.domain.letters import InboundMail
+from imbot.mime.tidying import readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
-from imbot.backends.own_words import forms
 from imbot.backends.profile import Profile
-from imbot.backends.tidying import readable
 from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import Letter
+from imbot.mime.echoes import echoes, forms
+from imbot.mime.tidying import readable
 from imbot.templates import Templates, cut, squeeze
 
 LONGEST_SUBJECT = 200
@@ -149,8 +149,7 @@ def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
         or any(each.pattern.matches(text) for each in profile.numbers)
         or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
         for word in words
-        for text in forms(word)
-        if text
+        for text in echoes(word)
     )
 
 

@@ -19,12 +19,12 @@ from imbot.backends.learning_writing import ABSENT, RULE, doubts, named, notes, 
 from imbot.backends.patterns import compile_pattern
 from imbot.backends.profile import Profile
 from imbot.backends.profiles import parse_profile
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.backends.understanding import read
 from imbot.domain.errors import ImbotError
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
+from imbot.mime.tidying import readable
 
 _UTC = ZoneInfo("UTC")
 _CYRILLIC = re.compile("[а-яё]", re.I)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imbot.backends.patterns import Pattern, compile_pattern
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
+from imbot.mime.tidying import readable
 
 _CORE = re.compile(r"[^\W_]+(?:[-_.][^\W_]+)*")
 _BRACKETS = (("[", "]"), ("##", "##"), ("(", ")"))

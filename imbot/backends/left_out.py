@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 
-from imbot.backends.own_words import our_words, without_ours
+from imbot.backends.own_words import Sent, our_words, without_ours
 
 WORDS = 2  # of somebody else, in one line: fewer are the remains of a greeting
 _QUOTE = re.compile(r"^[>\s|]+")
@@ -24,7 +23,7 @@ _ADDRESS = re.compile(r"\S+@\S+")
 _WORD = re.compile(r"[^\W\d_]{2,}|\d{2,}")
 
 
-def leaves_out(whole: str, shown: str, sent: Sequence[str], least: int = WORDS) -> bool:
+def leaves_out(whole: str, shown: str, sent: Sent, least: int = WORDS) -> bool:
     """Whether `whole` holds words of others that `shown` does not, `least` of them in a line. `sent`: subjects and texts of
     our own letters."""
     there = Counter(_plain(line) for line in shown.split("\n"))

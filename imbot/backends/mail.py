@@ -6,27 +6,29 @@ whom it says `evidence`, reports of failed deliveries `bounces`. Here: what a le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from imbot.backends.choosing import Candidate, Choice, Test, candidates, choose, consider
 from imbot.backends.composing import compose, safe_subject_words
 from imbot.backends.evidence import EvidenceSettings, believes
-from imbot.backends.own_words import our_words, without_ours
+from imbot.backends.gifts import given, numbers_told, sole
+from imbot.backends.own_words import Ours, Sent, our_words, ours_of, without_ours
 from imbot.backends.profile import Profile
 from imbot.backends.standing import without_card
-from imbot.backends.tidying import readable
 from imbot.backends.tokens import find_tokens
 from imbot.backends.trimming import Trimmed, trimmed
 from imbot.backends.understanding import Reading, Words, numbers, numbers_in, read, understand, words
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import StatusReport
 from imbot.mime import parse_addresses
+from imbot.mime.tidying import readable
 
 __all__ = [
     "Candidate",
     "Choice",
     "EvidenceSettings",
+    "Ours",
     "Reading",
     "Test",
     "Trimmed",
@@ -38,18 +40,22 @@ __all__ = [
     "compose",
     "consider",
     "find_tokens",
+    "given",
     "mail_summary",
     "numbers",
     "numbers_in",
+    "numbers_told",
+    "ours_of",
     "read",
     "safe_subject_words",
+    "sole",
     "trimmed",
     "understand",
     "words",
 ]
 
 
-def comment_text(profile: Profile, mail: InboundMail, sent: Sequence[str] = ()) -> str:
+def comment_text(profile: Profile, mail: InboundMail, sent: Sent = ()) -> str:
     """What support wrote, for people: quoted letters, signatures and lines of ours trimmed. For display only."""
     whole = readable(mail.text)
     text = trimmed(whole, profile.separators).shown

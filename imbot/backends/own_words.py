@@ -3,79 +3,242 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from imbot.backends.tidying import LONGEST, readable
-from imbot.mime.marks import few_marks
+from imbot.mime.echoes import echoes
 
 MIN_RUN_WORDS = 3
-MAX_SENT_WORDS = 20_000
+MOST = 200_000  # characters of our letters, every shape of them counted; this is done inside a transaction
+MAX_LINES = 20_000
+LONGEST_WORD = 100
 
-_MARKUP = re.compile(r"<[^<>]{0,500}>")
-_FORMS = 8  # of one text
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_TOKEN = re.compile(r"[^\W_]+(?:[-.:/,][^\W_]+)*")  # `21.11.2026` and `12-34` are one
+_FIGURE = re.compile(r"[0-9]")
+# Nouns that letters about a request are full of: whoever writes nothing but them says no status.
+_IDLE = re.compile(
+    r"(?:заявк|обращени|запрос|инцидент|тикет|задач|работ|статус|состояни|описани|комментари)[а-я]{0,4}"
+    r"|(?:request|ticket|incident|case|issue|task|call|status|state|description|comment)s?|№|[\w-]*\d[\w-]*"
+)
+
+Run = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What our own letters said: runs of three words, and whole lines."""
+    """What our own letters said, in every shape in which it may come back. `texts`: those shapes, of the first letter and
+    of the newest ones; `subjects`: of the subjects alone. `runs`: three words in this order; `lines`: whole lines;
+    `short`: whole lines of one or two words that may say something; `before` and `behind`:
+    three words beside one with a figure; `told`: all words, one blank between them, a bar round
+    each text; `tokens`: those with a figure. `whole`: nothing was left out."""
 
-    runs: frozenset[tuple[str, ...]] = frozenset()
+    texts: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    runs: frozenset[Run] = frozenset()
     lines: frozenset[str] = frozenset()
+    short: frozenset[Run] = frozenset()
+    before: frozenset[Run] = frozenset()
+    behind: frozenset[Run] = frozenset()
+    told: str = ""
+    tokens: frozenset[str] = frozenset()
+    whole: bool = True
+    of_subjects: Ours | None = field(default=None, repr=False)  # the same of the subjects alone
+
+    def __bool__(self) -> bool:
+        return bool(self.texts)
+
+    def say(self, words: str) -> bool:
+        """Whether these words stand in one of our letters in this order, one behind the other."""
+        said = _joined(words)
+        return bool(said) and f" {said} " in self.told
+
+
+Sent = Sequence[str] | Ours  # subjects and texts of our letters by turns, or what is known of them already
+
+
+def our_words(sent: Sent) -> Ours:
+    """Of the subjects and texts of our letters, to be looked up in an answer."""
+    if isinstance(sent, Ours):
+        return sent
+    return ours_of([(echoes(text), ()) if at % 2 == 0 else ((), echoes(text)) for at, text in enumerate(sent)])
+
+
+def ours_of(letters: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Ours:
+    """The same of letters whose shapes (`echoes`) are known: (of the subject, of the text), in the order in which they
+    went out."""
+    listed = list(letters)
+    chosen, whole = _affordable(listed)
+    subjects = tuple(dict.fromkeys(form for subject, _ in chosen for form in subject))
+    texts = tuple(dict.fromkeys(form for subject, text in chosen for form in (*subject, *text)))
+    of_subjects = _ours(subjects, subjects, whole) if subjects else None
+    return _ours(texts, subjects, whole, of_subjects)
+
+
+def _affordable(
+    letters: Sequence[tuple[Sequence[str], Sequence[str]]],
+) -> tuple[list[tuple[Sequence[str], Sequence[str]]], bool]:
+    """The first letters, and of the rest the newest; whether those are all."""
+    order = [*letters[:2], *reversed(letters[2:])]
+    room = MOST
+    chosen: list[tuple[Sequence[str], Sequence[str]]] = []
+    for each in order:
+        room -= sum(len(form) for part in each for form in part)
+        if room < 0 and chosen:
+            return chosen, False
+        chosen.append(each)
+    return chosen, room >= 0
+
+
+def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_subjects: Ours | None = None) -> Ours:
+    runs: set[Run] = set()
+    before: set[Run] = set()
+    behind: set[Run] = set()
+    told: set[str] = set()
+    lines: set[str] = set()
+    tokens: set[str] = set()
+    for text in texts:
+        said = _joined(text)
+        if said not in told:
+            told.add(said)
+            words = said.split(" ")
+            runs.update(zip(words, words[1:], words[2:], strict=False))
+            for at in (at for at, word in enumerate(words) if _FIGURE.search(word)):
+                before.add(tuple(words[max(0, at - MIN_RUN_WORDS) : at]))
+                behind.add(tuple(words[at + 1 : at + 1 + MIN_RUN_WORDS]))
+        lines.update(line for one in text.split("\n")[:MAX_LINES] for line in _units(one))
+        tokens.update(token.casefold() for token in _TOKEN.findall(text) if not token.isalpha())
+    short = {tuple(line.split(" ")) for line in lines if line.count(" ") < MIN_RUN_WORDS - 1}
+    short = {run for run in short if not all(_IDLE.fullmatch(word) for word in run)}
+    bare = frozenset(lines - {""})
+    bars = " | ".join(["", *told, ""])
+    return Ours(
+        texts,
+        subjects,
+        frozenset(runs),
+        bare,
+        frozenset(short),
+        frozenset(run for run in before if len(run) == MIN_RUN_WORDS),
+        frozenset(run for run in behind if len(run) == MIN_RUN_WORDS),
+        bars,
+        frozenset(tokens),
+        whole,
+        of_subjects,
+    )
+
+
+def _units(line: str) -> Iterator[str]:
+    """The line, and what stands behind its label."""
+    yield _joined(line)
+    label, colon, rest = line.partition(":")
+    if colon and len(label) <= 60 and rest.strip():
+        yield _joined(rest)
 
 
 def without_ours(text: str, ours: Ours) -> str:
     """`text` with every stretch that we sent blanked out, offsets kept: runs of three words and more that stand in one of
     our letters in this order, and whole lines of them however short. An employee's own words must never act as a status.
     Words with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
-    if not text or not (ours.runs or ours.lines):
+    if not text or not ours:
         return text
     found = list(_WORD.finditer(text))
-    words = [match.group().casefold() for match in found]
-    known: set[int] = set()
-    for index, run in enumerate(zip(words, words[1:], words[2:], strict=False)):
-        if run in ours.runs:
-            known.update(range(index, index + MIN_RUN_WORDS))
+    words = [_folded(match.group()) for match in found]
     out = list(text)
-    for index in known:
-        if not any(char.isdigit() for char in words[index]):
-            start, end = found[index].span()
-            out[start:end] = " " * (end - start)
+    _blank(out, found, words, _repeated(words, ours))
     position = 0
     for line in text.split("\n"):
-        if _folded(line) in ours.lines:
+        if line and _joined(line) in ours.lines:
             out[position : position + len(line)] = " " * len(line)
         position += len(line) + 1
     return "".join(out)
 
 
-def forms(text: str) -> tuple[str, ...]:
-    """`text` and every shape in which a desk may give it back or we may read it then: entities resolved (a desk that forgets
-    to escape leads to a second round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
-    found = [text]
-    for each in found:
-        nfkc = unicodedata.normalize("NFKC", few_marks(each[:LONGEST]))
-        plain = "".join(char for char in nfkc if unicodedata.category(char) != "Cf") if not nfkc.isascii() else nfkc
-        tidy = readable(each)
-        bare = _MARKUP.sub("", tidy) if "<" in tidy else tidy
-        found += [one for one in dict.fromkeys((tidy, plain, bare)) if one and one not in found]
-        if len(found) >= _FORMS:
-            break
-    return tuple(found)
+def without_short(text: str, ours: Ours) -> str:
+    """`text` with every line of ours of one or two words blanked out, wherever a desk has put it: in quotes, behind a
+    label, in a sentence of its own. Offsets hold."""
+    if not text or not ours.short:
+        return text
+    found = list(_WORD.finditer(text))
+    words = [_folded(match.group()) for match in found]
+    known: set[int] = set()
+    for index, word in enumerate(words):
+        for run in ((word,), tuple(words[index : index + 2])):
+            if run in ours.short:
+                known.update(range(index, index + len(run)))
+    out = list(text)
+    _blank(out, found, words, known)
+    return "".join(out)
 
 
-def our_words(sent: Sequence[str]) -> Ours:
-    """Of the subjects and texts of our letters, to be looked up in an answer."""
-    runs: set[tuple[str, ...]] = set()
-    lines: set[str] = set()
-    for cleaned in {readable(form) for text in sent for form in forms(text)}:
-        words = [word.casefold() for word in _WORD.findall(cleaned)[:MAX_SENT_WORDS]]
-        runs.update(tuple(words[index : index + MIN_RUN_WORDS]) for index in range(len(words) - MIN_RUN_WORDS + 1))
-        lines.update(folded for line in cleaned.split("\n")[:5000] if (folded := _folded(line)))
-    return Ours(frozenset(runs), frozenset(lines))
+def stretches(text: str, ours: Ours) -> list[list[tuple[int, int]]]:
+    """The stretches of `text` that stand in one of our letters, three words and more each, as places of those words that
+    say something."""
+    found = list(_WORD.finditer(text)) if ours.runs else []
+    known = _repeated([_folded(match.group()) for match in found], ours)
+    made: list[list[tuple[int, int]]] = []
+    for at in sorted(known):
+        if at - 1 not in known:
+            made.append([])
+        if not _IDLE.fullmatch(_folded(found[at].group())):
+            made[-1].append(found[at].span())
+    return [part for part in made if part]
 
 
-def _folded(line: str) -> str:
-    return " ".join(word.casefold() for word in _WORD.findall(line))
+def goes_on(parts: Sequence[Sequence[tuple[int, int]]], start: int, end: int) -> bool:
+    """Whether one of the `stretches` lies over the place and is longer by three words and more: somebody repeats us, and
+    does not say the same by chance."""
+    for part in parts:
+        if part[0][0] < end and part[-1][1] > start:
+            return sum(word[1] <= start or word[0] >= end for word in part) >= MIN_RUN_WORDS
+    return False
+
+
+def _repeated(words: Sequence[str], ours: Ours) -> set[int]:
+    """Which of `words` stand in runs of ours."""
+    known: set[int] = set()
+    for index, run in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        if run in ours.runs:
+            known.update(range(index, index + MIN_RUN_WORDS))
+    return known
+
+
+def _blank(out: list[str], found: Sequence[re.Match[str]], words: Sequence[str], known: Iterable[int]) -> None:
+    for index in known:
+        if not any(char.isdigit() for char in words[index]):
+            start, end = found[index].span()
+            out[start:end] = " " * (end - start)
+
+
+def stands_for_ours(text: str, start: int, end: int, ours: Ours) -> bool:
+    """Whether the number at `text[start:end]` is a figure of ours, or stands where our letter has one: between the same
+    words, however the figure itself has changed on its way."""
+    line = text.rfind("\n", 0, start) + 1
+    token = next((one for one in _TOKEN.finditer(text, max(line, start - LONGEST_WORD)) if one.end() > start), None)
+    if token is not None and token.start() <= start and token.group().casefold() in ours.tokens:
+        return True
+    rest = text.find("\n", end)
+    above = _WORD.findall(text, max(line, start - 3 * LONGEST_WORD), start)
+    below = _WORD.findall(text, end, min(rest if rest >= 0 else len(text), end + 3 * LONGEST_WORD))
+    before, behind = (tuple(map(_folded, words)) for words in (above[-MIN_RUN_WORDS:], below[:MIN_RUN_WORDS]))
+    return before in ours.before or behind in ours.behind
+
+
+def around_words(text: str, start: int, end: int) -> tuple[str, ...]:
+    """The words in which `text[start:end]` stands, of which one letter of ours has to bear one: those words themselves, or
+    of a single word it and the one before or behind it. A word alone may be said by anybody."""
+    near = list(_WORD.finditer(text, max(0, start - LONGEST_WORD), end + LONGEST_WORD))
+    inside = [at for at, word in enumerate(near) if word.start() < end and word.end() > start]
+    if not inside:
+        return ()
+    first, last = inside[0], inside[-1]
+    pairs = [(first, last)] if first < last else [(max(0, first - 1), first), (first, min(first + 1, len(near) - 1))]
+    return tuple(text[near[a].start() : near[b].end()] for a, b in pairs if a < b)
+
+
+def _joined(text: str) -> str:
+    return _folded(" ".join(_WORD.findall(text)))
+
+
+def _folded(words: str) -> str:
+    """As two texts are compared: without capitals, "ё" as "е"."""
+    return words.casefold().replace("ё", "е")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 from imbot.backends.left_out import WORDS, leaves_out
-from imbot.backends.own_words import our_words, without_ours
+from imbot.backends.own_words import Sent, our_words, without_ours
 from imbot.backends.profile import Profile
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import trimmed
 from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import InboundMail
+from imbot.mime.tidying import readable
 
 MUCH = 16_000  # characters of a letter that are judged line by line; this is done inside a transaction
 LONGEST = 400  # characters of a sentence that may still be a desk's standing words
@@ -98,7 +98,7 @@ def without_tail(profile: Profile, mail: InboundMail, value: str) -> str:
     return "\n".join(lines).strip() or value
 
 
-def news(profile: Profile, mail: InboundMail, sent: Sequence[str], *, asks: bool = False) -> str:
+def news(profile: Profile, mail: InboundMail, sent: Sent, *, asks: bool = False) -> str:
     """What the letter itself says, without what it quotes, our own words and standing ones; "" where nothing is left.
     `asks`: something is wanted of the reader, so standing words are better than none."""
     text = without_card(profile, trimmed(readable(mail.text)[:MUCH], profile.separators).shown)
@@ -113,7 +113,7 @@ def worth_a_button(words: str) -> bool:
     return len(_WORD.findall(words)) >= NEWS
 
 
-def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sequence[str]) -> bool:
+def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sent) -> bool:
     """Whether the letter holds words of somebody else's that `shown` does not, be they standing ones or quoted. Of a very
     long one that is taken for granted."""
     text = readable(mail.text)
@@ -136,7 +136,7 @@ def says_more(profile: Profile, mail: InboundMail, shown: str, sent: Sequence[st
     return False
 
 
-def _masked(text: str, sent: Sequence[str]) -> list[str]:
+def _masked(text: str, sent: Sent) -> list[str]:
     """Its lines without our own words and tokens."""
     return _TOKEN.sub("", without_ours(text, our_words(sent)) if sent else text).split("\n")
 
@@ -156,7 +156,7 @@ def _names(plain: str) -> bool:
     return len(plain.split()) <= 4 and not re.search(r"\d|@|https?:", plain) and not _SPEAKS_ON.search(plain)
 
 
-def _judged(profile: Profile, mail: InboundMail, text: str, sent: Sequence[str]) -> Iterator[tuple[str, Kind]]:
+def _judged(profile: Profile, mail: InboundMail, text: str, sent: Sent) -> Iterator[tuple[str, Kind]]:
     """Every line and its kind; a line that goes on in small letters is of one piece with the one above it."""
     judge, lines, masked = _judge(profile, mail), text.split("\n"), _masked(text, sent)
     begin = 0

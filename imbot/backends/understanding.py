@@ -9,21 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from imbot.backends.own_words import Ours, our_words, without_ours
+from imbot.backends.own_words import (
+    Ours,
+    Sent,
+    around_words,
+    goes_on,
+    our_words,
+    stretches,
+    without_ours,
+    without_short,
+)
 from imbot.backends.patterns import Found, Pattern
 from imbot.backends.profile import HEADER, Anchor, Lift, Profile
 from imbot.backends.sentences import around
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, StatusReport
+from imbot.mime.tidying import readable
 
 MAX_NUMBERS = 20
 MAX_VALUE = 4000
 MAX_MATCHES = 50  # of one pattern that `unless` is asked about
+OURS = "a letter of ours"  # what stopped words that we have written before
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,8 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """An anchor that fitted, but for the words that its `unless` names. `index`: which [[status]] of the file, from 1."""
+    """An anchor that fitted, but for the words that its `unless` names, or because we had written them (`OURS`). `index`:
+    which [[status]] of the file, from 1."""
 
     index: int
     status: str
@@ -115,16 +127,30 @@ def _headers(profile: Profile, mail: InboundMail) -> dict[str, str]:
 def _numbers(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterator[tuple[str, str]]:
     """(as it is shown, as it stands there verbatim), each once, at most twenty."""
     seen: set[str] = set()
+    for shown, tag, _ in _found(profile, patterns, text):
+        if shown not in seen:
+            seen.add(shown)
+            yield shown, tag
+        if len(seen) >= MAX_NUMBERS:
+            return
+
+
+def _found(profile: Profile, patterns: Sequence[Pattern], text: str) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """(as it is shown, verbatim, where the number stands) of every match."""
     for pattern in patterns if text else ():
         tag, own = pattern.group_of("tag"), pattern.group_of("n")
         for found in pattern.finds(text):
             wanted = [own] if own else [index for index in range(1, pattern.groups + 1) if index != tag]
-            number = next((group for index in wanted if (group := found.groups[index - 1])), "")
-            if number and (shown := profile.show_number(number)) not in seen:
-                seen.add(shown)
-                yield shown, (found.groups[tag - 1] or "") if tag else ""
-            if len(seen) >= MAX_NUMBERS:
-                return
+            at = next((index - 1 for index in wanted if found.groups[index - 1]), None)
+            if at is not None and (number := found.groups[at]):
+                yield profile.show_number(number), (found.groups[tag - 1] or "") if tag else "", found.spans[at]
+
+
+def numbers_at(profile: Profile, text: str, place: str = "", *, most: int) -> list[tuple[str, int, int]]:
+    """(as it is shown, where it begins and ends) of the first `most` numbers in `text`, repeated ones as well. `place`: only
+    those that may stand there; "": wherever they would have to stand."""
+    patterns = [each.pattern for each in profile.numbers if not place or place in each.places]
+    return [(shown, *span) for shown, _, span in islice(_found(profile, patterns, text), most)]
 
 
 def numbers_in(profile: Profile, text: str) -> tuple[str, ...]:
@@ -138,21 +164,21 @@ def numbers(profile: Profile, mail: InboundMail) -> tuple[str, ...]:
 
 
 def read(
-    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = (), looked: Words | None = None
+    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sent = (), looked: Words | None = None
 ) -> StatusReport | None:
     """What `mail` says: the report of `understand`."""
     return understand(profile, mail, tz=tz, sent=sent, looked=looked).report
 
 
 def understand(
-    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sequence[str] = (), looked: Words | None = None
+    profile: Profile, mail: InboundMail, *, tz: ZoneInfo, sent: Sent = (), looked: Words | None = None
 ) -> Reading:
     """What `mail` says by `profile`'s habits, and how that was found. `sent`: subjects and texts of our own letters for
     this ticket; `looked`: its `words`, where they are known already. Moments that bear no zone are in `tz`. A report whose
     status is None: it is one of the ITSM's letters, but moves nothing. Never raises."""
-    looked = looked or words(profile, mail)
-    masked = _without(looked, our_words(sent))
-    anchor, decided, stopped = _decide(profile, masked)
+    looked, ours = looked or words(profile, mail), our_words(sent)
+    masked = _without(looked, ours)
+    anchor, decided, stopped = _decide(profile, looked, masked, ours)
     status = anchor.status if anchor else None
     lifted = tuple(_lifted(profile, looked, masked, status, tz))
     report = None
@@ -164,7 +190,9 @@ def understand(
 
 
 def _without(looked: Words, ours: Ours) -> Words:
-    subject, body = without_ours(looked.subject, ours), without_ours(looked.body, ours)
+    """A subject comes back as a subject: words that our texts bear as well are the far end's own there."""
+    subject = without_ours(looked.subject, ours.of_subjects or Ours())
+    body = without_ours(looked.body, ours)
     return replace(looked, subject=subject, body=body, whole=without_ours(looked.whole, ours))
 
 
@@ -173,17 +201,32 @@ def _without(looked: Words, ours: Ours) -> Words:
 
 def speaks(profile: Profile, looked: Words) -> Anchored | None:
     """The anchor that the letter bears, whoever wrote its words."""
-    return _decide(profile, looked)[1]
+    return _decide(profile, looked, looked, Ours())[1]
 
 
-def _decide(profile: Profile, masked: Words) -> tuple[Anchor | None, Anchored | None, tuple[Stopped, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A text in which anchors are looked for. `text`: without our words; `sought`: and without our shortest lines, at the
+    same offsets. `echoes`: whether the words between two of them are ours all the same."""
+
+    name: str
+    text: str
+    sought: str
+    echoes: Callable[[int, int], bool]
+
+
+def _decide(
+    profile: Profile, looked: Words, masked: Words, ours: Ours
+) -> tuple[Anchor | None, Anchored | None, tuple[Stopped, ...]]:
     """The first anchor, in the profile's order, that a header bears; only then the subject is asked, then the text."""
     stopped: list[Stopped] = []
-    for place in (HEADER, "subject", "body"):
+    places: dict[str, _Place] = {}
+    for kind in (HEADER, "subject", "body"):
         for index, anchor in enumerate(profile.anchors, 1):
-            if _asked_in(anchor, place):
-                text, where = _text_of(anchor, place, masked)
-                pattern, found, unless = _holds(anchor, text, place)
+            if _asked_in(anchor, kind):
+                where = anchor.where if anchor.where == "together" or kind == HEADER else kind
+                place = places.get(where) or places.setdefault(where, _place(where, looked, masked, ours))
+                pattern, found, unless = _holds(anchor, place)
                 name = anchor.status.value if anchor.status else ("none" if anchor.silent else "comment")
                 if pattern is not None and found is not None:
                     shown = found.text.strip()
@@ -191,6 +234,27 @@ def _decide(profile: Profile, masked: Words) -> tuple[Anchor | None, Anchored | 
                 if unless is not None:
                     stopped.append(Stopped(index, name, *unless))
     return None, None, tuple(stopped)
+
+
+def _place(name: str, looked: Words, masked: Words, ours: Ours) -> _Place:
+    """No person writes a header. A subject is the far end's, but for what goes on as our text does. In a text nobody can
+    tell who says what we have said before, in however few words; where not all of that was looked at, nobody can at all."""
+    if name.startswith(HEADER):
+        text = masked.headers.get(name, "")
+        return _Place(name, text, text, lambda _start, _end: False)
+    if name == "subject":
+        parts = stretches(looked.subject, ours)
+        return _Place(name, masked.subject, masked.subject, lambda start, end: goes_on(parts, start, end))
+    above = name == "together"
+    whole = f"{looked.subject}\n{looked.body}" if above else looked.body
+    text = f"{masked.subject}\n{masked.body}" if above else masked.body
+    said = cache(ours.say)
+    return _Place(
+        name,
+        text,
+        without_short(text, ours),
+        lambda start, end: not ours.whole or any(map(said, around_words(whole, start, end))),
+    )
 
 
 def _asked_in(anchor: Anchor, place: str) -> bool:
@@ -204,28 +268,23 @@ def _asked_in(anchor: Anchor, place: str) -> bool:
     return place == HEADER
 
 
-def _text_of(anchor: Anchor, place: str, masked: Words) -> tuple[str, str]:
-    if anchor.where == "together":
-        return f"{masked.subject}\n{masked.body}", "together"
-    if place == HEADER:
-        return masked.headers.get(anchor.where, ""), anchor.where
-    return (masked.subject if place == "subject" else masked.body), place
-
-
-def _holds(anchor: Anchor, text: str, place: str) -> tuple[Pattern | None, Found | None, tuple[str, str] | None]:
+def _holds(anchor: Anchor, place: _Place) -> tuple[Pattern | None, Found | None, tuple[str, str] | None]:
     """(pattern, what it fits), or the first (words, what stopped them)."""
     stopped: tuple[str, str] | None = None
-    if not text:
-        return None, None, None
-    for pattern in anchor.any:
-        for found in islice(pattern.finds(text), MAX_MATCHES):
-            reach = text if anchor.near == "text" else around(text, found.start, found.end, anchor.near)
+    for pattern in anchor.any if place.sought else ():
+        for found in islice(pattern.finds(place.sought), MAX_MATCHES):
+            said = found.text.strip()
+            if place.echoes(found.start, found.end):
+                stopped = stopped or (said, OURS)
+                continue
+            reach = place.text if anchor.near == "text" else around(place.text, found.start, found.end, anchor.near)
             against = next((hit for each in anchor.unless if (hit := each.first(reach)) is not None), None)
-            if against is None and place == "body" and anchor.beside and not any(map(_in(reach), anchor.beside)):
+            bare = place.name == "body" and bool(anchor.beside) and not any(map(_in(reach), anchor.beside))
+            if against is None and bare:
                 continue
             if against is None:
                 return pattern, found, None
-            stopped = stopped or (found.text.strip(), against.text.strip())
+            stopped = stopped or (said, against.text.strip())
             if anchor.near == "text":
                 return None, None, stopped
     return None, None, stopped

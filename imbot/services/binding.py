@@ -14,14 +14,17 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
-from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, Ticket
+from imbot.mime.echoes import figure_of
 from imbot.services.env import Backend
-from imbot.store import letters, tickets
+from imbot.store import letters, tickets, told
 
 _UTC = ZoneInfo("UTC")
-_MOST_LETTERS = 500  # of requests that wait for a number, the newest first
+MOST_ADDRESSES = 10  # that a registration may name; it says whose request it is, and is no list of people
+_MOST_WAITING = 50  # requests of those whom it names
+_MOST_TOLD = 2000  # addresses in letters about requests that wait for a number
+_MOST_READ = 30  # letters that bear the figures of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,24 @@ def _by_number(search: _Search) -> Binding:
     ticket = next(iter(known.values()))
     if not words.in_subject:
         others = [n for n in numbers if tickets.by_number(c, backend.name, n) is None]
-        if others or any(letters.told_elsewhere(c, ticket.id, n) for n in numbers):
+        if others or any(_told_elsewhere(search, ticket, n) for n in numbers):
             return search.nowhere(f"number {ticket.number} stands in its text only, and may be an echo")
     return search.to(ticket, f"number {ticket.number}, given by {backend.name}")
+
+
+def _told_elsewhere(search: _Search, ticket: Ticket, number: str) -> bool:
+    """Whether this number is read, by the profile's own reading, in a letter of ours about another ticket, whole or as the
+    beginning of a longer one: its return proves nothing. So it is of one without figures, which cannot be looked up, and
+    of one whose figures stand in too many letters."""
+    figure = figure_of(number)
+    if not figure:
+        return True
+    found = told.bearing(search.c, figure, ticket.id, _MOST_READ)
+    return len(found) == _MOST_READ or any(
+        figure_of(one).startswith(figure)
+        for shapes in found
+        for one in habits.numbers_told(search.backend.profile, (shape for part in shapes for shape in part))
+    )
 
 
 def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
@@ -145,7 +163,7 @@ def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     if report is None or report.status is not Status.REGISTERED or not report.number:
         search.note("inference", "only a registration letter with a number is asked whom it names")
         return search.nowhere(_unknown(search, numbers))
-    waiting = {t.id: t for address in search.addresses for t in _waiting_of(search, address)}
+    waiting = {ticket.id: ticket for ticket in _waiting(search)}
     if len(waiting) == 1:
         ticket = next(iter(waiting.values()))
         search.note("inference", f"it names a person whose only waiting request is {_named([ticket])}")
@@ -155,21 +173,28 @@ def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     return search.nowhere(f"number {report.number} is new, and nothing says whose request it is: it names {many}")
 
 
-def _waiting_of(search: _Search, address: str) -> list[Ticket]:
-    """The requests of this person that wait for a number. None where somebody else's letter bears the address: the far end
-    may be repeating what they wrote, and it names nobody."""
-    found = tickets.unregistered_of_address(search.c, search.backend.name, address)
+def _waiting(search: _Search) -> list[Ticket]:
+    """The requests of the persons named that wait for a number. None of a person whose address stands in somebody else's
+    letter: the far end may be repeating what they wrote, and it names nobody."""
+    c, backend, addresses = search.c, search.backend.name, search.addresses
+    if len(addresses) > MOST_ADDRESSES:
+        search.note("inference", f"it names more than {MOST_ADDRESSES} addresses, and so nobody")
+        return []
+    found = tickets.unregistered_of_addresses(c, backend, addresses, _MOST_WAITING) if addresses else []
     if not found:
         return []
-    words = letters.waiting_words(search.c, search.backend.name, _MOST_LETTERS)
-    if len(words) == _MOST_LETTERS:  # one that was not looked at may bear the address
+    said = told.addresses_of_waiting(c, backend, _MOST_TOLD)
+    if len(said) == _MOST_TOLD:  # one that was not looked at may bear the address
         search.note("inference", "too many requests wait for a number: whose it is cannot be told from an address")
         return []
-    others = (text for person_id, text in words if person_id != found[0].person_id)
-    if any(address in form.casefold() for text in others for form in forms(text)):
+    echoes = {
+        address
+        for address, ticket in found
+        if any(address in words for person_id, words in said if person_id != ticket.person_id)
+    }
+    for address in sorted(echoes):
         search.note("inference", f"{address} stands in a letter of ours for somebody else, and may be an echo")
-        return []
-    return found
+    return [ticket for address, ticket in found if address not in echoes]
 
 
 def _unknown(search: _Search, numbers: Sequence[str]) -> str:

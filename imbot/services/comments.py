@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from imbot.backends import mail as habits
 from imbot.backends import standing
 from imbot.backends.left_out import leaves_out
-from imbot.backends.tidying import readable
+from imbot.backends.own_words import Ours
 from imbot.dialog.orders import ShowMore
 from imbot.dialog.paging import pages_of, units
 from imbot.domain.chats import Chat, Happened
@@ -21,6 +21,7 @@ from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply
+from imbot.mime.tidying import readable
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
@@ -44,14 +45,14 @@ _FIELDS = ("comment", "solution", "question")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A believed letter and what it was bound by. `sent`: subjects and texts of our own letters about the ticket; `came`: its
+    """A believed letter and what it was bound by. `sent`: what our own letters about the ticket said; `came`: its
     files, already on the disk."""
 
     mail_id: int
     mail: InboundMail
     backend: Backend
     evidence: str
-    sent: Sequence[str]
+    sent: Ours
     came: Sequence[Enclosure] = ()
 
 

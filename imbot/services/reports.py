@@ -17,17 +17,16 @@ from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
-from imbot.backends.own_words import forms
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
 from imbot.services import breaker, comments, enclosures, returned, telling
-from imbot.services.binding import bind
+from imbot.services.binding import MOST_ADDRESSES, bind
 from imbot.services.breaker import Aside
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Backend, Env
 from imbot.services.tickets import registered_after_all
-from imbot.store import inbox, ledger, letters, outbox, people, tickets
+from imbot.store import inbox, ledger, letters, outbox, people, tickets, told
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
 TRIES = 3  # a letter that ends its reader is set aside after so many
@@ -100,20 +99,21 @@ def carry_out(
     came: Sequence[Enclosure] = (),
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
-    sent = sent_words(c, ticket)
-    words = _given(c, ticket, backend, words, sent)
+    ours = habits.ours_of(told.said(c, ticket.id))
+    words = habits.given(backend.profile, words, ours, tickets.numbers_of(c, ticket.id))
     stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
-    report = habits.read(backend.profile, mail, tz=env.zone, sent=sent, looked=words)
+    words = habits.sole(words)
+    report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
     if _erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
     if report is not None and report.silent:
         outcome = _known(c, ticket, mail, now)
     else:
-        heard = comments.Heard(mail_id, mail, backend, evidence, sent, came)
+        heard = comments.Heard(mail_id, mail, backend, evidence, ours, came)
         outcome = comments.carry_out(c, ticket, report, heard, now, env)
     return _settle(c, mail_id, mail, outcome, evidence, ticket.id, now)
 
@@ -143,10 +143,11 @@ def _posts_words(bounce: Bounce) -> str:
 
 
 def _addresses(mail: InboundMail) -> tuple[str, ...]:
-    """Addresses that the letter's text names, each once: a registration may say whose request it is."""
+    """Addresses that the letter's text names, each once, and no more than show that they are too many: a registration may
+    say whose request it is."""
     found = islice((match.group() for match in _ADDRESS.finditer(mail.text[:50_000])), 500)
     known = (canonical_address(match) for match in found)
-    return tuple(dict.fromkeys(address for address in known if address))[:50]
+    return tuple(dict.fromkeys(address for address in known if address))[: MOST_ADDRESSES + 1]
 
 
 def _believed(mail: InboundMail, env: Env, mailbox: str) -> tuple[Backend | None, str]:
@@ -172,21 +173,6 @@ def sent_words(c: Connection, ticket: Ticket) -> list[str]:
     """Everything we ever wrote about the ticket, subject and text by turns: taken out of an answer before it is interpreted."""
     rows = letters.letters_of(c, ticket.id)
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
-
-
-def _given(c: Connection, ticket: Ticket, backend: Backend, words: habits.Words, sent: Sequence[str]) -> habits.Words:
-    """`words` with the numbers that the far end wrote: of the subject what no letter of ours had brought up, or else no
-    subject of ours; of the text what no letter of ours had. An employee's "it was so in IM-CL-7" comes back in every
-    answer, and makes no number of this ticket."""
-    if not words.numbers:
-        return words
-    own = set(tickets.numbers_of(c, ticket.id))
-    told = [{n for form in forms(text) for n in habits.numbers_in(backend.profile, form)} - own for text in sent]
-    fresh = tuple(number for number in words.in_subject if not any(number in each for each in told))
-    in_subject = fresh or tuple(n for n in words.in_subject if not any(n in each for each in told[::2]))
-    echoed = set().union(*told).difference(in_subject)
-    numbers = tuple(number for number in words.numbers if number not in echoed)
-    return replace(words, numbers=numbers, in_subject=in_subject)
 
 
 def _erased(c: Connection, ticket: Ticket) -> bool:

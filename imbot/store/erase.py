@@ -157,9 +157,13 @@ def _forget_updates(c: Connection, mine: _Theirs) -> int:
 
 def _forget_tickets(c: Connection, mine: _Theirs) -> dict[str, int]:
     t, ledger, ids = s.tickets.c, s.ledger, mine.tickets
+    theirs = select(s.letters.c.message_id).where(s.letters.c.ticket_id.in_(ids))
+    c.execute(delete(s.told).where(s.told.c.message_id.in_(theirs)))
     blank = dict.fromkeys(("chat_key", "title", "description", "solution", "failure", "receipt_id"), "")
     return {
-        "letters": _gone(c, update(s.letters).where(s.letters.c.ticket_id.in_(ids)).values(letter={}, answer="")),
+        "letters": _gone(
+            c, update(s.letters).where(s.letters.c.ticket_id.in_(ids)).values(letter={}, echoes={}, answer="")
+        ),
         "mails": _gone(
             c,
             update(s.mails)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, cast, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.tickets import Ticket
+from imbot.store import told
 from imbot.store.schema import letters, ticket_messages, tickets
 from imbot.store.sql import dialect, insert
 from imbot.store.tickets import ticket_of
@@ -32,8 +33,9 @@ class LetterRow:
     answer: str = ""
 
 
-_LETTER = select(letters).where(letters.c.message_id == bindparam("message"))
-_OF_TICKET = select(letters).where(letters.c.ticket_id == bindparam("ticket"))
+_COLUMNS = [letters.c[each.name] for each in fields(LetterRow)]
+_LETTER = select(*_COLUMNS).where(letters.c.message_id == bindparam("message"))
+_OF_TICKET = select(*_COLUMNS).where(letters.c.ticket_id == bindparam("ticket"))
 _OF_TICKET = _OF_TICKET.order_by(letters.c.put_at, letters.c.message_id)
 _OF_MESSAGES = select(letters.c.ticket_id).where(letters.c.message_id.in_(bindparam("messages", expanding=True)))
 _BY_MESSAGES = select(tickets).where(tickets.c.id.in_(_OF_MESSAGES)).order_by(tickets.c.created_at, tickets.c.id)
@@ -49,8 +51,10 @@ def _note_message(dialect: str) -> Insert:
 
 
 def save_letter(c: Connection, row: LetterRow) -> None:
-    """Puts a letter. Its Message-ID is minted once, so a second one is a mistake and raises."""
-    c.execute(letters.insert(), asdict(row))
+    """Puts a letter, and what it tells. Its Message-ID is minted once, so a second one is a mistake and raises."""
+    others = told.others_of(row.letter)
+    c.execute(letters.insert(), asdict(row) | {"echoes": others})
+    told.note(c, row.message_id, row.letter, others)
 
 
 def letter(c: Connection, message_id: str) -> LetterRow | None:
@@ -60,29 +64,19 @@ def letter(c: Connection, message_id: str) -> LetterRow | None:
 
 def rewrite_letter(c: Connection, message_id: str, letter: Mapping[str, Any]) -> bool:
     """Another text or date under the same Message-ID (send again); it counts as not settled."""
+    others = told.others_of(letter)
     found = update(letters).where(letters.c.message_id == message_id)
-    return c.execute(found.values(letter=letter, settled_at=None, outcome="", answer="")).rowcount > 0
+    values = {"letter": letter, "echoes": others, "settled_at": None, "outcome": "", "answer": ""}
+    if c.execute(found.values(values)).rowcount == 0:
+        return False
+    told.note(c, message_id, letter, others)
+    return True
 
 
 def letter_settled(c: Connection, message_id: str, at: datetime, outcome: str, answer: str) -> bool:
     """`outcome`: sent, failed, bounced ... A later word (a bounce) replaces an earlier one. False: no such letter."""
     found = update(letters).where(letters.c.message_id == message_id)
     return c.execute(found.values(settled_at=at, outcome=outcome, answer=answer)).rowcount > 0
-
-
-def told_elsewhere(c: Connection, ticket_id: str, words: str) -> bool:
-    """Whether a letter of ours about another ticket bears these words: their return proves nothing."""
-    body = cast(letters.c.letter, Text)
-    found = select(letters.c.message_id).where(letters.c.ticket_id != ticket_id, body.contains(words, autoescape=True))
-    return c.execute(found.limit(1)).first() is not None
-
-
-def waiting_words(c: Connection, backend: str, limit: int) -> list[tuple[int, str]]:
-    """(person, words) of the newest letters about requests to which this far end gave no number yet."""
-    found = select(tickets.c.person_id, letters.c.letter).join(tickets, tickets.c.id == letters.c.ticket_id)
-    found = found.where(tickets.c.backend == backend, tickets.c.number == "")
-    rows = c.execute(found.order_by(letters.c.put_at.desc()).limit(limit))
-    return [(row.person_id, f"{row.letter.get('subject', '')}\n{row.letter.get('text', '')}") for row in rows]
 
 
 def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:

@@ -30,6 +30,7 @@ from imbot.store.schema_kit import text_column as _text
 from imbot.store.schema_received import letter_texts as letter_texts
 from imbot.store.schema_received import received_files as received_files
 from imbot.store.schema_received import seen_pictures as seen_pictures
+from imbot.store.schema_told import told as told
 
 people = Table(
     "people",
@@ -178,6 +179,7 @@ tickets = Table(
     Index("ix_tickets_person", "person_id", "created_at"),
     Index("ix_tickets_asked", "asked_until", **_where("asked_until IS NOT NULL")),
     Index("ix_tickets_failed", "created_at", **_where("handover = 'failed'")),
+    Index("ix_tickets_unnumbered", "backend", **_where("number = ''")),
 )
 
 ticket_numbers = Table(
@@ -207,6 +209,7 @@ letters = Table(
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
     _text("kind"),
     _json("letter"),
+    _json("echoes"),  # in which other shapes its subject and its text may come back
     _moment("put_at", required=True),
     _moment("settled_at"),
     _text("outcome"),

@@ -121,17 +121,21 @@ def numbers_of(c: Connection, ticket_id: str) -> list[str]:
     return list(c.execute(_NUMBERS, {"ticket": ticket_id}).scalars())
 
 
-def unregistered_of_address(c: Connection, backend: str, address: str) -> list[Ticket]:
-    """Tickets of this requester that the far end's mail server accepted and that have no number yet, oldest first."""
-    found = select(tickets).join(people, people.c.id == tickets.c.person_id)
+def unregistered_of_addresses(
+    c: Connection, backend: str, addresses: Sequence[str], limit: int
+) -> list[tuple[str, Ticket]]:
+    """(address, ticket) of these requesters, of tickets that the far end's mail server accepted and that have no number
+    yet, oldest first."""
+    found = select(tickets, people.c.address.label("of_address")).join(people, people.c.id == tickets.c.person_id)
     found = found.where(
-        people.c.address == address.lower(),
+        people.c.address.in_([address.lower() for address in addresses]),
         tickets.c.backend == backend,
         tickets.c.handover == Handover.ACCEPTED,
-        tickets.c.number == "",
+        text("tickets.number = ''"),
         tickets.c.status.in_(sorted(OPEN)),
     )
-    return [ticket_of(row) for row in c.execute(found.order_by(tickets.c.created_at, tickets.c.id))]
+    rows = c.execute(found.order_by(tickets.c.created_at, tickets.c.id).limit(limit))
+    return [(row.of_address, ticket_of(row)) for row in rows]
 
 
 def asked_overdue(c: Connection, now: datetime) -> list[Ticket]:

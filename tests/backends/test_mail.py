@@ -21,11 +21,11 @@ from imbot.backends.mail import (
 )
 from imbot.backends.own_words import our_words, without_ours
 from imbot.backends.profiles import load_profiles, parse_profile
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import unquoted
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
 from imbot.mime import bytes_to_mail
+from imbot.mime.tidying import readable
 
 TZ = ZoneInfo("Europe/Moscow")
 PROFILES = load_profiles([Path(__file__).resolve().parents[2] / "templates" / "mail"])

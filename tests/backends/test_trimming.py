@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbot.backends.patterns import compile_pattern
-from imbot.backends.tidying import readable
 from imbot.backends.trimming import trimmed, unquoted
 from imbot.domain.errors import LetterRefused
 from imbot.mime import bytes_to_mail
+from imbot.mime.tidying import readable
 
 OWN = "Посмотрим после обеда.\n\nКабинет 315?"
 OLD = "Заявка № 4521 закрыта."

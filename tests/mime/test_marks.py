@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbot.backends.tidying import readable
 from imbot.mime import bytes_to_mail
 from imbot.mime.marks import MOST, few_marks
 from imbot.mime.names import clean_file_name
+from imbot.mime.tidying import readable
 
 BOMB = "a" + "\u0301\u0323" * 4000
 

@@ -82,6 +82,13 @@ def of_eve(office: Office, title: str = "Просьба", text: str = "") -> Tic
     return ticket
 
 
+def test_a_registration_that_names_very_many_is_nobodys_by_inference(office: Office) -> None:
+    a_ticket(office)
+    others = [f"p{n}@demo.local" for n in range(binding.MOST_ADDRESSES)]
+    assert "nobody whose request waits" in reason_of(office, a_mail(REGISTERED, " ".join([*others, "anna@demo.local"])))
+    assert receive(office, a_mail(REGISTERED, " ".join([*others[1:], "anna@demo.local"]))) == "applied"
+
+
 @pytest.mark.parametrize("written", ["anna@demo.local", "ANNA@demo&#46;local", "anna@\u200bdemo.local"])
 def test_an_address_that_somebody_else_wrote_to_us_is_nobodys_by_inference(office: Office, written: str) -> None:
     """The far end repeats Eve's words, and no token: Anna's request gets neither Eve's number nor her status."""
@@ -95,12 +102,12 @@ def test_an_address_that_somebody_else_wrote_to_us_is_nobodys_by_inference(offic
 def test_where_too_many_requests_wait_to_look_through_an_address_names_nobody(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "_MOST_LETTERS", 2)
+    monkeypatch.setattr(binding, "_MOST_TOLD", 2)
     text = "Заявитель: Иванова (anna@demo.local)"
     a_ticket(office)
-    of_eve(office)
+    of_eve(office, text="Пишите на eve@demo.local и eve@home.example")
     assert "nobody whose request waits" in reason_of(office, a_mail(REGISTERED, text))
-    monkeypatch.setattr(binding, "_MOST_LETTERS", 3)
+    monkeypatch.setattr(binding, "_MOST_TOLD", 3)
     assert receive(office, a_mail("Заявка № IM-CL-8 получена и рассмотрена", text)) == "applied"
 
 

@@ -83,12 +83,3 @@ def test_a_rating_is_one_a_ticket_and_keeps_its_first_moment(c: Connection, anna
     assert ratings.rating(c, "tick1") == RatingRow("tick1", 4, "Долго", NOW)
     ratings.rate(c, "tick1", None, LATER)
     assert ratings.rating(c, "tick1") == RatingRow("tick1", None, "Долго", NOW)
-
-
-def test_words_of_a_letter_about_another_ticket_are_found_in_any_alphabet(c: Connection, anna: Person) -> None:
-    file_ticket(c, anna.id)
-    letters.save_letter(c, LetterRow("<a@bot>", "tick1", "ticket", {"text": 'так было в «СД-00123» и "IM-CL-7"'}, NOW))
-    for number in ("СД-00123", "IM-CL-7"):
-        assert letters.told_elsewhere(c, "another", number)
-        assert not letters.told_elsewhere(c, "tick1", number)
-    assert not letters.told_elsewhere(c, "another", "СД-00124")

@@ -101,8 +101,15 @@ def test_unregistered_tickets_are_the_accepted_open_ones_without_a_number(c: Con
     file_ticket(c, anna.id, "elsewhere", handover=accepted, backend="generic-ru")
     tom = people.link_chat(c, Chat("telegram", "7"), Entry("tom@company.ru"), NOW)
     file_ticket(c, tom.id, "toms", handover=accepted)
-    found = tickets.unregistered_of_address(c, "inframanager", "Anna@company.ru")
-    assert [ticket.id for ticket in found] == ["yes"]
+    found = tickets.unregistered_of_addresses(c, "inframanager", ["Anna@company.ru", "eve@company.ru"], 10)
+    assert [(address, ticket.id) for address, ticket in found] == [("anna@company.ru", "yes")]
+    named = ["anna@company.ru", "tom@company.ru"]
+    found = tickets.unregistered_of_addresses(c, "inframanager", named, 10)
+    assert {(address, ticket.id) for address, ticket in found} == {
+        ("anna@company.ru", "yes"),
+        ("tom@company.ru", "toms"),
+    }
+    assert len(tickets.unregistered_of_addresses(c, "inframanager", named, 1)) == 1
 
 
 def test_what_was_asked_is_overdue_at_its_moment(c: Connection, anna: Person) -> None:

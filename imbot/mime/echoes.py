@@ -1,0 +1,78 @@
+"""Our own texts on their way back: every shape in which a desk may repeat one or we may read it then, and what in it could
+bind a letter. Pure; nothing is judged."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from imbot.mime.html import html_to_text
+from imbot.mime.marks import few_marks
+from imbot.mime.tidying import LONGEST, readable
+
+FORMS = 8  # of one text
+LONGEST_FIGURE = 24
+_MARKUP = re.compile(r"<[^<>]{0,500}>")
+_ADDRESS = re.compile(r"[a-z0-9._%+'-]{1,64}@[a-z0-9.-]{3,200}")
+_FIGURES = re.compile(r"[0-9]+")
+# What stands in a text and shows nothing: formats (category Cf), the joiner of marks, variation selectors, fillers.
+_IGNORABLE = re.compile(
+    "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def forms(text: str) -> tuple[str, ...]:
+    """`text` and every shape of it that keeps its lines: entities resolved (a desk that forgets to escape leads to a second
+    round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
+    found = [text]
+    for each in found:
+        seen = _IGNORABLE.sub("", few_marks(each[:LONGEST]))
+        plain = _IGNORABLE.sub("", "№".join(unicodedata.normalize("NFKC", part) for part in seen.split("№")))
+        tidy = readable(each)
+        bare = _MARKUP.sub("", tidy) if "<" in tidy else tidy
+        found += [one for one in dict.fromkeys((tidy, seen, plain, bare)) if one and one not in found]
+        if len(found) >= FORMS:
+            break
+    return tuple(found)
+
+
+def flat(text: str) -> str:
+    """In one line, as a page shows it."""
+    return " ".join(text.split())
+
+
+def echoes(text: str) -> tuple[str, ...]:
+    """`forms`, and those in which a page shows them: blanks and line ends are one blank there, and what is hidden is gone.
+    A desk may put the whole into its page or a line of it."""
+    found = list(dict.fromkeys(forms(text)))
+    for each in tuple(found):
+        if "<" in each or "&" in each:
+            whole = html_to_text(each[:LONGEST])
+            lines = "\n".join(html_to_text(line) if "<" in line else line for line in each[:LONGEST].split("\n"))
+            found += [whole, readable(lines)]
+    found += [flat(each) for each in found]
+    return tuple(one for one in dict.fromkeys(found) if one)
+
+
+def binding_words(shapes: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """What the shapes of a text (`echoes`) bear that could name somebody's request: (figures as `figures` has them, what
+    stands round an at sign, in small letters)."""
+    numbers: set[str] = set()
+    addresses: set[str] = set()
+    for each in shapes:
+        numbers.update(figures(each))
+        if "@" in each:
+            addresses.update(_ADDRESS.findall(each.casefold()))
+    return frozenset(numbers), frozenset(addresses)
+
+
+def figures(text: str) -> list[str]:
+    """Every row of figures in order, without the zeros before it; of a very long one the beginning."""
+    return [row.lstrip("0")[:LONGEST_FIGURE] or "0" for row in _FIGURES.findall(text)]
+
+
+def figure_of(number: str) -> str:
+    """By which of its figures a number is looked up: the last row of them; "" where it has none."""
+    return (figures(number) or [""])[-1]

@@ -1,0 +1,86 @@
+"""Our own words as they may come back: the shapes of our letters, computed once when a letter is put, and the figures and
+addresses in them that could name somebody else's request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.dialects.sqlite import Insert
+
+from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes, flat
+from imbot.store.schema import letters, tickets, told
+from imbot.store.sql import dialect, insert
+
+Shapes = tuple[tuple[str, ...], tuple[str, ...]]  # of a letter's subject, and of its text
+PARTS = ("subject", "text")
+_MOST_LETTERS = 500  # of one ticket, the first and the newest
+
+
+@cache
+def _note(dialect: str) -> Insert:
+    return insert(dialect, told).on_conflict_do_nothing()
+
+
+def others_of(letter: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What of `echoes` is kept with a letter: those that are neither its own words nor these in one line."""
+    words = {part: str(letter.get(part, "")) for part in PARTS}
+    return {part: [each for each in echoes(one) if each not in (one, flat(one))] for part, one in words.items()}
+
+
+def note(c: Connection, message_id: str, letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> None:
+    """What the letter tells is noted; what an earlier text of it told stays."""
+    figures, addresses = binding_words(shape for part in _shapes(letter, others) for shape in part)
+    rows = [("figure", word) for word in figures] + [("address", word) for word in addresses]
+    if rows:
+        put = [{"kind": kind, "word": word, "message_id": message_id} for kind, word in sorted(rows)]
+        c.execute(_note(dialect(c)), put)
+
+
+def write_all(c: Connection) -> None:
+    """For letters that were put before there was such a table."""
+    for message_id in c.execute(select(letters.c.message_id)).scalars().all():
+        letter = c.execute(select(letters.c.letter).where(letters.c.message_id == message_id)).scalar_one()
+        others = others_of(letter)
+        c.execute(update(letters).where(letters.c.message_id == message_id).values(echoes=others))
+        note(c, message_id, letter, others)
+
+
+def _shapes(letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> Shapes:
+    subject, words = (
+        tuple(dict.fromkeys(each for each in (one, flat(one), *others.get(part, ())) if each))
+        for part, one in ((part, str(letter.get(part, ""))) for part in PARTS)
+    )
+    return subject, words
+
+
+def said(c: Connection, ticket_id: str) -> list[Shapes]:
+    """The shapes of every letter of the ticket, in the order in which they were put; of very many the first and the newest."""
+    found = select(letters.c.letter, letters.c.echoes).where(letters.c.ticket_id == ticket_id)
+    newest = found.order_by(letters.c.put_at.desc(), letters.c.message_id.desc()).limit(_MOST_LETTERS)
+    rows = list(reversed(c.execute(newest).all()))
+    if len(rows) == _MOST_LETTERS:
+        rows = [*c.execute(found.order_by(letters.c.put_at, letters.c.message_id).limit(1)), *rows]
+    return [_shapes(row.letter, row.echoes) for row in rows]
+
+
+def bearing(c: Connection, figure: str, besides: str, limit: int) -> list[Shapes]:
+    """The shapes of letters about other tickets than `besides` that bear figures which begin with these, the newest first."""
+    word = told.c.word.between(figure, figure + "9" * LONGEST_FIGURE)
+    ids = select(told.c.message_id).where(told.c.kind == "figure", word)
+    found = select(letters.c.letter, letters.c.echoes).where(
+        letters.c.message_id.in_(ids), letters.c.ticket_id != besides
+    )
+    rows = c.execute(found.order_by(letters.c.put_at.desc()).limit(limit))
+    return [_shapes(row.letter, row.echoes) for row in rows]
+
+
+def addresses_of_waiting(c: Connection, backend: str, limit: int) -> list[tuple[int, str]]:
+    """(person, what stands round an at sign) of letters about requests to which this far end gave no number yet."""
+    found = select(tickets.c.person_id, told.c.word).distinct()
+    found = found.join(letters, letters.c.ticket_id == tickets.c.id)
+    found = found.join(told, told.c.message_id == letters.c.message_id)
+    found = found.where(tickets.c.backend == backend, text("tickets.number = ''"), told.c.kind == "address")
+    return [(row.person_id, row.word) for row in c.execute(found.limit(limit))]
