@@ -33,6 +33,7 @@ from imbot.store.inbox import RawLetter
 
 log = structlog.get_logger(__name__)
 
+_PROBLEMS = 5  # of a letter that are logged
 _LETTERS, _BYTES = 50, 4 * 1024 * 1024  # of a batch; a larger letter is one of its own
 
 
@@ -110,6 +111,8 @@ class Carrying:
             if isinstance(answer, LetterRefused):
                 ready.append(_Ready(letter, attempt, error=answer))
                 continue
+            if answer.problems:
+                log.info("letter_mended", mail=letter.id, problems=answer.problems[:_PROBLEMS])
             try:
                 ready.append(_Ready(letter, attempt, answer, reports.prepare(answer, self._env, letter.mailbox)))
             except Exception as error:  # the item border

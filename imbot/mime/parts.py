@@ -195,7 +195,7 @@ def _text(part: Part, data: bytes, body: Body) -> None:
     body.htmls.append(text)
     plain_twin = part.parent == "multipart/alternative" or part.parent == "multipart/related"
     if not (plain_twin and any(known.strip() for known in body.texts)):
-        body.texts.append(html_to_text(text))
+        body.texts.append(html_to_text(text, body.problems))
 
 
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -203,7 +203,7 @@ _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 def _unpacked(data: bytes, body: Body) -> bool:
     """Whether the files of a winmail.dat could stand for it. Its words count where the letter has none of its own."""
-    packed = unpack(data)
+    packed = unpack(data, body.problems)
     if packed is None:
         body.problems.append("a winmail.dat that cannot be taken apart")
         return False

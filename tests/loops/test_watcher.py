@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from benchmarks.office import NOW, env, prepared_tickets, status_letter
 from imbot.domain.errors import LetterRefused, MailboxError
@@ -256,3 +257,10 @@ async def test_letters_are_looked_at_in_another_thread_than_the_loops(
     assert world.outcomes() == ["applied"] * 3
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_what_was_mended_in_a_letter_is_logged(world: World) -> None:
+    with capture_logs() as lines:
+        await world.watch([b"Content-Type: multipart/mixed\n\nx", status_letter(1)])
+    told = [line for line in lines if line["event"] == "letter_mended"]
+    assert [(line["mail"], line["problems"]) for line in told] == [(1, ("a multipart without a boundary",))]
