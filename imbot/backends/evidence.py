@@ -142,8 +142,10 @@ def own_results(mail: InboundMail, evidence: EvidenceSettings) -> list[str]:
     for name, value in mail.headers:
         lowered = name.lower()
         if lowered == "received":
+            if entered:
+                break
             hop = read_received(value)
-            if entered or not is_listed(hop.by, own):
+            if not is_listed(hop.by, own):
                 break
             entered = not is_from_own(hop, own)
         elif lowered == "authentication-results" and _is_ours(authserv_id_of(value), evidence.authserv_id):

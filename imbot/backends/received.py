@@ -23,7 +23,8 @@ class Hop:
 _BY = re.compile(r"(?:^|\s)by\s+([A-Za-z0-9.:_\[\]-]+)", re.I)
 _FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_IDENT = re.compile(r"^\s*ident:.*@|\S+@", re.I | re.S)  # Sendmail's and qmail's `ident@peer`
+_IDENT = re.compile(r"\s*ident:", re.I)  # Sendmail's and qmail's `ident@peer`
+_WORD = re.compile(r"\S+")
 _OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
 _HELO_ALONE = re.compile(r"\s*(?:helo|ehlo)\s", re.I)
 # Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
@@ -55,7 +56,7 @@ def read_received(value: str) -> Hop:
 def _peer(comments: list[str], helo: str) -> tuple[list[str], list[str]]:
     """(addresses, names) that the writer found out. It puts them into the first comment; those behind it tell what the peer
     brought along (a certificate's name, an account), and an address there can only contradict."""
-    told = [_OWN_WORDS.sub("", _IDENT.sub("", comment)) for comment in comments]
+    told = [_OWN_WORDS.sub("", _without_ident(comment)) for comment in comments]
     first = (
         1 if len(told) > 1 and _HELO_ALONE.match(comments[0]) else 0
     )  # qmail, James: what it called itself stands first
@@ -68,6 +69,13 @@ def _peer(comments: list[str], helo: str) -> tuple[list[str], list[str]]:
     if addresses:
         addresses += [each for each in _addresses(" ".join(told)) if each not in addresses]
     return addresses, names
+
+
+def _without_ident(comment: str) -> str:
+    """What the peer's own machine called the sender goes, up to the at sign."""
+    if _IDENT.match(comment):
+        comment = comment.rpartition("@")[2]
+    return _WORD.sub(lambda word: word[0].rpartition("@")[2] if "@" in word[0][1:] else word[0], comment)
 
 
 def _comment(text: str) -> tuple[str, str]:

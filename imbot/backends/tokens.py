@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from imbot.domain.letters import InboundMail
-from imbot.mime import parse_addresses
 
 _TOKEN = re.compile(
     r"(?i)imb:[ \t]{0,3}(?:\r?\n[> \t]{0,20})?((?:[a-z2-7](?:[ \t]{0,3}\r?\n[> \t]{0,20})?){9}[a-z2-7])(?![a-z0-9])"
@@ -18,10 +17,7 @@ def find_tokens(mail: InboundMail) -> tuple[str, ...]:
     wrapped by a line break or not, and as a plus-address in To, Cc, Delivered-To and their kin."""
     places = [mail.subject, mail.text[:500_000], _without_tags(mail.html[:500_000])]
     found = [re.sub(r"[^a-z2-7]", "", match.lower()) for place in places for match in _TOKEN.findall(place)]
-    addresses = [*mail.to, *mail.cc]
-    for name in ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"):
-        for value in mail.header(name):
-            addresses += [address for _, address in parse_addresses(value)]
+    addresses = (*mail.to, *mail.cc, *mail.delivered_to)
     found += [match.group(1).lower() for address in addresses if (match := _PLUS.match(address))]
     return tuple(dict.fromkeys(f"imb:{token.upper()}" for token in found))
 

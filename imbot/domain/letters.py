@@ -61,11 +61,13 @@ class InboundMail:
     """A letter that came in, read within bounds. Everything is text that bears no NUL and no lone surrogate.
 
     `sender`, `reply_to`, `to`, `cc`, `return_path` are bare addresses in lower case ("" where missing or unreadable);
-    `text` is the readable body: the plain part, else the HTML part as text, never None. `headers` keeps every
-    header in order, names as written, values decoded and unfolded. `message_id`, `in_reply_to` and `references` keep
-    their angle brackets. `automatic`: RFC 3834 headers, a null Return-Path, a report or their older kin say that no
-    person wrote it. `report_type` is the parameter of `multipart/report` in lower case ("delivery-status"), else "".
-    `original_message_ids`: for bounces, Message-IDs found in the returned message or its headers.
+    `delivered_to`: those that mail servers noted in Delivered-To and its kin.
+    `text` is the readable body: the plain part, else the HTML part as text, never None. `headers` keeps the
+    headers in order, names as written, values decoded and unfolded; what is too large is not among them.
+    `message_id`, `in_reply_to` and `references` keep their angle brackets. `automatic`: RFC 3834 headers, a null
+    Return-Path, a report or their older kin say that no person wrote it. `report_type` is the parameter of
+    `multipart/report` in lower case ("delivery-status"), else "". `original_message_ids`: for bounces, Message-IDs
+    found in the returned message or its headers.
     `size`: bytes of the raw letter; `sha256`: hex of the raw letter.
     """
 
@@ -77,6 +79,7 @@ class InboundMail:
     sender_name: str = ""
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
     reply_to: str = ""
     return_path: str = ""
     date: datetime | None = None

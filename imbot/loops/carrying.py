@@ -1,12 +1,14 @@
 """Carries out what the watcher has kept: count -> read in the child -> look (in a thread) -> receive, in batches, in order.
 
     kept -> counted -> read -> looked -> received
-               |         | refused: quarantine; died: its try is spent, those behind it get theirs back
+               |         | refused: quarantine
+               |         +- died: its try is spent, those behind it get theirs back; it waits behind all others -> counted ...
                +- its tries are spent: quarantine
 
 A letter's first reading is one of a batch; one that was counted before (its reader died, or we did) is read alone, so that
 it spoils no neighbour's chance. While one batch is received the next one is being read. Letters are handed to the one writer
-in the order in which they came.
+in the order in which they came. Only those that ended their reader lose their place: one of them is tried again when nothing
+else is left, and then new letters are looked for before the next one.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from imbot.store.inbox import RawLetter
 
 log = structlog.get_logger(__name__)
 
+_PROBLEMS = 5  # of a letter that are logged
 _LETTERS, _BYTES = 50, 4 * 1024 * 1024  # of a batch; a larger letter is one of its own
 
 
@@ -60,22 +63,47 @@ class Carrying:
     ) -> None:
         self._db, self._reader, self._folder, self._env, self._clock = db, reader, folder, env, clock
         self._name, self._besides = name, tuple(besides)
+        self._died: dict[
+            int, None
+        ] = {}  # letters that ended their reader in this run, in the order of their next tries
 
-    async def carry_out(self, stop: asyncio.Event) -> None:
-        """Everything that is kept and has no fate. Raises StoreUnavailable."""
+    async def carry_out(self, stop: asyncio.Event) -> bool:
+        """Everything that is kept and has no fate, but of letters that ended their reader only one: True, if there are more
+        of them, which are to be tried after new letters were looked for. Raises StoreUnavailable."""
         while await self._once(stop):
             pass
+        if self._died and not stop.is_set():
+            await self._again(next(iter(self._died)))
+        return bool(self._died)
+
+    async def _again(self, id: int) -> None:
+        """Another try of one that ended its reader."""
+        found = await self._unread(id - 1, 1)
+        if not found or found[0].id != id:
+            self._died.pop(id, None)
+            return
+        await self._db.run(inbox.count_attempts, [id])
+        hit("attempts_counted")
+        await self._receive(await self._read(found))
+
+    async def _unread(self, behind: int, most: int) -> list[RawLetter]:
+        return await self._db.read(inbox.unread, most, self._name, behind, _BYTES, self._besides)
 
     async def _once(self, stop: asyncio.Event) -> bool:
-        """One pass over the letters; True if there was any. Those that must be tried again are left to the next pass."""
-        behind, receiving = 0, None
+        """One pass over the letters; True if there was any. Those that must be tried again are left to the next pass, or to
+        `_again`."""
+        behind, any_read, receiving = 0, False, None
         ready: list[_Ready] = []
         try:
             while not stop.is_set():
-                kept = await self._db.read(inbox.unread, _LETTERS, self._name, behind, _BYTES, self._besides)
+                kept = await self._unread(behind, _LETTERS)
                 if not kept:
                     break
-                batch = _batch(kept)
+                waiting = [letter for letter in kept if letter.id not in self._died]
+                if not waiting:
+                    behind = kept[-1].id
+                    continue
+                batch, any_read = _batch(waiting), True
                 await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
                 hit("attempts_counted")
                 receiving = asyncio.ensure_future(self._receive(ready))  # behind the counting, beside the reading
@@ -88,7 +116,7 @@ class Carrying:
             if receiving is not None:
                 await receiving
         await self._receive(ready)
-        return behind > 0
+        return any_read
 
     async def _read(self, batch: Sequence[RawLetter]) -> list[_Ready]:
         """What was counted is read and looked at. Ends with the letter that the reader died on."""
@@ -112,6 +140,8 @@ class Carrying:
             if isinstance(answer, LetterRefused):
                 ready.append(_Ready(letter, attempt, error=answer))
                 continue
+            if answer.problems:
+                log.info("letter_mended", mail=letter.id, problems=answer.problems[:_PROBLEMS])
             try:
                 ready.append(_Ready(letter, attempt, answer, reports.prepare(answer, self._env, letter.mailbox)))
             except Exception as error:  # the item border
@@ -131,6 +161,7 @@ class Carrying:
     async def _one(self, ready: _Ready) -> str | None:
         """The item border: whatever a letter does, it is set aside at the last try. Returns its outcome, None: no fate yet."""
         id = ready.kept.id
+        self._died.pop(id, None)
         if ready.attempt > reports.TRIES:
             return await self._db.run(reports.refuse, id, "it could not be read in three tries", self._clock())
         try:
@@ -144,6 +175,7 @@ class Carrying:
         except LetterRefused as error:
             if ready.attempt >= reports.TRIES or not error.died:
                 return await self._db.run(reports.refuse, id, str(error), self._clock())
+            self._died[id] = None
         except StoreUnavailable:
             raise
         except Exception as error:

@@ -113,7 +113,7 @@ class Watcher:
             await self._carrying.carry_out(stop)
             raise
         await self._note_success()
-        await self._carrying.carry_out(stop)
+        more = await self._carrying.carry_out(stop) or more
         await self._mark()
         return more
 

@@ -8,9 +8,10 @@ from imbot.mime.marks import few_marks
 from imbot.mime.words import SPOILT, decode_words
 
 MAX_ADDRESSES = 1000
-_BARE = re.compile(r"[^\s<>()\[\],;:\"@]{1,256}@[^\s<>()\[\],;:\"@]{1,255}")
+_HALF = re.compile(r"[^\s<>()\[\],;:\"@]{1,256}")  # of an address, on either side of its at sign
 _QUOTED = re.compile(r"\s*(\"[^\"\\<>@]{1,200}\"@[^\s<>()\[\],;:\"@]{1,255})")  # a local part in quotes is one, too
-_PLAIN = re.compile(r"[^\"(),:;<>\\]*(?:<[^\"(),:;<>\\]*>)?\s*")  # one mailbox, and nothing that could divide it
+# One mailbox, and nothing that could divide it. Possessive: a long blank is tried once.
+_PLAIN = re.compile(r"[^\"(),:;<>\\]*+(?:<[^\"(),:;<>\\]*+>\s*+)?+")
 _EDGES = " \t\r\n\"'<>,;:"
 
 
@@ -92,12 +93,24 @@ def _mailbox(entry: str) -> tuple[str, str] | None:
         address = _address(inside)
         if address:
             return _name(plain[:opening]) or _name(comment), address
-    match = _BARE.search(plain)
-    if match is None:
+    start, end = _bare(plain)
+    if start == end:
         quoted = _QUOTED.match(plain)
         return ("", quoted[1]) if quoted else None
-    rest = plain[: match.start()] + " " + plain[match.end() :]
-    return _name(rest) or _name(comment), match.group().strip(_EDGES)
+    rest = plain[:start] + " " + plain[end:]
+    return _name(rest) or _name(comment), plain[start:end].strip(_EDGES)
+
+
+def _bare(plain: str) -> tuple[int, int]:
+    """Where the first address without angles stands, (0, 0) for none. The at sign is found first: looking for what may stand
+    before it at every place of a long word would take hundreds of times as long."""
+    at = plain.find("@")
+    while at >= 0:
+        local, domain = _HALF.match(plain[max(at - 256, 0) : at][::-1]), _HALF.match(plain, at + 1, at + 256)
+        if local is not None and domain is not None:
+            return at - local.end(), domain.end()
+        at = plain.find("@", at + 1)
+    return 0, 0
 
 
 def _address(inside: str) -> str:

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from imbot.mime.addresses import is_spoilt, parse_addresses
-from imbot.mime.headers import Block, address_text, decode_header, is_trace, to_text, trace_text
+from imbot.mime.headers import Block, address_text, beyond, decode_header, is_trace, to_text, trace_text
 from imbot.mime.words import SPOILT
 
 MAX_IDS = 200
+MAX_FIELDS = 20  # of one name that are read for addresses or Message-IDs
+MAX_DELIVERED = 1024  # bytes of a field that names who got the letter
+_DELIVERED = frozenset({"delivered-to", "x-original-to", "envelope-to", "x-envelope-to"})
 _ID = re.compile(r"<[^<>\s]{1,900}>")
 
 
@@ -36,9 +39,18 @@ class Fields:
     def addresses(self, name: str) -> list[tuple[str, str]]:
         """Of the first field of this name that has any."""
         if name not in self._addresses:
-            found = (parse_addresses(address_text(value, self.hint)) for value in self.values.get(name, []))
+            found = (
+                parse_addresses(address_text(value, self.hint)) for value in self.values.get(name, [])[:MAX_FIELDS]
+            )
             self._addresses[name] = next((one for one in found if one), [])
         return self._addresses[name]
+
+    def delivered(self) -> tuple[str, ...]:
+        """The addresses that mail servers noted as those the letter was for, in lower case, each once. Of the first twenty
+        fields, which have one address each; a longer one is cut."""
+        raw = [value for name, value in self.block.fields if name.lower() in _DELIVERED][:MAX_FIELDS]
+        texts = (address_text(value[:MAX_DELIVERED], self.hint) for value in raw)
+        return tuple(dict.fromkeys(address.lower() for text in texts for _, address in parse_addresses(text)))
 
     def spoilt(self, name: str) -> bool:
         """Whether a control stands in an address of a field of this name: it names somebody, and nobody can say whom."""
@@ -58,21 +70,21 @@ class Fields:
         return self._ids[name]
 
     def _find_ids(self, name: str) -> tuple[str, ...]:
-        text = " ".join(to_text(value, self.hint) for value in self.values[name][:20])
+        text = " ".join(to_text(value, self.hint) for value in self.values[name][:MAX_FIELDS])
         found = tuple(dict.fromkeys(_ID.findall(text)))[:MAX_IDS]
         if not found and name == "message-id" and text.strip() and len(text) < 900:
             words = text.strip().strip("<>").split()
             return (f"<{words[0]}>",) if words else ()
         return found
 
-    def all(self) -> tuple[tuple[str, str], ...]:
-        """Every field for people, and trace fields as they are. A trace field that a server may have taken for something
-        else, and so has not stripped, is left out: nothing may be believed for its sake."""
-        odd = self.block.odd
+    def all(self, most: int) -> tuple[tuple[str, str], ...]:
+        """The fields for people, as many as fit into `most` bytes, and trace fields as they are. A trace field that a server
+        may have taken for something else, and so has not stripped, is left out: nothing may be believed for its sake."""
+        odd, out = self.block.odd, beyond(self.block, most)
         return tuple(
             (name, trace_text(value) if is_trace(name) else self._read(value))
             for place, (name, value) in enumerate(self.block.fields)
-            if not (place in odd and is_trace(name))
+            if place not in out and not (place in odd and is_trace(name))
         )
 
     def _read(self, value: bytes) -> str:

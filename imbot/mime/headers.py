@@ -1,7 +1,8 @@
 """Header blocks and their values: found without regular expressions that could run away, and decoded. Everything is linear.
 
 A field that is longer than the bound is cut there; one that trust may rest on (where a letter comes from, and what servers
-say of it) is left out as a whole instead: half of it could say what the whole does not.
+say of it) is left out as a whole instead: half of it could say what the whole does not. For the same reason all of those are
+left out where they are too many together: one that is missing could contradict one that is there.
 """
 
 from __future__ import annotations
@@ -72,6 +73,36 @@ class _Collector:
                 self.odd.discard(len(self.fields))
                 return
         self.fields.append((self.name, b"".join(self.pieces)[: self.longest]))
+
+
+def within(block: Block, most: int) -> Block:
+    """The block itself, if the fields that say who wrote the letter have at most `most` bytes together, and the trace fields
+    as well; else without any of those that have more."""
+    for kind in (is_trace, is_origin):
+        if sum(_weight(*field) for field in block.fields if kind(field[0])) > most:
+            kept = [place for place, (name, _) in enumerate(block.fields) if not kind(name)]
+            odd = frozenset(place for place, before in enumerate(kept) if before in block.odd)
+            gone = sorted({name.lower() for name, _ in block.fields if kind(name)})
+            block = Block(tuple(block.fields[place] for place in kept), block.body, odd, (*block.cut, *gone))
+    return block
+
+
+def beyond(block: Block, most: int) -> frozenset[int]:
+    """The places of fields that trust does not rest on and that do not fit into `most` bytes any more."""
+    left, out = most, set()
+    for place, (name, value) in enumerate(block.fields):
+        if is_trusted(name):
+            continue
+        weight = _weight(name, value)
+        if weight > left:
+            out.add(place)
+        else:
+            left -= weight
+    return frozenset(out)
+
+
+def _weight(name: str, value: bytes) -> int:
+    return len(name) + len(value) + 4  # with a colon, a blank and the line's end
 
 
 def split_headers(raw: bytes, start: int, end: int, *, most: int, longest: int) -> Block:
@@ -168,7 +199,12 @@ _ORIGIN = frozenset({"from", "sender", "reply-to"})
 
 def is_trusted(name: str) -> bool:
     """Whether trust may rest on this field."""
-    return is_trace(name) or name.lower() in _ORIGIN
+    return is_trace(name) or is_origin(name)
+
+
+def is_origin(name: str) -> bool:
+    """Whether this field says who wrote the letter."""
+    return name.lower() in _ORIGIN
 
 
 def is_trace(name: str) -> bool:

@@ -23,12 +23,21 @@ _LINES = frozenset(["div", "section", "article", "header", "footer", "address", 
 _HIDDEN = re.compile(r"display\s{0,4}:\s{0,4}none|visibility\s{0,4}:\s{0,4}hidden", re.I)
 
 
-def html_to_text(html: str) -> str:
+def html_to_text(html: str, problems: list[str] | None = None) -> str:
     """The readable text of a page, at most its first two million characters. Links show their address where their words
-    do not; what is hidden is left out."""
+    do not; what is hidden is left out. A page that cannot be walked gives its words all the same, and `problems` says so."""
     html = html[:LONGEST]
     if html.count("<") > DEEPEST and _depth(html) > DEEPEST:
         return _without_tags(html)
+    try:
+        return _walked(html)
+    except Exception as error:  # a border: no page is a reason to refuse a letter
+        if problems is not None:
+            problems.append(f"a page that cannot be walked ({type(error).__name__}): its tags were cut out")
+        return _without_tags(html)
+
+
+def _walked(html: str) -> str:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(html)
@@ -68,11 +77,11 @@ def _walk(root: Any, page: Page, hiding: bool) -> None:
     pre = 0
     while node is not None:
         down = None
-        tag = node.tag
+        tag = node.tag or ""  # a processing instruction (`<?php ... ?>`) has none
         if tag == "-text":
             text = node.text_content or ""
             page.raw(text) if pre else page.text(text)
-        elif not (tag in _SKIPPED or tag[0] in "-_!" or (hiding and _is_hidden(node))):
+        elif not (tag in _SKIPPED or tag[:1] in "-_!" or (hiding and _is_hidden(node))):
             pre += tag == "pre"
             _open(node, tag, page, lists)
             down = node.child

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imbot.domain.errors import LetterRefused
@@ -20,6 +21,7 @@ from imbot.mime.tnef import PackedFile, unpack
 from imbot.mime.transfer import decode_transfer, take_uuencoded
 
 LONGEST_TEXT = 5_000_000
+LONGEST_BOUNDARY = 998  # a line's length; RFC 2046 allows 70
 MAX_FILES = 1000  # of those that letters hold in texts or in winmail.dat too; what is beyond is left inside
 
 
@@ -98,9 +100,10 @@ def _by_preference(children: list[Part]) -> list[Part]:
 
 def _children(part: Part, body: Body) -> list[Part] | None:
     boundary = part.kind.get("boundary") or _guessed_boundary(part, body)
-    if not boundary:
+    mark = boundary.encode("utf-8", "replace").rstrip()
+    if not boundary or len(mark) > LONGEST_BOUNDARY:
         return None
-    spans = _spans(body.raw, part.start, part.end, boundary.encode("utf-8", "replace").rstrip(), body.limits.parts)
+    spans = _spans(body.raw, part.start, part.end, mark, body.limits.parts)
     if spans is None:
         return None
     limits = body.limits
@@ -122,32 +125,32 @@ def _guessed_boundary(part: Part, body: Body) -> str:
 
 def _spans(raw: bytes, start: int, end: int, boundary: bytes, most: int) -> list[tuple[int, int]] | None:
     """The offsets between the delimiter lines of `boundary`. None: the boundary never comes."""
-    mark = b"--" + boundary
     spans: list[tuple[int, int]] = []
     opened = -1
-    position = start
-    while True:
-        found = raw.find(mark, position, end)
-        if found < 0:
-            break
-        position = found + len(mark)
-        if found > start and raw[found - 1 : found] not in (b"\n", b"\r"):
-            continue
-        line_end = raw.find(b"\n", position, end)
-        rest = raw[position : end if line_end < 0 else line_end]
-        closing = rest.startswith(b"--")
-        if rest.strip(b" \t\r") and not closing:
-            continue
+    for found, following, closing in _delimiters(raw, start, end, boundary):
         if opened >= 0:
             spans.append((opened, _before_line(raw, opened, found)))
             if len(spans) > most:
                 raise LetterRefused(f"more than {most} parts")
-        opened = -1 if closing else (end if line_end < 0 else line_end + 1)
+        opened = -1 if closing else following
         if closing:
             break
     if opened >= 0:
         spans.append((opened, end))
     return spans or None
+
+
+def _delimiters(raw: bytes, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int, bool]]:
+    """(where it begins, where its line ends, whether it is the last one) of each. The pattern begins with the plain boundary,
+    which is found fast, and looks at each byte once, however many lines only begin like one."""
+    mark = re.escape(b"--" + boundary)
+    rest = rb"(?:(--)|[ \t\r]*+(?:\n|\Z))"
+    first = re.compile(mark + rest).match(raw, start, end)
+    if first is not None:
+        yield start, first.end(), first[1] is not None
+        start = first.end()
+    for match in re.compile(mark + rb"(?<=[\r\n]" + mark + rb")" + rest).finditer(raw, start, end):
+        yield match.start(), match.end(), match[1] is not None
 
 
 def _before_line(raw: bytes, start: int, found: int) -> int:
@@ -187,7 +190,7 @@ def _text(part: Part, data: bytes, body: Body) -> None:
     body.charset = body.charset or charset
     text = decode(data, charset, body.charset)
     if part.kind.value != "text/html":
-        text, files = take_uuencoded(text)
+        text, files = take_uuencoded(text, MAX_FILES - len(body.files))
         for name, content in files:
             body.files.append(_described(name, "application/octet-stream", content, len(body.files) + 1))
         body.texts.append(newlines(text))
@@ -195,7 +198,7 @@ def _text(part: Part, data: bytes, body: Body) -> None:
     body.htmls.append(text)
     plain_twin = part.parent == "multipart/alternative" or part.parent == "multipart/related"
     if not (plain_twin and any(known.strip() for known in body.texts)):
-        body.texts.append(html_to_text(text))
+        body.texts.append(html_to_text(text, body.problems))
 
 
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -203,7 +206,7 @@ _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 def _unpacked(data: bytes, body: Body) -> bool:
     """Whether the files of a winmail.dat could stand for it. Its words count where the letter has none of its own."""
-    packed = unpack(data)
+    packed = unpack(data, body.problems)
     if packed is None:
         body.problems.append("a winmail.dat that cannot be taken apart")
         return False

@@ -12,13 +12,15 @@ from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail
 from imbot.mime.charsets import codec_of, guess_together
 from imbot.mime.fields import Fields, read_date
-from imbot.mime.headers import Block, split_headers
+from imbot.mime.headers import Block, beyond, split_headers, within
 from imbot.mime.limits import ReadLimits
 from imbot.mime.marks import few_marks
 from imbot.mime.parts import LONGEST_TEXT, Body, make_part, walk
 from imbot.mime.signs import is_automatic, original_ids
 
 __all__ = ["ReadLimits", "bytes_to_mail"]
+
+MOST_PROBLEMS = 50
 
 
 def bytes_to_mail(raw: bytes, limits: ReadLimits | None = None) -> InboundMail:
@@ -42,7 +44,7 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
     start = 3 if text.startswith(b"\xef\xbb\xbf") else 0
     block = split_headers(text, start, len(text), most=limits.headers, longest=limits.header_bytes)
     body = Body(text, limits)
-    body.problems += [f"the header {name} is longer than {limits.header_bytes} bytes" for name in block.cut]
+    block = _within(block, limits, body)
     top = make_part(block, block.body, len(text), 0, "", body)
     body.charset = top.kind.get("charset")
     walk(top, body)
@@ -58,6 +60,7 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
         sender_name=senders[0][0] if senders else "",
         to=fields.bare("to"),
         cc=fields.bare("cc"),
+        delivered_to=fields.delivered(),
         reply_to=next(iter(fields.bare("reply-to")), ""),
         return_path=next(iter(fields.bare("return-path")), ""),
         date=read_date(fields.line("date")),
@@ -65,13 +68,25 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
         references=fields.ids("references"),
         text=few_marks(body.text()),
         html=few_marks("\n".join(body.htmls)[:LONGEST_TEXT]),
-        headers=fields.all(),
+        headers=fields.all(limits.kept_headers),
         attachments=tuple(body.files),
         automatic=is_automatic(fields, top.kind),
         report_type=top.kind.get("report-type").lower() if top.kind.value == "multipart/report" else "",
         original_message_ids=original_ids(body, fields, top.kind),
-        problems=tuple(body.problems),
+        problems=tuple(body.problems[:MOST_PROBLEMS]),
     )
+
+
+def _within(block: Block, limits: ReadLimits, body: Body) -> Block:
+    """The letter's headers, with what is said of those that are too large."""
+    body.problems += [f"the header {name} is longer than {limits.header_bytes} bytes" for name in block.cut]
+    whole = within(block, limits.kept_headers)
+    if whole is not block:
+        gone = ", ".join(dict.fromkeys(whole.cut[len(block.cut) :]))[:200]
+        body.problems.append(f"left out, having more than {limits.kept_headers} bytes together: {gone}")
+    if out := len(beyond(whole, limits.kept_headers)):
+        body.problems.append(f"left out, having more than {limits.kept_headers} bytes together: {out} headers")
+    return whole
 
 
 def _hint(charset: str, block: Block) -> str:

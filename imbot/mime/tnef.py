@@ -52,8 +52,8 @@ class _Gathering:
     files: list[dict[str, bytes]] = field(default_factory=list)
 
 
-def unpack(data: bytes) -> Packed | None:
-    """None: no winmail.dat, or a broken one."""
+def unpack(data: bytes, problems: list[str] | None = None) -> Packed | None:
+    """None: no winmail.dat, or a broken one. `problems` as in `html_to_text`."""
     if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
         return None
     found = _Gathering()
@@ -63,7 +63,7 @@ def unpack(data: bytes) -> Packed | None:
     except (struct.error, ValueError):
         return None
     files = tuple(_file(each, found.codec) for each in found.files)
-    text = found.text or (html_to_text(found.html) if found.html else "")
+    text = found.text or (html_to_text(found.html, problems) if found.html else "")
     return Packed(files, text)
 
 

@@ -9,6 +9,7 @@ from imbot.mime.words import decode_base64
 
 MAX_UU_FILES = 20
 _BEGIN = re.compile(r"(?m)^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n")
+_END = re.compile(r"(?m)^end\s*$")
 
 
 def decode_transfer(data: bytes, encoding: str) -> bytes:
@@ -25,28 +26,28 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
     return data
 
 
-def take_uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:
-    """Files that stand in a plain text as `begin 644 name` ... `end`, and the text without them."""
+def take_uuencoded(text: str, most: int = MAX_UU_FILES) -> tuple[str, list[tuple[str, bytes]]]:
+    """Files that stand in a plain text as `begin 644 name` ... `end`, `most` of them, and the text without them. A beginning
+    with another one before its end is none."""
     files: list[tuple[str, bytes]] = []
-    if "begin " not in text:
-        return text, files
     kept: list[str] = []
     position = 0
-    while len(files) < MAX_UU_FILES:
-        match = _BEGIN.search(text, position)
-        end = re.compile(r"(?m)^end\s*$").search(text, match.end()) if match else None
-        if match is None or end is None:
+    match = _BEGIN.search(text) if "begin " in text else None
+    end: re.Match[str] | None = None
+    while match is not None and len(files) < min(most, MAX_UU_FILES):
+        if end is None or end.start() < match.end():
+            end = _END.search(text, match.end())
+        if end is None:
             break
-        data = _uudecode(text[match.end() : end.start()])
-        if not data:
-            kept.append(text[position : match.end()])
-            position = match.end()
-            continue
-        kept.append(text[position : match.start()])
-        files.append((match.group(1).strip(), data))
-        position = end.end()
-    kept.append(text[position:])
-    return "".join(kept), files
+        following = _BEGIN.search(text, match.end())
+        if following is None or following.start() > end.start():
+            data = _uudecode(text[match.end() : end.start()])
+            if data:
+                kept.append(text[position : match.start()])
+                files.append((match.group(1).strip(), data))
+                position = end.end()
+        match = following
+    return "".join([*kept, text[position:]]), files
 
 
 def _uudecode(text: str) -> bytes:

@@ -34,11 +34,12 @@ def decode_words(text: str, hint: str = "") -> str:
         return text
     out: list[str] = []
     held: list[_Word] = []
+    last = text.rfind("?=")
     position = 0
     while True:
         start = text.find("=?", position)
         word = _word_at(text, start) if start >= 0 else None
-        if start >= 0 and word is None and text.find("?=", start) < 0:
+        if word is None and last < start:
             start = -1  # no word can end any more: what remains is plain
         gap = text[position:] if start < 0 else text[position:start]
         if held and (start < 0 or word is None or gap.strip() or word.charset != held[0].charset):
@@ -71,11 +72,11 @@ def _word_at(text: str, start: int) -> _Word | None:
     if first < 0 or text[first + 2 : first + 3] != "?":
         return None
     encoding = text[first + 1].lower()
-    stop = text.find("?=", first + 3)
-    if stop < 0 or encoding not in "bq":
-        return None
     charset = text[start + 2 : first].strip().lower()
-    if not charset or " " in charset:
+    if encoding not in "bq" or not charset or " " in charset:
+        return None
+    stop = text.find("?=", first + 3)  # the last step: what is found is read on from
+    if stop < 0:
         return None
     return _Word(charset.split("*", 1)[0], text[first + 3 : stop], encoding == "b", stop + 2)
 

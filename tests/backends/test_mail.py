@@ -51,7 +51,7 @@ def mail(text: str = "", subject: str = "", **more: object) -> InboundMail:
         mail(html="<p>imb:<b>7KQ2</b><wbr>MXPA4T</p>"),
         mail(to=("bot+7kq2mxpa4t@company.example",)),
         mail(cc=("x@y.example", "bot+imb-7kq2mxpa4t@company.example")),
-        mail(headers=(("Delivered-To", "<bot+7KQ2MXPA4T@company.example>"),)),
+        mail(delivered_to=("bot+7kq2mxpa4t@company.example",)),
     ],
 )
 def test_a_token_is_found_wherever_it_stands_and_however_it_is_wrapped(found: InboundMail) -> None:

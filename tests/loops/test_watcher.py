@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from benchmarks.office import NOW, env, prepared_tickets, status_letter
 from imbot.domain.errors import LetterRefused, MailboxError
 from imbot.domain.letters import Batch, Fetched, InboundMail
 from imbot.loops import watcher as watching
+from imbot.loops.carrying import Carrying
 from imbot.loops.pulse import Pulse
 from imbot.loops.watcher import Watcher
 from imbot.mailbox.reading import Reader, ReaderDied
@@ -144,6 +146,10 @@ async def world(hundred_tickets: Path, tmp_path: Path, monkeypatch: pytest.Monke
     await db.close()
 
 
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
 def poison(number: int) -> bytes:
     return status_letter(number).replace(b"Auto-Submitted", b"X-poison: 1\r\nAuto-Submitted")
 
@@ -176,7 +182,42 @@ async def test_a_letter_that_ends_its_reader_is_set_aside_after_three_tries_and_
     assert world.ask("SELECT attempts FROM mails ORDER BY id") == [(1,), (1,), (3,), (1,), (1,)]
     assert mortal.batches == [5, 2, 1, 1]
     assert world.ask("SELECT reason FROM mails WHERE outcome = 'quarantined'") == [("the reader died on this letter",)]
-    assert box.marked == [1, 2, 3, 4, 5]
+    assert box.marked == [1, 2, 4, 5, 3]
+
+
+async def test_a_letter_that_ended_its_reader_is_tried_again_behind_all_that_wait(world: World) -> None:
+    """And new ones are looked for between two such tries: a hundred of them would hold up the others for an hour."""
+    mortal = Mortal(world.database, world.reader)
+    carrying = Carrying(world.db, mortal, world.folder, env(), lambda: NOW, "replies")
+
+    async def come(*raws: bytes) -> None:
+        kept = [NewRaw("7", sha256(raw), raw, "", len(raw), sha256(raw)) for raw in raws]
+        await world.db.run(keep_many, "replies", kept, NOW)
+
+    await come(poison(1), poison(2), status_letter(3))
+    assert await carrying.carry_out(world.stop)
+    assert mortal.attempts == [[1, 1, 1], [1, 1], [1], [2]]
+    assert world.outcomes() == ["", "", "applied"]
+    await come(status_letter(4), status_letter(5))
+    assert await carrying.carry_out(world.stop)
+    assert mortal.attempts[4:] == [[1, 1], [2]]
+    assert world.outcomes() == ["", "", "applied", "applied", "applied"]
+    assert await carrying.carry_out(world.stop)
+    assert not await carrying.carry_out(world.stop)
+    assert mortal.attempts[6:] == [[3], [3]]
+    assert world.outcomes() == ["quarantined", "quarantined", "applied", "applied", "applied"]
+    assert not await carrying.carry_out(world.stop)
+
+
+async def test_new_letters_are_fetched_between_tries_of_those_that_end_their_reader(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    letters = [poison(1), poison(2), poison(3)]
+    box = await world.watch(letters, MailboxError("gone"), [status_letter(4)], reader=mortal)
+    first = mortal.kept.index(4)
+    assert mortal.attempts[first] == [1]
+    assert mortal.attempts[first + 1 :] == [[2], [3], [3], [3]]
+    assert world.outcomes() == ["quarantined", "quarantined", "quarantined", "applied"]
+    assert box.marked == [4, 1, 2, 3]
 
 
 async def test_letters_that_a_crash_left_counted_are_read_one_by_one(world: World) -> None:
@@ -271,3 +312,10 @@ async def test_a_connection_lost_in_marking_says_that_the_mailbox_is_wrong_and_n
     await Watcher(world.db, box, world.reader, folder, env(), pulse, lambda: NOW).run(world.stop)
     assert pulse.legs["mailbox"].since == NOW
     assert "marks" not in pulse.legs
+
+
+async def test_what_was_mended_in_a_letter_is_logged(world: World) -> None:
+    with capture_logs() as lines:
+        await world.watch([b"Content-Type: multipart/mixed\n\nx", status_letter(1)])
+    told = [line for line in lines if line["event"] == "letter_mended"]
+    assert [(line["mail"], line["problems"]) for line in told] == [(1, ("a multipart without a boundary",))]

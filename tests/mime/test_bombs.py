@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from imbot.domain.errors import LetterRefused
 from imbot.mailbox.reading import Reader
 from imbot.mime import ReadLimits, bytes_to_mail, mail_to_json
+from imbot.mime.words import decode_words
 from tests.mime.work import TooMuch, work
 
 
@@ -77,6 +78,11 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
     "at signs": (lambda n: b"From: " + b"a@" * n + b"\n\nx", 25_000),
     "addresses": (lambda n: b"To: " + b"a@b.example," * n + b"\n\nx", 20_000),
     "addresses, folded": (lambda n: b"To: " + b"a@b.example,\n " * n + b"\n\nx", 20_000),
+    "comments where a letter was delivered": (
+        lambda n: (b"X-Original-To: " + b"a(b)" * 16_000 + b"\n") * n + b"\nx",
+        700,
+    ),
+    "blanks in an address": (lambda n: b"From: a" + b" " * n + b"(\n\nx", 65_000),
     "references": (lambda n: b"References: " + b"<" * n + b"\n\nx", 60_000),
     "semicolons in parameters": (lambda n: b"Content-Type: text/plain; " + b";" * n + b"\n\nx", 50_000),
     "quotes in parameters": (lambda n: b"Content-Type: text/plain; " + b'"' * n + b"\n\nx", 50_000),
@@ -98,6 +104,21 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
     "uuencode without an end": (lambda n: b"\n\nbegin 644 a\n" * n, 20_000),
     "uuencode without files": (lambda n: b"\n\n" + b"begin 644 a\nend\n" * n, 20_000),
     "uuencoded files": (lambda n: b"\n\n" + b"begin 644 a\n#0V%T\nend\n" * n, 20_000),
+    "beginnings of uuencode": (lambda n: b"\n\n" + b"begin 644 a\r\n" * n + b"\r\nend\r\n", 30_000),
+    "beginnings of uuencode in parts": (
+        lambda n: (
+            b"Content-Type: multipart/mixed; boundary=b\n\n" + (b"--b\n\n" + b"begin 644 a\n" * n + b"\nend\n") * 150
+        ),
+        300,
+    ),
+    "boundaries behind a lone return": (
+        lambda n: b"Content-Type: multipart/mixed; boundary=b\n\n" + b"\r--b" * n,
+        2_000_000,
+    ),
+    "long boundaries": (
+        lambda n: b"".join(b"Content-Type: multipart/mixed; boundary=%d%b\n\n" % (k, b"x" * n) for k in range(19)),
+        60_000,
+    ),
     "junk before the headers": (lambda n: b"junk line\n" * n, 100_000),
     "junk among the headers": (lambda n: b"From: a@b.example\n" + b"junk\n" * 38 * n + b"To: a@b.example\n" * n, 900),
     "blank continuations": (lambda n: b"Subject: x\n" + b" \n" * n + b"\nx", 100_000),
@@ -120,12 +141,47 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
 }
 
 
+# What would take the child minutes beneath the lines of Python, or too many of them to be counted here.
+LARGE: dict[str, tuple[Callable[[int], bytes], int]] = {
+    "long words in fields of addresses": (lambda n: (b"To: \\" + b"a" * 64_000 + b"\n") * n + b"\nx", 700),
+    "comments in fields of addresses": (lambda n: (b"To: " + b"a(b)" * 16_000 + b"\n") * n + b"\nx", 700),
+}
+
+
 @pytest.mark.parametrize("name", GROWING)
 def test_twice_as_much_takes_at_most_twice_the_work(name: str) -> None:
     make, size = GROWING[name]
     bytes_to_mail(make(size))  # the whole size is read, too; and what is imported late is there
     half, whole = (work(lambda n=n: bytes_to_mail(make(n))) for n in (size // 8, size // 4))  # type: ignore[misc]
     assert whole < 2.2 * half + 2000
+
+
+class Counted(str):
+    """A text that counts how many of its characters were looked through to find something."""
+
+    looked = 0
+
+    def find(self, sub: str, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
+        found = super().find(sub, start, end)
+        Counted.looked += (found if found >= 0 else len(self) if end is None else end) - start
+        return found
+
+
+@pytest.mark.parametrize(
+    "text", ["=?aaa" * 12_000 + "?=", "=?a?x?" * 10_000 + "?=", "=?a b?q?" * 8_000 + "?=", "=? ?b?" * 10_000 + "?="]
+)
+def test_beginnings_of_encoded_words_are_looked_through_a_few_times(text: str) -> None:
+    Counted.looked = 0
+    assert decode_words(Counted(text)) == text
+    assert Counted.looked < 20 * len(text)
+
+
+def test_files_in_texts_count_among_all_files() -> None:
+    """What is beyond is left in its text."""
+    text = b"--b\n\n" + b"begin 644 a\n#0V%T\nend\n" * 20
+    mail = bytes_to_mail(b"Content-Type: multipart/mixed; boundary=b\n\n" + text * 60 + b"--b--\n")
+    assert len(mail.attachments) == 1000
+    assert mail.text.count("begin 644") == 200
 
 
 def test_work_that_is_more_than_linear_would_be_seen() -> None:
@@ -144,7 +200,7 @@ async def test_no_bomb_ends_the_reading_child() -> None:
     async with Reader(wall_seconds=150) as reader:
         await reader.read(b"Subject: x\n\n")
         pid = reader.pid
-        for make, size in GROWING.values():
+        for make, size in (GROWING | LARGE).values():
             await reader.read(make(size))
         for raw in (
             nested(20_000),

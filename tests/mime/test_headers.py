@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from imbot.mime import bytes_to_mail
-from imbot.mime.headers import decode_header
+from imbot.mime import bytes_to_mail, mail_to_json
+from imbot.mime.headers import decode_header, split_headers, within
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,68 @@ def test_a_long_header_is_cut_and_the_letter_read() -> None:
 def test_a_long_header_that_trust_may_rest_on_is_left_out(name: str) -> None:
     mail = bytes_to_mail(f"{name}: tom@itsm.example{' x' * 40_000}\nSubject: y\n\n".encode())
     assert (mail.header(name), mail.sender, mail.subject) == ((), "", "y")
+
+
+def test_headers_are_handed_on_up_to_a_bound_and_trust_loses_nothing_by_the_others() -> None:
+    """They come back as JSON, which the loop reads."""
+    long = b"".join(b"X-%d: " % n + b'"\\' * 15_000 + b"\n" for n in range(900))
+    head = b"Received: by mx.company.example\nFrom: tom@itsm.example\n"
+    behind = b"Authentication-Results: mx; dmarc=pass\nX-Failed-Recipients: a@b.example\nSubject: y\n\nx"
+    mail = bytes_to_mail(head + long + behind)
+    assert len(json.dumps(mail_to_json(mail))) < 600_000
+    assert sum(name.startswith("X-") for name, _ in mail.headers) == 9
+    assert [name for name, _ in mail.headers if not name.startswith("X-")] == [
+        "Received",
+        "From",
+        "Authentication-Results",
+        "Subject",
+    ]
+    assert (mail.sender, mail.subject, mail.header("X-Failed-Recipients")) == (
+        "tom@itsm.example",
+        "y",
+        ("a@b.example",),
+    )
+    assert mail.problems == ("left out, having more than 262144 bytes together: 892 headers",)
+
+
+@pytest.mark.parametrize("name", ["Received", "Authentication-Results", "X-MS-Exchange-Organization-AuthAs"])
+def test_where_servers_say_too_much_nothing_that_they_say_is_kept(name: str) -> None:
+    """One that is left out could contradict one that is not."""
+    fields = f"{name}: {'x' * 1000}\n" * 300
+    head = f"From: tom@itsm.example\nX-A: 1\n{fields}Return-Path: <tom@itsm.example>\nSubject: y\n\n"
+    mail = bytes_to_mail(head.encode())
+    assert [field for field, _ in mail.headers] == ["From", "X-A", "Subject"]
+    assert (mail.sender, mail.return_path) == ("tom@itsm.example", "")
+    said = f"left out, having more than 262144 bytes together: {', '.join(sorted({name.lower(), 'return-path'}))}"
+    assert mail.problems == (said,)
+
+
+@pytest.mark.parametrize("name", ["From", "Sender", "Reply-To"])
+def test_where_too_many_are_said_to_have_written_a_letter_nobody_has(name: str) -> None:
+    fields = f"{name}: {'x' * 1000}\n" * 300
+    mail = bytes_to_mail(f"From: tom@itsm.example\nReceived: by mx\n{fields}Reply-To: a@b.example\n\n".encode())
+    assert [field for field, _ in mail.headers] == ["Received"]
+    assert (mail.sender, mail.sender_name, mail.reply_to) == ("", "", "")
+
+
+def test_a_field_that_a_server_may_not_have_seen_stays_one_where_others_are_left_out() -> None:
+    odd = b"Subject: y\nX-Odd : 1\nAuthentication-Results : mx; dmarc=pass\n"
+    block = split_headers(odd + b"From: a@b.example\n\n", 0, 200, most=9, longest=99)
+    kept = within(block, 40)
+    assert ([name for name, _ in kept.fields], kept.odd) == (["Subject", "X-Odd", "From"], frozenset({1}))
+    assert within(block, 300) is block
+
+
+def test_who_a_letter_was_for_is_read_of_twenty_short_fields() -> None:
+    head = b"Delivered-To: <Bot+7KQ2MXPA4T@company.example>\nX-Original-To: bot@company.example\nenvelope-to: c@d.example\n"
+    assert bytes_to_mail(head + b"\nx").delivered_to == (
+        "bot+7kq2mxpa4t@company.example",
+        "bot@company.example",
+        "c@d.example",
+    )
+    many = b"".join(b"Delivered-To: a%d@b.example\n" % n for n in range(99))
+    assert len(bytes_to_mail(many + b"\nx").delivered_to) == 20
+    assert bytes_to_mail(b"Delivered-To: " + b"(x)" * 500 + b" a@b.example\n\nx").delivered_to == ()
 
 
 def test_no_other_field_speaks_for_a_sender_that_was_too_long() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imbot.mime import html_to_text
+from imbot.mime import bytes_to_mail, html, html_to_text
 
 
 def test_html_becomes_readable_text() -> None:
@@ -66,3 +66,29 @@ def test_what_is_hidden_is_left_out(attribute: str) -> None:
 
 def test_zero_width_characters_and_hard_blanks_go() -> None:
     assert html_to_text("<p>За\u200bяв\u00adка\u00a0№\u00a05  принята\ufeff") == "Заявка № 5 принята"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>a<?php x?>b", "ab"),
+        ("<?x?>", ""),
+        ('<?xml version="1.0"?><html><body>Заявка</body></html>', "Заявка"),
+        ("<p>a<math><?x?></math>b", "ab"),
+        ('<p>a<?xml:namespace prefix = o ns = "urn:schemas-microsoft-com:office:office" />b</p>', "ab"),
+        ("<svg><![CDATA[x]]></svg>y", "y"),
+    ],
+)
+def test_processing_instructions_are_no_reason_to_refuse_a_letter(page: str, text: str) -> None:
+    mail = bytes_to_mail(f"Content-Type: text/html; charset=utf-8\n\n{page}".encode())
+    assert (mail.text, mail.problems) == (text, ())
+
+
+def test_a_page_that_cannot_be_walked_gives_its_words_and_says_what_was_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AttributeError("never met before")
+
+    monkeypatch.setattr(html, "_walk", broken)
+    mail = bytes_to_mail(b"Content-Type: text/html\n\n<p>Request <b>1</b> is closed")
+    assert mail.text == "Request 1 is closed"
+    assert mail.problems == ("a page that cannot be walked (AttributeError): its tags were cut out",)

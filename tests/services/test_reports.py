@@ -8,6 +8,7 @@ import pytest
 
 from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status
+from imbot.mime import bytes_to_mail
 from imbot.services import reports, telling
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox, ledger, outbox, tickets
@@ -37,6 +38,14 @@ def test_a_registration_binds_by_the_echoed_token_and_is_told(office: Office) ->
     assert after.promised_at == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
     assert notices(office) == ["notice_registered"]
     assert Kind.RECEIPT in kinds(office)
+
+
+@pytest.mark.parametrize("name", ["Delivered-To", "X-Original-To", "X-Envelope-To"])
+def test_looking_at_a_strangers_letter_takes_none_of_its_headers_apart(office: Office, name: str) -> None:
+    """It is done beside the loop, in one interpreter with it."""
+    head = f"From: eve@evil.example\r\n{f'{name}: ' + 'a(b)' * 16_000 + chr(13) + chr(10)}" * 20
+    mail = bytes_to_mail(f"{head}\r\nx".encode())
+    assert work(lambda: reports.look(mail, office.env)) < 3000
 
 
 def test_the_same_letter_twice_is_told_once(office: Office) -> None:
