@@ -4,7 +4,7 @@ answer before they go on: six typed steps a round (new request, section, kind, a
 limit: raw aiohttp that says the words again. telebot, ptb: the same with a library; nothing is durable. aiogram: a wizard in
 memory. orm: a wizard with one durable ORM commit a step. imbot: the real App with its data base: the step, the session and the
 screen owed are durable before the answer goes. "pressed": the same with buttons, two calls a step. CPU of the bot's process by
-the kernel; the run with kill -9 in its middle and the burst are imbot's alone, and checked, not timed.
+the kernel; the run with kill -9 in its middle is imbot's alone, and checked, not timed.
 """
 
 from __future__ import annotations

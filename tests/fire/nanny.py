@@ -79,7 +79,7 @@ class Nanny:
             **self._environment,
             "IMBOT_FAILPOINT": failpoint,
             "PYTHONPATH": str(self._code),
-            "PYTHONDONTWRITEBYTECODE": "1" if self._code != ROOT else "",
+            "PYTHONDONTWRITEBYTECODE": "",  # compiled once, as an installation is, not at each start
         }
         words = [sys.executable, "-m", self._module, "run", "--config", str(self._config)]
         with self._log.open("ab") as log:
