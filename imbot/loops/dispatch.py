@@ -61,6 +61,7 @@ class Dispatch:
         self._env, self._pulse, self._clock, self._mail_domain = env, pulse, clock, mail_domain
         self._answers: set[asyncio.Task[None]] = set()
         self._offset: int | None = None  # behind the last update that was carried out
+        self._conflicts = 0  # in a row
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
 
@@ -87,13 +88,20 @@ class Dispatch:
         except DeliveryError as error:
             self._pulse.wrong(self._channel.name, str(error), _BY)
             log.warning("poll_failed", channel=self._channel.name, error=str(error), kind=error.kind)
-            wait = _CONFLICT_WAIT if error.kind == "conflict" else max(error.retry_after or 0.0, _ERROR_WAIT)
+            if (
+                error.kind == "conflict"
+            ):  # perhaps our own poll of before a restart; a second program is not fought with
+                self._conflicts += 1
+                wait = min(_ERROR_WAIT * 2.0 ** (self._conflicts - 1), _CONFLICT_WAIT)
+            else:
+                wait = max(error.retry_after or 0.0, _ERROR_WAIT)
             await first_of(stop, seconds=wait)
             return []
         finally:
             for task in (polling, stopping):
                 task.cancel()
             await asyncio.gather(polling, stopping, return_exceptions=True)
+        self._conflicts = 0
         if self._pulse.ok(self._channel.name, _BY):
             log.info("poll_recovered", channel=self._channel.name)
         return updates

@@ -127,7 +127,9 @@ class Screens:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
             self._heard(error)
-            await self._db.run(showing.failed, owed, error, self._clock())
+            due = await self._db.run(showing.failed, owed, error, self._clock())
+            if due is not None and (due - self._clock()).total_seconds() <= _SWEEP:
+                self._after.setdefault(chat_key, due)  # sooner than the sweep would find it
             return
         hit("screen_shown")
         self._heard(None)

@@ -47,8 +47,10 @@ class Db:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, readers: int = 2, busy_seconds: float = 5.0) -> Db:
-        """Opens an existing data base; brings no schema up to date. Raises StoreUnavailable, ConfigError."""
+    async def open(cls, url: str, *, readers: int = 2, busy_seconds: float = 3.0) -> Db:
+        """Opens an existing data base; brings no schema up to date. `busy_seconds`: of patience with another program that
+        writes; one group may wait for so long behind another, and somebody waits for the answer. Raises StoreUnavailable,
+        ConfigError."""
         db = cls(database_path(url), readers, busy_seconds, asyncio.get_running_loop())
         await asyncio.to_thread(db._connect, readers)
         sys.setswitchinterval(SWITCH_SECONDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 from imbot.store import lanes
 from imbot.store.db import once
 from tests.fire.scene import Act, Fault, Scene, again_and_again, during, legs, nothing, order, row
-from tests.servers import program
 
 _SMTP, _MAILBOX = legs("smtp"), legs("mailbox")
 _CLEAR = order("smtp", "clear")
@@ -60,28 +58,36 @@ async def _restart_dovecot(scene: Scene) -> None:
     await _start_dovecot(scene)
 
 
-async def _doveadm(scene: Scene, *words: str) -> str:
-    conf = str(scene.world.dovecot.folder / "dovecot.conf")
-    command = [program("doveadm"), "-c", conf, *words]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30)
-    return done.stdout + done.stderr
+def _maildir(scene: Scene) -> Path:
+    return scene.world.dovecot.folder / "mail" / scene.world.mailbox
 
 
 async def _rename_mailbox(scene: Scene) -> None:
-    """Somebody renames the INBOX: its letters go along, and it stays, empty (RFC 3501, 6.3.5)."""
-    said = await _doveadm(scene, "mailbox", "rename", "-u", scene.world.mailbox, "INBOX", "Renamed")
-    if said.strip():
-        raise RuntimeError(said)
+    """Somebody gives the mailbox another name: under the old one there is an empty, new one, as soon as it is asked for."""
+    await asyncio.to_thread(_maildir(scene).rename, _renamed(scene))
+    await order("proxy", "cut", leg="imap")(scene)
 
 
 async def _rename_back(scene: Scene) -> None:
-    box = ("-u", scene.world.mailbox)
-    await _doveadm(scene, "move", *box, "INBOX", "mailbox", "Renamed", "all")
-    await _doveadm(scene, "mailbox", "delete", *box, "Renamed")
+    """What has come into the new one in the meantime is moved into the old one."""
+    await asyncio.to_thread(_merge, _renamed(scene), _maildir(scene))
+    await order("proxy", "cut", leg="imap")(scene)
 
 
-def _maildir(scene: Scene) -> Path:
-    return scene.world.dovecot.folder / "mail" / scene.world.mailbox
+def _merge(old: Path, place: Path) -> None:
+    aside: list[Path] = []
+    while old.exists():
+        with contextlib.suppress(FileNotFoundError):  # nobody has asked for it
+            aside.append(place.rename(place.with_name(f"aside-{time.monotonic_ns()}")))
+        with contextlib.suppress(OSError):  # there is another new one already
+            old.rename(place)
+    for folder in aside:
+        for letter in (*folder.glob("new/*"), *folder.glob("cur/*")):
+            letter.rename(place / "new" / letter.name.partition(":")[0])
+
+
+def _renamed(scene: Scene) -> Path:
+    return _maildir(scene).with_name("renamed")
 
 
 async def _lock_mailbox(scene: Scene) -> None:

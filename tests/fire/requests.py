@@ -33,6 +33,7 @@ _TROUBLES = (
 _MORE = ("и ещё сильно шумит", "началось вчера после обеда", "соседи жалуются на то же самое")
 _PHOTOS = re.compile(r"^Фото: (\d+)", re.MULTILINE)
 _BEGUN = "Уже записано"
+_WAIT, _PATIENT = "Сейчас не получается ничего сохранить", 45.0  # seconds
 
 
 @dataclass(slots=True)
@@ -155,8 +156,10 @@ def _remember(person: Person, screen: Seen | None) -> None:
 
 
 async def _answer(person: Person, plan: Plan, screen: Seen | None) -> None:
-    """One step, by what the screen asks."""
+    """One step, by what the screen asks. Who is told to wait does, for a while."""
     text = screen.text if screen else ""
+    if _WAIT in text and await person.until(lambda: _has_moved(person, plan, screen), _PATIENT):
+        return None
     ways: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
         ("Проверьте заявку", lambda: _review(person, plan, screen)),
         ("Есть неотправленный черновик", lambda: _offered(person, plan, screen)),

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from imbot.demo.botapi import DEMO_TOKEN
 from tests.fire.control import Remote
 from tests.fire.people import Person, ldif_of, link, make_persons
-from tests.servers import Certificates, Dovecot, Slapd, free_port, make_certificates, open_folder
+from tests.servers import Certificates, Dovecot, Slapd, make_certificates, open_folder
 
 MX = "mx.example.test"
 ITSM = "itsm@helpdesk.test"
@@ -131,7 +132,7 @@ class World:
         return ports
 
     def _write_config(self, wires: Mapping[str, int], certificates: Certificates) -> None:
-        listen = f"127.0.0.1:{free_port()}"
+        listen = f"127.0.0.1:{_lasting_port()}"
         self.health = f"http://{listen}"
         tree = _config(self.data, wires, str(certificates.ca), self.slapd, listen)
         self.config.write_text(_toml(_laid_over(tree, self._settings)), "utf-8")
@@ -201,6 +202,15 @@ async def end(process: asyncio.subprocess.Process, seconds: float = _END) -> int
         with contextlib.suppress(ConnectionError):
             await process.stdin.wait_closed()
     return code
+
+
+def _lasting_port() -> int:
+    """A free port outside the range that the system gives to outgoing connections: it is to be free again and again."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _config(data: Path, wires: Mapping[str, int], ca: str, slapd: Slapd, listen: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from imbot.domain.chats import Chat, Incoming, Typed
+from imbot.domain.errors import DeliveryError
 from imbot.loops import dispatch
 from imbot.loops.dispatch import Dispatch
 from imbot.loops.pulse import Pulse
@@ -87,3 +88,30 @@ async def test_whoever_writes_while_a_batch_waits_for_the_data_base_is_told(monk
     stop.set()
     async with asyncio.timeout(LONG):
         await running
+
+
+async def test_a_first_conflict_costs_seconds_and_a_second_poller_is_not_fought_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    answers = [*[DeliveryError("409", kind="conflict")] * 6, [], DeliveryError("409", kind="conflict")]
+
+    class Contested(Channel):
+        async def poll(self, offset: int | None) -> list[dict[str, Any]]:
+            if not answers:
+                stop.set()
+                return []
+            answer = answers.pop(0)
+            if isinstance(answer, DeliveryError):
+                raise answer
+            return []
+
+    async def first_of(*_: Any, seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(dispatch, "first_of", first_of)
+    stop, pulse, screens, db = asyncio.Event(), Pulse(lambda: NOW), Screens(), Away()
+    one: Any = Dispatch(db, Contested(), read, screens, None, pulse, lambda: NOW, "example.test")  # type: ignore[arg-type]
+    async with asyncio.timeout(LONG):
+        await one.run(stop)
+    assert waits == [3.0, 6.0, 12.0, 24.0, 30.0, 30.0, 3.0]
