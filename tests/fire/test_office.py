@@ -16,7 +16,7 @@ PERSONS = 40
 
 def counted(folder: Path, told: Report) -> tuple[int, int]:
     """Requests that arrived, and letters; nothing that must not be was found."""
-    assert not told.findings, told.tell()
+    assert not told.wrong, told.tell()
     journals = read_journals(folder)
     filed = len(journals.requests)
     assert filed == len(journals.request_letters) == len([one for one in journals.letters if one.kind == "request"])

@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 async def test_a_short_soak_loses_nothing_and_is_gone_on_with(tmp_path: Path) -> None:
     plan = soak.Plan(seed=4, seconds=25.0, persons=30, every=2.0, kills=1, warm_up=2.0, serving=60.0, peace=180.0)
     told = await soak.play(tmp_path, plan)
-    assert not told.findings, told.tell()
+    assert not told.wrong, told.tell()
     journals = read_journals(tmp_path / "leg-1")
     assert len(journals.kills) == 1
     assert journals.requests
