@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from imbot.backends.learning_fields import is_label, learn_fields
 from imbot.backends.learning_numbers import NumberForm, Sample, Text, literal
 from imbot.backends.patterns import Pattern, compile_pattern
+from imbot.backends.standing import MACHINE
 from imbot.domain.tickets import Status
 
 MAX_WORDS = 4
@@ -23,7 +24,7 @@ _TRIED = 400  # of one status, the likeliest first: each is tried on every lette
 
 # How desks speak of a status, in Russian and English: a phrase with such a word is likelier to be the desk's.
 _STEMS: dict[Status | None, str] = {
-    Status.REGISTERED: "зарегистр|принят|создан|получен|открыт|оформлен|заведен|поступил|нов[аыо]|поставлен\\w* в очеред"
+    Status.REGISTERED: "зарегистр|учтен|принят|создан|получен|открыт|оформлен|заведен|поступил|нов[аыо]|поставлен\\w* в очеред"
     "|registered|created|opened|received|logged|new|assigned an id|confirm|queued",
     Status.IN_PROGRESS: "в работ|назначен|взят|передан|приступил|начат|обрабат|выполняется|не решен|не выполнен"
     "|(?:на|->)\\W{0,3}открыт|in progress|processing|assigned|started|work|owner|reopen|(?:to|->)\\W{0,3}open",
@@ -51,6 +52,55 @@ _ENDS = re.compile(r"\s*(?:[.!?;:,(«\"—–|]|-\s|$)")
 # What may follow words that are known only by being whole: "work is over", but not "work is over in part".
 _ENDED = '[ \\t]*(?:[.!;:(«"—–|]|- |$)'
 _STATE = re.compile(r"(?i)\b(?:статус|состояние|status|state)\b\W{1,4}\w")
+# What a phrase must not end with, and verbs that say nothing without where to: "taken in" hand, or in the archive.
+_HANGING = frozenset(
+    [
+        *(
+            "в",
+            "во",
+            "на",
+            "к",
+            "ко",
+            "по",
+            "с",
+            "со",
+            "из",
+            "от",
+            "до",
+            "для",
+            "за",
+            "о",
+            "об",
+            "у",
+            "при",
+            "без",
+            "и",
+            "или",
+        ),
+        *(
+            "in",
+            "into",
+            "to",
+            "on",
+            "of",
+            "for",
+            "by",
+            "at",
+            "with",
+            "from",
+            "and",
+            "or",
+            "the",
+            "a",
+            "an",
+            "is",
+            "has",
+            "been",
+        ),
+    ]
+)
+_WHERE_TO = re.compile(r"(?i)(?:взят|принят|перевед|возвращ|поставлен|taken|put|moved|placed)[а-яё]{0,3}$")
+_TO = frozenset({"в", "во", "на", "in", "into", "to", "on"})
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _TOKEN = re.compile(r"\ue000+|[^\W_]+(?:-[^\W_]+)*")  # a number's place is marked before
 
@@ -80,7 +130,8 @@ class Told:
 
 def told(sample: Sample, forms: Sequence[NumberForm]) -> Told:
     """The sample as phrases are looked for in it."""
-    subject, body = sample.subject, sample.body
+    subject = sample.subject
+    body = "\n".join(line for line in sample.body.split("\n") if not MACHINE.search(line))  # how the letter was made
     own = [
         found
         for pattern in (_OWN_LABEL, _ANSWERED, _QUOTED, _GREETING)
@@ -114,7 +165,8 @@ def phrases(
                 seen[place, source.casefold()] = Phrase(source, place, said, known, score)
     kept = _ranked(list(seen.values()))
     if form is not None:
-        speaking = [one for one in kept if one.place == "body" and one.known and "…" not in one.said]
+        bodies = [one for one in kept if one.place == "body" and one.known and "…" not in one.said]
+        speaking = [one for one in bodies if not _said_by_any(one, rest)]
         heads = list(dict.fromkeys((form.inner, _head(group, form))))
         kept += [_together(one, head, 20 + 5 * index) for index, head in enumerate(heads) for one in speaking]
     counted = [_with_foreign(one, others) for one in kept[: 2 * _TRIED] if _tells_apart(one, group, rest)]
@@ -144,6 +196,12 @@ def _together(one: Phrase, head: str, less: int) -> Phrase:
     """The same words of a text, in a letter whose subject or text bears a number, or more, before them."""
     source = one.source.replace("^", "\\n", 1) if one.source.startswith("^") else one.source
     return Phrase(f"(?s:{head}.*){source}", "together", one.said, one.known, one.score - less)
+
+
+def _said_by_any(one: Phrase, rest: Sequence[Told]) -> bool:
+    """Words that letters of other statuses have too say none, whatever stands before them."""
+    pattern = compile_pattern(one.source)
+    return any(matches(pattern, one.place, each.sample) for each in rest)
 
 
 def _tells_apart(one: Phrase, group: Sequence[Told], rest: Sequence[Told]) -> bool:
@@ -213,7 +271,7 @@ def _of(one: Told, place: str, form: NumberForm | None) -> Iterator[tuple[str, s
         for start in range(len(tokens)):
             for end in range(start, min(len(tokens), start + _WHOLE_WORDS)):
                 ends = _ENDS.match(line, tokens[end].end()) is not None
-                if end > start + MAX_WORDS and not ends:
+                if (end > start + MAX_WORDS and not ends) or _hangs(line, tokens, end):
                     continue
                 stretch = _stretch(line, tokens[start : end + 1], inner)
                 if stretch is None:
@@ -230,6 +288,20 @@ def _of(one: Told, place: str, form: NumberForm | None) -> Iterator[tuple[str, s
                     yield f"{inner}[^\\n]{{0,80}}{source}", f"… ... {said}", ends
                 if any(place > tokens[end].start() for place in numbered):
                     yield f"{source}[^\\n]{{0,80}}{inner}", f"{said} ... …", False
+
+
+def _hangs(line: str, tokens: Sequence[re.Match[str]], end: int) -> bool:
+    """Whether the words break off before the one that says it: at a preposition, or before where a thing was taken to."""
+    last = tokens[end][0].casefold()
+    if last in _HANGING:
+        return True
+    behind = tokens[end + 1] if end + 1 < len(tokens) else None
+    return (
+        behind is not None
+        and behind[0].casefold() in _TO
+        and not line[tokens[end].end() : behind.start()].strip()
+        and _WHERE_TO.match(last) is not None
+    )
 
 
 def _stretch(line: str, tokens: Sequence[re.Match[str]], inner: str) -> tuple[str, str] | None:

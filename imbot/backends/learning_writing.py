@@ -19,6 +19,11 @@ _HEAD = """\
 ABSENT = (
     "^(автоматический ответ|автоответ|нет на месте|automatic reply|auto(matic)?[ -]?(reply|response)|out of office)"
 )
+_TOLD = frozenset({"solution", "question", "comment"})
+_CLOSING = (
+    "\\n[ \\t]*(С уважением|(Это|Данное) (письмо|сообщение)|(Номер|Статус|Ссылка|Метка)[^\\n:]{0,30}:"
+    "|(Kind |Best )?regards|Sincerely|This is an automat|(Number|Status|Link)[^\\n:]{0,30}:|https?:|imb:|-{3,})"
+)
 RULE = "^[ \\t]*(-{20,}|={20,}|_{20,}|\\*{20,})[ \\t]*$"
 _NOT = {
     "ru": "(не|будет|будут|не был[аои]?|не будет|частично|ещё не) (полностью |до конца |был[аои]? )?",
@@ -64,10 +69,17 @@ def write_profile(
     for one in fields:
         lines += ["", "[[field]]", f'name = "{one.name}"', f"pattern = {_text(_label(one))}"]
         lines += ['kind = "datetime"', f"formats = {json.dumps(one.formats)}"] if one.formats else []
+        lines += [f"until = [{', '.join(map(_text, _until(fields)))}]"] if one.name in _TOLD else []
     for mark in marks:
         lines += ["", "[[fingerprint]]", f"header = {_text(mark.header)}"]
         lines += [f"pattern = {_text(literal(mark.value))}"] if mark.value else []
     return "\n".join(lines) + "\n"
+
+
+def _until(fields: Sequence[LearnedField]) -> list[str]:
+    """What somebody wrote goes on over lines: to an empty one, the closing, or the next label."""
+    labels = dict.fromkeys(literal(one.label) for one in fields)
+    return ["\\n[ \\t]*\\n", _CLOSING, f"\\n[ \\t]*({'|'.join(labels)})[ \\t]*:"]
 
 
 def negations(phrase: Phrase, language: str) -> list[str]:
@@ -95,7 +107,13 @@ def notes(
         why = "its words speak of it" if phrase.known else "no other status has these words"
         yield f"{named(status)}: {_shown(phrase.said)} in the {_place(phrase.place)}; {why}"
     for field in fields:
-        kind = f"a moment like {field.formats[0]}" if field.formats else "its line"
+        kind = (
+            f"a moment like {field.formats[0]}"
+            if field.formats
+            else "to an empty line or the next label"
+            if field.name in _TOLD
+            else "its line"
+        )
         yield f"{field.name}: what follows {field.label!r}, {kind}; for example {field.example[:60]!r}"
     for mark in marks:
         yield (

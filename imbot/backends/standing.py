@@ -47,7 +47,7 @@ _CLOSING = re.compile(
     r"|^(?:спасибо(?: за обращение)?|thank you|thanks)[ \t,.!]*$"
 )
 _SPEAKS_ON = re.compile(r"(?i)^[ \t]*(?:p\.? ?s\b|пс\b|з\.? ?ы\b)|\?[ \t]*$")
-_MACHINE = re.compile(
+MACHINE = re.compile(
     r"(?i)(?:сформирован|создан|отправлен|сгенерирован)[а-я]{0,2}[ \t]+(?:\w+[ \t]+){0,2}автоматически|автоматически"
     r"[ \t]+(?:сформирован|создан|отправлен|сгенерирован)|это автоматическое (?:сообщение|уведомление|письмо)"
     r"|не отвечайте на (?:это|данное)|отвечать на (?:него|это письмо) не (?:нужно|надо|требуется)"
@@ -180,7 +180,7 @@ def _judge(profile: Profile, mail: InboundMail) -> Callable[[str], Kind]:
         if text.endswith("?"):
             return Kind.NEWS
         row = _ROW.match(text)
-        if _MACHINE.search(text) or (row and len(row["value"].split()) <= 8) or _restates(text, subject):
+        if MACHINE.search(text) or (row and len(row["value"].split()) <= 8) or _restates(text, subject):
             return Kind.EMPTY
         if _is_value(profile, text):
             return Kind.EMPTY

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbot.backends.learning import CannotLearn, learn, taken_by
@@ -380,6 +380,7 @@ WORDS = st.lists(
 ).map(" ".join)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS, st.sampled_from(["HD-7", "7", "#7", "-7", ""])), min_size=1, max_size=4))
 def test_whatever_the_letters_a_proposal_reads_all_of_them_or_there_is_none(
     letters: list[tuple[str, str, str]],
@@ -411,3 +412,54 @@ def test_what_a_desk_repeats_below_a_line_of_dashes_says_nothing() -> None:
     report = read(lesson.profile, a_letter("HD-7", f"Новости.\n\n{rule}\nОбращение выполнено."), tz=UTC)
     assert report is not None
     assert report.status is None
+
+
+FOOT = "\n\nС уважением,\nслужба поддержки\nЭто письмо создано автоматически."
+
+
+def four(text: str = "Вопрос: какой цвет?") -> list[Sample]:
+    """A desk whose every letter says at its foot how it was made."""
+    return [
+        a_sample("a", "registered", "71", "Обращение 71: учтено", "Ваше обращение учтено." + FOOT),
+        a_sample("b", "in_progress", "71", "Обращение 71: взято в работу", "Ваше обращение взято в работу." + FOOT),
+        a_sample("c", "waiting", "71", "Обращение 71: нужен ответ", f"Нужен ваш ответ.\n{text}{FOOT}"),
+        a_sample("d", "resolved", "71", "Обращение 71: исполнено", "Решение: выдан другой." + FOOT),
+    ]
+
+
+def test_the_foot_of_every_letter_says_no_status() -> None:
+    lesson = learn(four(), {}, "mine")
+    assert "создан" not in lesson.source
+    assert any("учтено" in note for note in lesson.notes if note.startswith("registered"))
+    report = read(lesson.profile, a_letter("Обращение 72: новости", "Мастер заболел." + FOOT), tz=UTC)
+    assert report is not None
+    assert report.status is None
+
+
+def test_words_shared_by_all_statuses_say_none_behind_a_head_of_one_either() -> None:
+    foot = "\nЗаявка создана в системе учёта."
+    lesson = learn(
+        [
+            a_sample("a", "registered", "71", "Обращение № 71 учтено", "Спасибо." + foot),
+            a_sample("b", "resolved", "71", "Обращение № 71 исполнено", "Спасибо!" + foot),
+        ],
+        {},
+        "mine",
+    )
+    assert "создан" not in lesson.source
+
+
+def test_a_phrase_is_not_cut_at_a_preposition() -> None:
+    lesson = learn(four(), {}, "mine")
+    (said,) = [note for note in lesson.notes if note.startswith("in_progress")]
+    assert "взято в работу" in said
+    report = read(lesson.profile, a_letter("Обращение 72: взято в архив", "Обращение взято в архив."), tz=UTC)
+    assert report is None or report.status is None
+
+
+def test_a_question_of_two_lines_is_lifted_as_a_whole() -> None:
+    lesson = learn(four("Вопрос: какой цвет?\nИ какой номер?"), {}, "mine")
+    coming = a_letter("Обращение 72: нужен ответ", "Нужен ваш ответ.\nВопрос: какой этаж?\nИ какая дверь?" + FOOT)
+    report = read(lesson.profile, coming, tz=UTC)
+    assert report is not None
+    assert report.fields["question"] == "какой этаж?\nИ какая дверь?"
