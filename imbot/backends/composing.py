@@ -13,6 +13,7 @@ from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
 from imbot.backends.profile import Profile
+from imbot.backends.tokens import without_foreign
 from imbot.backends.understanding import numbers_in
 from imbot.domain.letters import Letter
 from imbot.mime.echoes import echoes, forms
@@ -40,7 +41,7 @@ def compose(profile: Profile, templates: Templates, kind: LetterKind, view: Tick
     subject = _subject(profile, templates, values, view)
     first = kind is LetterKind.TICKET
     text = templates.render(_template(profile, templates, kind.value), values, profile.language).strip()
-    text = _opened(profile, text)
+    text = without_foreign(_opened(profile, text), values["token"])
     text = _watermarked(profile, text or subject, "" if first or complaint else view.watermark)
     thread = "" if first else view.thread
     return Letter(

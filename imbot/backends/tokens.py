@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from imbot.domain.letters import InboundMail
+from imbot.mime.echoes import echoes, forms
 
 _TOKEN = re.compile(
     r"(?i)imb:[ \t]{0,3}(?:\r?\n[> \t]{0,20})?((?:[a-z2-7](?:[ \t]{0,3}\r?\n[> \t]{0,20})?){9}[a-z2-7])(?![a-z0-9])"
 )
+_MARK = re.compile(r"(?i)imb(:)")
 _PLUS = re.compile(r"(?i)^[^+@\s]{1,64}\+(?:imb[-.:]?)?([a-z2-7]{10})@")
 
 
@@ -20,6 +22,26 @@ def find_tokens(mail: InboundMail) -> tuple[str, ...]:
     addresses = (*mail.to, *mail.cc, *mail.delivered_to)
     found += [match.group(1).lower() for address in addresses if (match := _PLUS.match(address))]
     return tuple(dict.fromkeys(f"imb:{token.upper()}" for token in found))
+
+
+def without_foreign(text: str, own: str) -> str:
+    """`text` for a letter of ours in which nothing, in whatever shape it comes back, is a token but `own`: who types the
+    token of another's request must not be told of theirs, nor take it over."""
+    text = _unmarked(text, own)
+    if not any(_unmarked(shape, own) != shape for shape in echoes(text)):
+        return text
+    for shape in forms(text)[1:]:  # hidden by entities, tags, invisible or wide characters: written openly
+        if (open_ := _unmarked(shape, own)) != shape:
+            return without_foreign(open_, own)
+    return _unmarked(text.replace("<", "‹").replace("&", "& "), own)  # only a page would show it: it shall be none
+
+
+def _unmarked(text: str, own: str) -> str:
+    for found in reversed(list(_MARK.finditer(text))):
+        rest = text[found.start() : found.start() + len(own) + 1]
+        if not own or rest[: len(own)].casefold() != own.casefold() or rest[len(own) :].isalnum():
+            text = text[: found.start(1)] + " " + text[found.end() :]
+    return text
 
 
 def _without_tags(html: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -310,3 +311,43 @@ def test_a_profile_may_have_letters_in_each_language(tmp_path: Path) -> None:
 def test_the_language_of_the_letters_may_be_another_than_the_profile_says() -> None:
     made = compose(replace(IM, language="en"), TEMPLATES, LetterKind.ADDITION, FOLLOW_UP, SENDING)
     assert made.subject.startswith("Addition to request № IM-CL-1042")
+
+
+# Another's token in a person's words
+
+FOREIGN = [
+    "см. imb:TBAAAAAAAA",
+    "см. IMB: tbaaaaaaaa, пожалуйста",
+    "imb:\nTBAAA\nAAAAA",
+    "imb:TBAAA> \n> AAAAA",
+    "im\u200bb:TBAAAAAAAA",
+    "imb:TBAA\u034fAAAAAA",
+    "ｉｍｂ：TBAAAAAAAA",
+    "im<b></b>b:TBAAAAAAAA",
+    "imb:TB<wbr>AAAAAAAA",
+    "imb:TB<!-- > -->AAAAAAAA",
+    "im<style>x</style>b:TBAAAAAAAA",
+    "im<span hidden>x</span>b:TBAAAAAAAA",
+    "imb&#58;TBAAAAAAAA",
+    "imb&amp;#58;TBAAAAAAAA",
+    "imb:7KQ2MXPA4TTBAAAAAAAA imb:TBAAAAAAAA",
+    "imb:imb:TBAAAAAAAA",
+]
+
+
+@pytest.mark.parametrize("words", FOREIGN)
+@pytest.mark.parametrize("kind", [LetterKind.TICKET, LetterKind.ADDITION])
+def test_no_token_but_the_tickets_own_goes_out_nor_comes_back(words: str, kind: LetterKind) -> None:
+    view = replace(FOLLOW_UP if kind is LetterKind.ADDITION else VIEW, description=words, text=words, location=words)
+    made = written(kind, view)
+    pages = (f"<p>{made.text}</p>", f"<p>{escape(made.text)}</p>")
+    head = b"From: a@b.example\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    back = [bytes_to_mail(head + page.encode()) for page in pages]
+    for mail in (bytes_to_mail(letter_to_bytes(made)), *back):
+        assert set(find_tokens(mail)) <= {VIEW.token}
+    assert VIEW.token in made.text + made.subject
+
+
+@pytest.mark.parametrize("words", ["imb. TBAAAAAAAA", "a<b & c", "Метка imb:7KQ2MXPA4T", "if a < b: imbue"])
+def test_other_words_go_out_as_they_were_written(words: str) -> None:
+    assert words in written(view=replace(VIEW, description=words)).text
