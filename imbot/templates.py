@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 LANGUAGES = ("ru", "en")
 _MOST_SAID = 128  # texts of chat screens, of 4 KB at most
+_MOST_MET = 1024  # hashes of screens that were asked for once
 _UNITS = {"ru": ("байт", "КБ", "МБ", "ГБ"), "en": ("bytes", "KB", "MB", "GB")}
 _DAYS = {"ru": ("сегодня", "завтра", "вчера"), "en": ("today", "tomorrow", "yesterday")}
 _ZONES_RU = {"MSK": "МСК", "UTC": "UTC"}
@@ -45,6 +46,7 @@ class Templates:
         self._environment = _environment(FileSystemLoader([str(folder) for folder in self.folders]), timezone)
         self._words: dict[str, Mapping[str, str]] = {}
         self._said: dict[tuple[str, str, bytes], str] = {}
+        self._met: dict[int, None] = {}
 
     def render(self, name: str, values: Mapping[str, Any], lang: str = "ru") -> str:
         """The text of `name` (a path below the folders) in `lang`. `lang` is also a value inside the template.
@@ -75,12 +77,18 @@ class Templates:
             raise ConfigError([f"template {name}: {error}"]) from error
 
     def chat(self, lang: str, screen_name: str, values: Mapping[str, Any]) -> str:
-        """The words of a chat screen: `chat/<lang>/<screen_name>.j2`. `values` are plain JSON; the same words for the same
-        values are kept for a while, as most questions of a form are the same for everybody."""
+        """The words of a chat screen: `chat/<lang>/<screen_name>.j2`. `values` are plain JSON. Most questions of a form are
+        the same for everybody: what is asked for a second time is kept for a while. What a person wrote is asked for once,
+        and kept nowhere."""
         key = (lang, screen_name, orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
         text = self._said.pop(key, None)
         if text is None:
             text = self.render(f"chat/{lang}/{screen_name}.j2", values, lang)
+            if hash(key) not in self._met:
+                self._met[hash(key)] = None
+                if len(self._met) > _MOST_MET:
+                    del self._met[next(iter(self._met))]
+                return text
         self._said[key] = text  # the one used last is the last to go
         if len(self._said) > _MOST_SAID:
             del self._said[next(iter(self._said))]

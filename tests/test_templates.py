@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from imbot.config import packed
 from imbot.domain.errors import ConfigError
 from imbot.templates import Templates, cut, plural, size_words
 
@@ -153,3 +154,14 @@ def test_a_cut_ends_at_a_word_and_says_so() -> None:
     assert cut("Принтер мигает красным и не печатает", 24) == "Принтер мигает красным…"
     assert cut("short", 24) == "short"
     assert len(cut("x" * 100, 24)) == 24
+
+
+def test_words_that_are_asked_for_again_are_kept_and_a_persons_own_are_not() -> None:
+    templates = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
+    mine, everybodys = {"text": "мой пароль"}, {"support_contact": ""}
+    for _ in range(2):
+        templates.chat("ru", "trouble", everybodys)
+    templates.chat("ru", "trouble", everybodys | mine)
+    kept = list(templates._said)
+    assert [screen for _, screen, _ in kept] == ["trouble"]
+    assert not any("пароль".encode() in values for _, _, values in kept)
