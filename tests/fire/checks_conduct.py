@@ -92,7 +92,7 @@ def words_stand_once(journals: Journals) -> list[Finding]:
     """15: what a person wrote once stands once in the letter: an update that was carried out twice would write it again. Who
     saw nothing of it and wrote it again finds it there as often as they wrote."""
     found = []
-    typed = Counter((int(one["chat"]), str(one["text"]).strip()) for one in journals.bot if one["e"] == "sent")
+    typed = Counter((int(one["chat"]), str(one.get("text")).strip()) for one in journals.bot if one["e"] == "sent")
     for marker, asked in journals.requests.items():
         for letter in journals.request_letters.get(marker, [])[:1]:
             lines = [line.strip() for line in letter.own_words.splitlines()]
