@@ -102,7 +102,8 @@ def green_again(tried: Tried) -> list[Finding]:
 
 
 def no_storm(journals: Journals, connects: Sequence[tuple[float, int]], tried: Tried, limits: Limits) -> list[Finding]:
-    """A far end that is down is tried once a second at the most: by connections, and by what it had to refuse."""
+    """A far end that is down is tried once a second at the most: by connections, and by what it had to refuse. What a person
+    does is tried once more, at once: that is no retry."""
     found = []
     for leg, port in tried.down.items():
         refused = journals.smtp if leg == "smtp" else journals.ordered if leg == "telegram" else ()
@@ -111,7 +112,8 @@ def no_storm(journals: Journals, connects: Sequence[tuple[float, int]], tried: T
             "refusals": _most([one["t"] for one in refused if one["e"] == "refused"], tried, limits),
         }
         for what, (many, since) in counts.items():
-            if many > limits.tries:
+            own = sum(since <= one["t"] <= since + limits.window for one in journals.bot if one["e"] == "sent")
+            if many > limits.tries + (own if leg == "telegram" else 0):
                 words = f"{many} {what} at {leg} in {limits.window:g} s from {since:.2f} on"
                 found.append(Finding("no_storm", tried.name, words))
     return found

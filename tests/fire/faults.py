@@ -37,7 +37,7 @@ def must_be_red(faults: tuple[Fault, ...]) -> frozenset[str]:
     red = frozenset[str]().union(*(one.red for one in faults))
     if any(one.part == "process" for one in faults):
         return frozenset()
-    if "store" in parts and any(one.red for one in faults if one.part == "store"):
+    if "store" in parts and not any(one.name == "disk_full_for_files" for one in faults):
         return red & {"store"}
     if "telegram" in parts and any(not one.answered for one in faults):
         return red & {"telegram", "mailbox"}

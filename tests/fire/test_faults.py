@@ -70,7 +70,8 @@ def test_of_a_pair_only_that_must_be_red_which_can_be_known() -> None:
     assert red("smtp_421", "imap_refused") == {"smtp", "mailbox"}
     assert red("smtp_421", "tg_5xx") == {"telegram"}
     assert red("smtp_421", "disk_full") == {"store"}
-    assert red("smtp_421", "db_locked_short") == {"smtp"}
+    assert red("smtp_421", "db_locked_short") == set()  # of two at once the short one lasts as long as the other
+    assert red("smtp_421", "disk_full_for_files") == {"smtp"}
     assert red("smtp_421", "asleep") == set()
 
 
