@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from imbot import __version__, cli_mail, cli_queue, cli_ticket, cli_user
-from imbot.cli_base import AsJson, Config, say, say_json, settings_of, wait_for
+from imbot.cli_base import AsJson, Config, say, say_json, say_wrapped, settings_of, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
 
 app = typer.Typer(
@@ -137,7 +137,7 @@ def doctor(
         if as_json:
             say_json({"leg": leg.name, "state": leg.state, "says": leg.says, "hint": leg.hint})
         else:
-            say(leg.line())
+            say_wrapped(leg.line())
     if any(leg.state == "wrong" for leg in legs):
         raise typer.Exit(1)
 

@@ -6,9 +6,14 @@ Nothing heavy is imported at the top: `imbot --help` must be quick.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -99,16 +104,56 @@ def say(text: str = "", *, err: bool = False) -> None:
     typer.echo(_ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else " ", text), err=err)
 
 
+def say_wrapped(text: str) -> None:
+    """A line for people: on a terminal it goes on below where it would not fit, further in than it began."""
+    width = _columns()
+    if not width or len(text) <= width:
+        say(text)
+        return
+    inset = " " * (len(text) - len(text.lstrip()))
+    lines = textwrap.wrap(
+        text.strip(), max(width, 40), initial_indent=inset, subsequent_indent=f"{inset}    ", break_on_hyphens=False
+    )
+    for line in lines:
+        say(line)
+
+
+def _columns() -> int:
+    """How wide the terminal is; 0 where there is none, as in a pipe, whose lines are never cut in two."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal():
+        return int(asked)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def say_json(value: Any) -> None:
     """One line of JSON. What a terminal would obey, or what turns the direction of a line, is escaped in it."""
     typer.echo(_ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
 
 
 def say_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell, the first row as a heading."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """Columns as wide as their widest cell, the first row as a heading. Where they do not fit a terminal, the wide ones share
+    what room there is, and their cells go on below."""
+    natural = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = _fitting(natural, _columns())
     for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = [
+            [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for line in zip_longest(*cells, fillvalue=""):
+            say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _fitting(natural: Sequence[int], most: int) -> list[int]:
+    room = most - 2 * (len(natural) - 1)
+    if not most or sum(natural) <= room:
+        return list(natural)
+    widths, left = [0] * len(natural), len(natural)
+    for column in sorted(range(len(natural)), key=lambda one: natural[one]):
+        widths[column] = min(natural[column], max(room // left, _NARROWEST))
+        room, left = room - widths[column], left - 1
+    return widths
 
 
 def shown(moment: datetime | None, settings: Settings) -> str:
@@ -123,6 +168,7 @@ def one_line(text: str, limit: int = 60) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+_NARROWEST = 8  # characters of a column
 _ODD = re.compile(r"[^\n\t\x20-\x7e\u0400-\u04ff]")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imbot.cli_base import say, wait_for
+from imbot.cli_base import say, say_wrapped, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
 from imbot.domain.people import canonical_address
 
@@ -110,7 +110,7 @@ def _works(settings: Settings, leg: str) -> bool:
     }
 
     found = wait_for(cli_doctor.asked(leg, questions[leg], settings))
-    say(f"  {found.line()}")
+    say_wrapped(f"  {found.line()}")
     return found.state != "wrong"
 
 

@@ -66,8 +66,8 @@ def _say_summary(summary: Mapping[str, Any]) -> None:
     say(f"{one_line(summary['file'], 200)}: {fate}")
     if summary["outcome"] != "parsed":
         return
-    say(f"  from {one_line(str(summary['from']))}, {summary['date'] or 'no date'}")
-    say(f"  {one_line(str(summary['subject']), 120)}")
+    say(f"  from {one_line(str(summary['from'] or '(no sender)'))}, {summary['date'] or 'no date'}")
+    say(f"  {one_line(str(summary['subject'] or '(no subject)'), 120)}")
     report = summary["report"]
     if report is None:
         say("  no profile finds anything in it")

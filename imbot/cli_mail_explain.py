@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imbot.cli_base import AsJson, Config, database, now, one_line, say, say_json
+from imbot.cli_base import AsJson, Config, database, now, one_line, say, say_json, say_wrapped
 from imbot.cli_mail_bench import Bench, Files, Folder, Named, bench, read_file, try_all
 from imbot.domain.errors import ImbotError, LetterRefused
 
@@ -30,9 +30,19 @@ def explain(
     """Say of letters which profile reads them and why, whether they are believed, which ticket they are about, and who would
     be told what. Nothing is changed. Without a config: the profile and the meaning."""
     desk = bench(config, profile, profiles)
-    letters = [(str(file), read_file(file, desk.largest)) for file in files]
-    refused = 0
-    for name, mail in try_all(letters, desk):
+    letters: list[tuple[str, bytes]] = []
+    missing: dict[str, str] = {}
+    for file in files:
+        try:
+            letters.append((str(file), read_file(file, desk.largest)))
+        except ImbotError as error:  # the others are explained all the same
+            missing[str(file)] = str(error).removeprefix(f"{file}: ")
+    refused = len(missing)
+    for name, reason in missing.items():
+        say_page({"letter": {"name": name}, "refused": reason}, as_json=as_json)
+    for at, (name, mail) in enumerate(try_all(letters, desk), len(missing)):
+        if at and not as_json:
+            say()
         if isinstance(mail, LetterRefused):
             refused += 1
             say_page({"letter": {"name": name}, "refused": str(mail)}, as_json=as_json)
@@ -214,7 +224,8 @@ def _not_happening(page: Mapping[str, Any]) -> Iterator[str]:
         case "noted":
             yield f"the status stays {course['ticket']['status']}: the letter says nothing newer"
     for one in meaning.get("stopped", []):
-        yield f"{one['status']} is not taken from {one['words']!r}: {one['unless']!r} speaks against it"
+        words, against = _quoted(one["words"], 80), _quoted(one["unless"], 80)
+        yield f"{one['status']} is not taken from {words}: {against} speaks against it"
     if changed and not told:
         yield "no new message to the employee: such a change is told by the receipt alone"
     yield "no letter is sent in answer: imbot never answers automatically"
@@ -228,7 +239,7 @@ def say_page(page: Mapping[str, Any], *, as_json: bool) -> None:
         say_json(page)
         return
     for line in lines_of(page):
-        say(line)
+        say_wrapped(line)
 
 
 def lines_of(page: Mapping[str, Any]) -> Iterator[str]:
@@ -236,9 +247,12 @@ def lines_of(page: Mapping[str, Any]) -> Iterator[str]:
     letter = page["letter"]
     yield one_line(letter["name"], 200)
     if "refused" in page:
-        yield f"  cannot be read: {one_line(page['refused'], 300)}"
+        words = one_line(page["refused"], 300)
+        yield f"  {words}" if words.startswith("cannot be read") else f"  cannot be read: {words}"
         return
-    yield f"  from {one_line(letter['from'] or 'nobody')}, {letter['date'] or 'no date'}"
+    if "fate" in page:
+        yield f"  its fate: {one_line(page['fate']['words'], 300)}"
+    yield f"  from {one_line(letter['from'] or '(no sender)')}, {letter['date'] or 'no date'}"
     yield f"  {one_line(letter['subject'] or '(no subject)', 200)}"
     for part in letter["files"]:
         yield f"  file {one_line(part['name'])}, {part['size']} bytes"
@@ -291,13 +305,13 @@ def _says(page: Mapping[str, Any]) -> Iterator[str]:
     yield f"Meaning: {status}, {meaning['number'] or 'no number'}"
     if anchor:
         place = {"subject": "the subject", "body": "the text", "together": "subject and text"}.get(anchor["place"])
-        yield f"  by [[status]] {anchor['index']} in {place or anchor['place']}: {one_line(anchor['words'], 120)!r}"
+        yield f"  by [[status]] {anchor['index']} in {place or anchor['place']}: {_quoted(anchor['words'], 120)}"
         yield f"    {anchor['pattern']}"
     for one in meaning["stopped"]:
-        words = one_line(one["words"], 80)
-        yield f"  not {one['status']} by [[status]] {one['index']}: {one['unless']!r} stands beside {words!r}"
+        beside = _quoted(one["words"], 80)
+        yield f"  not {one['status']} by [[status]] {one['index']}: {_quoted(one['unless'], 80)} stands beside {beside}"
     for one in meaning["fields"]:
-        yield f"  {one['name']}: {one_line(one['value'], 120)} ([[field]] {one['index']}, by {one_line(one['behind'], 40)!r})"
+        yield f"  {one['name']}: {one_line(one['value'], 120)} ([[field]] {one['index']}, by {_quoted(one['behind'], 40)})"
 
 
 def _becomes(page: Mapping[str, Any]) -> Iterator[str]:
@@ -327,6 +341,11 @@ def _becomes(page: Mapping[str, Any]) -> Iterator[str]:
     yield from _told(course["told"])
     for one in page["not"]:
         yield f"  not: {one_line(one, 300)}"
+
+
+def _quoted(words: str, limit: int) -> str:
+    """Words of a letter on one line, in quotes."""
+    return repr(one_line(words, limit))
 
 
 def _told(told: list[dict[str, Any]]) -> Iterator[str]:

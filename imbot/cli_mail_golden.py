@@ -87,8 +87,12 @@ def list_examples(as_json: AsJson = False, config: Config = None) -> None:
         for one in examples:
             say_json({"name": one.name, "added": one.added, "ticket": one.ticket, "means": dict(one.means)})
         return
-    table = [["NAME", "ADDED", "MEANS"]]
-    say_table(table + [[one.name, shown(one.added, settings), one_line(_said(one.means), 100)] for one in examples])
+    table = [["NAME", "ADDED", "SUBJECT", "MEANS"]]
+    read = try_all(((one.name, one.raw) for one in examples), bench(config))
+    for one, (_, mail) in zip(examples, read, strict=True):
+        subject = "-" if isinstance(mail, LetterRefused) else one_line(mail.subject) or "(no subject)"
+        table.append([one.name, shown(one.added, settings), subject, one_line(_said(one.means), 100)])
+    say_table(table)
 
 
 @app.command("check")
@@ -99,7 +103,8 @@ def check(as_json: AsJson = False, profiles: Folder = None, config: Config = Non
         raise ImbotError(f"{desk.idle}: no letter would be read by another profile")
     examples = list(_examples(_settings(desk)))
     if not examples:
-        raise ImbotError("no letters are kept yet: `imbot mail golden add` keeps some")
+        say("no letters are kept yet: `imbot mail golden add` keeps some", err=as_json)
+        return
     changed, rows = 0, [["LETTER", "WHAT", "WAS", "WOULD BE"]]
     read = try_all(((one.name, one.raw) for one in examples), desk)
     for one, (_, mail) in zip(examples, read, strict=True):
@@ -122,9 +127,10 @@ def check(as_json: AsJson = False, profiles: Folder = None, config: Config = Non
 def drop(
     names: Names = None,
     older: Annotated[str, typer.Option(help="Those added longer ago than this: 90d.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: Config = None,
 ) -> None:
-    """Delete kept letters."""
+    """Delete kept letters. What is named is deleted at once; what is only that old is asked about."""
     settings = settings_of(config)
     before = now() - span_of("--older", older) if older else None
     known = list(_examples(settings))
@@ -134,6 +140,8 @@ def drop(
     gone = [one for one in known if one.name in (names or []) or (before and one.added and one.added < before)]
     if not gone:
         raise ImbotError("say which: names, or --older 90d" if not older else "nothing is that old")
+    if older and not yes and not typer.confirm(f"Delete {len(gone)} of {len(known)} kept letters?"):
+        raise typer.Exit(1)
     _delete(_folder(settings), gone)
     say(f"{len(gone)} deleted")
 

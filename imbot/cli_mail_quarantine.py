@@ -64,7 +64,7 @@ def list_quarantine(
         return
     table = [["ID", "CAME", "FROM", "SUBJECT", "REASON"]]
     table += [[str(row.id), shown(row.kept_at, settings), row.sender, row.subject, row.reason] for row in rows]
-    say_table([[one_line(cell) for cell in line] for line in table])
+    say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table])
 
 
 @app.command("show")
@@ -82,13 +82,12 @@ def show(
         return
     row = _row(settings, id)
     ((_, mail),) = try_all([(f"letter {id}", raw_of(settings, id))], desk := bench(config))
-    if not as_json:
-        say(f"Its fate: {_fate(row)}, {shown(row.settled_at or row.kept_at, settings)}")
+    words = f"{_fate(row)}, {shown(row.settled_at or row.kept_at, settings)}"
+    fate = {"outcome": row.outcome, "reason": row.reason, "words": words}
     if isinstance(mail, LetterRefused):
-        say_page({"letter": {"name": f"letter {id}"}, "refused": str(mail)}, as_json=as_json)
+        say_page({"letter": {"name": f"letter {id}"}, "fate": fate, "refused": str(mail)}, as_json=as_json)
         return
-    page = page_of(f"letter {id}", mail, desk, id, row.mailbox)
-    say_page({"id": id, "fate": {"outcome": row.outcome, "reason": row.reason}, **page}, as_json=as_json)
+    say_page({"id": id, "fate": fate, **page_of(f"letter {id}", mail, desk, id, row.mailbox)}, as_json=as_json)
 
 
 @app.command("save")

@@ -26,7 +26,7 @@ def test_a_status_letter_is_explained_from_its_profile_to_the_words_that_are_tol
     for line in (
         "Profile: itsm: support@company.ru is one of its senders",
         "  itsm (inframanager): taken",
-        "  generic-ru: passed over, support@company.ru is none of its senders",
+        "  generic-ru: passed over, it has no senders in the settings",
         "Origin: believed by auth-results, as the settings ask: DMARC passed for company.ru",
         "Meaning: resolved, IM-CL-1042",
         "  solution: Заменён картридж ([[field]] 2, by 'Решение:')",
@@ -120,6 +120,22 @@ def test_the_page_for_scripts_has_the_same(desk: Desk) -> None:
     assert [test["passed"] for test in taken[0]["tests"]] == [True, False, True, True]
 
 
+def test_of_several_files_one_that_is_missing_hides_no_other(desk: Desk) -> None:
+    answer = desk.run("mail", "explain", "none.eml", desk.file("a.eml", DONE), desk.file("b.eml", b"\r\n\r\nx"))
+    assert answer.code == 1
+    assert answer.text.startswith("none.eml\n  cannot be read: No such file or directory\n\n")
+    assert "Meaning: resolved, IM-CL-1042" in answer.text
+    assert "\n\n" + str(desk.folder / "b.eml") in answer.text or "\n\nb.eml" in answer.text
+    assert "from (no sender), no date" in answer.text
+
+
+def test_words_over_two_lines_are_quoted_on_one(desk: Desk) -> None:
+    page = explained(desk, letter("Сообщение", "Заявка IM-CL-1042\nвыполнена.\n\nНе выполнена\nIM-CL-1042."))
+    assert "\\n" not in page.replace("[^\\n]", "")
+    empty = desk.run("mail", "read", desk.file("empty.eml", b"\r\n\r\nx"))
+    assert "from (no sender), no date\n  (no subject)" in empty.text
+
+
 def test_without_a_config_the_profile_and_the_meaning_are_said(desk: Desk) -> None:
     (desk.folder / "config.toml").unlink()
     answer = desk.run("mail", "explain", "--profile", "inframanager", desk.file("letter.eml", DONE))
@@ -142,7 +158,7 @@ def test_letters_that_cannot_be_read_are_named_and_the_others_explained(desk: De
     assert "bomb.eml\n  cannot be read: " in answer.text
     assert "Meaning: resolved" in answer.text
     missing = desk("mail", "explain", "nowhere.eml")
-    assert (missing.code, missing.err) == (1, "imbot: nowhere.eml: cannot be read: No such file or directory\n")
+    assert (missing.code, missing.text) == (1, "nowhere.eml\n  cannot be read: No such file or directory\n")
 
 
 # learn

@@ -30,7 +30,10 @@ def test_what_was_set_aside_is_listed_and_said_in_words(desk: Desk) -> None:
     (row,) = desk("mail", "quarantine", "list", "--json").rows
     assert (row["id"], row["from"]) == (id, "support@company.ru")
     page = quarantine(desk, "show", str(id))
-    assert page.startswith("Its fate: quarantined: no Authentication-Results of mx.company.ru")
+    name, fate, sender = page.split("\n")[:3]
+    assert name == f"letter {id}"
+    assert fate.startswith("  its fate: quarantined: no Authentication-Results of mx.company.ru")
+    assert sender.startswith("  from support@company.ru")
     assert "Origin: NOT believed by auth-results, as the settings ask" in page
     assert "Meaning: resolved, IM-CL-1042" in page
     assert "not: no ticket moves and no employee is told: no Authentication-Results" in page
@@ -38,6 +41,21 @@ def test_what_was_set_aside_is_listed_and_said_in_words(desk: Desk) -> None:
     (page_json,) = desk("mail", "quarantine", "show", str(id), "--json").rows
     assert page_json["fate"]["outcome"] == "quarantined"
     assert page_json["evidence"]["asked"]["believed"] is False
+
+
+def test_a_list_fits_the_terminal_and_cuts_no_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.came(FORGED)
+    (row,) = desk("mail", "quarantine", "list", "--json").rows
+    assert len(row["reason"]) > 60
+    assert row["reason"] in quarantine(desk, "list")
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = quarantine(desk, "list")
+    assert max(map(len, listed.split("\n"))) <= 80
+    assert "".join(row["reason"].split()[-1:]) in listed
+    page = quarantine(desk, "show", str(row["id"]))
+    told = [line for line in page.split("\n") if "advice:" in line or "its fate" in line]
+    assert told
+    assert all(len(line) <= 80 for line in told)
 
 
 def test_a_letter_is_saved_byte_by_byte_for_its_owner_only(desk: Desk) -> None:

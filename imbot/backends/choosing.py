@@ -78,7 +78,7 @@ def candidates(choices: Mapping[str, Profile], mail: InboundMail) -> tuple[Candi
             profile,
             tested[name],
             name == choice.name,
-            _outcome(name, choice, _stranger(tested[name], known, mail)),
+            _outcome(name, choice, _stranger(profile, known, mail)),
         )
         for name, profile in choices.items()
     )
@@ -91,8 +91,7 @@ def choose(profiles: Sequence[Profile], mail: InboundMail) -> tuple[Profile | No
     known = any(sender_matches(profile.senders, mail.sender) for profile in profiles)
     why = []
     for name, profile in choices.items():
-        stranger = known and not sender_matches(profile.senders, mail.sender)
-        why.append(f"{profile.name}: {_outcome(name, choice, mail.sender if stranger else '')}")
+        why.append(f"{profile.name}: {_outcome(name, choice, _stranger(profile, known, mail))}")
     return choice.profile, why
 
 
@@ -109,9 +108,11 @@ def _tests(profile: Profile, mail: InboundMail) -> tuple[Test, ...]:
     )
 
 
-def _stranger(tests: tuple[Test, ...], known: bool, mail: InboundMail) -> str:
-    """The sender, where another profile knows it and this one does not."""
-    return mail.sender if known and not tests[0].ok else ""
+def _stranger(profile: Profile, known: bool, mail: InboundMail) -> str:
+    """That another profile knows the sender and this one does not, in words; "" where that is not so."""
+    if not known or sender_matches(profile.senders, mail.sender):
+        return ""
+    return f"{mail.sender} is none of its senders" if profile.senders else "it has no senders in the settings"
 
 
 def _outcome(name: str, choice: Choice, stranger: str) -> str:
@@ -120,7 +121,7 @@ def _outcome(name: str, choice: Choice, stranger: str) -> str:
     if name == choice.name:
         return f"taken, {choice.reason}"
     if stranger:
-        return f"passed over, {stranger} is none of its senders"
+        return f"passed over, {stranger}"
     return f"passed over, {choice.profile.name} fits better ({choice.reason})"
 
 
@@ -148,4 +149,7 @@ def _number(profile: Profile, mail: InboundMail) -> str:
 
 def _words(profile: Profile, mail: InboundMail) -> str:
     said = speaks(profile, words(profile, mail))
-    return f"{said.words[:60]!r} in the {said.place}" if said else ""
+    if said is None:
+        return ""
+    place = {"body": "the text", "subject": "the subject", "together": "subject and text"}.get(said.place, said.place)
+    return f"{' '.join(said.words.split())[:60]!r} in {place}"
