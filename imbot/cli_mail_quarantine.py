@@ -77,8 +77,7 @@ def show(
     """Say in words why a letter was set aside and what would become of it now. Changes nothing."""
     settings = settings_of(config)
     if raw:
-        sys.stdout.buffer.write(raw_of(settings, id))
-        sys.stdout.buffer.flush()
+        _write_out(raw_of(settings, id), f"imbot mail quarantine show {id} --raw > letter.eml")
         return
     row = _row(settings, id)
     ((_, mail),) = try_all([(f"letter {id}", raw_of(settings, id))], desk := bench(config))
@@ -100,8 +99,7 @@ def save(
     """Write the letter as it came, byte by byte, into a file that only you may read."""
     data = raw_of(settings_of(config), id)
     if str(file) == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _write_out(data, f"imbot mail quarantine save {id} letter.eml")
         return
     if file.exists() and not force:
         raise ImbotError(f"{file} is there already: --force replaces it")
@@ -187,6 +185,14 @@ def drop(
     for row in rows:
         in_store(settings, quarantine.drop, row.id, who, now())
     say(f"{len(rows)} dropped; `imbot mail quarantine list --dropped` shows them")
+
+
+def _write_out(data: bytes, instead: str) -> None:
+    """Raw bytes on standard output, but to no terminal: a stranger wrote them, and a terminal obeys what is in them."""
+    if sys.stdout.isatty():
+        raise ImbotError(f"these bytes could steer your terminal: write them to a file, {instead}")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def _bound(

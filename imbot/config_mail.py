@@ -19,8 +19,11 @@ from imbot.config_types import (
     List,
     NotNegative,
     OptionalAddress,
+    Plain,
     Port,
     Positive,
+    ProfileName,
+    Secret,
     Section,
     Sender,
     is_loopback,
@@ -39,13 +42,13 @@ def _default_port(data: Any, ports: dict[str, int], tls: str) -> Any:
 class OAuth(Section):
     """Sign in by a token instead of a password. Off without `token_url`."""
 
-    token_url: str = ""
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
+    token_url: Plain = ""
+    client_id: Plain = ""
+    client_secret: Secret = SecretStr("")
     client_secret_file: str = ""
     grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
-    scope: str = ""
-    refresh_token: SecretStr = SecretStr("")
+    scope: Plain = ""
+    refresh_token: Secret = SecretStr("")
     refresh_token_file: str = ""
     ca_file: str = ""
 
@@ -76,15 +79,15 @@ class OAuth(Section):
 
 
 class Smtp(Section):
-    host: str
+    host: Plain
     port: Port
     tls: TlsMode = "starttls"
-    username: str = ""
-    password: SecretStr = SecretStr("")
+    username: Plain = ""
+    password: Secret = SecretStr("")
     password_file: str = ""
     ca_file: str = ""
     timeout: Annotated[float, Field(gt=0, le=150)] = 60.0
-    hello_name: str = ""
+    hello_name: Plain = ""
     oauth: OAuth = OAuth()
 
     @model_validator(mode="before")
@@ -104,14 +107,14 @@ class Smtp(Section):
 
 class Mailbox(Section):
     kind: Literal["imap", "pop3"] = "imap"
-    host: str
+    host: Plain
     port: Port
     tls: TlsMode = "tls"
-    username: str
-    password: SecretStr = SecretStr("")
+    username: Plain
+    password: Secret = SecretStr("")
     password_file: str = ""
-    folder: str = "INBOX"
-    processed_folder: str = ""
+    folder: Plain = "INBOX"
+    processed_folder: Plain = ""
     ca_file: str = ""
     timeout: Annotated[float, Field(gt=0, le=150)] = 30.0
     poll_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
@@ -186,7 +189,7 @@ class Helpdesk(Section):
     """What `[itsm]` and each `[backends.<name>]` say of one ITSM."""
 
     address: Address
-    profile: str = "inframanager"
+    profile: ProfileName = "inframanager"
     senders: Annotated[tuple[Sender, ...], List] = Field(min_length=1)
     from_mode: Literal["bot", "plus", "employee"] = "bot"
     bot_name: str = "Заявки из чата"

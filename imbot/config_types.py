@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from datetime import time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from imbot.domain.folder_names import WHAT_IT_MAY_BE, is_folder_name
 from imbot.domain.people import canonical_address
 
 LANGUAGES = ("ru", "en")
@@ -153,6 +155,28 @@ def _language(value: str) -> str:
     return value
 
 
+def _plain(value: str) -> str:
+    """Words that are sent to a server as a line: a control would end it, or begin another one."""
+    odd = next((char for char in value if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")), "")
+    if odd:
+        raise ValueError(
+            f"has a control character in it (U+{ord(odd):04X}, the {value.index(odd) + 1}. character): take it out"
+        )
+    return value
+
+
+def _plain_secret(value: SecretStr) -> SecretStr:
+    """The text of the error never repeats the value."""
+    _plain(value.get_secret_value())
+    return value
+
+
+def _profile(value: str) -> str:
+    if not is_folder_name(value):
+        raise ValueError(f"{value!r} cannot be the name of a profile: {WHAT_IT_MAY_BE}")
+    return value
+
+
 Port = Annotated[int, AfterValidator(_port)]
 Positive = Annotated[int, AfterValidator(_positive)]
 NotNegative = Annotated[int, AfterValidator(_not_negative)]
@@ -165,6 +189,9 @@ Clock = Annotated[time, BeforeValidator(_clock)]
 Url = Annotated[str, AfterValidator(_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Extension = Annotated[str, AfterValidator(_extension)]
+Plain = Annotated[str, AfterValidator(_plain)]
+Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
+ProfileName = Annotated[str, AfterValidator(_profile)]
 Language = Annotated[str, AfterValidator(_language)]
 Weekday = Annotated[int, Field(ge=1, le=7)]
 List = BeforeValidator(_words)  # Annotated[tuple[X, ...], List]

@@ -40,6 +40,7 @@ class SmtpServer:
     mail_answer: str = ""
     rcpt_answer: str = ""
     data_answer: str = ""
+    repeats: Callable[[str], str] | None = None  # what it says of a token that it refuses
     on_data: Callable[[SMTP], Awaitable[None]] | None = None
     port: int = 0
     _server: asyncio.Server | None = None
@@ -102,7 +103,9 @@ class SmtpServer:
         if (self.tokens or {}).get(token) == user:
             return AuthResult(success=True, auth_data=user)
         await server.challenge_auth(base64.b64encode(b'{"status":"401"}').decode(), encode_to_b64=False)
-        await server.push("535 5.7.8 Error: authentication failed")
+        await server.push(
+            f"535 5.7.8 Error: authentication failed {self.repeats(token) if self.repeats else ''}".rstrip()
+        )
         return AuthResult(success=False, handled=True)
 
     async def handle_MAIL(  # noqa: N802

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -70,6 +72,24 @@ def test_a_letter_is_saved_byte_by_byte_for_its_owner_only(desk: Desk) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     again = desk("mail", "quarantine", "save", str(id), str(target))
     assert (again.code, again.err) == (1, f"imbot: {target} is there already: --force replaces it\n")
+
+
+@pytest.mark.parametrize("arguments", [["show", "{}", "--raw"], ["save", "{}", "-"]])
+def test_raw_bytes_are_written_to_no_terminal(desk: Desk, arguments: list[str]) -> None:
+    """What a stranger wrote could steer it."""
+    id = desk.came(b"Subject: \x1b]0;pwn\x07\r\n\r\nodd")
+    command = [sys.executable, "-m", "imbot.cli", "mail", "quarantine", *(word.format(id) for word in arguments)]
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [*command, "-c", str(desk.folder / "config.toml")], stdout=slave, stderr=subprocess.PIPE, check=False
+    )
+    os.close(slave)
+    os.set_blocking(master, False)
+    with suppress(OSError):
+        assert os.read(master, 1000) == b""
+    os.close(master)
+    assert done.returncode == 1
+    assert b"could steer your terminal: write them to a file, imbot mail quarantine" in done.stderr
 
 
 def test_a_large_letter_that_lies_in_a_file_is_saved_as_it_came(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from imbot.backends.profile import (
 )
 from imbot.backends.tables import TableReader
 from imbot.domain.errors import ConfigError
+from imbot.domain.folder_names import WHAT_IT_MAY_BE, is_folder_name
 from imbot.domain.tickets import Status
 
 __all__ = [
@@ -87,7 +88,7 @@ def parse_profile(source: str, file: str = "profile.toml", name: str = "") -> Pr
 def _profile(reader: TableReader, table: dict[str, Any], name: str) -> Profile:
     number = reader.table(table, "number", ("patterns", "where", "shown", "subject"))
     return Profile(
-        name=reader.text(table, "", "name", name) or name,
+        name=_name(reader, table, name),
         title=reader.text(table, "", "title"),
         language=reader.choice(table, "", "language", ("ru", "en"), "ru"),
         fingerprints=_each(reader, table, "fingerprint", _fingerprint),
@@ -103,6 +104,14 @@ def _profile(reader: TableReader, table: dict[str, Any], name: str) -> Profile:
         evidence=_evidence(reader, reader.table(table, "evidence", ("kind", "why"))),
         confirmed=reader.flag(table, "", "confirmed", True),
     )
+
+
+def _name(reader: TableReader, table: Mapping[str, Any], usual: str) -> str:
+    """It names a folder as well."""
+    name = reader.text(table, "", "name") or usual
+    if "name" in table and not is_folder_name(name):
+        reader.problem("name", f"{name!r} cannot be the name of a profile: {WHAT_IT_MAY_BE}", name)
+    return name
 
 
 def _numbers(reader: TableReader, number: Mapping[str, Any]) -> tuple[NumberPattern, ...]:

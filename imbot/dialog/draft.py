@@ -15,6 +15,7 @@ from imbot.dialog.facts import DialogSettings, Facts
 from imbot.dialog.orders import DropDraft, DropFile, EditCaption, KeepFile, Order
 from imbot.dialog.words import told
 from imbot.domain.chats import Attached, FileRef, Shared, Typed
+from imbot.mime.names import extension_of
 
 Said = Typed | Attached | Shared
 KEPT = timedelta(hours=24)  # what came before sign-in, and what was cancelled
@@ -344,8 +345,7 @@ def _pile(data: Any) -> Pile:
 
 
 def _fate(pile: Pile, file: FileRef, settings: DialogSettings) -> tuple[str, str]:
-    extension = file.name.rpartition(".")[2].strip().lower() if "." in file.name else ""
-    if extension in settings.refused_types:
+    if extension_of(file.name) in settings.refused_types:
         return "refused", "type"
     if file.size is not None and file.size > settings.max_file_bytes:
         return "refused", "too_large"

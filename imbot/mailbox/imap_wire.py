@@ -55,6 +55,7 @@ class Wire:
         self._feed: Feed | None = None
         self._fault = ""
         self.silent = False  # whether it ended by an answer that did not come
+        self._hidden: tuple[str, ...] = ()  # a token in all its forms: the server may repeat it, an error does not
         self._between = ""  # the server's separator of folder and subfolder, once it was asked for
         self._background: asyncio.Future[Any] | None = None  # an IDLE under way
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -114,6 +115,7 @@ class Wire:
     async def login_by_token(self, username: str, token: str, host: str, port: int) -> None:
         """AUTHENTICATE XOAUTH2, or OAUTHBEARER where only that is offered. Raises SignInRefused, with the server's reason."""
         protocol, said = self._protocol, bytearray()
+        self._hidden = oauth.secrets_of_sign_in(username, token, host, port)
         if self.can("AUTH=XOAUTH2"):
             mechanism, blob, give_up = "XOAUTH2", oauth.xoauth2(username, token), b"\r\n"
         elif self.can("AUTH=OAUTHBEARER"):
@@ -139,7 +141,7 @@ class Wire:
         try:
             await self.ask("login", asked, permanent=True)
         except MailboxError as error:
-            reason = oauth.said_in_challenge(bytes(said)) if said else ""
+            reason = oauth.said_in_challenge(bytes(said), self._hidden) if said else ""
             if error.permanent and self.alive:
                 raise SignInRefused(f"{error}{f' ({reason})' if reason else ''}", permanent=True) from error
             raise
@@ -183,7 +185,7 @@ class Wire:
         welcome, data_received = protocol.welcome, feed.data_received
 
         def fault(error: Exception) -> None:
-            self._fault = self._fault or ": " + (" ".join(str(error).split())[:200] or type(error).__name__)
+            self._fault = self._fault or ": " + (self._one_line(error)[:200] or type(error).__name__)
             self._on_lost(None)
             self.abort()
 
@@ -200,6 +202,9 @@ class Wire:
                 fault(error)
 
         protocol.welcome, protocol.data_received = careful_welcome, careful_data_received
+
+    def _one_line(self, error: Exception) -> str:
+        return oauth.without(self._hidden, " ".join(str(error).split()))
 
     @property
     def _protocol(self) -> Any:
@@ -230,8 +235,8 @@ class Wire:
             raise MailboxError(f"{self._where}: {untrusted(error)}", permanent=True) from error
         except (aioimaplib.AioImapException, OSError, ValueError, IndexError, AttributeError) as error:
             self.abort()
-            text = " ".join(str(error).split())[:300] or type(error).__name__
-            raise MailboxError(f"{self._where}: {what}: {text}", lost=True) from error
+            words = f"{self._where}: {what}: {self._one_line(error)[:300] or type(error).__name__}"
+            raise MailboxError(words, lost=True) from (None if self._hidden else error)
         except BaseException:
             self.abort()
             raise
@@ -245,7 +250,7 @@ class Wire:
         """The lines of a good answer. NO and BAD are MailboxError as well, but the connection stays good after them."""
         response = await self.bounded(what, work, seconds=seconds)
         if response.result != "OK":
-            said = bytes(response.lines[-1]).decode("utf-8", "replace") if response.lines else ""
+            said = oauth.without(self._hidden, b"".join(response.lines[-1:]).decode("utf-8", "replace"))
             permanent = permanent and not _PASSING.search(said)
             raise MailboxError(f"{self._where}: {what}: {response.result} {said}".rstrip(), permanent=permanent)
         return [bytes(line) for line in response.lines]

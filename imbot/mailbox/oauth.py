@@ -172,7 +172,7 @@ class Tokens:
     def _refusal(self, status: int, answer: dict[str, Any], form: dict[str, str]) -> TokenError:
         secret = [form.get(name, "") for name in ("client_secret", "refresh_token")]
         code, said = (
-            _one_line(_without(secret, str(answer.get(name) or ""))) for name in ("error", "error_description")
+            _one_line(without(secret, str(answer.get(name) or ""))) for name in ("error", "error_description")
         )
         code = code[:60]
         words = [f"{status}", code, f"({said})" if said else "", f"-- {_HINTS[code]}" if code in _HINTS else ""]
@@ -191,13 +191,20 @@ def oauthbearer(username: str, token: str, host: str, port: int) -> str:
     return base64.b64encode(f"n,a={name},\1host={host}\1port={port}\1auth=Bearer {token}\1\1".encode()).decode()
 
 
-def said_in_challenge(challenge: bytes) -> str:
-    """What a server says of a token that it refuses: `+ <base64 of JSON>` in words, or "" where it says nothing of use."""
+def said_in_challenge(challenge: bytes, hidden: Iterable[str] = ()) -> str:
+    """What a server says of a token that it refuses: `+ <base64 of JSON>` in words, without what is `hidden`, or "" where it
+    says nothing of use."""
     try:
         answer = _table(base64.b64decode(challenge.strip().removeprefix(b"+").strip(), validate=True))
     except ValueError:
         return ""
-    return _one_line(" ".join(str(answer[key]) for key in ("status", "error", "error_description") if answer.get(key)))
+    said = " ".join(str(answer[key]) for key in ("status", "error", "error_description") if answer.get(key))
+    return _one_line(without(hidden, said))
+
+
+def secrets_of_sign_in(username: str, token: str, host: str, port: int) -> tuple[str, ...]:
+    """What a mail server may repeat of a sign-in by token and nobody is to read: the token, and the words that bear it."""
+    return (token, xoauth2(username, token), oauthbearer(username, token, host, port)) if token else ()
 
 
 def _bearer(answer: dict[str, Any], where: str) -> str:
@@ -247,9 +254,9 @@ def _keep(file: Path, token: str) -> None:
         log.error("refresh_token_not_kept", file=str(file), error=error.strerror)
 
 
-def _without(hidden: Iterable[str], text: str) -> str:
+def without(hidden: Iterable[str], text: str) -> str:
     """`text` with every secret blotted out, as it is and as a form or an address bears it, and with what begins like a long
-    one: the giver may have cut it. To be done before anything is cut here."""
+    one: who repeats it may have cut it. To be done before anything is cut here."""
     for secret in filter(None, hidden):
         for form in sorted({secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}, key=len, reverse=True):
             text = re.sub(re.escape(form), "***", text, flags=re.I)

@@ -23,7 +23,7 @@ from typing import Literal, TypeVar
 
 from imbot.domain.errors import MailboxError, SignInRefused, TokenError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context, untrusted
-from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, xoauth2
+from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, secrets_of_sign_in, without, xoauth2
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=socket.socket)
@@ -129,6 +129,7 @@ class _Visit:
 
     def __init__(self, settings: Pop3Settings, where: str, token: str) -> None:
         self._settings, self._where, self._token = settings, where, token
+        self._hidden = secrets_of_sign_in(settings.username, token, settings.host, settings.port)
         self._pop: poplib.POP3 | None = None
         self._socket: socket.socket | None = None
         self._is_cut = False
@@ -143,10 +144,16 @@ class _Visit:
         except ssl.SSLCertVerificationError as error:
             raise MailboxError(f"{self._where}: {untrusted(error)}", permanent=True) from error
         except (poplib.error_proto, OSError, ValueError) as error:
-            raise MailboxError(f"{self._where}: {_said(error)}") from error
+            raise MailboxError(f"{self._where}: {self._said(error)}") from (None if self._hidden else error)
         finally:
             self._let_go()
         return result
+
+    def _said(self, error: Exception) -> str:
+        """The server's words without the token, which it may repeat."""
+        said = error.args[0] if error.args else ""
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+        return without(self._hidden, " ".join(text.split()))[:300] or type(error).__name__
 
     def cut(self) -> None:
         """From another thread: end whatever this session waits for."""
@@ -190,12 +197,12 @@ class _Visit:
                 self._pop.user(settings.username)
                 self._pop.pass_(settings.password)
         except poplib.error_proto as error:
-            said = _said(error)
+            said = self._said(error)
             permanent = not any(
                 code in said.upper() for code in ("IN-USE", "SYS/TEMP", "LOGIN-DELAY")
             )  # RFC 2449, 3206
             kind = SignInRefused if permanent else MailboxError
-            raise kind(f"{self._where}: login: {said}", permanent=permanent) from error
+            raise kind(f"{self._where}: login: {said}", permanent=permanent) from (None if self._hidden else error)
 
     def _give_token(self) -> None:
         """AUTH in two steps: with the token the line would be longer than POP3 allows (RFC 1939: 255 bytes)."""
@@ -213,8 +220,8 @@ class _Visit:
             try:
                 self._say(give_up)
             except poplib.error_proto as error:
-                reason = said_in_challenge(challenge)
-                raise poplib.error_proto(f"{_said(error)}{f' ({reason})' if reason else ''}") from error
+                reason = said_in_challenge(challenge, self._hidden)
+                raise poplib.error_proto(f"{self._said(error)}{f' ({reason})' if reason else ''}") from None
 
     def _say(self, line: str) -> bytes:
         answer: bytes = self.pop._shortcmd(line)  # type: ignore[attr-defined]
@@ -328,9 +335,3 @@ def _read_cursor(cursor: str | None) -> dict[str, int]:
         return {}
     pairs = (word.partition(".") for word in words)
     return {mark: int(day) if day.isdigit() else _NEVER for mark, _, day in pairs}
-
-
-def _said(error: Exception) -> str:
-    said = error.args[0] if error.args else ""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
-    return " ".join(text.split())[:300] or type(error).__name__

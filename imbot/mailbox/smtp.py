@@ -24,7 +24,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from imbot import failpoints
 from imbot.domain.errors import DeliveryError, ImbotError, TokenError
 from imbot.mailbox.inbox import TlsMode, tls_context
-from imbot.mailbox.oauth import Tokens
+from imbot.mailbox.oauth import Tokens, secrets_of_sign_in, without
 
 _CHUNK = 64 * 1024
 _HIGH_WATER = 256 * 1024  # bytes waiting in our own buffers before we let the network catch up
@@ -65,6 +65,7 @@ class Smtp:
         self._client: aiosmtplib.SMTP | None = None
         self._context: ssl.SSLContext | None = None
         self._used_at = 0.0
+        self._hidden: tuple[str, ...] = ()  # the token in all its forms: the server may repeat it, an error does not
 
     async def send(self, envelope_sender: str, recipients: Sequence[str], data: bytes) -> str:
         """Hand over one letter to all recipients or to none; return the server's answer to the final dot.
@@ -129,6 +130,7 @@ class Smtp:
 
     async def _open(self, token: str) -> aiosmtplib.SMTP:
         settings = self._settings
+        self._hidden = secrets_of_sign_in(settings.username, token, settings.host, settings.port)
 
         async def given() -> str:
             return token
@@ -154,7 +156,7 @@ class Smtp:
             failpoints.hit("smtp_connected")
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             self._drop()
-            raise self._down(error, _Progress()) from error
+            raise self._down(error, _Progress()) from (None if token else error)
         except BaseException:
             self._drop()
             raise
@@ -258,7 +260,7 @@ class Smtp:
     # --- errors
 
     def _refusal(self, code: int, message: str) -> DeliveryError:
-        text = f"{self._where}: {code} {_one_line(message)}"
+        text = f"{self._where}: {code} {self._one_line(message)}"
         if code in _AUTH_CODES or code < 400:
             return DeliveryError(text, kind="down", code=str(code))
         if code < 500:
@@ -274,13 +276,13 @@ class Smtp:
                 code="unknown-outcome",
             )
         code = "connection"
-        text = _one_line(str(error)) or type(error).__name__
+        text = self._one_line(str(error)) or type(error).__name__
         if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
             code, text = "certificate", f"the server's certificate is not trusted: {text}"
         elif isinstance(error, aiosmtplib.SMTPAuthenticationError):
-            code, text = str(error.code), f"login refused: {error.code} {_one_line(error.message)}"
+            code, text = str(error.code), f"login refused: {error.code} {self._one_line(error.message)}"
         elif isinstance(error, aiosmtplib.SMTPResponseException):
-            code, text = str(error.code), f"{error.code} {_one_line(error.message)}"
+            code, text = str(error.code), f"{error.code} {self._one_line(error.message)}"
         elif isinstance(error, TimeoutError):
             code = "timeout"
         return DeliveryError(f"{self._where}: {text}", kind="down", code=code)
@@ -295,6 +297,9 @@ class Smtp:
         return DeliveryError(
             f"{self._where}: no answer within {self._settings.timeout:g} s", kind="down", code="timeout"
         )
+
+    def _one_line(self, text: str) -> str:
+        return without(self._hidden, " ".join(text.split()))[:400]
 
 
 def _token_refused(error: ImbotError) -> bool:
@@ -360,7 +365,3 @@ def _checked(address: str) -> str:
 def _waiting_bytes(protocol: SMTPProtocol) -> int:
     transport = protocol.transport
     return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:400]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import filetype  # type: ignore[import-untyped]
 
+from imbot.mime.names import extension_of
+
 _HEAD = 8192  # bytes by which a type is known
 _ACTIVE = frozenset(
     [
@@ -27,6 +29,14 @@ _ACTIVE = frozenset(
         "wsf",
     ]
 )
+# What leads elsewhere or holds programs, and the types that it is refused with.
+_MAGICS = (
+    (b"L\0\0\0\x01\x14\x02\0", "lnk"),
+    (b"ITSF", "chm"),
+    (b"vhdxfile", "vhdx"),
+    (b"conectix", "vhd"),
+)
+_BOM = b"\xef\xbb\xbf"
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"#!")
 
 
@@ -39,9 +49,11 @@ def refusal(path: Path, name: str, refused: frozenset[str]) -> str:
 
 def refusal_of(data: bytes, name: str, refused: frozenset[str]) -> str:
     """The same of bytes."""
-    if name.rpartition(".")[2].lower().strip() in refused and "." in name:
+    if extension_of(name) in refused:
         return "type"
-    if data.startswith(_PROGRAMS):
+    if data.removeprefix(_BOM).startswith(_PROGRAMS):
+        return "type"
+    if any(data.startswith(magic) and extension in refused for magic, extension in _MAGICS):
         return "type"
     kind = filetype.guess(data[:_HEAD]) if data else None
     return "type" if kind is not None and kind.extension in refused else ""
@@ -56,4 +68,4 @@ def type_of(data: bytes) -> str:
 def harmless_name(name: str) -> str:
     """The name that a file may be given to a person under: what a browser would run (a page, a drawing with scripts, a
     script) opens as plain text. Nothing is lost: the bytes are the same."""
-    return f"{name}.txt" if name.rpartition(".")[2].lower() in _ACTIVE and "." in name else name
+    return f"{name}.txt" if extension_of(name) in _ACTIVE else name

@@ -31,6 +31,22 @@ def clean_file_name(name: str, fallback: str = "file") -> str:
     return _shortened(text)
 
 
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs by their category, and blank
+_STREAM = re.compile(r"[:_]{2}\$data\W*$")  # NTFS opens the file itself by this name; with `_` as we have cleaned it
+
+
+def extension_of(name: str) -> str:
+    """By which a system opens the file, in lower case without the dot, "" where it has none: as it looks (full-width letters
+    are letters), without what is not seen and without the signs at its end, which some systems drop."""
+    text = unicodedata.normalize("NFKC", few_marks(name[:4096]))
+    text = "".join(char for char in text if _visible(char) and char not in _FILLERS).lower()
+    text = _STREAM.sub("", text)
+    end = len(text)
+    while end and not text[end - 1].isalnum():
+        end -= 1
+    return text[:end].rpartition(".")[2].strip() if "." in text[:end] else ""
+
+
 def _visible(char: str) -> bool:
     return char in "\t\r\n" or unicodedata.category(char) not in _INVISIBLE
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbot.backends import patterns
 from imbot.backends.evidence import KINDS
 from imbot.backends.patterns import BadPattern, compile_pattern
 from imbot.backends.profiles import load_profile, load_profiles, parse_profile
@@ -119,6 +120,9 @@ def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
         ("[[status]]\nstatus = 'resolved'\nany = [' ']", "the pattern is empty"),
         ("[[status]]\nstatus = 'resolved'\nany = ['" + "x" * 3000 + "']", "longer than 2000"),
         ("[[field]]\nname = 'comment'\npattern = '('", "field 1: pattern"),
+        ("title = 'x'\nname = '../../x'", "profile.toml:2: name: '../../x' cannot be the name of a profile: a-z, 0-9"),
+        ("name = '.x'", "no dot in front"),
+        ("name = 'a\\b'", "cannot be the name"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_a_reason(source: str, words: str) -> None:
@@ -176,6 +180,25 @@ def test_offsets_hold_in_the_text_as_it_was_given() -> None:
 def test_what_re2_cannot_do_is_refused(source: str) -> None:
     with pytest.raises(BadPattern):
         compile_pattern(source)
+
+
+def test_a_pattern_that_takes_long_for_each_character_is_refused_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long is said here by the test: the better of two tries counts, and small patterns are not tried."""
+    took = iter([20.0, 2.0, 3.0, 3.0, 4.0, 4.0, *[50.0] * 6])
+    tried: list[int] = []
+
+    def spent(_: object, text: str) -> float:
+        tried.append(len(text))
+        return next(took) * len(text)
+
+    monkeypatch.setattr(patterns, "_spent", spent)
+    assert compile_pattern(".{1,10}x").matches("abx")
+    assert tried == []
+    assert compile_pattern("(?s).{1,1000}x").matches("abx")
+    assert len(tried) == 6
+    assert min(tried) > 4000
+    (problem,) = problems("title = 'x'\n[[status]]\nstatus = 'resolved'\nany = ['(?s).{1,1000}x']")
+    assert "profile.toml:4: status 1: any: the pattern takes 50 microseconds" in problem
 
 
 def test_no_pattern_runs_away() -> None:

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import json
 import tomllib
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -16,7 +18,7 @@ from imbot.cli_base import secrets_of
 from imbot.config import checked
 from imbot.domain.errors import DeliveryError, MailboxError, SignInRefused
 from imbot.mailbox.imap import Imap, ImapSettings
-from imbot.mailbox.oauth import Tokens
+from imbot.mailbox.oauth import Tokens, xoauth2
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from imbot.mailbox.smtp import Smtp, SmtpSettings
 from tests.mailbox.imap_box import letter, numbers
@@ -147,6 +149,93 @@ async def test_an_imap_refusal_is_heard_to_its_end(giver: TokenServer, offered: 
         await imap.close()
     said = [line.partition(b" ")[2] if b" " in line else line for line in server.lines[1:]]
     assert [line[: len(words)] for line, words in zip(said, expected, strict=True)] == expected
+
+
+# --- servers that repeat a token
+
+TOKEN = "ya29.A0" + "b1C~x+y/" * 30 + "="
+REPEATS = [
+    lambda token: f"token {token} expired",
+    lambda token: f"token {token[:90]}... expired",
+    lambda token: f"token {quote(token, safe='')} expired",
+    lambda token: f"{'word ' * 50}{token} expired",
+]
+
+
+def hides(error: BaseException) -> bool:
+    """The token stands nowhere in the error, nor in what it came from: a traceback would show that."""
+    told = "".join(traceback.format_exception(error))
+    return not any(part in told for part in ("ya29", "b1C~x", "b1C%7Ex", xoauth2(ANNA, TOKEN)[:40])) and "***" in str(
+        error
+    )
+
+
+@pytest.fixture
+def repeated(giver: TokenServer) -> Tokens:
+    giver.answer = (200, json.dumps({"access_token": TOKEN, "token_type": "Bearer"}).encode())
+    return Tokens(application(giver))
+
+
+@pytest.mark.parametrize("repeats", REPEATS)
+@pytest.mark.parametrize("place", ["challenge", "refusal"])
+async def test_a_token_that_an_imap_server_repeats_is_in_no_error(
+    repeated: Tokens, repeats: Callable[[str], str], place: str
+) -> None:
+    tag = b""
+    words = {"challenge": "", "refusal": ""} | {place: repeats(TOKEN)}
+
+    def answer(line: bytes) -> bytes | None:
+        nonlocal tag
+        if b"CAPABILITY" in line:
+            return b"* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR\r\n%s OK done\r\n" % line.partition(b" ")[0]
+        if b"AUTHENTICATE" in line:
+            tag = line.partition(b" ")[0]
+            return b"+ %s\r\n" % challenge(words["challenge"])
+        return b"%s NO [AUTHENTICATIONFAILED] %s\r\n" % (tag, words["refusal"].encode())
+
+    async with ScriptedServer(IMAP_HELLO, answer) as server:
+        imap = Imap(ImapSettings("127.0.0.1", server.port, ANNA, "", tls="none", timeout=20), tokens=repeated)
+        with pytest.raises(SignInRefused, match="AUTHENTICATIONFAILED") as raised:
+            await imap.fetch_new(None)
+        await imap.close()
+    assert hides(raised.value)
+
+
+@pytest.mark.parametrize("repeats", REPEATS)
+@pytest.mark.parametrize("place", ["challenge", "refusal"])
+async def test_a_token_that_a_pop3_server_repeats_is_in_no_error(
+    repeated: Tokens, repeats: Callable[[str], str], place: str
+) -> None:
+    words = {"challenge": "", "refusal": ""} | {place: repeats(TOKEN)}
+
+    def answer(line: bytes) -> bytes | None:
+        if line.startswith(b"CAPA"):
+            return b"+OK\r\nSASL XOAUTH2\r\n.\r\n"
+        if line.startswith(b"AUTH"):
+            return b"+ \r\n"
+        return b"+ %s\r\n" % challenge(words["challenge"]) if line else b"-ERR %s\r\n" % words["refusal"].encode()
+
+    async with ScriptedServer(b"+OK hi\r\n", answer) as server:
+        pop3 = Pop3(Pop3Settings("127.0.0.1", server.port, ANNA, "", tls="none", timeout=20), tokens=repeated)
+        with pytest.raises(SignInRefused, match="login") as raised:
+            await pop3.fetch_new(None)
+    assert hides(raised.value)
+
+
+@pytest.mark.parametrize("repeats", REPEATS)
+async def test_a_token_that_an_smtp_server_repeats_is_in_no_error(
+    repeated: Tokens, repeats: Callable[[str], str]
+) -> None:
+    async with SmtpServer(tokens={"other": ANNA}, repeats=repeats) as server:
+        smtp = Smtp(smtp_settings(server.port), tokens=repeated)
+        with pytest.raises(DeliveryError, match="login refused") as raised:
+            await sent(smtp)
+        await smtp.close()
+    assert hides(raised.value)
+
+
+def challenge(said: str) -> bytes:
+    return base64.b64encode(json.dumps({"status": "401", "error_description": said}).encode())
 
 
 # --- SMTP
