@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -25,15 +26,23 @@ class Asked:
     def __init__(self, directory: Directory, pulse: Pulse) -> None:
         self._directory, self._pulse = directory, pulse
         self._failed_at, self._why = float("-inf"), ""
+        self._waiting = False
 
     @property
     def can_recheck(self) -> bool:
         return self._directory.can_recheck
 
     async def look_up(self, address: str) -> Entry | Absence:
-        """Raises DirectoryUnavailable."""
-        if time.monotonic() - self._failed_at < _PAUSE:
-            raise DirectoryUnavailable(self._why)
+        """Raises DirectoryUnavailable. Behind a failure one question waits for its moment, and others fail as the last one."""
+        left = self._failed_at + _PAUSE - time.monotonic()
+        if left > 0:
+            if self._waiting:
+                raise DirectoryUnavailable(self._why)
+            self._waiting = True
+            try:
+                await asyncio.sleep(left)
+            finally:
+                self._waiting = False
         try:
             answer = await self._directory.look_up(address)
         except DirectoryUnavailable as error:

@@ -344,7 +344,7 @@ async def test_a_black_hole_takes_everything_and_gives_nothing_until_it_thaws(wi
             assert not done
             await wires.remote.call("thaw", leg="smtp")
             assert await asyncio.gather(*waiting) == [b"anybody?"] * 2
-    assert [one["e"] for one in read(wires.journal)] == ["freeze", "thaw"]
+    assert [one["e"] for one in read(wires.journal) if one["e"] != "connected"] == ["freeze", "thaw"]
 
 
 async def test_a_closed_port_refuses_until_it_heals(wires: Witness) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -31,12 +32,13 @@ async def test_each_answer_is_heard_by_the_pulse_and_a_directory_that_is_down_is
 ) -> None:
     directory, pulse = Directory(), Pulse(lambda: NOW)
     one = Asked(directory, pulse)
-    for _ in range(5):
-        with pytest.raises(DirectoryUnavailable, match="no answer about"):
-            await one.look_up("anna@company.ru")
-    assert directory.times == 1
+    monkeypatch.setattr(asked, "_PAUSE", 0.3)
+    with pytest.raises(DirectoryUnavailable, match="no answer about"):
+        await one.look_up("anna@company.ru")
+    answers = await asyncio.gather(*(one.look_up("tom@company.ru") for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(answer, DirectoryUnavailable) for answer in answers)
+    assert directory.times == 2, "one of the five waited, the others were refused"
     assert pulse.legs["directory"].since == NOW
-    monkeypatch.setattr(asked, "_PAUSE", 0.0)
     directory.down = False
     assert await one.look_up("anna@company.ru") is Absence.ABSENT
     assert pulse.legs["directory"].since is None
