@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock clean servers fixtures bench fire fire-power fire-bugs
+.PHONY: demo test check format lock clean servers fixtures bench fire fire-power fire-bugs fire-office fire-soak fire-start
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("imbot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -48,6 +48,18 @@ fire-power: $(VENV)/.dev servers
 # the test of the rig: mistakes put on copies of the code, all of which it must catch. make fire-bugs [BUGS="name name"]
 fire-bugs: $(VENV)/.dev servers
 	$(BIN)/python -m tests.fire bugs $(BUGS) $(ARGS)
+
+# a thousand people file a request each within ten minutes. make fire-office [ARGS="--persons 250 --minutes 2.5"] [ARGS=--unlimited]
+fire-office: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire office $(ARGS)
+
+# two hours of steady work; ARGS="--folder DIR" of one that was broken off plays its rest
+fire-soak: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire soak $(ARGS)
+
+# a start with a hundred thousand parcels that wait
+fire-start: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire start $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
