@@ -41,6 +41,7 @@ def learn(
     """Propose a profile that reads all of these letters and none of other ITSMs. A letter's number and status may also stand
     in a file beside it: letter.eml, letter.toml with number = "..." and status = "..."."""
     from imbot.backends.learning import learn as learned
+    from imbot.config import packed
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,60}", name):
         raise ImbotError(f"--name: {name!r} is no name for a folder: small letters, digits and dashes")
@@ -52,6 +53,11 @@ def learn(
     mails = [sample.mail for sample in samples]
     kin = _kin(samples, desk)
     lesson = learned(samples, _others(kin, mails), name)
+    if (packed("templates") / "mail" / name).is_dir():
+        say(
+            f"note: imbot ships a profile {name} too; yours would stand in its place. --name gives it another.",
+            err=True,
+        )
     if target is not None:
         _write(target, lesson.source)
     else:

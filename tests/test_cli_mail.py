@@ -136,6 +136,13 @@ def test_words_over_two_lines_are_quoted_on_one(desk: Desk) -> None:
     assert "from (no sender), no date\n  (no subject)" in empty.text
 
 
+def test_a_learned_profile_with_a_shipped_name_says_so(desk: Desk) -> None:
+    learned = desk("mail", "learn", *samples(desk), *TOLD, *STATUSES, "--name", "inframanager")
+    assert learned.code == 0
+    assert "note: imbot ships a profile inframanager too" in learned.err
+    assert "ships a profile" not in desk("mail", "learn", *samples(desk), *TOLD, *STATUSES, "--name", "okdesk").err
+
+
 def test_without_a_config_the_profile_and_the_meaning_are_said(desk: Desk) -> None:
     (desk.folder / "config.toml").unlink()
     answer = desk.run("mail", "explain", "--profile", "inframanager", desk.file("letter.eml", DONE))

@@ -107,7 +107,8 @@ def _is_cut(ledger: Sequence[Mapping[str, Any]]) -> bool:
     for line in ledger:
         values = line["values"]
         words = [values.get(name) or "" for name in _SAID.get(line["what"], ())]
-        names = values.get("files") or [] if line["what"] == "files_came" else []
+        came = line["what"] == "files_came"
+        names = [*(values.get("files") or []), *(values.get("refused") or [])] if came else []
         if any(len(" ".join(str(one).split())) > LINE_WORDS for one in words):
             return True
         if len(names) > LINE_FILES or any(len(str(name)) > LINE_NAME for name in names):

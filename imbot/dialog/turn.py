@@ -89,7 +89,7 @@ def _command(session: Session, name: str, facts: Facts) -> Turn:
             return menu.rest(session, facts)
         case "newticket" | "new":
             return requests.new(session, facts)
-        case "mytickets":
+        case "mytickets" | "tickets":
             return tickets.ask_list(session, 0)
         case "me":
             return menu.me(session, facts)

@@ -174,8 +174,10 @@ def _support_writes(
 
 
 def _note_files(c: Connection, ticket: Ticket, enclosed: Enclosed, now: datetime) -> None:
-    names = [file["name"] for file in (*enclosed.files, *enclosed.refused)]
-    ledger.log(c, ticket.id, now, "files_came", {"files": names})
+    values = {"files": [file["name"] for file in enclosed.files]}
+    if enclosed.refused:
+        values["refused"] = [file["name"] for file in enclosed.refused]
+    ledger.log(c, ticket.id, now, "files_came", values)
 
 
 def _enclosed(

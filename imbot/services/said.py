@@ -39,7 +39,7 @@ def _words(row: LedgerRow) -> str:
         case "status":
             found = [row.values.get(name, "") for name in ("question", "solution", "comment")]
         case "files_came":
-            found = row.values.get("files", [])
+            found = [*row.values.get("files", []), *row.values.get("refused", [])]
         case _:
             found = []
     return "\n".join(str(words).strip() for words in found if words)

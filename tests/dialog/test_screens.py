@@ -257,6 +257,11 @@ LEDGER: list[tuple[str, dict[str, Any], str]] = [
     ("refused_file", {"file": "a.exe"}, "файл не вошёл: a.exe"),
     ("files_came", {"files": ["a.pdf", "b.pdf"]}, "поддержка прислала файлы: a.pdf, b.pdf"),
     ("files_came", {"files": ["x"] * 7}, "поддержка прислала файлы: x, x, x, x, x и ещё 2"),
+    (
+        "files_came",
+        {"files": ["a.pdf"], "refused": ["setup.exe"]},
+        "поддержка прислала файлы: a.pdf; не переданы: setup.exe",
+    ),
     ("file_not_sent", {"file": "a.mp4"}, "файл поддержки сюда не поместился: a.mp4"),
     ("inferred", {"number": "IM-CL-7"}, ""),
     ("notice", {"name": "registered"}, ""),
