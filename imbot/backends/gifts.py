@@ -13,14 +13,16 @@ from dataclasses import replace
 from imbot.backends.own_words import Ours, stands_for_ours
 from imbot.backends.profile import Profile
 from imbot.backends.understanding import Words, numbers_at
-from imbot.mime.echoes import figure_of
+from imbot.mime.echoes import figure_of, flat
 
-MOST_TOLD = 2000  # numbers in our letters to one ticket
+MOST_TOLD = 2000  # numbers in one shape of a letter of ours
+MOST_PLACES = 200  # of numbers in a text; one that has more gives none
 
 
 def numbers_told(profile: Profile, shapes: Iterable[str]) -> list[str]:
-    """Every number of this ITSM in `shapes` of our letters, as it is shown."""
-    return list(dict.fromkeys(shown for shape in shapes for shown, _, _ in numbers_at(profile, shape, most=MOST_TOLD)))
+    """Every number of this ITSM in `shapes` of our letters, as it is shown; in one line as well."""
+    lines = (each for shape in shapes for each in dict.fromkeys((shape, flat(shape))))
+    return list(dict.fromkeys(shown for line in lines for shown, _, _ in numbers_at(profile, line, most=MOST_TOLD)))
 
 
 def given(profile: Profile, looked: Words, ours: Ours, known: Collection[str]) -> Words:
@@ -47,7 +49,9 @@ def _echoed(profile: Profile, looked: Words, ours: Ours, told: set[str], known: 
     figures = {figure_of(number) for number in told}
     new = set(looked.numbers).difference(looked.in_subject, known)
     echoed = {one for one in new if one in told or any(each.startswith(figure_of(one) or "-") for each in figures)}
-    places = numbers_at(profile, looked.body, "body", most=MOST_TOLD) if new > echoed else []
+    places = numbers_at(profile, looked.body, "body", most=MOST_PLACES) if new > echoed else []
+    if len(places) == MOST_PLACES:
+        return new
     return echoed | {
         shown for shown, start, end in places if shown in new and stands_for_ours(looked.body, start, end, ours)
     }

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from imbot.mime.echoes import echoes
 
 MIN_RUN_WORDS = 3
-MOST = 200_000  # characters of our letters, every shape of them counted; this is done inside a transaction
-MAX_LINES = 20_000
+MOST = 60_000  # characters of our letters, every shape of them counted, are looked at: this is done in a transaction
 LONGEST_WORD = 100
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _TOKEN = re.compile(r"[^\W_]+(?:[-.:/,][^\W_]+)*")  # `21.11.2026` and `12-34` are one
 _FIGURE = re.compile(r"[0-9]")
+_DIGIT = re.compile(r"\d")
 # Nouns that letters about a request are full of: whoever writes nothing but them says no status.
 _IDLE = re.compile(
     r"(?:заявк|обращени|запрос|инцидент|тикет|задач|работ|статус|состояни|описани|комментари)[а-я]{0,4}"
@@ -44,6 +45,8 @@ class Ours:
     tokens: frozenset[str] = frozenset()
     whole: bool = True
     of_subjects: Ours | None = field(default=None, repr=False)  # the same of the subjects alone
+    firsts: frozenset[str] = frozenset()  # words that `lines` begin with
+    masked: dict[str, str] = field(default_factory=dict, repr=False, compare=False)  # what was looked up already
 
     def __bool__(self) -> bool:
         return bool(self.texts)
@@ -64,30 +67,13 @@ def our_words(sent: Sent) -> Ours:
     return ours_of([(echoes(text), ()) if at % 2 == 0 else ((), echoes(text)) for at, text in enumerate(sent)])
 
 
-def ours_of(letters: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Ours:
-    """The same of letters whose shapes (`echoes`) are known: (of the subject, of the text), in the order in which they
-    went out."""
+def ours_of(letters: Iterable[tuple[Sequence[str], Sequence[str]]], *, whole: bool = True) -> Ours:
+    """The same of letters whose shapes (`echoes`) are known: (of the subject, of the text). `whole`: there are no more."""
     listed = list(letters)
-    chosen, whole = _affordable(listed)
-    subjects = tuple(dict.fromkeys(form for subject, _ in chosen for form in subject))
-    texts = tuple(dict.fromkeys(form for subject, text in chosen for form in (*subject, *text)))
+    subjects = tuple(dict.fromkeys(form for subject, _ in listed for form in subject))
+    texts = tuple(dict.fromkeys(form for subject, text in listed for form in (*subject, *text)))
     of_subjects = _ours(subjects, subjects, whole) if subjects else None
     return _ours(texts, subjects, whole, of_subjects)
-
-
-def _affordable(
-    letters: Sequence[tuple[Sequence[str], Sequence[str]]],
-) -> tuple[list[tuple[Sequence[str], Sequence[str]]], bool]:
-    """The first letters, and of the rest the newest; whether those are all."""
-    order = [*letters[:2], *reversed(letters[2:])]
-    room = MOST
-    chosen: list[tuple[Sequence[str], Sequence[str]]] = []
-    for each in order:
-        room -= sum(len(form) for part in each for form in part)
-        if room < 0 and chosen:
-            return chosen, False
-        chosen.append(each)
-    return chosen, room >= 0
 
 
 def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_subjects: Ours | None = None) -> Ours:
@@ -106,11 +92,11 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
             for at in (at for at, word in enumerate(words) if _FIGURE.search(word)):
                 before.add(tuple(words[max(0, at - MIN_RUN_WORDS) : at]))
                 behind.add(tuple(words[at + 1 : at + 1 + MIN_RUN_WORDS]))
-        lines.update(line for one in text.split("\n")[:MAX_LINES] for line in _units(one))
+        lines.update(line for one in dict.fromkeys(text.split("\n")) for line in _units(one))
         tokens.update(token.casefold() for token in _TOKEN.findall(text) if not token.isalpha())
-    short = {tuple(line.split(" ")) for line in lines if line.count(" ") < MIN_RUN_WORDS - 1}
-    short = {run for run in short if not all(_IDLE.fullmatch(word) for word in run)}
     bare = frozenset(lines - {""})
+    short = {tuple(line.split(" ")) for line in bare if line.count(" ") < MIN_RUN_WORDS - 1}
+    short = {run for run in short if not all(_IDLE.fullmatch(word) for word in run)}
     bars = " | ".join(["", *told, ""])
     return Ours(
         texts,
@@ -124,6 +110,7 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
         frozenset(tokens),
         whole,
         of_subjects,
+        frozenset(line.partition(" ")[0] for line in bare),
     )
 
 
@@ -141,40 +128,58 @@ def without_ours(text: str, ours: Ours) -> str:
     Words with a figure in them (the ticket's number, which our letters repeat) stay: alone they mean nothing."""
     if not text or not ours:
         return text
-    found = list(_WORD.finditer(text))
-    words = [_folded(match.group()) for match in found]
-    out = list(text)
-    _blank(out, found, words, _repeated(words, ours))
-    position = 0
-    for line in text.split("\n"):
-        if line and _joined(line) in ours.lines:
-            out[position : position + len(line)] = " " * len(line)
-        position += len(line) + 1
-    return "".join(out)
+    if text not in ours.masked:
+        ours.masked[text] = _without_lines(_without_runs(text, ours), text, ours)
+    return ours.masked[text]
+
+
+def _without_runs(text: str, ours: Ours) -> str:
+    words = _joined(text).split(" ")
+    if ours.runs.isdisjoint(zip(words, words[1:], words[2:], strict=False)):
+        return text
+    return _blanked(text, list(_WORD.finditer(text)), words, _repeated(words, ours))
+
+
+def _without_lines(masked: str, text: str, ours: Ours) -> str:
+    if not any(_may_be(line, ours) and _joined(line) in ours.lines for line in text.split("\n")):
+        return masked
+    pairs = zip(masked.split("\n"), text.split("\n"), strict=True)
+    return "\n".join(" " * len(line) if line and _joined(line) in ours.lines else rest for rest, line in pairs)
+
+
+def _may_be(line: str, ours: Ours) -> bool:
+    """Quick, and wrong only by saying yes."""
+    first = _WORD.search(line)
+    return first is not None and _folded(first.group()) in ours.firsts
 
 
 def without_short(text: str, ours: Ours) -> str:
     """`text` with every line of ours of one or two words blanked out, wherever a desk has put it: in quotes, behind a
     label, in a sentence of its own. Offsets hold."""
-    if not text or not ours.short:
+    words = _joined(text).split(" ") if text and ours.short else []
+    pairs = list(pairwise(words))
+    if ours.short.isdisjoint(pairs) and ours.short.isdisjoint((word,) for word in words):
         return text
-    found = list(_WORD.finditer(text))
-    words = [_folded(match.group()) for match in found]
-    known: set[int] = set()
-    for index, word in enumerate(words):
-        for run in ((word,), tuple(words[index : index + 2])):
-            if run in ours.short:
-                known.update(range(index, index + len(run)))
+    known = {at for at, word in enumerate(words) if (word,) in ours.short}
+    known.update(index for at, pair in enumerate(pairs) if pair in ours.short for index in (at, at + 1))
+    return _blanked(text, list(_WORD.finditer(text)), words, known)
+
+
+def _blanked(text: str, found: Sequence[re.Match[str]], words: Sequence[str], known: Iterable[int]) -> str:
     out = list(text)
-    _blank(out, found, words, known)
+    for index in known:
+        if not _DIGIT.search(words[index]):
+            start, end = found[index].span()
+            out[start:end] = " " * (end - start)
     return "".join(out)
 
 
 def stretches(text: str, ours: Ours) -> list[list[tuple[int, int]]]:
     """The stretches of `text` that stand in one of our letters, three words and more each, as places of those words that
     say something."""
-    found = list(_WORD.finditer(text)) if ours.runs else []
-    known = _repeated([_folded(match.group()) for match in found], ours)
+    words = _joined(text).split(" ")
+    known = _repeated(words, ours)
+    found = list(_WORD.finditer(text)) if known else []
     made: list[list[tuple[int, int]]] = []
     for at in sorted(known):
         if at - 1 not in known:
@@ -200,13 +205,6 @@ def _repeated(words: Sequence[str], ours: Ours) -> set[int]:
         if run in ours.runs:
             known.update(range(index, index + MIN_RUN_WORDS))
     return known
-
-
-def _blank(out: list[str], found: Sequence[re.Match[str]], words: Sequence[str], known: Iterable[int]) -> None:
-    for index in known:
-        if not any(char.isdigit() for char in words[index]):
-            start, end = found[index].span()
-            out[start:end] = " " * (end - start)
 
 
 def stands_for_ours(text: str, start: int, end: int, ours: Ours) -> bool:

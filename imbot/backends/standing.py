@@ -101,7 +101,7 @@ def without_tail(profile: Profile, mail: InboundMail, value: str) -> str:
 def news(profile: Profile, mail: InboundMail, sent: Sent, *, asks: bool = False) -> str:
     """What the letter itself says, without what it quotes, our own words and standing ones; "" where nothing is left.
     `asks`: something is wanted of the reader, so standing words are better than none."""
-    text = without_card(profile, trimmed(readable(mail.text)[:MUCH], profile.separators).shown)
+    text = without_card(profile, trimmed(readable(mail.text), profile.separators).shown[:MUCH])
     judged = list(_judged(profile, mail, text, sent))
     kinds = {Kind.NEWS} if any(kind is Kind.NEWS for _, kind in judged) or not asks else {Kind.STANDING}
     lines = [line for line, kind in judged if kind in kinds or not line]
@@ -225,7 +225,7 @@ def _card(profile: Profile, lines: Sequence[str]) -> set[int]:
         if row and not _SAYS.search(row["label"]):
             block.append(at)
         elif line.strip():
-            if any(numbers_in(profile, lines[each]) for each in block):
+            if block and numbers_in(profile, "\n".join(lines[each] for each in block)):
                 card.update(block)
             block = []
     return card

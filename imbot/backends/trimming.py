@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imbot.backends.patterns import Pattern
 from imbot.backends.quote_marks import (
@@ -40,6 +41,11 @@ class Trimmed:
 def trimmed(text: str, separators: Sequence[Pattern] = ()) -> Trimmed:
     """For people: `text` without what it quotes and without signatures. `separators`: the profile's own marks. Where
     nothing would be left, the whole is shown. What is shown, trimmed once more, stays as it is."""
+    return _trimmed(text, tuple(separators))
+
+
+@lru_cache(maxsize=64)  # asked several times of one letter, inside a transaction; the first time before it begins
+def _trimmed(text: str, separators: tuple[Pattern, ...]) -> Trimmed:
     lines = text.split("\n")
     items = _tidy(list(enumerate(lines)))
     kept = _settled(items, separators, signature=True)

@@ -44,15 +44,14 @@ def flat(text: str) -> str:
 
 
 def echoes(text: str) -> tuple[str, ...]:
-    """`forms`, and those in which a page shows them: blanks and line ends are one blank there, and what is hidden is gone.
-    A desk may put the whole into its page or a line of it."""
+    """`forms`, and those in which a page shows what has marks of one: what is hidden is gone there. A desk may put the whole
+    into its page or a line of it. That a page has one blank for all blanks and line ends is left to `flat`."""
     found = list(dict.fromkeys(forms(text)))
     for each in tuple(found):
         if "<" in each or "&" in each:
             whole = html_to_text(each[:LONGEST])
             lines = "\n".join(html_to_text(line) if "<" in line else line for line in each[:LONGEST].split("\n"))
             found += [whole, readable(lines)]
-    found += [flat(each) for each in found]
     return tuple(one for one in dict.fromkeys(found) if one)
 
 

@@ -9,6 +9,7 @@ from html import unescape
 from imbot.mime.marks import few_marks
 
 LONGEST = 64_000  # what is new stands on top; read inside a transaction, so it must not take long
+MOST_LINES = 3_000
 
 _TAGS = re.compile(
     r"</?(?:font|div|p|br|span|b|i|u|strong|em|table|tbody|tr|td|th|html|body|head|meta|hr|ul|ol|li|a|center|img|o:p)"
@@ -21,12 +22,12 @@ _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 
 def readable(text: str) -> str:
     """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
-    no-break blanks as blanks, at most 64,000 characters."""
+    no-break blanks as blanks, at most 64,000 characters in 3,000 lines."""
     text = unicodedata.normalize("NFC", few_marks(text[:LONGEST]))
     if "<" in text:
         text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
     if "&" in text:
         text = unescape(text)
     text = _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
-    lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n", MOST_LINES)[:MOST_LINES]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")

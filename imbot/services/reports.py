@@ -17,6 +17,7 @@ from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
+from imbot.backends.own_words import MOST
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -51,6 +52,8 @@ def look(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
     watcher that it came in by, "" = not asked."""
     backend, disbelief = _believed(mail, env, mailbox)
     words = habits.words(backend.profile, mail) if backend else None
+    if backend and words:
+        habits.trimmed(words.whole, backend.profile.separators)  # so that it is known when it is asked for
     return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
 
 
@@ -99,7 +102,8 @@ def carry_out(
     came: Sequence[Enclosure] = (),
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
-    ours = habits.ours_of(told.said(c, ticket.id))
+    said, whole = told.said(c, ticket.id, MOST)
+    ours = habits.ours_of(said, whole=whole)
     words = habits.given(backend.profile, words, ours, tickets.numbers_of(c, ticket.id))
     stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:

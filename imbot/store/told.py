@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
-from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes, flat
+from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes
 from imbot.store.schema import letters, tickets, told
 from imbot.store.sql import dialect, insert
 
 Shapes = tuple[tuple[str, ...], tuple[str, ...]]  # of a letter's subject, and of its text
 PARTS = ("subject", "text")
-_MOST_LETTERS = 500  # of one ticket, the first and the newest
 
 
 @cache
@@ -25,9 +24,9 @@ def _note(dialect: str) -> Insert:
 
 
 def others_of(letter: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What of `echoes` is kept with a letter: those that are neither its own words nor these in one line."""
+    """What of `echoes` is kept with a letter: those that are not its own words."""
     words = {part: str(letter.get(part, "")) for part in PARTS}
-    return {part: [each for each in echoes(one) if each not in (one, flat(one))] for part, one in words.items()}
+    return {part: [each for each in echoes(one) if each != one] for part, one in words.items()}
 
 
 def note(c: Connection, message_id: str, letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> None:
@@ -50,20 +49,35 @@ def write_all(c: Connection) -> None:
 
 def _shapes(letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> Shapes:
     subject, words = (
-        tuple(dict.fromkeys(each for each in (one, flat(one), *others.get(part, ())) if each))
+        tuple(dict.fromkeys(each for each in (one, *others.get(part, ())) if each))
         for part, one in ((part, str(letter.get(part, ""))) for part in PARTS)
     )
     return subject, words
 
 
-def said(c: Connection, ticket_id: str) -> list[Shapes]:
-    """The shapes of every letter of the ticket, in the order in which they were put; of very many the first and the newest."""
-    found = select(letters.c.letter, letters.c.echoes).where(letters.c.ticket_id == ticket_id)
-    newest = found.order_by(letters.c.put_at.desc(), letters.c.message_id.desc()).limit(_MOST_LETTERS)
-    rows = list(reversed(c.execute(newest).all()))
-    if len(rows) == _MOST_LETTERS:
-        rows = [*c.execute(found.order_by(letters.c.put_at, letters.c.message_id).limit(1)), *rows]
-    return [_shapes(row.letter, row.echoes) for row in rows]
+def said(c: Connection, ticket_id: str, most: int) -> tuple[list[Shapes], bool]:
+    """The shapes of the ticket's letters, in the order in which they were put; and whether these are all. Of very many the
+    first two are given, and of the rest the newest, until they have `most` characters."""
+    found = select(letters.c.message_id, letters.c.letter, letters.c.echoes).where(letters.c.ticket_id == ticket_id)
+    oldest = c.execute(found.order_by(letters.c.put_at, letters.c.message_id).limit(2)).all()
+    rest = found.where(letters.c.message_id.not_in([row.message_id for row in oldest]))
+    rest = rest.order_by(letters.c.put_at.desc(), letters.c.message_id.desc()).execution_options(yield_per=20)
+    newest = c.execute(rest)
+    first, last, whole = [_shapes(row.letter, row.echoes) for row in oldest], [], True
+    room = most - sum(map(_size, first))
+    for row in newest:
+        shapes = _shapes(row.letter, row.echoes)
+        room -= _size(shapes)
+        if room < 0:
+            whole = False
+            break
+        last.append(shapes)
+    newest.close()
+    return [*first, *reversed(last)], whole
+
+
+def _size(shapes: Shapes) -> int:
+    return sum(len(shape) for part in shapes for shape in part)
 
 
 def bearing(c: Connection, figure: str, besides: str, limit: int) -> list[Shapes]:

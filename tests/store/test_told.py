@@ -59,31 +59,37 @@ def test_what_a_letter_told_before_it_was_rewritten_stays_told(c: Connection, an
     put(c, "<a@bot>", "как в 1042")
     assert letters.rewrite_letter(c, "<a@bot>", {"subject": "Просьба", "text": "как в &amp;#49;043"})
     assert words(c, "figure") >= {"1042", "1043"}
-    (subject, text) = told.said(c, "tick1")[0]
+    (subject, text) = told.said(c, "tick1", 1000)[0][0]
     assert (subject, text[0]) == (("Просьба",), "как в &amp;#49;043")
     assert "как в 1043" in text
 
 
-def test_of_very_many_letters_the_first_and_the_newest_are_said(
-    c: Connection, anna: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(told, "_MOST_LETTERS", 3)
+def test_of_very_many_letters_the_first_and_the_newest_are_said(c: Connection, anna: Person) -> None:
     file_ticket(c, anna.id)
     for n in range(6):
         put(c, f"<{n}@bot>", f"письмо {n}")
-    assert [text[0] for _, text in told.said(c, "tick1")] == ["письмо 0", "письмо 3", "письмо 4", "письмо 5"]
+    one = len("Просьба" + "письмо 0")
+    for most, numbers in (
+        (6 * one, [0, 1, 2, 3, 4, 5]),
+        (6 * one - 1, [0, 1, 3, 4, 5]),
+        (3 * one, [0, 1, 5]),
+        (0, [0, 1]),
+    ):
+        said, whole = told.said(c, "tick1", most)
+        assert [text[0] for _, text in said] == [f"письмо {n}" for n in numbers]
+        assert whole == (len(numbers) == 6)
 
 
 def test_letters_of_before_are_written_down_as_new_ones_are(c: Connection, anna: Person) -> None:
     file_ticket(c, anna.id)
     put(c, "<a@bot>", "как в № 10<b></b>42, или tom@company.ru")
     noted = sorted(c.execute(select(told_table)).all())
-    said = told.said(c, "tick1")
+    said = told.said(c, "tick1", 1000)
     c.execute(delete(told_table))
     c.execute(update(letters_table).values(echoes={}))
     told.write_all(c)
     assert sorted(c.execute(select(told_table)).all()) == noted
-    assert told.said(c, "tick1") == said
+    assert told.said(c, "tick1", 1000) == said
 
 
 def test_nothing_is_told_by_who_was_erased(c: Connection, anna: Person) -> None:
