@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,8 @@ from imbot.failpoints import hit
 
 _CRLF = b"\r\n"
 _LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
+_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
+_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _LONGEST_LINE = 16 * 1024 * 1024
 _LARGEST_LITERAL = 512 * 1024 * 1024
@@ -130,3 +132,24 @@ def _size(line: bytes) -> int | None:
     if size > _LARGEST_LITERAL:
         raise ValueError(f"a literal of {size} bytes")
     return size
+
+
+def read_literals(answers: Sequence[Answer]) -> dict[int, bytes]:
+    """UID -> literal of FETCH answers. The UID may stand before or behind the literal; answers about flags may stand between."""
+    found: dict[int, bytes] = {}
+    for answer in answers:
+        uid = _number(_UID, b" ".join(answer[::2]))
+        if uid is not None and len(answer) > 1:
+            found[uid] = answer[1]
+    return found
+
+
+def read_sizes(answers: Sequence[Answer]) -> dict[int, int]:
+    """UID -> bytes."""
+    pairs = ((_number(_UID, answer[0]), _number(_SIZE, answer[0])) for answer in answers)
+    return {uid: size for uid, size in pairs if uid and size is not None}
+
+
+def _number(pattern: re.Pattern[bytes], line: bytes) -> int | None:
+    match = pattern.search(line)
+    return int(match[1]) if match else None

@@ -21,7 +21,7 @@ import aioimaplib  # type: ignore[import-untyped]
 
 from imbot.domain.errors import MailboxError, SignInRefused
 from imbot.mailbox import oauth
-from imbot.mailbox.imap_feed import Answer, Feed
+from imbot.mailbox.imap_feed import Answer, Feed, read_literals, read_sizes
 from imbot.mailbox.imap_names import folder_name, read_folders, read_separator
 from imbot.mailbox.inbox import TlsMode, tls_context, untrusted
 
@@ -32,8 +32,6 @@ _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
 _FOLDERS_NAMED = 20
 _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
-_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +300,7 @@ class Wire:
         return sorted({int(word) for word in words if word.isdigit() and int(word) >= uid})
 
     async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        lines = [answer[0] for answer in await self._fetch("the sizes", uids, "(UID RFC822.SIZE)")]
-        return {
-            uid: size for line in lines if (uid := _number(_UID, line)) and (size := _number(_SIZE, line)) is not None
-        }
+        return read_sizes(await self._fetch("the sizes", uids, "(UID RFC822.SIZE)"))
 
     async def bodies(self, uids: Sequence[int], *, headers_only: bool = False) -> dict[int, bytes]:
         """The letters that are still there, by UID; nothing is marked by reading them (PEEK)."""
@@ -377,21 +372,6 @@ class Wire:
                     raise MailboxError(f"{self._where}: the connection broke during IDLE{self._fault}")
             finally:
                 pushed.cancel()
-
-
-def read_literals(answers: Sequence[Answer]) -> dict[int, bytes]:
-    """UID -> literal of FETCH answers. The UID may stand before or behind the literal; answers about flags may stand between."""
-    found: dict[int, bytes] = {}
-    for answer in answers:
-        uid = _number(_UID, b" ".join(answer[::2]))
-        if uid is not None and len(answer) > 1:
-            found[uid] = answer[1]
-    return found
-
-
-def _number(pattern: re.Pattern[bytes], line: bytes) -> int | None:
-    match = pattern.search(line)
-    return int(match[1]) if match else None
 
 
 def _uid_set(uids: Sequence[int]) -> str:

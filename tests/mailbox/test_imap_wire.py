@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from imbot.domain.errors import MailboxError
 from imbot.mailbox import imap as imap_module
 from imbot.mailbox.imap import Imap, ImapSettings
+from imbot.mailbox.imap_feed import read_literals
 from imbot.mailbox.imap_names import from_modified_utf7, modified_utf7, read_folders, read_separator
-from imbot.mailbox.imap_wire import read_literals
 from tests.mailbox.imap_box import by_hand, letter, numbers, opened, settings
 from tests.proxy import LONG, Proxy, ScriptedServer, in_time
 from tests.servers import Dovecot
