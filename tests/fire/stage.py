@@ -93,7 +93,7 @@ async def stage(
     code: Path = ROOT,
 ) -> AsyncIterator[Stage]:
     """A world, and a nanny that has not started imbot yet. What is left of imbot at the end is killed."""
-    async with World(folder, seed, persons, settings=settings, limits=limits, direct=direct) as world:
+    async with World(folder, seed, persons, settings=settings, limits=limits, direct=direct, in_order=True) as world:
         with Journal(world.journals["nanny"]) as journal:
             nanny = Nanny(world.config, journal, world.log, code, memory=memory, module=module)
             try:

@@ -37,6 +37,7 @@ class World:
     """`async with World(folder, seed, persons) as world`. `settings` is laid over the config, section by section:
     `{"general": {"alarm_minutes": 1}, "telegram": {"poll_timeout": 5}}`. The last `signing_in` persons are not linked.
     `direct`: no wires between imbot and the servers, which cost time where it is speed that is measured.
+    `in_order`: letters get their UIDs in the order in which they came; a Maildir under load gives those of a moment in any.
     Everything that lasts lies in `folder`; the servers' own files are temporary."""
 
     bot: Remote
@@ -55,6 +56,7 @@ class World:
         settings: Mapping[str, Any] | None = None,
         limits: bool = True,
         direct: bool = False,
+        in_order: bool = False,
     ) -> None:
         self.folder, self.seed = folder, seed
         self.persons: list[Person] = make_persons(persons, seed, signing_in)
@@ -67,6 +69,7 @@ class World:
         self.wires: dict[str, int] = {}  # leg -> the port that imbot knows
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self._settings, self._limits, self._direct = settings or {}, limits, direct
+        self._in_order = in_order
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> World:
@@ -85,7 +88,8 @@ class World:
         folders = {name: stack.enter_context(open_folder(f"imbot-fire-{name}-")) for name in ("tls", "ldap", "mail")}
         certificates = await asyncio.to_thread(make_certificates, folders["tls"])
         self.slapd = Slapd(folders["ldap"], certificates, extra=ldif_of(self.persons))
-        self.dovecot = Dovecot(folders["mail"], certificates)
+        keeps = f"mail_location = sdbox:{folders['mail']}/mail/%u" if self._in_order else ""
+        self.dovecot = Dovecot(folders["mail"], certificates, extra=keeps)
         stack.push_async_callback(asyncio.to_thread, self.slapd.stop)
         stack.push_async_callback(asyncio.to_thread, self.dovecot.stop)
         _, _, _, telegram, smtp = await asyncio.gather(
