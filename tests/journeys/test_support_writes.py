@@ -72,7 +72,7 @@ async def test_files_reach_the_chat_and_a_reply_to_one_goes_into_the_thread(offi
         assert all(one["id"] > notice["id"] for one in sent)
 
         office.api.say(ANNA, "Подписала, спасибо большое", reply_to=sent[0]["id"])
-        await office.press(ANNA, "Отправить", "Подписала")
+        await office.said(ANNA, "Дополнение", "уходит в поддержку")  # at once, without a press
         answer = await office.letter_to(ITSM_ADDRESS, skip=1)
         assert answer["In-Reply-To"] == theirs
         assert str(letter["Message-ID"]) in str(answer["References"])
