@@ -68,6 +68,11 @@ def codec_of(name: str) -> str:
     return "cp1252" if info.name == "iso8859-1" else info.name  # who says the one often writes the other, its superset
 
 
+def is_stateful(declared: str) -> bool:
+    """Whether a letter's name for a charset means one in which a byte's sense hangs on those before it."""
+    return bool(_STATEFUL.match(codec_of(declared)))
+
+
 def decode(data: bytes, declared: str = "", hint: str = "") -> str:
     """`declared`: what the letter says of these bytes; `hint`: what it says elsewhere, for bytes that nothing is said of."""
     if data.isascii():
@@ -143,6 +148,7 @@ def _unless_a_lie(text: str, data: bytes, codec: str) -> str:
     return text
 
 
+_LONGEST_SHIFTED = 1_000_000  # bytes that are shifted one by one
 _ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([A-Z]|\([A-Z]|\.[A-Z])")
 
 
@@ -151,7 +157,8 @@ def _iso2022_jp(data: bytes) -> str:
     if not data.isascii() and (text := _try(data, "euc_jp")) is not None:
         return text
     out: list[str] = []
-    pieces = _ESCAPE.split(data)
+    rest = data[_LONGEST_SHIFTED:].decode("iso2022_jp_ext", "replace")
+    pieces = _ESCAPE.split(data[:_LONGEST_SHIFTED])
     for escape, piece in zip((b"(B", *pieces[1::2]), pieces[0::2], strict=True):
         if escape in (b"$@", b"$B"):
             out.append(_shifted(piece).decode("cp932", "replace"))
@@ -159,7 +166,7 @@ def _iso2022_jp(data: bytes) -> str:
             out.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
         else:
             out.append(piece.decode("ascii", "replace"))
-    return "".join(out)
+    return "".join([*out, rest])
 
 
 def _shifted(piece: bytes) -> bytes:

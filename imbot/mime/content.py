@@ -32,7 +32,7 @@ _ACTIVE = frozenset(
 # What leads elsewhere or holds programs, and the types that it is refused with.
 _MAGICS = (
     (b"L\0\0\0\x01\x14\x02\0", "lnk"),
-    (b"ITSF", "chm"),
+    (b"ITSF\x03\0\0\0", "chm"),
     (b"vhdxfile", "vhdx"),
     (b"conectix", "vhd"),
 )

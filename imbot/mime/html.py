@@ -23,11 +23,12 @@ _LINES = frozenset(["div", "section", "article", "header", "footer", "address", 
 _HIDDEN = re.compile(r"display\s{0,4}:\s{0,4}none|visibility\s{0,4}:\s{0,4}hidden", re.I)
 
 
-def html_to_text(html: str, problems: list[str] | None = None) -> str:
+def html_to_text(html: str, problems: list[str] | None = None, most: int = LONGEST) -> str:
     """The readable text of a page, at most its first two million characters. Links show their address where their words
-    do not; what is hidden is left out. A page that cannot be walked gives its words all the same, and `problems` says so."""
+    do not; what is hidden is left out. A page that cannot be walked gives its words all the same, and `problems` says so;
+    so does one of more than `most` characters."""
     html = html[:LONGEST]
-    if html.count("<") > DEEPEST and _depth(html) > DEEPEST:
+    if len(html) > most or (html.count("<") > DEEPEST and _depth(html) > DEEPEST):
         return _without_tags(html)
     try:
         return _walked(html)

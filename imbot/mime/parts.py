@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import MailPart
 from imbot.mime.calendars import calendar_line
-from imbot.mime.charsets import decode
+from imbot.mime.charsets import decode, is_stateful
 from imbot.mime.headers import Block, split_headers, to_text
+from imbot.mime.html import LONGEST as LONGEST_PAGE
 from imbot.mime.html import html_to_text
 from imbot.mime.limits import ReadLimits
 from imbot.mime.names import clean_file_name
@@ -22,6 +23,8 @@ from imbot.mime.transfer import decode_transfer, take_uuencoded
 
 LONGEST_TEXT = 5_000_000
 LONGEST_BOUNDARY = 998  # a line's length; RFC 2046 allows 70
+MAX_EVENTS = 20  # invitations of a letter that are read
+MAX_PACKS = 10  # winmail.dat of a letter that are taken apart
 MAX_FILES = 1000  # of those that letters hold in texts or in winmail.dat too; what is beyond is left inside
 
 
@@ -38,6 +41,19 @@ class Body:
     events: list[str] = field(default_factory=list)  # invitations, a line each
     files: list[MailPart] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    said: int = 0  # characters of all texts; what is beyond the longest text is not read
+    walked: int = 0  # characters of pages
+    calendars: int = 0
+    packs: int = 0
+
+    def add_text(self, text: str) -> None:
+        self.texts.append(newlines(text))
+        self.said += len(text)
+
+    def add_page(self, html: str) -> None:
+        """As text. Pages are walked up to the length of one long page; of those beyond, the tags are cut out."""
+        self.add_text(html_to_text(html, self.problems, max(LONGEST_PAGE - self.walked, 0)))
+        self.walked += min(len(html), LONGEST_PAGE)
 
     def text(self) -> str:
         """The readable words of the letter."""
@@ -175,7 +191,8 @@ def _leaf(part: Part, body: Body) -> None:
     elif kind == "text/watch-html" and part.parent == "multipart/alternative":
         return
     elif data or name:
-        if kind == "text/calendar":
+        if kind == "text/calendar" and body.calendars < MAX_EVENTS:
+            body.calendars += 1
             body.events += filter(None, [calendar_line(decode(data, part.kind.get("charset") or "utf-8"))])
         if not (kind in _TNEF or name.lower() == "winmail.dat") or not _unpacked(data, body):
             body.files.append(_file(part, kind, name, data, len(body.files) + 1))
@@ -183,22 +200,21 @@ def _leaf(part: Part, body: Body) -> None:
 
 def _text(part: Part, data: bytes, body: Body) -> None:
     charset = part.kind.get("charset")
-    if (
-        len(data) > LONGEST_TEXT * 4 and b"begin " not in data
-    ):  # no copies of what nobody will see; a file within it is whole
-        data = data[: LONGEST_TEXT * 4]
+    most = max(LONGEST_TEXT - body.said, 0) * 4
+    if len(data) > most and (b"begin " not in data or part.kind.value == "text/html" or is_stateful(charset)):
+        data = data[:most]  # no copies of what nobody will see; a file within it is whole
     body.charset = body.charset or charset
     text = decode(data, charset, body.charset)
     if part.kind.value != "text/html":
         text, files = take_uuencoded(text, MAX_FILES - len(body.files))
         for name, content in files:
             body.files.append(_described(name, "application/octet-stream", content, len(body.files) + 1))
-        body.texts.append(newlines(text))
+        body.add_text(text)
         return
     body.htmls.append(text)
     plain_twin = part.parent == "multipart/alternative" or part.parent == "multipart/related"
     if not (plain_twin and any(known.strip() for known in body.texts)):
-        body.texts.append(html_to_text(text, body.problems))
+        body.add_page(text)
 
 
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -206,12 +222,16 @@ _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 def _unpacked(data: bytes, body: Body) -> bool:
     """Whether the files of a winmail.dat could stand for it. Its words count where the letter has none of its own."""
-    packed = unpack(data, body.problems)
+    body.packs += 1
+    packed = unpack(data) if body.packs <= MAX_PACKS else None
     if packed is None:
         body.problems.append("a winmail.dat that cannot be taken apart")
         return False
-    if packed.text.strip() and not any(text.strip() for text in body.texts):
-        body.texts.append(newlines(packed.text))
+    if not any(text.strip() for text in body.texts):
+        if packed.text.strip():
+            body.add_text(packed.text)
+        elif packed.html:
+            body.add_page(packed.html)
     whole = [file for file in packed.files if file.whole]
     if not whole or len(whole) + len(body.files) > MAX_FILES:
         return False

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imbot.mime.charsets import decode
-from imbot.mime.html import html_to_text
 
 MAX_FILES = 200
 MAX_PROPERTIES = 5000
+MAX_ATTRIBUTES = 20_000  # of a pack; two hundred files have some thousands
+MAX_VALUES = 100_000  # of all its properties together
 _SIGNATURE = 0x223E9F78
 # Attributes of the message and of its attachments (MS-OXTNEF 2.1.3.2).
 _MESSAGE_BODY, _MESSAGE_PROPERTIES, _CODEPAGE = 0x0002800C, 0x00069003, 0x00069007
@@ -38,10 +39,11 @@ class PackedFile:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What a winmail.dat holds. `text`: the letter's own words, "" where they are not in it."""
+    """What a winmail.dat holds. `text`: the letter's own words, "" where they are not in it; `html`: the same as a page."""
 
     files: tuple[PackedFile, ...]
     text: str = ""
+    html: str = ""
 
 
 @dataclass(slots=True)
@@ -50,21 +52,23 @@ class _Gathering:
     text: str = ""
     html: str = ""
     files: list[dict[str, bytes]] = field(default_factory=list)
+    values: int = 0  # that were read, of all properties
 
 
-def unpack(data: bytes, problems: list[str] | None = None) -> Packed | None:
-    """None: no winmail.dat, or a broken one. `problems` as in `html_to_text`."""
+def unpack(data: bytes) -> Packed | None:
+    """None: no winmail.dat, or a broken one, or one with too much in it."""
     if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
         return None
     found = _Gathering()
     try:
-        for tag, value in _attributes(data):
+        for number, (tag, value) in enumerate(_attributes(data)):
+            if number >= MAX_ATTRIBUTES:
+                return None
             _take(found, tag, value)
     except (struct.error, ValueError):
         return None
     files = tuple(_file(each, found.codec) for each in found.files)
-    text = found.text or (html_to_text(found.html, problems) if found.html else "")
-    return Packed(files, text)
+    return Packed(files, found.text, found.html)
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -84,7 +88,7 @@ def _take(found: _Gathering, tag: int, value: bytes) -> None:
     elif tag == _MESSAGE_BODY:
         found.text = decode(value.rstrip(b"\0"), found.codec)
     elif tag == _MESSAGE_PROPERTIES:
-        for name, kind, content in _properties(value):
+        for name, kind, content in _properties(value, found):
             if name == _BODY:
                 found.text = _words(kind, content, found.codec)
             elif name == _BODY_HTML:
@@ -98,12 +102,13 @@ def _take(found: _Gathering, tag: int, value: bytes) -> None:
     elif found.files and tag == _FILE_DATA:
         found.files[-1]["data"] = value
     elif found.files and tag == _FILE_PROPERTIES:
-        _take_properties(found.files[-1], value, found.codec)
+        _take_properties(found, value)
 
 
-def _take_properties(file: dict[str, bytes], value: bytes, codec: str) -> None:
+def _take_properties(found: _Gathering, value: bytes) -> None:
+    file, codec = found.files[-1], found.codec
     keys = {_LONG_NAME: "long", _SHORT_NAME: "short", _MIME_TYPE: "type", _CONTENT_ID: "id"}
-    for name, kind, content in _properties(value):
+    for name, kind, content in _properties(value, found):
         if name in keys:
             file[keys[name]] = _words(kind, content, codec).encode()
         elif name == _ATTACH_DATA and kind == _BINARY:
@@ -130,7 +135,7 @@ def _words(kind: int, content: bytes, codec: str) -> str:
     return decode(content.rstrip(b"\0"), codec)
 
 
-def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _properties(data: bytes, found: _Gathering) -> Iterator[tuple[int, int, bytes]]:
     """(name, type, value) of each property that has one value of changing length; others are stepped over."""
     (count,) = struct.unpack_from("<I", data)
     position = 4
@@ -144,6 +149,9 @@ def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             (number,) = struct.unpack_from("<I", data, position)
             position += 4
         kind = one
+        found.values += 1 if kind in _FIXED else number
+        if found.values > MAX_VALUES:
+            raise ValueError("too many values")
         if kind in _FIXED:
             position += _FIXED[kind] * number
             if position > len(data):

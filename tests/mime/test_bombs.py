@@ -6,6 +6,7 @@ Work is counted in lines run, never in seconds. What C does beneath is bounded b
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,10 @@ from imbot.mailbox.reading import Reader
 from imbot.mime import ReadLimits, bytes_to_mail, mail_to_json
 from imbot.mime.words import decode_words
 from tests.mime.work import TooMuch, work
+
+
+def parts(part: bytes, number: int) -> bytes:
+    return b"Content-Type: multipart/mixed; boundary=b\n\n" + (b"--b\n" + part) * number + b"--b--\n"
 
 
 def nested(levels: int) -> bytes:
@@ -145,6 +150,24 @@ GROWING: dict[str, tuple[Callable[[int], bytes], int]] = {
 LARGE: dict[str, tuple[Callable[[int], bytes], int]] = {
     "long words in fields of addresses": (lambda n: (b"To: \\" + b"a" * 64_000 + b"\n") * n + b"\nx", 700),
     "comments in fields of addresses": (lambda n: (b"To: " + b"a(b)" * 16_000 + b"\n") * n + b"\nx", 700),
+    "pages in parts": (
+        lambda n: parts(b"Content-Type: text/html\n\n" + b"<p>x</p>y" * 20_000 + b"\n", n),
+        190,
+    ),
+    "shifted Japanese": (
+        lambda n: parts(b"Content-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B" + b"-!" * n + b"\n", 2),
+        10_000_000,
+    ),
+    "values of a winmail.dat": (
+        lambda n: (
+            b"Content-Type: application/ms-tnef\n\n"
+            + struct.pack("<IH", 0x223E9F78, 1)
+            + struct.pack("<BIIH", 2, 0x69002, 0, 0)
+            + struct.pack("<BIIIHHI", 2, 0x69005, 12 + 8 * n, 1, 0x101F, 0x3707, n)
+            + b"\2\0\0\0a\0\0\0" * n
+        ),
+        5_500_000,
+    ),
 }
 
 
@@ -182,6 +205,28 @@ def test_files_in_texts_count_among_all_files() -> None:
     mail = bytes_to_mail(b"Content-Type: multipart/mixed; boundary=b\n\n" + text * 60 + b"--b--\n")
     assert len(mail.attachments) == 1000
     assert mail.text.count("begin 644") == 200
+
+
+def test_of_many_invitations_and_packs_the_first_are_read_and_all_are_kept() -> None:
+    event = b"Content-Type: text/calendar\n\nBEGIN:VEVENT\nSUMMARY:at %d\nEND:VEVENT\n"
+    mail = bytes_to_mail(
+        b"".join([b"Content-Type: multipart/mixed; boundary=b\n\n", *(b"--b\n" + event % n for n in range(30))])
+    )
+    assert mail.text.split() == [word for n in range(20) for word in ("at", str(n))]
+    assert len(mail.attachments) == 30
+    pack = struct.pack("<IH", 0x223E9F78, 1) + struct.pack("<BIIH", 2, 0x69002, 0, 0)
+    pack += struct.pack("<BII", 2, 0x6800F, 1) + b"x\0\0"
+    mail = bytes_to_mail(parts(b"Content-Type: application/ms-tnef\n\n" + pack + b"\n", 12))
+    assert [part.data for part in mail.attachments[:10]] == [b"x"] * 10
+    assert [part.name for part in mail.attachments[10:]] == ["winmail.dat"] * 2
+    assert mail.problems[10:] == ("a winmail.dat that cannot be taken apart",) * 2
+
+
+def test_what_is_too_much_for_a_winmail_dat_is_passed_on_as_it_came() -> None:
+    head = b"Content-Type: application/ms-tnef\n\n" + struct.pack("<IH", 0x223E9F78, 1)
+    for pack in (struct.pack("<BIIH", 1, 0x69999, 0, 0) * 30_000, struct.pack("<BIIH", 2, 0x69002, 0, 0) * 300):
+        mail = bytes_to_mail(head + pack)
+        assert [part.name for part in mail.attachments] == ["winmail.dat"]
 
 
 def test_work_that_is_more_than_linear_would_be_seen() -> None:

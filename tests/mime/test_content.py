@@ -33,7 +33,7 @@ REFUSED = frozenset({"exe", "js", "deb", "lnk", "chm"})
         (b"\xef\xbb\xbf#!/bin/sh\n", "readme.txt", "type"),
         (b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F", "a.txt", "type"),
         (b"ITSF\x03\0\0\0", "a.txt", "type"),
-        (b"ITSF or not", "words.txt", "type"),
+        (b"ITSF or not", "words.txt", ""),
         (b"L\0\0\0", "a.txt", ""),
         (b"words", "x.exe.txt", ""),
         (b"words", "акт (1).", ""),
@@ -49,7 +49,7 @@ def test_a_program_is_known_by_its_name_or_its_first_bytes(tmp_path: Path, data:
 def test_what_only_leads_elsewhere_is_refused_as_far_as_its_type_is() -> None:
     for data, extension in (
         (b"L\0\0\0\x01\x14\x02\0", "lnk"),
-        (b"ITSF\x03", "chm"),
+        (b"ITSF\x03\0\0\0", "chm"),
         (b"vhdxfile", "vhdx"),
         (b"conectix", "vhd"),
     ):

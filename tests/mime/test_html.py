@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imbot.mime import bytes_to_mail, html, html_to_text
+from imbot.mime import bytes_to_mail, html, html_to_text, parts
 
 
 def test_html_becomes_readable_text() -> None:
@@ -92,3 +92,10 @@ def test_a_page_that_cannot_be_walked_gives_its_words_and_says_what_was_wrong(mo
     mail = bytes_to_mail(b"Content-Type: text/html\n\n<p>Request <b>1</b> is closed")
     assert mail.text == "Request 1 is closed"
     assert mail.problems == ("a page that cannot be walked (AttributeError): its tags were cut out",)
+
+
+def test_of_pages_beyond_one_long_one_only_the_tags_are_cut_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LONGEST_PAGE", 60)
+    page = "--b\nContent-Type: text/html\n\n<ul><li>a<li>b</ul><p hidden>c</p>\n"
+    mail = bytes_to_mail(f"Content-Type: multipart/mixed; boundary=b\n\n{page * 3}--b--\n".encode())
+    assert mail.text == "- a\n- b\n\nabc\n\nabc"
