@@ -241,7 +241,7 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     """Dispatch, screens, courier and errands as `imbot.app` wires them, on this data base, until the block ends."""
     db = await Db.open(f"sqlite:///{database}")
     pulse, stop = Pulse(now), asyncio.Event()
-    screens = Screens(db, chat, templates(), env(), now)
+    screens = Screens(db, chat, templates(), env(), pulse, now)
     dispatch = Dispatch(db, chat, read, screens, env(), pulse, now, "demo.local")
     sender = Sender("bot@demo.local", "imbot", database.parent)
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)

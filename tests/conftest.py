@@ -17,6 +17,9 @@ from tests.company import imbot as imbot
 from tests.config_files import write as write
 from tests.servers import Certificates, Dovecot, Slapd, free_port, make_certificates, open_folder
 
+# What commands print is not wrapped unless a test asks for a width: pytest-xdist tells its workers one.
+os.environ.pop("COLUMNS", None)
+
 # The same examples at each run, so that a change is judged by itself alone; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", derandomize=False)

@@ -40,6 +40,7 @@ Errand = Callable[[Parcel], Awaitable[None]]
 HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
 _BY = {"telegram": "parcels"}  # others talk to it as well, in other ways
 _SILENT = ("smtp", "directory")  # no pace of ours and no size makes these slow
+_ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has taken one: who shuts down is not stormed
 _IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
 _NET = 1.0
 _BACK = timedelta(minutes=1)
@@ -68,6 +69,7 @@ class Courier:
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._breakers: dict[str, Breaker] = {}
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
+        self._proven: set[str] = set()  # targets that worked the last time
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
         db.on_commit(self._wake.set)
 
@@ -145,6 +147,8 @@ class Courier:
         wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
+        for target in _ONE_FIRST - self._proven:
+            wanted[target] = min(wanted[target], int(not busy[target]))
         for target, moment in self._eased.items():
             wanted[target] = min(wanted[target], int(now >= moment and not busy[target]))
         return {target: n for target, n in wanted.items() if n > 0}
@@ -179,6 +183,8 @@ class Courier:
 
     async def _failed(self, parcel: Parcel, error: DeliveryError) -> None:
         now = self._clock()
+        if error.kind in ("down", "throttled"):
+            self._proven.discard(parcel.target)
         if error.kind == "down":
             breaker = self._breakers.setdefault(parcel.target, Breaker(0, now, now))
             breaker.failures += 1
@@ -198,6 +204,7 @@ class Courier:
 
     def _works(self, target: str) -> None:
         self._eased.pop(target, None)
+        self._proven.add(target)
         if self._breakers.pop(target, None) is not None:
             log.info("target_recovered", target=target)
         self._pulse.ok(target, _BY.get(target, ""))

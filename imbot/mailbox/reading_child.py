@@ -39,7 +39,6 @@ def main() -> None:
     memory, seconds = settings.pop("memory_mb") * 1024 * 1024, settings.pop("cpu_seconds")
     scratch = settings.pop("scratch")
     limits = ReadLimits(**settings)
-    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 * limits.size, 4 * limits.size))
@@ -115,4 +114,5 @@ def _put(scratch: int, blob: bytes) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(_NICE)
     main()
