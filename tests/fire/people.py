@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from threading import Lock
 
 from sqlalchemy import Connection
 
@@ -18,6 +19,7 @@ from imbot.store import people
 from imbot.store.db import once
 from imbot.store.migrate import migrate
 
+_ONE_AT_A_TIME = Lock()  # Alembic keeps what it works on in its module; worlds side by side are of one process
 _SURNAMES = ("Иванов", "Петров", "Сидоров", "Кузнецов", "Смирнов", "Орлов", "Соколов", "Лебедев", "Волков", "Зайцев")
 _NAMES = ("Алексей", "Борис", "Виктор", "Григорий", "Дмитрий", "Евгений", "Игорь", "Кирилл", "Максим", "Сергей")
 _FATHERS = ("Алексеевич", "Борисович", "Викторович", "Дмитриевич", "Игоревич", "Максимович", "Сергеевич")
@@ -80,7 +82,8 @@ userAccountControl: 512
 def link(data_dir: Path, persons: Iterable[Person]) -> None:
     """A fresh data base in which all of them who do not sign in themselves are linked, in one transaction."""
     url = make_folders(data_dir).database
-    migrate(url)
+    with _ONE_AT_A_TIME:
+        migrate(url)
     once(url, _link_all, [one for one in persons if not one.signs_in], datetime.now(UTC))
 
 

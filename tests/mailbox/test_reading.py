@@ -134,8 +134,9 @@ async def test_each_letter_has_its_own_share_of_cpu_time() -> None:
 
 
 async def test_a_letter_that_takes_more_than_its_share_of_cpu_time_ends_the_child() -> None:
-    """Two seconds of work or so, of which less than one is allowed."""
-    long = b"Content-Type: text/html\n\n" + b"<b>x</b>" * 5_000_000
+    """Five seconds of work or more, of which one is allowed."""
+    addresses = b"".join((name + b": " + b"a(b)" * 16_000 + b"\n") * 20 for name in (b"To", b"Cc"))
+    long = addresses + b"Content-Type: text/html\n\n" + b"<p>x</p>y" * 220_000
     async with Reader(cpu_seconds=0, wall_seconds=150) as reader:
         with pytest.raises(ReaderDied, match="died on this letter"):
             await reader.read(long)
