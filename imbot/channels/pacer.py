@@ -31,12 +31,14 @@ class _ChatPace:
 
 
 class Meter:
-    """All times are seconds of one clock. `burst`: dialog messages that one chat may get at once after a pause."""
+    """All times are seconds of one clock. `burst`: dialog messages that one chat may get at once after a pause. `started`: when
+    this program began; what went to a chat before is not known, so its burst fills from then on."""
 
-    def __init__(self, *, overall: int = 30, burst: int = 10) -> None:
+    def __init__(self, *, overall: int = 30, burst: int = 10, started: float = float("-inf")) -> None:
         self._window: deque[float] = deque(maxlen=overall)
         self._spacing = WINDOW / overall
         self._burst = float(burst)
+        self._started = started
         self._chats: dict[str, _ChatPace] = {}
         self._even = float("-inf")  # the moment that the last message but dialog was planned for
         self._held_until = 0.0
@@ -58,7 +60,7 @@ class Meter:
 
     def take(self, chat: str, now: float) -> None:
         """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
-        pace = self._chats.setdefault(chat, _ChatPace(self._burst, now))
+        pace = self._chats.setdefault(chat, self._unknown(now))
         pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1
         pace.at, pace.sent = now, True
         self._window.append(now)
@@ -69,12 +71,15 @@ class Meter:
 
     def hold(self, chat: str, seconds: float, now: float) -> None:
         """The far end refused for so long. Two chats refused soon after one another: it means the whole bot."""
-        pace = self._chats.setdefault(chat, _ChatPace(self._burst, now))
+        pace = self._chats.setdefault(chat, self._unknown(now))
         pace.held_until = max(pace.held_until, now + seconds)
         other, at = self._refused
         if other not in ("", chat) and now - at <= _ALIKE:
             self._held_until = max(self._held_until, now + seconds)
         self._refused = (chat, now)
+
+    def _unknown(self, now: float) -> _ChatPace:
+        return _ChatPace(min(self._burst, 1 + (now - self._started) / WINDOW), now)
 
     def _forget(self, now: float) -> None:
         self._chats = {

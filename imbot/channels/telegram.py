@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Telegram:
 
     def __init__(self, settings: TelegramSettings, pacer: Pacer | None = None) -> None:
         self.settings = settings
-        self.pacer = pacer or Pacer(Meter(burst=settings.chat_burst))
+        self.pacer = pacer or Pacer(Meter(burst=settings.chat_burst, started=time.monotonic()))
         base = settings.api_base.rstrip("/")
         self._calls_base = f"{base}/bot{settings.token}"
         self._files_base = f"{(settings.file_base or base + '/file').rstrip('/')}/bot{settings.token}"

@@ -159,3 +159,16 @@ async def test_whoever_gives_up_waiting_takes_no_turn() -> None:
     await sent_by(pacer, "a", True, order)
     assert order == ["a", "a"]
     pacer.close()
+
+
+def test_a_start_knows_nothing_of_what_went_before_and_spends_no_burst_that_may_be_gone() -> None:
+    def at_once(started: float) -> int:
+        meter, sent = Meter(burst=10, started=started), 0
+        while meter.ready_at("1", dialog=True, now=100.0) <= 100.0:
+            meter.take("1", 100.0)
+            sent += 1
+        return sent
+
+    assert at_once(100.0) == 1
+    assert at_once(97.0) == 3
+    assert at_once(0.0) == at_once(float("-inf")) == 10

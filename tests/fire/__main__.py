@@ -21,7 +21,7 @@ from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.faults import KINDS, pairs
 from tests.fire.hunt import hunt
 from tests.fire.nanny import ROOT, places
-from tests.fire.stage import Report
+from tests.fire.stage import TIMED, Report
 
 
 def main() -> int:
@@ -33,6 +33,9 @@ def main() -> int:
     kills.add_argument("--worlds", type=int, default=2, help="so many side by side share the kills")
     kills.add_argument("--persons", type=int, default=12)
     kills.add_argument("--life", type=float, default=3.0, help="seconds that a life has to reach its failpoint")
+    kills.add_argument(
+        "--by-the-clock", action="store_true", help="what a busy machine may explain is a failure as well"
+    )
     kills.add_argument("--power", action="store_true", help="each death is a power failure")
     kills.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
     kills.set_defaults(run=_kills)
@@ -140,7 +143,9 @@ def _kills(asked: argparse.Namespace) -> bool:
     print(f"killed {deaths.total()} times, at {len(set(deaths) - {'random'})} named places and by chance")
     if never:
         print("never killed at: " + ", ".join(never))
-    return not any(result.findings for result in results)
+    return not any(
+        asked.by_the_clock or finding.check not in TIMED for result in results for finding in result.findings
+    )
 
 
 async def _side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:
