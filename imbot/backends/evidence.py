@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 
 from imbot.backends.auth_results import AuthResults, Verdict, authserv_id_of, parse_auth_results
 from imbot.backends.base import Belief
+from imbot.backends.one_sender import one_sender
 from imbot.backends.profiles import Profile
 from imbot.backends.received import is_from_own, is_listed, read_received
 from imbot.domain.letters import InboundMail
-from imbot.mime import parse_addresses
 from imbot.mime.words import one_line
 
 KINDS = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
@@ -48,8 +48,9 @@ def sender_matches(patterns: tuple[str, ...], address: str) -> bool:
 def believes(profile: Profile, mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     """Sender first, then the evidence asked for. Never raises; what cannot be read is no evidence."""
     fields = mail.header("From")
-    if len(fields) != 1 or len(parse_addresses(fields[0])) != 1:
-        return Belief(False, evidence.kind, "the letter does not name exactly one sender")
+    sender = one_sender(fields[0]) if len(fields) == 1 else ""
+    if not sender or sender != mail.sender:
+        return Belief(False, evidence.kind, "the letter does not name exactly one sender, and nothing beside")
     if not sender_matches(profile.senders, mail.sender):
         return Belief(False, evidence.kind, f"{mail.sender or 'nobody'} is no sender of the profile {profile.name}")
     match evidence.kind:
@@ -109,6 +110,10 @@ def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     if objection:
         return Belief(False, kind, objection)
     domain = mail.sender.rpartition("@")[2]
+    other = next((one for one in verdicts if "header.from" in one.properties and not _same_domain(one, domain)), None)
+    if other is not None:
+        said = one_line(other.properties["header.from"])[:60]
+        return Belief(False, kind, f"our server read another sender in it than {mail.sender}: {said}")
     for verdict in verdicts:
         if verdict.method == "dmarc" and verdict.result == "pass" and _same_domain(verdict, domain):
             return Belief(True, kind, f"DMARC passed for {domain}")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from imbot.backends.auth_results import parse_auth_results
 from imbot.backends.evidence import EvidenceSettings, believes, sender_matches
+from imbot.backends.one_sender import one_sender
 from imbot.backends.profiles import Profile
 from imbot.backends.received import read_received
 from imbot.domain.letters import InboundMail
@@ -82,7 +83,92 @@ def test_sender_only_is_believed_and_says_what_it_is_worth() -> None:
     assert "only the sender" in belief.reason
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "itsm@company.example",
+        "<ITSM@Company.Example>",
+        "Service Desk <itsm@company.example>",
+        "Сервис-деск (ИТ) <itsm@company.example>",
+        '"Desk, IT: <all> of us; anna@home.example \\" x" <itsm@company.example>',
+        "=?utf-8?B?0JjQog==?= =?utf-8?Q?_desk?= <itsm@company.example>",
+        "=?utf-8?Q?Desk,_IT:_=40_all?= <itsm@company.example>",
+        "[IT] Дежурный 24/7 < itsm@company.example >",
+        "itsm@company.example (Service Desk)",
+        "(cron)\titsm@company.example",
+    ],
+)
+def test_a_sender_may_have_any_name(value: str) -> None:
+    assert ok(RESULTS, PASS, f"From: {value}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "itsm@company.example; dkim=pass header.d=company.example",
+        "itsm@company.example@evil.test",
+        "<x@evil.test><itsm@company.example>",
+        "<itsm@company.example><x@evil.test>",
+        "x@evil.test\\,<itsm@company.example>",
+        "x@evil.test <itsm@company.example>",
+        "itsm@company.example x@evil.test",
+        "itsm@company.example (x@evil.test)",
+        "itsm@company.example (<x@evil.test>)",
+        "@evil.test:itsm@company.example",
+        "<@evil.test:itsm@company.example>",
+        "group: itsm@company.example;",
+        "Desk, IT <itsm@company.example>",
+        '"Desk <itsm@company.example>',
+        'Desk" <itsm@company.example>',
+        '"itsm"@company.example',
+        "itsm@company.example,",
+        "<itsm@company.example> x",
+        "itsm @company.example",
+        "<itsm@company.example",
+        "itsm@company.example>",
+        "=?utf-8?Q?itsm=40company.example?=",
+        "=?utf-8?Q?x=40evil.test?= =?utf-8?Q?<itsm@company.example>?=",
+        "=?utf-8?Q?=22?= <x@evil.test> =?utf-8?Q?=22_<itsm=40company.example>?=",
+        "=?utf-8?Q?Desk_<itsm=40company.example>?=",
+        "=?utf-8?Q?x=40evil.test_<?= <itsm@company.example>",
+        "itsm\x0b@company.example",
+        "a" * 3000 + " <itsm@company.example>",
+    ],
+)
+def test_a_sender_with_anything_beside_the_address_and_a_name_is_none(value: str) -> None:
+    assert not ok(EvidenceSettings("sender-only"), f"From: {value}")
+    assert not ok(RESULTS, PASS, f"From: {value}")
+
+
+@given(
+    st.text(st.sampled_from('<>@,;:()\\"ab. \t'), max_size=40),
+    st.text(st.sampled_from('<>@,;:()\\"ab. \t'), max_size=40),
+)
+@settings(max_examples=400, deadline=None)
+def test_where_two_addresses_stand_one_is_taken_only_beside_a_name_in_quotes(before: str, after: str) -> None:
+    value = f"{before}x@evil.test{after}itsm@company.example"
+    assert one_sender(value) == "" or '"' in value
+
+
+@pytest.mark.parametrize("text", ["(", '"', "a ", "a@", '\\"', "(a)", "a(b)", "(()", "a<", "<a", "a.a"])
+def test_any_header_is_read_in_one_pass(text: str) -> None:
+    assert work(lambda: one_sender((text * 2000)[:2000])) < 30_000
+    assert one_sender((text * 2000)[:2000]) == ""
+
+
 # Authentication-Results
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (f"{PASS.partition(';')[0]}; dmarc=none header.from=evil.test; dkim=pass header.d=company.example", FROM),
+        (f"{PASS.partition(';')[0]}; dkim=pass header.d=company.example; dmarc=none header.from=evil.test", FROM),
+        (PASS, f"{PASS.partition(';')[0]}; dkim=pass header.d=evil.test header.from=evil.test", FROM),
+    ],
+)
+def test_a_letter_in_which_our_server_read_another_sender_is_not_believed(headers: tuple[str, ...]) -> None:
+    assert not ok(RESULTS, *headers)
 
 
 @pytest.mark.parametrize(
