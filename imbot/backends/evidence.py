@@ -16,6 +16,7 @@ from imbot.backends.base import Belief
 from imbot.backends.one_sender import one_sender
 from imbot.backends.profiles import Profile
 from imbot.backends.received import is_from_own, is_listed, read_received
+from imbot.backends.shared_domains import is_shared
 from imbot.domain.letters import InboundMail
 from imbot.mime.words import one_line
 
@@ -173,18 +174,12 @@ def _dkim_domain(verdict: Verdict) -> str:
     return said.rpartition("@")[2].rstrip(".").lower()
 
 
-_SHARED_SECOND_LEVELS = frozenset(["ac", "co", "com", "edu", "gov", "mil", "msk", "net", "nom", "org", "pp", "spb"])
-
-
 def _aligned(signer: str, domain: str) -> bool:
     """Relaxed alignment without a list of public suffixes: the signer is the domain itself or a parent of it that is
-    not shared by strangers."""
+    not shared by strangers, as far as is known."""
     if signer == domain:
         return bool(signer)
-    labels = signer.split(".")
-    if len(labels) < 2 or (len(labels) == 2 and labels[0] in _SHARED_SECOND_LEVELS):
-        return False
-    return domain.endswith("." + signer)
+    return domain.endswith("." + signer) and not is_shared(signer)
 
 
 # A relay that is trusted
@@ -200,9 +195,9 @@ def _by_relay(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     hop = read_received(received[0])
     if evidence.own_hosts and not is_listed(hop.by, evidence.own_hosts):
         return Belief(False, kind, f"the topmost Received was written by {hop.by or 'nobody'}, no server of ours")
-    known = all(is_listed(address, evidence.relays) for address in hop.addresses)  # two of them: one may be claimed
-    for peer in (*(hop.addresses if known else ()), *hop.names):
-        if is_listed(peer, evidence.relays):
-            return Belief(True, kind, f"our server took the letter from {peer}")
+    # A name is what the address's owner says: it counts only where no address is known. Of two, one may be claimed.
+    known = hop.addresses or hop.names
+    if known and all(is_listed(peer, evidence.relays) for peer in known):
+        return Belief(True, kind, f"our server took the letter from {known[0]}")
     peers = ", ".join((*hop.addresses, *hop.names)) or "an unnamed host"
     return Belief(False, kind, f"our server took the letter from {peers}, no trusted relay")
