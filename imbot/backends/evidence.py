@@ -13,10 +13,11 @@ from fnmatch import fnmatchcase
 
 from imbot.backends.auth_results import AuthResults, Verdict, authserv_id_of, parse_auth_results
 from imbot.backends.base import Belief
+from imbot.backends.one_sender import one_sender
 from imbot.backends.profiles import Profile
 from imbot.backends.received import is_from_own, is_listed, read_received
+from imbot.backends.shared_domains import is_shared
 from imbot.domain.letters import InboundMail
-from imbot.mime import parse_addresses
 from imbot.mime.words import one_line
 
 KINDS = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
@@ -48,8 +49,9 @@ def sender_matches(patterns: tuple[str, ...], address: str) -> bool:
 def believes(profile: Profile, mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     """Sender first, then the evidence asked for. Never raises; what cannot be read is no evidence."""
     fields = mail.header("From")
-    if len(fields) != 1 or len(parse_addresses(fields[0])) != 1:
-        return Belief(False, evidence.kind, "the letter does not name exactly one sender")
+    sender = one_sender(fields[0]) if len(fields) == 1 else ""
+    if not sender or sender != mail.sender:
+        return Belief(False, evidence.kind, "the letter does not name exactly one sender, and nothing beside")
     if not sender_matches(profile.senders, mail.sender):
         return Belief(False, evidence.kind, f"{mail.sender or 'nobody'} is no sender of the profile {profile.name}")
     match evidence.kind:
@@ -109,6 +111,10 @@ def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     if objection:
         return Belief(False, kind, objection)
     domain = mail.sender.rpartition("@")[2]
+    other = next((one for one in verdicts if "header.from" in one.properties and not _same_domain(one, domain)), None)
+    if other is not None:
+        said = one_line(other.properties["header.from"])[:60]
+        return Belief(False, kind, f"our server read another sender in it than {mail.sender}: {said}")
     for verdict in verdicts:
         if verdict.method == "dmarc" and verdict.result == "pass" and _same_domain(verdict, domain):
             return Belief(True, kind, f"DMARC passed for {domain}")
@@ -170,18 +176,12 @@ def _dkim_domain(verdict: Verdict) -> str:
     return said.rpartition("@")[2].rstrip(".").lower()
 
 
-_SHARED_SECOND_LEVELS = frozenset(["ac", "co", "com", "edu", "gov", "mil", "msk", "net", "nom", "org", "pp", "spb"])
-
-
 def _aligned(signer: str, domain: str) -> bool:
     """Relaxed alignment without a list of public suffixes: the signer is the domain itself or a parent of it that is
-    not shared by strangers."""
+    not shared by strangers, as far as is known."""
     if signer == domain:
         return bool(signer)
-    labels = signer.split(".")
-    if len(labels) < 2 or (len(labels) == 2 and labels[0] in _SHARED_SECOND_LEVELS):
-        return False
-    return domain.endswith("." + signer)
+    return domain.endswith("." + signer) and not is_shared(signer)
 
 
 # A relay that is trusted
@@ -197,9 +197,9 @@ def _by_relay(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     hop = read_received(received[0])
     if evidence.own_hosts and not is_listed(hop.by, evidence.own_hosts):
         return Belief(False, kind, f"the topmost Received was written by {hop.by or 'nobody'}, no server of ours")
-    known = all(is_listed(address, evidence.relays) for address in hop.addresses)  # two of them: one may be claimed
-    for peer in (*(hop.addresses if known else ()), *hop.names):
-        if is_listed(peer, evidence.relays):
-            return Belief(True, kind, f"our server took the letter from {peer}")
+    # A name is what the address's owner says: it counts only where no address is known. Of two, one may be claimed.
+    known = hop.addresses or hop.names
+    if known and all(is_listed(peer, evidence.relays) for peer in known):
+        return Belief(True, kind, f"our server took the letter from {known[0]}")
     peers = ", ".join((*hop.addresses, *hop.names)) or "an unnamed host"
     return Belief(False, kind, f"our server took the letter from {peers}, no trusted relay")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from imbot.mime.echoes import echoes
 
 MIN_RUN_WORDS = 3
-MOST = 60_000  # characters of our letters, every shape of them counted, are looked at: this is done in a transaction
+MOST_OURS = (
+    60_000  # characters of our letters, every shape of them counted, are looked at: this is done in a transaction
+)
 LONGEST_WORD = 100
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
@@ -28,11 +30,10 @@ Run = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What our own letters said, in every shape in which it may come back. `texts`: those shapes, of the first letter and
-    of the newest ones; `subjects`: of the subjects alone. `runs`: three words in this order; `lines`: whole lines;
-    `short`: whole lines of one or two words that may say something; `before` and `behind`:
-    three words beside one with a figure; `told`: all words, one blank between them, a bar round
-    each text; `tokens`: those with a figure. `whole`: nothing was left out."""
+    """What our own letters said, in every shape in which it may come back. `texts`: those shapes; `subjects`: of the
+    subjects alone. `runs`: three words in this order; `lines`: whole lines; `short`: lines, or what stands behind their
+    label, of one or two words that may say something; `before` and `behind`: three words beside one with a figure; `told`:
+    all words, one blank between them, a bar round each text; `tokens`: those with a figure. `whole`: nothing was left out."""
 
     texts: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
@@ -82,6 +83,7 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
     behind: set[Run] = set()
     told: set[str] = set()
     lines: set[str] = set()
+    units: set[str] = set()
     tokens: set[str] = set()
     for text in texts:
         said = _joined(text)
@@ -92,10 +94,12 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
             for at in (at for at, word in enumerate(words) if _FIGURE.search(word)):
                 before.add(tuple(words[max(0, at - MIN_RUN_WORDS) : at]))
                 behind.add(tuple(words[at + 1 : at + 1 + MIN_RUN_WORDS]))
-        lines.update(line for one in dict.fromkeys(text.split("\n")) for line in _units(one))
+        for line in dict.fromkeys(text.split("\n")):
+            lines.add(whole_line := _joined(line))
+            units.update((whole_line, _behind_label(line)))
         tokens.update(token.casefold() for token in _TOKEN.findall(text) if not token.isalpha())
     bare = frozenset(lines - {""})
-    short = {tuple(line.split(" ")) for line in bare if line.count(" ") < MIN_RUN_WORDS - 1}
+    short = {tuple(unit.split(" ")) for unit in units - {""} if unit.count(" ") < MIN_RUN_WORDS - 1}
     short = {run for run in short if not all(_IDLE.fullmatch(word) for word in run)}
     bars = " | ".join(["", *told, ""])
     return Ours(
@@ -114,12 +118,10 @@ def _ours(texts: tuple[str, ...], subjects: tuple[str, ...], whole: bool, of_sub
     )
 
 
-def _units(line: str) -> Iterator[str]:
-    """The line, and what stands behind its label."""
-    yield _joined(line)
+def _behind_label(line: str) -> str:
+    """What somebody answered, where the line is a question and an answer."""
     label, colon, rest = line.partition(":")
-    if colon and len(label) <= 60 and rest.strip():
-        yield _joined(rest)
+    return _joined(rest) if colon and len(label) <= 60 else ""
 
 
 def without_ours(text: str, ours: Ours) -> str:

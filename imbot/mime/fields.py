@@ -78,14 +78,20 @@ class Fields:
         return found
 
     def all(self, most: int) -> tuple[tuple[str, str], ...]:
-        """The fields for people, as many as fit into `most` bytes, and trace fields as they are. A trace field that a server
-        may have taken for something else, and so has not stripped, is left out: nothing may be believed for its sake."""
+        """The fields for people, as many as fit into `most` bytes, trace fields as they are, and From undecoded: words that are
+        decoded there could divide it otherwise than the servers read it. A trace field that a server may have taken for
+        something else, and so has not stripped, is left out: nothing may be believed for its sake."""
         odd, out = self.block.odd, beyond(self.block, most)
         return tuple(
-            (name, trace_text(value) if is_trace(name) else self._read(value))
+            (name, self._shown(name.lower(), value))
             for place, (name, value) in enumerate(self.block.fields)
             if place not in out and not (place in odd and is_trace(name))
         )
+
+    def _shown(self, name: str, value: bytes) -> str:
+        if name == "from":
+            return self._addressed(value)
+        return trace_text(value) if is_trace(name) else self._read(value)
 
     def _read(self, value: bytes) -> str:
         line = self._lines.get(value)

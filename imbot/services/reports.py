@@ -17,7 +17,7 @@ from imbot.backends import mail as habits
 from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
-from imbot.backends.own_words import MOST
+from imbot.backends.own_words import MOST_OURS
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -102,7 +102,7 @@ def carry_out(
     came: Sequence[Enclosure] = (),
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
-    said, whole = told.said(c, ticket.id, MOST)
+    said, whole = told.said(c, ticket.id, MOST_OURS)
     ours = habits.ours_of(said, whole=whole)
     words = habits.given(backend.profile, words, ours, tickets.numbers_of(c, ticket.id))
     stranger = number_of_another(c, ticket, backend, words.numbers)

@@ -9,8 +9,8 @@ from imbot.store.schema_kit import metadata
 told = Table(
     "told",
     metadata,
+    Column("message_id", ForeignKey("letters.message_id"), primary_key=True),
     Column("kind", String, primary_key=True),  # figure, address
-    Column("word", String, primary_key=True),
-    Column("message_id", ForeignKey("letters.message_id"), primary_key=True, index=True),
+    Column("word", String, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )

@@ -81,13 +81,11 @@ def _size(shapes: Shapes) -> int:
 
 
 def bearing(c: Connection, figure: str, besides: str, limit: int) -> list[Shapes]:
-    """The shapes of letters about other tickets than `besides` that bear figures which begin with these, the newest first."""
+    """The shapes of letters about other tickets than `besides` that bear figures which begin with these: any `limit` of
+    them, some perhaps twice. In no order, so that figures which stand in every letter cost no more than others."""
+    found = select(letters.c.letter, letters.c.echoes).join(told, told.c.message_id == letters.c.message_id)
     word = told.c.word.between(figure, figure + "9" * LONGEST_FIGURE)
-    ids = select(told.c.message_id).where(told.c.kind == "figure", word)
-    found = select(letters.c.letter, letters.c.echoes).where(
-        letters.c.message_id.in_(ids), letters.c.ticket_id != besides
-    )
-    rows = c.execute(found.order_by(letters.c.put_at.desc()).limit(limit))
+    rows = c.execute(found.where(told.c.kind == "figure", word, letters.c.ticket_id != besides).limit(limit))
     return [_shapes(row.letter, row.echoes) for row in rows]
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from imbot.backends.mail import comment_text
 from imbot.backends.own_words import ours_of
 from imbot.backends.profiles import load_profiles
 from imbot.backends.understanding import OURS, understand
@@ -143,3 +144,9 @@ def test_where_not_all_that_we_sent_can_be_looked_at_a_text_alone_moves_nothing(
 @pytest.mark.parametrize("text", ["Принтер не печатает", "а" * 5000, "№ " * 2000, "Две\nстроки и ещё одна"])
 def test_a_text_without_marks_has_few_shapes(text: str) -> None:
     assert len(echoes(text)) <= 3
+
+
+def test_a_short_line_of_support_is_shown_though_an_employee_answered_the_same() -> None:
+    mail = a_letter("Вопрос", "Зайдите сегодня\nкаб. 315\nВыполнена")
+    sent = ["Просьба", "Описание:\nВыполнена\nГде: каб. 315"]
+    assert comment_text(RU, mail, sent) == "Зайдите сегодня\nкаб. 315"

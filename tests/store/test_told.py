@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, event, select, update
 
 from imbot.domain.people import Person
-from imbot.store import erase, letters, told
+from imbot.store import erase, letters, tickets, told
 from imbot.store.letters import LetterRow
 from imbot.store.schema import letters as letters_table
 from imbot.store.schema import told as told_table
@@ -98,3 +100,23 @@ def test_nothing_is_told_by_who_was_erased(c: Connection, anna: Person) -> None:
     erase.erase(c, anna.id, NOW)
     assert words(c, "figure") == words(c, "address") == set()
     assert c.execute(select(letters_table.c.echoes)).scalars().all() == [{}]
+
+
+def test_what_is_asked_for_at_each_receipt_is_found_by_an_index(c: Connection, anna: Person) -> None:
+    plans: list[str] = []
+
+    def explain(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            rows = c.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            plans.extend(row[-1] for row in rows)
+
+    event.listen(c, "before_cursor_execute", explain)
+    told.bearing(c, "1042", "tick1", 5)
+    told.addresses_of_waiting(c, BACKEND, 5)
+    told.said(c, "tick1", 1000)
+    tickets.unregistered_of_addresses(c, BACKEND, ["anna@company.ru"], 5)
+    event.remove(c, "before_cursor_execute", explain)
+    assert len(plans) >= 8
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+    assert any("ix_told_word" in plan for plan in plans)
+    assert any("ix_tickets_unnumbered" in plan for plan in plans)
