@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lock clean servers fixtures bench fire fire-power fire-bugs fire-office fire-soak fire-start
+.PHONY: demo test check format lock clean servers fixtures bench fire fire-power fire-bugs fire-faults fire-office fire-soak fire-start
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("imbot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -44,6 +44,10 @@ fire: $(VENV)/.dev servers
 # the same, each death a power failure that takes along what was not synced
 fire-power: $(VENV)/.dev servers
 	$(BIN)/python -m tests.fire kills --power --kills $(or $(KILLS),40) $(ARGS)
+
+# the faults of normal life, each alone, then so many pairs: make fire-faults [ARGS="--pairs 100 --seed 7"]
+fire-faults: $(VENV)/.dev servers
+	$(BIN)/python -m tests.fire faults $(ARGS)
 
 # the test of the rig: mistakes put on copies of the code, all of which it must catch. make fire-bugs [BUGS="name name"]
 fire-bugs: $(VENV)/.dev servers
