@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from imbot.mime.addresses import is_spoilt, parse_addresses
 from imbot.mime.headers import Block, address_text, beyond, decode_header, is_trace, to_text, trace_text
+from imbot.mime.marks import few_marks
 from imbot.mime.words import SPOILT
 
 MAX_IDS = 200
@@ -90,7 +91,7 @@ class Fields:
 
     def _shown(self, name: str, value: bytes) -> str:
         if name == "from":
-            return self._addressed(value)
+            return few_marks(self._addressed(value))
         return trace_text(value) if is_trace(name) else self._read(value)
 
     def _read(self, value: bytes) -> str:
