@@ -23,7 +23,7 @@ WIDTHS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
 }
-_WAIT = 20_000  # milliseconds; the longest a step may take
+_WAIT = 60_000  # milliseconds; the longest a step may take
 
 expect.set_options(timeout=_WAIT)
 

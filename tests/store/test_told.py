@@ -117,6 +117,9 @@ def test_what_is_asked_for_at_each_receipt_is_found_by_an_index(c: Connection, a
     tickets.unregistered_of_addresses(c, BACKEND, ["anna@company.ru"], 5)
     event.remove(c, "before_cursor_execute", explain)
     assert len(plans) >= 8
-    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+    walks = [
+        plan for plan in plans if plan.startswith("SCAN") and not plan.startswith(("SCAN CONSTANT", "SCAN (subquery"))
+    ]
+    assert walks == []
     assert any("ix_told_word" in plan for plan in plans)
     assert any("ix_tickets_unnumbered" in plan for plan in plans)
