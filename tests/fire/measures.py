@@ -73,13 +73,19 @@ def handovers(journals: Journals) -> dict[str, float]:
 
 
 def notices(journals: Journals) -> list[float]:
-    """Seconds from the moment when the mailbox took the ITSM's registration to its notice in the chat."""
+    """Seconds from the moment when the mailbox took the ITSM's registration to its notice in the chat; 0 where the chat had it
+    before the one who delivered had noted that it was taken."""
+    begun: dict[str, float] = {}
+    for one in journals.saying:
+        begun.setdefault(one["message_id"], one["t"])
     found = []
     for marker in journals.requests:
-        said = next((one["t"] for one in journals.heard(marker) if one["action"] == "register"), None)
-        told = [show.t for show in journals.notices.get(marker, ()) if said is not None and show.t >= said]
-        if said is not None and told:
-            found.append(min(told) - said)
+        said = next((one for one in journals.heard(marker) if one["action"] == "register"), None)
+        if said is None:
+            continue
+        told = [show.t for show in journals.notices.get(marker, ()) if show.t >= begun[said["message_id"]]]
+        if told:
+            found.append(max(0.0, min(told) - said["t"]))
     return found
 
 
