@@ -20,6 +20,9 @@ from tests.servers import Certificates, Dovecot, Slapd, free_port, make_certific
 # What commands print is not wrapped unless a test asks for a width: pytest-xdist tells its workers one.
 os.environ.pop("COLUMNS", None)
 
+# imbot is compiled once, as an installation is, and not at each of its many starts.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The same examples at each run, so that a change is judged by itself alone; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", derandomize=False)
