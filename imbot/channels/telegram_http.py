@@ -15,11 +15,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
-from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
-
-from imbot.domain.errors import ConfigError
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
@@ -63,18 +60,6 @@ def place_of(url: str) -> str:
     return f"{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
 
 
-def proxy_connector(proxy: str) -> ProxyConnector:
-    """A connector through `http://`, `socks5://` or `socks5h://` with or without `user:password@`. Names are resolved
-    by the proxy. Needs a running loop. Raises ConfigError, which bears no password."""
-    try:
-        parts = urlsplit(proxy)
-        if parts.scheme in ("http", "socks5", "socks5h") and parts.hostname and parts.port:
-            return ProxyConnector.from_url(proxy.replace("socks5h:", "socks5:", 1), rdns=True, keepalive_timeout=30)
-    except ValueError:
-        pass
-    raise ConfigError(["[telegram] proxy: expected http://host:port or socks5://host:port, with user:password@ if any"])
-
-
 class AiohttpRequest(BaseRequest):
     """One pool of connections. `read_seconds` is the default patience for an answer. `initialize` before use."""
 
@@ -83,6 +68,8 @@ class AiohttpRequest(BaseRequest):
         self._read_seconds = read_seconds
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._slow: tuple[type[BaseException], ...] = (TimeoutError,)
+        self._refused: tuple[type[BaseException], ...] = ()  # by the proxy
 
     @property
     def read_timeout(self) -> float | None:
@@ -93,7 +80,10 @@ class AiohttpRequest(BaseRequest):
             return
         connector: aiohttp.BaseConnector
         if self._proxy:
-            connector = proxy_connector(self._proxy)
+            from imbot.channels import telegram_proxy
+
+            connector = telegram_proxy.proxy_connector(self._proxy)
+            self._slow, self._refused = (TimeoutError, *telegram_proxy.TIMED_OUT), telegram_proxy.REFUSED
         else:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(
@@ -165,9 +155,9 @@ class AiohttpRequest(BaseRequest):
                 method, url, data=data, headers=headers, timeout=bounds, allow_redirects=False
             ) as response:
                 yield response
-        except (TimeoutError, ProxyTimeoutError):
+        except self._slow:
             raise TimedOut(f"no answer from {self._far_end(url)} in time") from None
-        except (ProxyError, ProxyConnectionError) as problem:
+        except self._refused as problem:
             raise NetworkError(f"the proxy {place_of(self._proxy)} refused: {_words(problem, url)}") from None
         except (aiohttp.ClientError, OSError) as problem:
             raise NetworkError(f"{self._far_end(url)}: {_words(problem, url)}") from None
@@ -187,7 +177,7 @@ def _timeout(connect: float, read: float, write: float, total: float = 0.0) -> a
     )
 
 
-def _words(problem: Exception, url: str) -> str:
+def _words(problem: BaseException, url: str) -> str:
     """The problem in its own words, unless they bear the URL."""
     name, words = type(problem).__name__, str(problem)
     token = urlsplit(url).path.partition("bot")[2].partition("/")[0]

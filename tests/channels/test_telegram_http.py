@@ -10,7 +10,8 @@ from telegram import Bot, InputMediaPhoto
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from imbot.channels.telegram import Telegram, TelegramSettings
-from imbot.channels.telegram_http import AiohttpRequest, Slowed, place_of, proxy_connector
+from imbot.channels.telegram_http import AiohttpRequest, Slowed, place_of
+from imbot.channels.telegram_proxy import proxy_connector
 from imbot.demo.botapi import BotApi, RunningServer
 from imbot.domain.errors import ConfigError, DeliveryError
 from tests.channels.conftest import ANNA
