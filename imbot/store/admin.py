@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, exists, func, select, text
 
 from imbot.domain.tickets import ENDED
 from imbot.store.lanes import StoredParcel, get
@@ -73,8 +73,10 @@ def newest_line(c: Connection) -> int:
 
 def prune_ledger(c: Connection, before: datetime) -> int:
     """Forgets the history, older than that, of tickets that have ended; the tickets themselves and their ratings stay."""
-    ended = select(tickets.c.id).where(tickets.c.status.in_([str(status) for status in ENDED]))
-    return c.execute(delete(ledger).where(ledger.c.at < before, ledger.c.ticket_id.in_(ended))).rowcount
+    of_ended = exists().where(
+        tickets.c.id == ledger.c.ticket_id, tickets.c.status.in_([str(status) for status in ENDED])
+    )
+    return c.execute(delete(ledger).where(ledger.c.at < before, of_ended)).rowcount
 
 
 def prune_updates(c: Connection, before: datetime) -> int:

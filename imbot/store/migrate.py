@@ -18,7 +18,14 @@ from imbot.failpoints import hit
 from imbot.store.engine import connect, create_file, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, in_our_words
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # in order; a test holds this to the files in migrations/versions
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+)  # in order; a test holds this to the files in migrations/versions
 HEAD = REVISIONS[-1]
 LOCK_SECONDS = 30.0  # another start may be migrating
 

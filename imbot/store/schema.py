@@ -196,7 +196,7 @@ ledger = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
-    _moment("at", required=True),
+    Column("at", Moment, nullable=False, index=True),
     _text("what"),
     _json("values"),
     sqlite_autoincrement=True,

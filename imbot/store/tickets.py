@@ -163,10 +163,27 @@ def clear_location(c: Connection, person_id: int) -> int:
 
 
 def of_lost_backends(c: Connection, known: Sequence[str]) -> dict[str, int]:
-    """Open tickets of helpdesks that the settings do not name any more, counted by helpdesk."""
+    """Open tickets of helpdesks that the settings do not name any more, counted by helpdesk. Walks the tickets only where there
+    is such a helpdesk."""
     t = tickets.c
-    found = select(t.backend, func.count()).where(t.backend.not_in([*known, OWN_DESK]), t.status.in_(sorted(OPEN)))
+    lost = _backends(c) - {*known, OWN_DESK}
+    if not lost:
+        return {}
+    found = select(t.backend, func.count()).where(t.backend.in_(sorted(lost)), t.status.in_(sorted(OPEN)))
     return {row[0]: row[1] for row in c.execute(found.group_by(t.backend).order_by(t.backend))}
+
+
+def _backends(c: Connection) -> set[str]:
+    """Every helpdesk that ever had a ticket: one step in an index for each of them, however many tickets there are."""
+    numbered = select(ticket_numbers.c.backend).order_by(ticket_numbers.c.backend).limit(1)
+    unnumbered = select(tickets.c.backend).where(text("number = ''")).order_by(tickets.c.backend).limit(1)
+    found: set[str] = set()
+    for first, column in ((numbered, ticket_numbers.c.backend), (unnumbered, tickets.c.backend)):
+        name = c.execute(first.where(column >= "")).scalar()
+        while name is not None:
+            found.add(name)
+            name = c.execute(first.where(column > name)).scalar()
+    return found
 
 
 def count_of_status(c: Connection) -> dict[str, int]:

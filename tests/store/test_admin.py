@@ -11,6 +11,7 @@ from imbot.domain.tickets import Status
 from imbot.store import admin, inbox, ledger, outbox, signin, tickets
 from imbot.store.signin import CodeRow
 from tests.store.conftest import ANNA, EVE, NOW, file_ticket
+from tests.store.plans import plans_of, walks
 
 LATER = NOW + timedelta(hours=1)
 
@@ -65,6 +66,15 @@ def test_old_history_goes_only_where_the_ticket_has_ended(c: Connection, anna: P
     assert admin.prune_ledger(c, NOW) == 0
     assert admin.prune_ledger(c, LATER) == 1
     assert len(ledger.ledger(c, "open")) == 1
+
+
+def test_upkeep_walks_neither_tickets_nor_their_history(c: Connection, anna: Person) -> None:
+    file_ticket(c, anna.id, backend="itsm")
+    with plans_of(c) as plans:
+        tickets.of_lost_backends(c, ["itsm"])
+        admin.prune_ledger(c, NOW)
+    assert plans
+    assert walks(plans) == []
 
 
 def test_old_updates_are_forgotten(c: Connection) -> None:

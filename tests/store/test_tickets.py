@@ -156,7 +156,11 @@ def test_open_tickets_of_helpdesks_that_are_gone_are_counted(c: Connection, anna
         ("c", "glpi", Status.CLOSED),
         ("d", "itsm", Status.NEW),
         ("e", "desk", Status.NEW),
+        ("f", "znuny", Status.NEW),
     ):
         file_ticket(c, anna.id, id, backend=backend, status=status)
-    assert tickets.of_lost_backends(c, ["itsm"]) == {"glpi": 2}
-    assert tickets.of_lost_backends(c, ["itsm", "glpi"]) == {}
+    tickets.add_number(c, "znuny", "ZN-1", "f", NOW)
+    assert tickets.of_lost_backends(c, []) == {"glpi": 2, "itsm": 1, "znuny": 1}
+    known = ["itsm", "znuny"]
+    assert tickets.of_lost_backends(c, known) == {"glpi": 2}
+    assert tickets.of_lost_backends(c, [*known, "glpi"]) == {}
