@@ -30,9 +30,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `signin:<chat key>`, `admins`); only a lane's oldest
-    open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt` is the number of
-    this claim, from 1; settling needs it. `waits_for` holds the lane until somebody clears it (`number:<ticket id>`)."""
+    """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
+    only a lane's oldest open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt`
+    is the number of this claim, from 1; settling needs it. `waits_for` holds the lane until somebody clears it
+    (`number:<ticket id>`)."""
 
     id: int
     lane: str
@@ -45,6 +46,17 @@ class Parcel:
     attempt: int = 0
     waits_for: str = ""
     last_error: str = ""
+
+    @property
+    def chat_key(self) -> str:
+        """The chat that its lane is of."""
+        return self.lane.partition(":")[2]
+
+
+def lanes_of_chat(chat_key: str) -> tuple[str, str]:
+    """Of notices and files, and of receipts. A receipt is an edit that tells the truth of its moment: it need not stand behind
+    notices, and the one that answers Send must not."""
+    return f"chat:{chat_key}", f"receipts:{chat_key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ class Errands:
         row, below = found
         if row.size > sending.UPLOAD_LIMIT:
             raise DeliveryError("the file is too big for the chat", permanent=True, kind="refused", code="413")
-        chat_key = parcel.lane.removeprefix("chat:")
+        chat_key = parcel.chat_key
         channel, _, chat_id = chat_key.partition(":")
         caption, path = self._words(below, lang).text, self._sender.files / row.path
         message_id = await self._channels[channel].send_file(chat_id, path, row.name, caption, silent=True)
@@ -298,7 +298,7 @@ class Errands:
         await noted(self._db, sending.file_sent, parcel, message_id, self._clock())
 
     async def _receipt(self, parcel: Parcel) -> None:
-        chat_key = parcel.lane.removeprefix("chat:")
+        chat_key = parcel.chat_key
         ticket = parcel.payload["ticket"]
         found, lang = await self._db.read(_with_language, parcel, self._env, telling.receipt, ticket, self._env)
         if found is None:
@@ -306,7 +306,8 @@ class Errands:
             return
         values, home, receipt_id = found
         screen = replace(receipt_screen(values), silent=True)
-        await self._show(parcel, screen, receipt_id if home == chat_key else "", lang)
+        edit = receipt_id if home == chat_key else ""
+        await self._show(parcel, screen, edit, lang, dialog=bool(parcel.payload.get("awaited")))
 
     async def _question(self, parcel: Parcel) -> None:
         found, lang = await self._db.read(_with_language, parcel, self._env, watchdog.showing, parcel, self._env)
@@ -323,17 +324,17 @@ class Errands:
         legs = await self._look_around(parcel.payload["check"])
         await self._db.run(telling.put_legs, parcel, legs, self._clock())
 
-    async def _show(self, parcel: Parcel, screen: Screen, edit: str, lang: str) -> None:
-        message_id = await self._bring(parcel, screen, edit, lang)
-        chat_key = parcel.lane.removeprefix("chat:")
+    async def _show(self, parcel: Parcel, screen: Screen, edit: str, lang: str, *, dialog: bool = False) -> None:
+        message_id = await self._bring(parcel, screen, edit, lang, dialog=dialog)
+        chat_key = parcel.chat_key
         hit("notice_sent" if parcel.kind is Kind.NOTICE else "receipt_shown")
         await noted(self._db, delivery.message_shown, parcel, chat_key, message_id, self._clock())
 
-    async def _bring(self, parcel: Parcel, screen: Screen, edit: str, lang: str) -> str:
+    async def _bring(self, parcel: Parcel, screen: Screen, edit: str, lang: str, *, dialog: bool = False) -> str:
         """Shows `screen` in the chat of the parcel's lane; the id of its message."""
-        channel, _, chat_id = parcel.lane.removeprefix("chat:").partition(":")
+        channel, _, chat_id = parcel.chat_key.partition(":")
         rendered = self._words(screen, lang)
-        return await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=False)
+        return await self._channels[channel].show(chat_id, rendered, edit=edit, dialog=dialog)
 
     def _words(self, screen: Screen, lang: str) -> Rendered:
         return render(screen, lang, self._templates, now=self._clock())
@@ -343,4 +344,4 @@ def _with_language(
     c: Connection, parcel: Parcel, env: Env, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
 ) -> tuple[T, str]:
     """What `fn` reads, and the language of the parcel's chat: one snapshot, one way to the data base and back."""
-    return fn(c, *args, **kw), signin.chat_language(c, parcel.lane.removeprefix("chat:"), env)
+    return fn(c, *args, **kw), signin.chat_language(c, parcel.chat_key, env)

@@ -13,7 +13,7 @@ from imbot.backends.base import LetterKind
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
-from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, next_try
+from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lanes_of_chat, next_try
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import filing, sending, telling, watchdog
 from imbot.services.env import Env, Fresh
@@ -114,8 +114,11 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
         _shut_out(c, parcel, now, env)
         return
     if not error.permanent and not _too_old(parcel, now):
-        due = next_try(parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
-        (outbox.uncount if error.kind == "down" else outbox.again)(c, parcel, due, str(error))
+        down = (
+            error.kind == "down"
+        )  # the courier's breaker knows for how long: earlier attempts of this one, cut off, say nothing
+        due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
+        (outbox.uncount if down else outbox.again)(c, parcel, due, str(error))
         return
     match parcel.kind:
         case Kind.LETTER:
@@ -259,7 +262,7 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
 def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The person blocked the bot: all their open parcels of this chat move, in order and under the same keys, to another
     chat of theirs or to letters. What only edits a message there ends with it."""
-    chat_key = parcel.lane.removeprefix("chat:")
+    chat_key = parcel.chat_key
     row = people.chat(c, chat_key)
     people.set_blocked(c, chat_key, True, now)
     person = people.person(c, row.person_id) if row and row.person_id else None
@@ -267,15 +270,18 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         outbox.settle(c, parcel, "blocked", now)
     else:
         outbox.again(c, parcel, now, "blocked")
+    lanes = lanes_of_chat(chat_key)
     if person is None:
-        outbox.settle_lane(c, parcel.lane, "blocked", now)
+        for lane in lanes:
+            outbox.settle_lane(c, lane, "blocked", now)
         return
     other = telling.open_chat(c, person, "")
-    for waiting in outbox.of_lane(c, parcel.lane):
+    for waiting in (one for lane in lanes for one in outbox.of_lane(c, lane)):
         if _only_edits(waiting) and (waiting.kind is Kind.QUESTION or not other):
             outbox.drop(c, waiting.id, now)
     if other:
-        outbox.readdress(c, parcel.lane, f"chat:{other}", other.partition(":")[0], now)
+        for old, new in zip(lanes, lanes_of_chat(other), strict=True):
+            outbox.readdress(c, old, new, other.partition(":")[0], now)
         return
 
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
@@ -284,7 +290,7 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
         return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
 
-    outbox.readdress(c, parcel.lane, f"mail:{person.id}", "smtp", now, as_letter)
+    outbox.readdress(c, lanes[0], f"mail:{person.id}", "smtp", now, as_letter)
 
 
 def _only_edits(parcel: Parcel) -> bool:
@@ -311,6 +317,7 @@ def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
 
 def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:
     """The chat has another id now: its parcels follow."""
-    channel = parcel.lane.removeprefix("chat:").partition(":")[0]
+    channel = parcel.chat_key.partition(":")[0]
     outbox.again(c, parcel, now, f"moved to {new_id}")
-    outbox.readdress(c, parcel.lane, f"chat:{channel}:{new_id}", channel, now)
+    for old, new in zip(lanes_of_chat(parcel.chat_key), lanes_of_chat(f"{channel}:{new_id}"), strict=True):
+        outbox.readdress(c, old, new, channel, now)

@@ -108,9 +108,9 @@ def _told(c: Connection, parcel: Parcel, env: Env) -> Told:
     if parcel.kind is Kind.FILE:
         file = received.get(c, str(parcel.payload.get("received", "")))
         called = f"file {file.name!r}" if file else "file"
-        return Told(called, f"chat {parcel.lane.removeprefix('chat:')}", env.language, None)
+        return Told(called, f"chat {parcel.chat_key}", env.language, None)
     if parcel.kind is Kind.NOTE:
         to = str(parcel.payload.get("to", ""))
         return Told("letter", to, str(parcel.payload.get("lang") or env.language), screen)
-    chat_key = parcel.lane.removeprefix("chat:")
+    chat_key = parcel.chat_key
     return Told(str(parcel.kind), f"chat {chat_key}", chat_language(c, chat_key, env), screen)

@@ -48,7 +48,7 @@ def file_sent(c: Connection, parcel: Parcel, message_id: str, now: datetime) -> 
     if not outbox.settle(c, parcel, "shown", now):
         return
     received.settle(c, parcel.payload["received"], "sent")
-    chat_key = parcel.lane.removeprefix("chat:")
+    chat_key = parcel.chat_key
     letters.note_message(c, chat_key, message_id, parcel.payload["ticket"], now)
 
 

@@ -14,7 +14,7 @@ from imbot.dialog.screen import Screen, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
-from imbot.domain.parcels import Kind, NewParcel, Parcel
+from imbot.domain.parcels import Kind, NewParcel, Parcel, lanes_of_chat
 from imbot.domain.people import Person, Role
 from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, may_rate, may_withdraw
 from imbot.services.env import Env
@@ -35,9 +35,13 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
     `awaited`: somebody has pressed Send and looks at it, so it goes before what comes by itself."""
     if not still_theirs(c, ticket, ticket.chat_key):
         return
-    key = f"receipt:{ticket.id}:{now.isoformat()}"
-    lane, channel = f"chat:{ticket.chat_key}", ticket.chat_key.partition(":")[0]
-    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, {"ticket": ticket.id}, urgent=awaited), now)
+    _, lane = lanes_of_chat(ticket.chat_key)
+    of_ticket, channel = f"receipt:{ticket.id}:", ticket.chat_key.partition(":")[0]
+    if not awaited and outbox.stands_open(c, lane, of_ticket):
+        return  # nobody has it in hand yet: it will say this as well
+    payload = {"ticket": ticket.id} | ({"awaited": True} if awaited else {})
+    key = f"{of_ticket}{now.isoformat()}"
+    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, urgent=awaited), now)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def may_show(c: Connection, parcel: Parcel) -> bool:
     """Whether a notice may still be shown in its chat. Who has just left the firm is told there that their request ends,
     as long as nobody else has taken the chat."""
     ticket = tickets.get(c, parcel.payload.get("ticket") or "")
-    chat_key = parcel.lane.removeprefix("chat:")
+    chat_key = parcel.chat_key
     if ticket is None or still_theirs(c, ticket, chat_key):
         return True
     chat = people.chat(c, chat_key)

@@ -162,7 +162,7 @@ def showing(c: Connection, parcel: Parcel, env: Env) -> tuple[Screen, str] | Non
     it was answered meanwhile or the chat is no admin's any more."""
     ticket, edit = tickets.get(c, parcel.payload["question"]), parcel.payload.get("edit", "")
     asked = watches.question(c, parcel.payload["question"])
-    person = people.person_of_chat(c, parcel.lane.removeprefix("chat:"))
+    person = people.person_of_chat(c, parcel.chat_key)
     if ticket is None or not telling.is_admin(person, env) or (asked is None and not edit):
         return None
     if not edit and asked is not None and asked.asked != parcel.payload["asked"]:
@@ -174,7 +174,7 @@ def shown(c: Connection, parcel: Parcel, message_id: str, state: str, now: datet
     """The question stands in a chat. If things have moved on since it was composed it is edited at once."""
     if not outbox.settle(c, parcel, "shown", now):
         return
-    chat_key, ticket = parcel.lane.removeprefix("chat:"), tickets.get(c, parcel.payload["question"])
+    chat_key, ticket = parcel.chat_key, tickets.get(c, parcel.payload["question"])
     asked = watches.question(c, parcel.payload["question"])
     if ticket is None:
         return

@@ -32,7 +32,7 @@ class _Theirs:
 
     @property
     def lanes(self) -> list[str]:
-        of_chats = [f"{kind}:{key}" for key in self.keys for kind in ("chat", "signin", "code")]
+        of_chats = [f"{kind}:{key}" for key in self.keys for kind in ("chat", "receipts", "signin", "code")]
         of_tickets = [f"{kind}:{id}" for id in self.tickets for kind in ("ticket", "late")]
         of_address = [f"mail:{self.address}"] if self.address else []
         return of_chats + of_tickets + of_address + [f"mail:{self.person_id}", f"person:{self.person_id}"]

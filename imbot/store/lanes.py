@@ -46,6 +46,14 @@ _WAKE = (
 )
 
 
+_STANDS_OPEN = (
+    select(_P.id)
+    .where(_P.lane == bindparam("which"), _OPEN, _P.lease_until.is_(None))
+    .where(func.substr(_P.key, 1, func.length(bindparam("start"))) == bindparam("start"))
+    .limit(1)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredParcel:
     """A parcel as it lies in the table. `parcel.attempt`: the claims so far. `suspended`: its lane is."""
@@ -160,6 +168,11 @@ def settle_lane(c: Connection, lane: str, outcome: str, now: datetime) -> int:
 def get(c: Connection, id: int) -> StoredParcel | None:
     found = _stored(c, _with_lanes().where(_P.id == id))
     return found[0] if found else None
+
+
+def stands_open(c: Connection, lane: str, key_start: str) -> bool:
+    """Whether a parcel whose key begins so waits in `lane`, and nobody has it in hand."""
+    return c.execute(_STANDS_OPEN, {"which": lane, "start": key_start}).first() is not None
 
 
 def by_key(c: Connection, key: str) -> StoredParcel | None:

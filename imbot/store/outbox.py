@@ -52,6 +52,7 @@ from imbot.store.lanes import release as release
 from imbot.store.lanes import resume as resume
 from imbot.store.lanes import retry as retry
 from imbot.store.lanes import settle_lane as settle_lane
+from imbot.store.lanes import stands_open as stands_open
 from imbot.store.lanes import suspend as suspend
 from imbot.store.lanes import suspended as suspended
 from imbot.store.lanes import waiting as waiting

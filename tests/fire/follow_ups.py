@@ -15,6 +15,7 @@ _ADDING = ("нажмите «Отправить»",)
 _ADDED = tuple(
     (what, end) for what in ("Дополнение", "Ответ") for end in ("сохранен", "сохранён", "уходит в поддержку")
 )
+_WHOSE = ("Это дополнение к заявке", "К какой заявке это отнести?")
 _NO = tuple((words,) for words in texts.REFUSALS)
 
 
@@ -62,12 +63,31 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
     before = person.sight.version
     await person.say(text, reply_to=seen.message)  # sent at once, so it is said once
     person.asked("addition", words, of=marker, files=[])
-    done = await person.until(lambda: _after(person, before, *_ADDED, (*_ADDING, words), *_NO), person.patience.whole)
+    wanted = (*_ADDED, (*_ADDING, words), *((whose, words) for whose in _WHOSE), *_NO)
+    done = await person.until(lambda: _after(person, before, *wanted), person.patience.whole)
     if done is None:
         raise GaveUp(f"replying to {marker}")
+    if any(whose in done.text for whose in _WHOSE):  # the message came twice, and imbot died before it noted the first
+        done = await _belongs(person, marker, words)
     if _ADDING[0] in done.text:  # more of an addition that was begun and never sent
         return await _send(person, marker, words, noted=True)
     return _taken(person, marker, words, done)
+
+
+async def _belongs(person: Person, marker: str, words: str) -> Seen:
+    """imbot asks which request these words belong to."""
+    before = person.sight.version
+
+    def find() -> Button | None:
+        screen = person.screen(words)
+        if screen is None or not any(whose in screen.text for whose in _WHOSE):
+            return None
+        named = next((one for one in screen.buttons if marker in one.label), None)
+        return named or (screen.button("Дополнить заявку") if marker in screen.text else None)
+
+    return await person.press_until(
+        find, lambda: _after(person, before, *_ADDED, (*_ADDING, words), *_NO), f"saying that {words} is of {marker}"
+    )
 
 
 async def _gather(person: Person, marker: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.fire import follow_ups
 from tests.fire.journal import Journal, read
 from tests.fire.persons import GaveUp, Markers, Patience, Person, photo
 from tests.fire.sight import ChatSight, Sight
@@ -38,6 +39,37 @@ def saw(message: int, text: str, *labels: str) -> dict[str, Any]:
         "text": text,
         "buttons": [[{"label": one, "value": one}] for one in labels],
     }
+
+
+class Bot(Phone):
+    """Answers as imbot does to a reply to a message that it does not know: it died before it noted that it was shown."""
+
+    def __init__(self, chat: ChatSight) -> None:
+        super().__init__()
+        self._chat, self._words = chat, ""
+
+    async def call(self, verb: str, **args: Any) -> Any:
+        if verb == "say":
+            self._words = args["text"]
+            asked = f"«{self._words}»\n\nЭто дополнение к заявке IM-CL-1 «Принтер: fire0000009» или новая заявка?"
+            self._chat.take(saw(50, asked, "Дополнить заявку", "Новая заявка"))
+        elif args["value"] == "Дополнить заявку":
+            self._chat.take(saw(50, f"«{self._words}»\nКогда всё готово, нажмите «Отправить».", "Отправить"))
+        elif args["value"] == "Отправить":
+            self._chat.take(saw(50, "Дополнение к заявке IM-CL-1 принято и уходит в поддержку."))
+        return await super().call(verb, **args)
+
+
+async def test_who_is_asked_which_request_a_reply_is_about_says_so_and_sends_it(tmp_path: Path) -> None:
+    chat = ChatSight()
+    bot = Bot(chat)
+    one = person(tmp_path, bot, chat)
+    chat.take(saw(2, "По заявке IM-CL-1 «Принтер: fire0000009» поддержка спрашивает:", "Ответить"))
+    assert await follow_ups.reply(one, chat.messages[2], "fire0000009")
+    pressed = [args["value"] for verb, args in bot.calls if verb == "press"]
+    assert pressed[:2] == ["Дополнить заявку", "Отправить"]
+    noted = [event for event in read(tmp_path / "model.jsonl") if event["e"] == "asked"]
+    assert [(event["what"], event["of"]) for event in noted] == [("addition", "fire0000009")]
 
 
 def test_the_screen_is_what_changed_last_and_neither_a_notice_nor_a_receipt() -> None:

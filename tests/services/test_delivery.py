@@ -97,10 +97,11 @@ def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own
 
 def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:
     ticket = file_a_request(office, "a.jpg")
-    before = open_kinds(office).count(Kind.RECEIPT)
+    download = claim(office, Kind.DOWNLOAD)
+    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
     office.later(seconds=1)
-    delivery.failed(office.c, claim(office, Kind.DOWNLOAD), GONE, office.now, office.env)
-    assert open_kinds(office).count(Kind.RECEIPT) == before + 1
+    delivery.failed(office.c, download, GONE, office.now, office.env)
+    assert open_kinds(office).count(Kind.RECEIPT) == 1
     told = telling.receipt_values(office.c, ticket, office.env)["files"]
     assert [(one["fate"], one["reason"]) for one in told] == [("failed", "unavailable")]
 
@@ -177,12 +178,15 @@ def test_notices_of_a_blocked_chat_go_to_the_persons_other_chat_first(office: Of
     ticket = file_a_request(office)
     office.link(EVE, ANNA_ENTRY)  # a second chat of the same person
     receipt = claim(office, Kind.RECEIPT)
+    office.later(seconds=1)
+    telling.put_receipt(office.c, ticket, office.now)
     key, payload = "n1", {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
     outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", key, Kind.NOTICE, payload), office.now)
     delivery.failed(office.c, receipt, DeliveryError("blocked", permanent=True, kind="blocked"), office.now, office.env)
     moved = outbox.by_key(office.c, "n1")
     assert moved is not None
     assert (moved.parcel.lane, moved.parcel.kind) == (f"chat:{EVE.key}", Kind.NOTICE)
+    assert [one.kind for one in outbox.of_lane(office.c, f"receipts:{EVE.key}")] == [Kind.RECEIPT]
 
 
 def test_who_has_left_is_told_and_what_was_not_sent_ends_as_withdrawn(office: Office) -> None:
@@ -250,6 +254,41 @@ def test_a_silence_after_not_solved_is_told_once_and_offers_a_new_request(office
     notices = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.NOTICE]
     assert [parcel.payload["screen"]["name"] for parcel in notices] == ["notice_reopen_silence"]
     assert Kind.ALERT in open_kinds(office)
+
+
+def test_a_receipt_that_nobody_has_in_hand_will_say_the_rest_as_well(office: Office) -> None:
+    ticket = file_a_request(office)
+    office.later(seconds=1)
+    telling.put_receipt(office.c, ticket, office.now)
+    assert open_kinds(office).count(Kind.RECEIPT) == 1
+    in_hand = claim(office, Kind.RECEIPT)
+    office.later(seconds=1)
+    telling.put_receipt(office.c, ticket, office.now)  # what is being shown may not know yet
+    assert open_kinds(office).count(Kind.RECEIPT) == 2
+    delivery.message_shown(office.c, in_hand, ANNA.key, "review", office.now)
+    assert claim(office, Kind.RECEIPT).id != in_hand.id
+
+
+def test_a_receipt_does_not_stand_behind_a_notice_that_is_tried_again_later(office: Office) -> None:
+    ticket = file_a_request(office)
+    outbox.put(
+        office.c, NewParcel(f"chat:{ANNA.key}", "telegram", "n1", Kind.NOTICE, {"ticket": ticket.id}), office.now
+    )
+    outbox.again(office.c, claim(office, Kind.NOTICE), office.now + timedelta(hours=1), "no answer")
+    assert claim(office, Kind.RECEIPT).payload["ticket"] == ticket.id
+
+
+def test_what_was_cut_off_does_not_make_a_far_end_that_is_down_wait_longer(office: Office) -> None:
+    ticket = file_a_request(office)
+    outbox.put(
+        office.c, NewParcel(f"chat:{ANNA.key}", "telegram", "n1", Kind.NOTICE, {"ticket": ticket.id}), office.now
+    )
+    for _ in range(5):
+        claim(office, Kind.NOTICE)
+        outbox.clear_leases(office.c)  # as after a kill
+    delivery.failed(office.c, claim(office, Kind.NOTICE), DeliveryError("502", kind="down"), office.now, office.env)
+    office.later(seconds=6)
+    assert claim(office, Kind.NOTICE).attempt == 6
 
 
 def test_a_program_is_refused_whatever_its_name_says(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_answer_to_send_goes_before_everything_that_comes_by_itself(office: 
     assert ticket is not None
     office.later(seconds=1)
     (first,) = outbox.claim(office.c, office.now, 1, only="telegram")
-    assert (first.kind, first.payload) == (Kind.RECEIPT, {"ticket": ticket.id})
+    assert (first.kind, first.payload) == (Kind.RECEIPT, {"ticket": ticket.id, "awaited": True})
     outbox.settle(office.c, first, "shown", office.now)
     telling.put_receipt(office.c, ticket, office.now)  # nobody waits for this one
     (second,) = outbox.claim(office.c, office.now, 1, only="telegram")
