@@ -31,6 +31,8 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
             return _not_opened(session, values, facts)
         case "added":
             return _added(session, values, facts)
+        case "cannot_add":
+            return replying.ended(session, values, facts) or _not_found(session, facts)
         case "tickets":
             screen = tickets.list_screen(session, facts, values)
             return _looked_at(session.go("tickets"), screen)

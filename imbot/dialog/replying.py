@@ -4,6 +4,7 @@ Whether the ticket still takes them is asked in the same turn; where it does not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,17 @@ def found(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
         session = with_addition(session, known).put(problem=None)
         return Turn(session, tickets.adding_screen(session, facts, problem if isinstance(problem, str) else ""))
     return _cannot_add(with_addition(session, None), addition, facts)
+
+
+def ended(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn | None:
+    """The ticket takes nothing any more: it was closed while the words were written. None where they are kept elsewhere."""
+    kind = session.data.get("sending")
+    meant = {"addition": addition_of, "reply": reply_of}.get(str(kind), lambda _: None)(session)
+    if meant is None:
+        return None
+    about = {name: values[name] for name in ("ticket", "title", "number")}
+    session = anew(session.put(sending=None, about=about, **{str(kind): None}), facts)
+    return _cannot_add(session, meant, facts)
 
 
 def _cannot_add(session: Session, addition: Addition, facts: Facts) -> Turn:

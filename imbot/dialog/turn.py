@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from imbot.dialog import admin, edits, intake, menu, outcomes, rating, replying, requests, signin, stray, tickets
@@ -27,6 +28,7 @@ __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance
 
 _DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-]+))?(?::([0-5]))?")
 _Said = Pressed | Typed | Attached | Edited | Commanded | Shared
+_DOUBLE_TAP = timedelta(seconds=3)
 _BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
 _CONSENT = frozenset({"consent", "consent_declined"})
 
@@ -38,25 +40,29 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
         session = anew(session, facts)
     if isinstance(event, Pressed) and event.value == session.data.get("done"):
         return Turn(session, None, expired)  # the second tap of a double tap
-    tapped = session.data.get("tapped")
+    tapped = session.data.get("tapped"), session.data.get("tapped_at")
     if not isinstance(event, Happened):
-        session = session.put(done=None, tapped=None)
+        session = session.put(done=None, tapped=None, tapped_at=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
     if isinstance(event, Pressed):
-        turn = _noted(turn, event.value, tapped)
+        turn = _noted(turn, event.value, tapped, facts)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
 
 
-def _noted(turn: Turn, value: str, tapped: Any) -> Turn:
-    """The press is remembered, if it did something: a second tap of the same button is no old button, and nothing is said."""
+def _noted(turn: Turn, value: str, tapped: tuple[Any, Any], facts: Facts) -> Turn:
+    """The press is remembered, if it did something: a second tap of the same button is no old button. While what the first one
+    said is not shown yet, or has just been, the second says nothing: it would take its place."""
     screen = turn.screen
+    noted = turn.session.put(tapped=value, tapped_at=facts.now.isoformat())
     if screen is None or screen.values.get("problem") != OLD:
-        return replace(turn, session=turn.session.put(tapped=value))
-    if value != tapped:
+        return replace(turn, session=noted)
+    if value != tapped[0]:
         return turn
+    if not facts.screen_id or (tapped[1] and facts.now - datetime.fromisoformat(tapped[1]) < _DOUBLE_TAP):
+        return replace(turn, session=noted, screen=None)
     plain = {**screen.values, "problem": ""}
-    return replace(turn, session=turn.session.put(tapped=value), screen=replace(screen, values=plain))
+    return replace(turn, session=noted, screen=replace(screen, values=plain))
 
 
 def _advance(session: Session, event: _Said | Happened, facts: Facts) -> Turn:

@@ -132,8 +132,10 @@ def add_to_ticket(
 ) -> Happened:
     """Words and files go into the ticket's thread, behind the number where the ITSM needs it to find the call."""
     ticket = own_ticket(c, order.ticket_id, person)
-    if ticket is None or person is None or not may_add(ticket):
+    if ticket is None or person is None:
         return _not_found()
+    if not may_add(ticket):  # it has ended while the words were written
+        return Happened("cannot_add", telling.ticket_values(ticket))
     message_id = fresh.message_ids[0]
     lane = take_files(c, ticket, order.files_id, message_id, now)
     ledger.log(c, ticket.id, now, "added", {"text": order.text, "message_id": message_id})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from imbot.dialog.session import Session
+from imbot.dialog.slots import draft_of
 from imbot.domain.chats import Commanded, Pressed, Typed
 from tests.dialog.test_turn import press, problem, screen, world_with_ticket
 from tests.dialog.world import World
@@ -61,7 +63,25 @@ def test_the_second_tap_of_a_double_tap_is_no_old_button() -> None:
     for _ in range(2):
         world.take(Pressed(first))
         assert (screen(world), problem(world)) == ("subcategory", "")
+    world.now += timedelta(seconds=4)
+    assert world.take(Pressed(first)).screen is not None  # no double tap any more: they want to see where they are
     world.take(Pressed("old1:send"))
     assert problem(world) == "old_button"
     world.take(Pressed(first))
     assert problem(world) == "old_button"
+
+
+def test_a_second_tap_does_not_take_the_place_of_what_the_first_one_said() -> None:
+    world = world_with_ticket()
+    world.take(Pressed("add:x1"))
+    world.take(Typed("Ещё и шумит"))
+    send = world.session.value("send")
+    world.tickets["x1"].status = "closed"  # while they wrote
+    world.take(Pressed(send))
+    assert world.screen is not None
+    assert (world.screen.name, world.screen.values["kept"]) == ("cannot_add", True)
+    assert world.take(Pressed(send)).screen is None
+    world.now += timedelta(minutes=1)
+    world.owed = True  # Telegram was away
+    assert world.take(Pressed(send)).screen is None
+    assert draft_of(world.session) is not None

@@ -67,6 +67,7 @@ class World:
     looked_up: bool = True
     late: bool = False
     turns: int = 0
+    owed: bool = False  # the last screen is not in the chat yet
 
     def facts(self) -> Facts:
         opened = [
@@ -96,6 +97,7 @@ class World:
             fresh_id=f"id{self.turns:014}",
             fresh_token=f"k{self.turns:03}",
             screen=self.screen,
+            screen_id="" if self.owed else "shown",
             replied_ticket=self.replied,
             late_news=self.late,
         )
@@ -193,6 +195,8 @@ class World:
         match order:
             case o.ShowTicket():
                 return Happened("ticket", self._details(ticket))
+            case o.AddToTicket() if ticket.status in ("closed", "rejected", "withdrawn"):
+                return Happened("cannot_add", values)
             case o.AddToTicket(_, text, files_id):
                 ticket.said.append(("added", text))
                 ticket.files += self._wanted(files_id)

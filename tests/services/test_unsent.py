@@ -63,6 +63,21 @@ def test_a_reply_to_what_is_closed_is_kept_and_not_sent(office: Office) -> None:
     assert [letter for letter, _ in packs(office)] == ["ticket"]
 
 
+def test_what_is_closed_while_they_write_says_so_whatever_is_tapped_again(office: Office) -> None:
+    ticket = asked_ticket(office)
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "n1"))
+    office.take(ANNA, Typed("айфон 12", "m9"))
+    tickets.save(office.c, replace(ticket, status=Status.CLOSED))
+    office.show()
+    send = office.screen()["rows"][0][0]["value"]
+    for _ in range(2):
+        office.take(ANNA, Pressed(send, "m1"))
+        shown = render(screen_from_json(office.screen()), "ru", WORDS).text
+        assert "дополнить её нельзя" in shown
+        assert "сохранено" in shown
+    assert [letter for letter, _ in packs(office)] == ["ticket"]
+
+
 def test_what_was_written_and_not_sent_is_reminded_of_once(office: Office) -> None:
     ticket = asked_ticket(office)
     office.take(ANNA, Pressed(f"add:{ticket.id}", "n1"))
