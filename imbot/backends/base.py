@@ -91,11 +91,17 @@ class Sending:
 @dataclass(frozen=True, slots=True)
 class Belief:
     """Whether a letter's origin is believed. `evidence` names the kind that held or was asked for,
-    `reason` says in words what was found."""
+    `reason` says in words what was found. `signed`: lower-case names of the fields that belief covers; whoever sent the letter
+    on may have written any other. None: all of them."""
 
     ok: bool
     evidence: str
     reason: str
+    signed: frozenset[str] | None = None
+
+    def covers(self, field: str) -> bool:
+        """Whether the header field `field` is the sender's own where the letter is believed."""
+        return self.signed is None or field.lower() in self.signed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ write; whatever stands below the point where the letter entered our servers was 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -17,6 +18,7 @@ from imbot.backends.one_sender import one_sender
 from imbot.backends.profiles import Profile
 from imbot.backends.received import is_from_own, is_listed, read_received
 from imbot.backends.shared_domains import is_shared
+from imbot.backends.signatures import SINGLE, Signature, doubled, signatures
 from imbot.domain.letters import InboundMail
 from imbot.mime.words import one_line
 
@@ -56,7 +58,7 @@ def believes(profile: Profile, mail: InboundMail, evidence: EvidenceSettings) ->
         return Belief(False, evidence.kind, f"{mail.sender or 'nobody'} is no sender of the profile {profile.name}")
     match evidence.kind:
         case "auth-results":
-            return _odd_envelope(mail) or _by_auth_results(mail, evidence)
+            return _odd_envelope(mail) or _by_auth_results(profile, mail, evidence)
         case "trusted-relay":
             return _by_relay(mail, evidence)
         case "exchange-internal":
@@ -91,8 +93,15 @@ def _odd_envelope(mail: InboundMail) -> Belief | None:
     return None
 
 
-def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
+def _by_auth_results(profile: Profile, mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     kind = "auth-results"
+    signed = signatures(mail)
+    odd = next((one.oddity for one in signed if one.oddity), "")
+    if odd:
+        return Belief(False, kind, f"of one of its DKIM signatures, {odd}")
+    twice = doubled(mail, (*SINGLE, *profile.headers))
+    if twice:
+        return Belief(False, kind, f"it bears {twice} twice, and a signature vouches for one of them")
     if not evidence.authserv_id.strip():
         return Belief(False, kind, "no authserv_id is configured")
     written = own_results(mail, evidence)
@@ -115,14 +124,38 @@ def _by_auth_results(mail: InboundMail, evidence: EvidenceSettings) -> Belief:
     if other is not None:
         said = one_line(other.properties["header.from"])[:60]
         return Belief(False, kind, f"our server read another sender in it than {mail.sender}: {said}")
+    direct = any(_from_its_server(verdict, domain) for verdict in verdicts)
     for verdict in verdicts:
         if verdict.method == "dmarc" and verdict.result == "pass" and _same_domain(verdict, domain):
-            return Belief(True, kind, f"DMARC passed for {domain}")
+            return _vouched(signed, mail, domain, f"DMARC passed for {domain}", direct=direct)
     for verdict in verdicts:
         if verdict.method == "dkim" and verdict.result == "pass" and _aligned(_dkim_domain(verdict), domain):
-            return Belief(True, kind, f"DKIM of {_dkim_domain(verdict)} passed, aligned with {domain}")
+            said = f"DKIM of {_dkim_domain(verdict)} passed, aligned with {domain}"
+            return _vouched(signed, mail, domain, said, direct=direct)
     said = ", ".join(f"{verdict.method}={verdict.result}" for verdict in verdicts[:8]) or "nothing"
     return Belief(False, kind, f"neither DMARC nor an aligned DKIM signature passed (found {said})")
+
+
+def _from_its_server(verdict: Verdict, domain: str) -> bool:
+    """Whether the letter came straight from a server of the sender's domain: nobody has had it in hand on the way."""
+    envelope = verdict.properties.get("smtp.mailfrom", "").strip("<>").rpartition("@")[2].rstrip(".").lower()
+    return verdict.method == "spf" and verdict.result == "pass" and _aligned(envelope, domain)
+
+
+def _vouched(signed: Sequence[Signature], mail: InboundMail, domain: str, said: str, *, direct: bool) -> Belief:
+    """Belief by a signature is worth what was signed. Which of several of the same signer has passed is not known, so each
+    must cover what counts. `direct`: it does not rest on a signature."""
+    kind = "auth-results"
+    aligned = [one for one in signed if _aligned(one.domain, domain)]
+    if direct or not aligned:
+        return Belief(True, kind, said)
+    if any(one.partial for one in aligned):
+        return Belief(False, kind, f"{said}, but its signature leaves the end of the text open (l=)")
+    covers = frozenset.intersection(*(one.covers for one in aligned))
+    for name in ("From", "Subject"):
+        if name.lower() not in covers and mail.header(name):
+            return Belief(False, kind, f"{said}, but its signature does not cover {name}")
+    return Belief(True, kind, said, covers)
 
 
 def _objection(fields: list[AuthResults]) -> str:
@@ -133,6 +166,12 @@ def _objection(fields: list[AuthResults]) -> str:
     dkim = [{verdict.result for verdict in field.verdicts if verdict.method == "dkim"} for field in fields]
     if any("none" in one for one in dkim) and any("pass" in one for one in dkim):
         return "one field says dkim=none, another dkim=pass"
+    signers: dict[str, set[str]] = {}
+    for verdict in (verdict for field in fields for verdict in field.verdicts if verdict.method == "dkim"):
+        signers.setdefault(_dkim_domain(verdict), set()).add(verdict.result)
+    torn = next((signer for signer, results in signers.items() if signer and {"fail", "pass"} <= results), "")
+    if torn:
+        return f"DKIM of {one_line(torn)[:60]} failed and passed"
     return ""
 
 

@@ -44,6 +44,12 @@ def sole(looked: Words) -> Words:
     return looked if looked.in_subject or len(looked.numbers) < 2 else replace(looked, numbers=())
 
 
+def of_these(looked: Words, known: Collection[str]) -> Words:
+    """`looked` with no number but those that the ticket has already."""
+    numbers, in_subject = (tuple(one for one in some if one in known) for some in (looked.numbers, looked.in_subject))
+    return replace(looked, numbers=numbers, in_subject=in_subject)
+
+
 def _echoed(profile: Profile, looked: Words, ours: Ours, told: set[str], known: Collection[str]) -> set[str]:
     """Numbers of the text that may have come from us."""
     figures = {figure_of(number) for number in told}

@@ -12,7 +12,7 @@ from typing import Any
 from imbot.backends.choosing import Candidate, Choice, Test, candidates, choose, consider
 from imbot.backends.composing import compose, safe_subject_words
 from imbot.backends.evidence import EvidenceSettings, believes
-from imbot.backends.gifts import given, numbers_told, sole
+from imbot.backends.gifts import given, numbers_told, of_these, sole
 from imbot.backends.own_words import Ours, Sent, our_words, ours_of, without_ours
 from imbot.backends.profile import Profile
 from imbot.backends.standing import without_card
@@ -45,6 +45,7 @@ __all__ = [
     "numbers",
     "numbers_in",
     "numbers_told",
+    "of_these",
     "ours_of",
     "read",
     "safe_subject_words",

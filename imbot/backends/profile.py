@@ -120,6 +120,12 @@ class Profile:
         return tuple(sorted(places, key=lambda place: not place.startswith(HEADER)))
 
     @property
+    def headers(self) -> frozenset[str]:
+        """Lower-case names of the header fields in which numbers, states and values are looked for."""
+        places = [*self.places_of_numbers, *(one.where for one in self.anchors), *(one.where for one in self.lifts)]
+        return frozenset(place.removeprefix(HEADER).lower() for place in places if place.startswith(HEADER))
+
+    @property
     def is_generic(self) -> bool:
         """It serves a whole language and fits nearly everything: asked last."""
         return self.name.startswith("generic-")

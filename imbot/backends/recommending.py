@@ -184,6 +184,11 @@ def _relay(samples: Sequence[InboundMail]) -> Bearing:
     if edge is not None:
         said = ", ".join((*edge.addresses, *edge.names))
         return Bearing(kind, 0, None, f"{said} brings mail of the internet in as well: all of it would be believed")
+    hub = next((hop for each in hops if len(each) > 1 and not _is_self(each[1]) for hop in each[:1]), None)
+    if hub is not None:
+        said = ", ".join((*hub.addresses, *hub.names))
+        why = "hands on what other hosts bring it, perhaps the internet's as well: all of it would be believed"
+        return Bearing(kind, 0, None, f"{said} {why}")
     evidence = EvidenceSettings(kind, relays=peers, own_hosts=tuple(sorted({hop.by for hop in tops if hop.by})))
     count = _count(evidence, samples)
     words = f"your server took them from {', '.join(peers)}; only if nobody but the ITSM can send mail through it"

@@ -42,7 +42,8 @@ class Words:
     """What one profile looks at: the letter's subject and what is new in its text, tidied; `whole`: the text with what it
     quotes; `headers`: the values of those that the profile asks for, by place. `numbers`: as they are shown
     (`IM-CL-1042`), the surest place first, each once, at most twenty; `in_subject`: those that the far end wrote outside
-    of the text, in its headers or else in the subject. `tag`: the first of them as the ITSM wrote it, verbatim."""
+    of the text, in its headers or else in the subject. `tag`: the first of them as the ITSM wrote it, verbatim. `against`: a
+    number of the subject, where its headers bear numbers and the subject none of those."""
 
     subject: str
     body: str
@@ -51,6 +52,7 @@ class Words:
     whole: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
+    against: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,17 @@ def words(profile: Profile, mail: InboundMail) -> Words:
     for place in profile.places_of_numbers:
         patterns = [each.pattern for each in profile.numbers if place in each.places]
         found += [(place, shown, tag) for shown, tag in _numbers(profile, patterns, texts.get(place, ""))]
-    sure = [each for each in found if each[0].startswith(HEADER)] or [each for each in found if each[0] == "subject"]
+    heads = [each for each in found if each[0].startswith(HEADER)]
+    titled = [shown for place, shown, _ in found if place == "subject"]
+    against = "" if not heads or {shown for _, shown, _ in heads}.intersection(titled) else next(iter(titled), "")
+    sure = heads or [each for each in found if each[0] == "subject"]
     told = (
         sure if sure and sure[0][0].startswith(HEADER) else found
     )  # beside a header, what a text mentions is no number of it
     numbers = tuple(dict.fromkeys(shown for _, shown, _ in told))[:MAX_NUMBERS]
     tag = next((tag for _, shown, tag in found if tag and shown == numbers[0]), "")
-    return Words(subject, body, tuple(dict.fromkeys(shown for _, shown, _ in sure)), numbers, whole, headers, tag)
+    in_subject = tuple(dict.fromkeys(shown for _, shown, _ in sure))
+    return Words(subject, body, in_subject, numbers, whole, headers, tag, against)
 
 
 def _headers(profile: Profile, mail: InboundMail) -> dict[str, str]:

@@ -23,6 +23,12 @@ _IGNORABLE = re.compile(
 )
 
 
+# What a desk that knows Markdown or a wiki's marks does not show; and what one does not keep whose data base knows no emoji.
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\n]{0,500}\)")
+_MACRO = re.compile(r"\{[^{}\n]{1,80}\}")
+_MARKS = re.compile(r"[*_~`^|\\]+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]+")
+
+
 def forms(text: str) -> tuple[str, ...]:
     """`text` and every shape of it that keeps its lines: entities resolved (a desk that forgets to escape leads to a second
     round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
@@ -44,15 +50,22 @@ def flat(text: str) -> str:
 
 
 def echoes(text: str) -> tuple[str, ...]:
-    """`forms`, and those in which a page shows what has marks of one: what is hidden is gone there. A desk may put the whole
-    into its page or a line of it. That a page has one blank for all blanks and line ends is left to `flat`."""
+    """`forms`, and those in which a page shows what has marks of one, HTML's, Markdown's or a wiki's: what is hidden is gone
+    there. A desk may put the whole into its page or a line of it. That a page has one blank for all blanks and line ends is
+    left to `flat`."""
     found = list(dict.fromkeys(forms(text)))
     for each in tuple(found):
         if "<" in each or "&" in each:
             whole = html_to_text(each[:LONGEST])
             lines = "\n".join(html_to_text(line) if "<" in line else line for line in each[:LONGEST].split("\n"))
             found += [whole, readable(lines)]
+    found += [_unmarked(each) for each in tuple(found)]
     return tuple(one for one in dict.fromkeys(found) if one)
+
+
+def _unmarked(text: str) -> str:
+    """As a desk shows it that takes marks in it for marks, the text itself where there are none."""
+    return _MARKS.sub("", _MACRO.sub("", _LINK.sub(r"\1", text)))
 
 
 def binding_words(shapes: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:

@@ -92,7 +92,7 @@ class Fields:
     def _shown(self, name: str, value: bytes) -> str:
         if name == "from":
             return few_marks(self._addressed(value))
-        return trace_text(value) if is_trace(name) else self._read(value)
+        return trace_text(value) if is_trace(name) or name == "dkim-signature" else self._read(value)
 
     def _read(self, value: bytes) -> str:
         line = self._lines.get(value)

@@ -1,8 +1,9 @@
 """Which ticket a believed letter is about, by the strongest evidence that it bears.
 
 Our Message-ID, a plus-address, our token, a number that this ITSM gave; last, for a registration letter only, the one
-request of the person it names that waits for a number, where nobody else's letter names them too. Evidence that disagrees
-binds nothing, and a number alone gives nobody access: the ITSM must have given it to that ticket.
+request of the person it names that waits for a number, where nobody else's letter names them too, where the letter was
+written to us, and in no other conversation. Evidence that disagrees binds nothing, and a number alone gives nobody access:
+the ITSM must have given it to that ticket; and who is bound by a number learns no other one from it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
+from imbot.backends.base import FromMode
+from imbot.backends.own_words import MOST_OURS
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status, Ticket
 from imbot.mime.echoes import figure_of
 from imbot.services.env import Backend
-from imbot.store import letters, tickets, told
+from imbot.store import letters, people, tickets, told
 
 _UTC = ZoneInfo("UTC")
 MOST_ADDRESSES = 10  # that a registration may name; it says whose request it is, and is no list of people
@@ -44,6 +47,7 @@ class Binding:
     evidence: str = ""
     reason: str = ""
     tried: tuple[Tried, ...] = ()
+    teaches: bool = False  # what binds it is more than a number: another number in it is the ticket's as well
 
 
 @dataclass(slots=True)
@@ -56,13 +60,14 @@ class _Search:
     words: habits.Words
     tokens: Sequence[str]
     addresses: Sequence[str]
+    signed: frozenset[str] | None
     tried: list[Tried] = field(default_factory=list)
 
     def note(self, kind: str, found: str) -> None:
         self.tried.append(Tried(kind, found))
 
-    def to(self, ticket: Ticket, evidence: str) -> Binding:
-        return Binding(ticket, evidence, "", tuple(self.tried))
+    def to(self, ticket: Ticket, evidence: str, *, teaches: bool = True) -> Binding:
+        return Binding(ticket, evidence, "", tuple(self.tried), teaches)
 
     def nowhere(self, reason: str) -> Binding:
         return Binding(None, "", reason, tuple(self.tried))
@@ -75,9 +80,11 @@ def bind(
     words: habits.Words,
     tokens: Sequence[str] = (),
     addresses: Sequence[str] = (),
+    signed: frozenset[str] | None = None,
 ) -> Binding:
-    """`tokens`: those that the letter bears; `addresses`: those that its text names. Reads only."""
-    search = _Search(c, mail, backend, words, tokens, addresses)
+    """`tokens`: those that the letter bears; `addresses`: those that its text names; `signed`: the fields that its sender vouches
+    for (None: all). Reads only."""
+    search = _Search(c, mail, backend, words, tokens, addresses, signed)
     by_id, elsewhere = _by_message_id(search)
     by_token, foreign = _by_token(search)
     found = {ticket.id: ticket for ticket in (*by_id, *by_token)}
@@ -134,11 +141,26 @@ def _by_number(search: _Search) -> Binding:
     if len(known) > 1:
         return search.nowhere("it bears numbers of several requests")
     ticket = next(iter(known.values()))
+    if words.against:
+        return search.nowhere(f"its headers name {words.in_subject[0]}, its subject {words.against}")
+    beside = _beside(search, ticket)
+    if beside:
+        return search.nowhere(f"its subject bears {beside} beside {ticket.number}, and may be about that")
     if not words.in_subject:
         others = [n for n in numbers if tickets.by_number(c, backend.name, n) is None]
         if others or any(_told_elsewhere(search, ticket, n) for n in numbers):
             return search.nowhere(f"number {ticket.number} stands in its text only, and may be an echo")
-    return search.to(ticket, f"number {ticket.number}, given by {backend.name}")
+    return search.to(ticket, f"number {ticket.number}, given by {backend.name}", teaches=False)
+
+
+def _beside(search: _Search, ticket: Ticket) -> str:
+    """A number of the subject that is not this ticket's and that no letter of ours about it has brought up."""
+    own = tickets.numbers_of(search.c, ticket.id)
+    if all(number in own for number in search.words.in_subject):
+        return ""
+    said, whole = told.said(search.c, ticket.id, MOST_OURS)
+    words = habits.given(search.backend.profile, search.words, habits.ours_of(said, whole=whole), own)
+    return next((number for number in words.in_subject if number not in own), "")
 
 
 def _told_elsewhere(search: _Search, ticket: Ticket, number: str) -> bool:
@@ -163,6 +185,10 @@ def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     if report is None or report.status is not Status.REGISTERED or not report.number:
         search.note("inference", "only a registration letter with a number is asked whom it names")
         return search.nowhere(_unknown(search, numbers))
+    stranger = _not_for_us(search)
+    if stranger:
+        search.note("inference", stranger)
+        return search.nowhere(f"number {report.number} is new, and nothing says whose request it is: {stranger}")
     waiting = {ticket.id: ticket for ticket in _waiting(search)}
     if len(waiting) == 1:
         ticket = next(iter(waiting.values()))
@@ -171,6 +197,22 @@ def _by_inference(search: _Search, numbers: Sequence[str]) -> Binding:
     many = f"{len(waiting)} requests that wait for a number" if waiting else "nobody whose request waits for a number"
     search.note("inference", f"it names {many}")
     return search.nowhere(f"number {report.number} is new, and nothing says whose request it is: it names {many}")
+
+
+def _not_for_us(search: _Search) -> str:
+    """Why whom it names says nothing: the far end may have written to somebody about something else, and they sent it on."""
+    if search.mail.in_reply_to or search.mail.references:
+        return "it goes on with a conversation that is none of ours"
+    fields = (("to", search.mail.to), ("cc", search.mail.cc))
+    to = {address for name, found in fields if search.signed is None or name in search.signed for address in found}
+    local, _, domain = search.backend.sender.lower().rpartition("@")
+    ours = any(
+        address.rpartition("@")[2] == domain and address.partition("@")[0].partition("+")[0] == local for address in to
+    )
+    theirs = search.backend.mode is FromMode.EMPLOYEE and to and to <= set(search.addresses)
+    if not (ours or theirs):
+        return f"it was not written to {search.backend.sender}"
+    return ""
 
 
 def _waiting(search: _Search) -> list[Ticket]:
@@ -183,6 +225,12 @@ def _waiting(search: _Search) -> list[Ticket]:
     found = tickets.unregistered_of_addresses(c, backend, addresses, _MOST_WAITING) if addresses else []
     if not found:
         return []
+    owners = {ticket.person_id for _, ticket in found}
+    for address in addresses:
+        other = people.person_by_address(c, address)
+        if other is not None and other.id not in owners:
+            search.note("inference", f"it names {address} as well, who has no request that waits")
+            return []
     said = told.addresses_of_waiting(c, backend, _MOST_TOLD)
     if len(said) == _MOST_TOLD:  # one that was not looked at may bear the address
         search.note("inference", "too many requests wait for a number: whose it is cannot be told from an address")

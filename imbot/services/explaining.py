@@ -87,7 +87,7 @@ def binding_of(c: Connection, mail: InboundMail, looked: reports.Looked) -> tupl
     """What was looked at to bind the letter; () where it is not believed, and so not asked."""
     if looked.backend is None or looked.words is None:
         return ()
-    return bind(c, mail, looked.backend, looked.words, looked.tokens, looked.addresses).tried
+    return bind(c, mail, looked.backend, looked.words, looked.tokens, looked.addresses, looked.signed).tried
 
 
 def _suspected(c: Connection, mail: InboundMail, looked: reports.Looked, env: Env) -> str:

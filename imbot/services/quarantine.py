@@ -18,9 +18,10 @@ from imbot.domain.tickets import Ticket
 from imbot.services import reports
 from imbot.services.enclosures import Enclosure
 from imbot.services.env import Env
-from imbot.store import inbox, ledger, tickets
+from imbot.store import inbox, ledger, letters, tickets
 from imbot.store.inbox import MailRow
 
+_MOST_TOKENS = 50
 SET_ASIDE = ("quarantined", "dropped")
 
 
@@ -65,6 +66,12 @@ def bind_by_hand(
         raise ImbotError(
             f"letter {mail_id} bears {other} in its subject, the number of another ticket: bind it to that"
         )
+    theirs = None if despite else bound_elsewhere(c, mail, ticket)
+    if theirs is not None:
+        raise ImbotError(
+            f"letter {mail_id} bears the token of another ticket or answers a letter of it ({theirs.number or theirs.id}):"
+            " bind it to that, or --force binds it here if it is about this ticket all the same"
+        )
     strange = "" if despite else _strange(c, ticket, words.in_subject)
     if strange:
         raise ImbotError(
@@ -74,9 +81,9 @@ def bind_by_hand(
     _take(c, mail_id)
     inbox.first_time(c, f"mail:{mail.identity}", now)
     ledger.log(c, ticket.id, now, "bound_by_hand", {"mail": mail_id, "who": who})
-    theirs = tuple(n for n in words.numbers if not reports.number_of_another(c, ticket, backend, (n,)))
+    free = tuple(n for n in words.numbers if not reports.number_of_another(c, ticket, backend, (n,)))
     evidence = f"by hand: {who}"
-    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=theirs), now, env, came)
+    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=free), now, env, came)
     return _fate(c, mail_id)
 
 
@@ -84,6 +91,13 @@ def _strange(c: Connection, ticket: Ticket, numbers: Sequence[str]) -> str:
     """The first of these where the ticket has numbers, and none of them is among these."""
     known = {number.casefold() for number in (ticket.number, *tickets.numbers_of(c, ticket.id)) if number}
     return numbers[0] if known and numbers and not known & {number.casefold() for number in numbers} else ""
+
+
+def bound_elsewhere(c: Connection, mail: InboundMail, ticket: Ticket) -> Ticket | None:
+    """Another ticket that the letter's thread or a token in it belongs to."""
+    named = letters.by_message_ids(c, [*mail.in_reply_to, *mail.references])
+    tokens = (tickets.by_token(c, token) for token in habits.find_tokens(mail)[:_MOST_TOKENS])
+    return next((one for one in (*named, *tokens) if one is not None and one.id != ticket.id), None)
 
 
 def drop(c: Connection, mail_id: int, who: str, now: datetime) -> MailRow:

@@ -14,10 +14,11 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
-from imbot.backends.base import Bounce
+from imbot.backends.base import Belief, Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.backends.own_words import MOST_OURS
+from imbot.backends.profile import Profile
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -45,16 +46,26 @@ class Looked:
     addresses: tuple[str, ...]
     bounce: Bounce | None
     came: tuple[Enclosure, ...] = ()
+    signed: frozenset[str] | None = None  # fields that its sender vouches for; None: all
 
 
 def look(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
     """The slow part of `receive`, pure: to be done in a thread, so that no letter holds up the one writer. `mailbox`: the
     watcher that it came in by, "" = not asked."""
-    backend, disbelief = _believed(mail, env, mailbox)
-    words = habits.words(backend.profile, mail) if backend else None
+    backend, belief = _believed(mail, env, mailbox)
+    words = habits.words(backend.profile, _vouched_for(mail, backend.profile, belief)) if backend else None
     if backend and words:
         habits.trimmed(words.whole, backend.profile.separators)  # so that it is known when it is asked for
-    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
+    bounce, disbelief = read_bounce(mail), "" if belief.ok else belief.reason
+    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), bounce, signed=belief.signed)
+
+
+def _vouched_for(mail: InboundMail, profile: Profile, belief: Belief) -> InboundMail:
+    """`mail` without those headers of the profile that anybody may have put there who sent it on."""
+    open_ = {name for name in profile.headers if not belief.covers(name)}
+    if not open_:
+        return mail
+    return replace(mail, headers=tuple((name, value) for name, value in mail.headers if name.lower() not in open_))
 
 
 def prepare(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
@@ -83,10 +94,11 @@ def receive(
         return _settle(c, mail_id, mail, "own", own, "", now)
     if backend is None or words is None:
         return quarantine(c, mail_id, mail, _disbelieved(mail, looked, env), now, env)
-    binding = bind(c, mail, backend, words, looked.tokens, looked.addresses)
+    binding = bind(c, mail, backend, words, looked.tokens, looked.addresses, looked.signed)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
-    return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, looked.came)
+    found, by = binding.ticket, binding.evidence
+    return carry_out(c, mail_id, mail, backend, found, by, words, now, env, looked.came, teaches=binding.teaches)
 
 
 def carry_out(
@@ -100,16 +112,19 @@ def carry_out(
     now: datetime,
     env: Env,
     came: Sequence[Enclosure] = (),
+    *,
+    teaches: bool = True,
 ) -> str:
-    """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
+    """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome. `teaches`: a new
+    number in it becomes the ticket's."""
     said, whole = told.said(c, ticket.id, MOST_OURS)
-    ours = habits.ours_of(said, whole=whole)
-    words = habits.given(backend.profile, words, ours, tickets.numbers_of(c, ticket.id))
+    ours, own = habits.ours_of(said, whole=whole), tickets.numbers_of(c, ticket.id)
+    words = habits.given(backend.profile, words, ours, own)
     stranger = number_of_another(c, ticket, backend, words.numbers)
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
-    words = habits.sole(words)
+    words = habits.sole(words) if teaches else habits.of_these(words, own)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
     if _erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
@@ -154,16 +169,16 @@ def _addresses(mail: InboundMail) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for address in known if address))[: MOST_ADDRESSES + 1]
 
 
-def _believed(mail: InboundMail, env: Env, mailbox: str) -> tuple[Backend | None, str]:
+def _believed(mail: InboundMail, env: Env, mailbox: str) -> tuple[Backend | None, Belief]:
     """Only where a backend's letters are to arrive does the mail server strip what its evidence could be forged by."""
     choice = habits.consider({name: backend.profile for name, backend in env.backends.items()}, mail)
     if choice.profile is None:
-        return None, choice.reason
+        return None, Belief(False, "", choice.reason)
     backend = env.backends[choice.name]
     if mailbox and backend.mailbox and mailbox != backend.mailbox:
-        return None, f"letters of {backend.name} come to another mailbox than this one ({mailbox})"
+        return None, Belief(False, "", f"letters of {backend.name} come to another mailbox than this one ({mailbox})")
     belief = believes(backend.profile, mail, backend.evidence)
-    return (backend, "") if belief.ok else (None, belief.reason)
+    return (backend if belief.ok else None), belief
 
 
 def _own(c: Connection, mail: InboundMail) -> str:

@@ -141,6 +141,21 @@ def test_where_not_all_that_we_sent_can_be_looked_at_a_text_alone_moves_nothing(
         assert report.status is status
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Статус: Реш**ена**", "Статус: Реш<strong>ена</strong>"),
+        ("Ваша заявка выполн{color:red}ена{color}", "Ваша заявка выполнена"),
+        ("Ваша заявка выполн[ена](https://a.example)", 'Ваша заявка выполн<a href="https://a.example">ена</a>'),
+        ("Статус: Реш\N{GRINNING FACE}ена", "Статус: Решена"),
+        ("Ваша заявка выполн\\ена", "Ваша заявка выполнена"),
+    ],
+)
+def test_marks_that_a_desk_takes_for_marks_make_no_status_of_an_employees_words(written: str, shown: str) -> None:
+    assert said("generic-ru", a_page(f"Описание:<br>{shown}"), written) is None
+    assert said("generic-ru", a_page(f"Описание:<br>{shown}"), "Ничего такого") is Status.RESOLVED
+
+
 @pytest.mark.parametrize("text", ["Принтер не печатает", "а" * 5000, "№ " * 2000, "Две\nстроки и ещё одна"])
 def test_a_text_without_marks_has_few_shapes(text: str) -> None:
     assert len(echoes(text)) <= 3

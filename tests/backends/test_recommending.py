@@ -71,6 +71,8 @@ def test_internal_mail_without_a_signature_is_known_by_its_host() -> None:
         (("Received: from localhost (localhost [127.0.0.1]) by mx.company.example", ENTRY), "from itself"),
         (("Received: from mx.company.example ([10.1.2.3]) by mail.company.example",
           "Received: from a.example.test ([8.8.8.8]) by mx.company.example"), "internet"),
+        (("Received: from mx.company.example ([10.0.0.2]) by imap.company.example",
+          "Received: from itsm.company.example ([10.0.0.9]) by mx.company.example"), "hands on what other hosts bring"),
         (("Received: by mx.company.example",), "not note"),
         ((), "no Received"),
     ],

@@ -49,7 +49,8 @@ def a_mail(
 ) -> InboundMail:
     digest = f"{random.getrandbits(128):032x}"
     headers = (*((BELIEVED,) if believed else ()), ("From", sender))
-    mail = InboundMail(digest, 100, f"<{digest}@itsm>", subject, sender, text=text, date=NOW, headers=headers)
+    to = ("bot@demo.local",)
+    mail = InboundMail(digest, 100, f"<{digest}@itsm>", subject, sender, to=to, text=text, date=NOW, headers=headers)
     return replace(mail, **more)  # type: ignore[arg-type]
 
 

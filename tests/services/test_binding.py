@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from imbot.backends.base import LetterKind, TicketView
+from imbot.backends.base import FromMode, LetterKind, TicketView
 from imbot.backends.composing import compose
 from imbot.config import packed
 from imbot.domain.letters import InboundMail
@@ -70,6 +71,82 @@ def test_inference_needs_a_registration_and_exactly_one_waiting_request(office: 
     assert receive(office, a_mail("Заявка № IM-CL-9 получена и рассмотрена", text)) == "quarantined"
 
 
+def test_what_the_desk_wrote_to_somebody_else_binds_nothing_by_inference(office: Office) -> None:
+    """A registration that a colleague got and sent on as it was: it names Anna because they had mentioned her."""
+    ticket = a_ticket(office)
+    text = "Заявитель: Иванова (anna@demo.local)"
+    for more, why in (
+        ({"to": ("tom@demo.local",)}, "it was not written to bot@demo.local"),
+        ({"to": (), "cc": ("desk@demo.local",)}, "it was not written to bot@demo.local"),
+        ({"in_reply_to": ("<toms@demo.local>",)}, "a conversation that is none of ours"),
+        ({"references": ("<toms@demo.local>",)}, "a conversation that is none of ours"),
+    ):
+        assert why in reason_of(office, a_mail(REGISTERED, text, **more))
+    assert now_of(office, ticket) == ticket
+    assert receive(office, a_mail(REGISTERED, text, to=("tom@demo.local",), cc=("bot+x@demo.local",))) == "applied"
+
+
+def test_a_field_that_its_sender_does_not_vouch_for_names_no_recipient(office: Office) -> None:
+    a_ticket(office)
+    mail = a_mail(REGISTERED, "Заявитель: anna@demo.local")
+    looked = reports.look(mail, office.env)
+    assert looked.backend is not None
+    assert looked.words is not None
+    asked = (office.c, mail, looked.backend, looked.words, looked.tokens, looked.addresses)
+    assert binding.bind(*asked, frozenset({"from", "subject", "to"})).ticket is not None
+    assert binding.bind(*asked, frozenset({"from", "subject"})).ticket is None
+
+
+def test_where_letters_come_by_the_employees_mailbox_it_must_be_hers(office: Office) -> None:
+    backend = office.env.backends["inframanager"]
+    office.env = replace(office.env, backends={"inframanager": replace(backend, mode=FromMode.EMPLOYEE)})
+    a_ticket(office)
+    text = "Заявитель: Иванова (anna@demo.local)"
+    assert "not written to" in reason_of(office, a_mail(REGISTERED, text, to=("tom@demo.local",)))
+    assert receive(office, a_mail(REGISTERED, text, to=("anna@demo.local",))) == "applied"
+
+
+def test_a_registration_that_names_a_colleague_as_well_is_nobodys_by_inference(office: Office) -> None:
+    a_ticket(office)
+    office.link(EVE, EVE_ENTRY)
+    text = f"Заявитель: {EVE_ENTRY.address}, пишет про anna@demo.local"
+    assert "nobody whose request waits" in reason_of(office, a_mail(REGISTERED, text))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Re: [IM-CL-10501] [IM-CL-10420] [IM-CL-90002]",
+        "IM-CL-10420 и IM-CL-10501",
+        "Вопрос по IM-CL-10501: IM-CL-10420",
+    ],
+)
+def test_a_subject_with_a_number_beside_a_known_one_binds_nothing_and_gives_nobody_a_number(
+    office: Office, subject: str
+) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail("Заявка № IM-CL-10420 получена и рассмотрена", ticket.token))
+    assert "beside IM-CL-10420" in reason_of(office, a_mail(subject))
+    assert tickets.numbers_of(office.c, ticket.id) == ["IM-CL-10420"]
+    assert tickets.by_number(office.c, "inframanager", "IM-CL-10501") is None
+
+
+def test_a_number_that_she_wrote_herself_may_stand_in_the_subject_beside_hers(office: Office) -> None:
+    ticket = a_ticket(office)
+    letters.rewrite_letter(office.c, ticket.message_id, {"subject": "Снова IM-CL-7", "text": "Описание: IM-CL-7"})
+    receive(office, a_mail("Заявка № IM-CL-10420 получена и рассмотрена", ticket.token))
+    assert receive(office, a_mail("Заявка № IM-CL-10420 выполнена (Снова IM-CL-7)")) == "applied"
+    assert tickets.numbers_of(office.c, ticket.id) == ["IM-CL-10420"]
+
+
+def test_who_is_bound_by_a_number_in_the_text_learns_no_other_one(office: Office) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail("Заявка № IM-CL-10420 получена и рассмотрена", ticket.token))
+    before = tickets.numbers_of(office.c, ticket.id)
+    receive(office, a_mail("Ваша заявка выполнена", "Заявка № IM-CL-10420 выполнена\n\nсм. также IM-CL-10501"))
+    assert tickets.numbers_of(office.c, ticket.id) == before
+
+
 def of_eve(office: Office, title: str = "Просьба", text: str = "") -> Ticket:
     """A request of Eve's that waits for a number, with the letter that we wrote for it."""
     eve = office.link(EVE, EVE_ENTRY)
@@ -112,6 +189,11 @@ def test_where_too_many_requests_wait_to_look_through_an_address_names_nobody(
 
 
 HIDDEN = [
+    "IM-CL-30**00**",
+    "IM-CL-30{color:red}00{color}",
+    "IM-CL-30[](x)00",
+    "IM-CL-30\\\\00",
+    "IM-CL-30\N{GRINNING FACE}00",
     "IM-CL-\u200b3000",
     "IM-CL-&#51;000",
     "IM-CL-30<b></b>00",

@@ -10,7 +10,8 @@ from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.mime import bytes_to_mail
 from imbot.services import explaining, quarantine, reports
 from imbot.services.env import Env
-from imbot.store import admin, inbox, ledger, tickets
+from imbot.store import admin, inbox, ledger, letters, tickets
+from imbot.store.letters import LetterRow
 from tests.services.conftest import ANNA, NOW, Office
 from tests.services.inbound import notices, now_of
 
@@ -121,6 +122,23 @@ def test_by_hand_too_a_letter_with_the_number_of_another_ticket_moves_nothing(of
     row = inbox.get_mail(office.c, id)
     assert row is not None
     assert row.outcome == "quarantined"
+
+
+@pytest.mark.parametrize("mark", ["Метка: {token}", "In-Reply-To"])
+def test_a_letter_of_anothers_thread_is_bound_by_hand_only_by_force(office: Office, mark: str) -> None:
+    toms, annas = a_ticket(office, "t1"), a_ticket(office, "t2")
+    row = LetterRow(toms.message_id, toms.id, "ticket", {"subject": "Просьба", "text": "Нужен доступ"}, NOW)
+    letters.save_letter(office.c, row)
+    text = mark.format(token=toms.token) if mark != "In-Reply-To" else "Пароль от папки сменили"
+    raw = letter("О папке", text, vouched=False)
+    if mark == "In-Reply-To":
+        raw = f"In-Reply-To: {toms.message_id}\r\n".encode() + raw
+    id, mail = came(office, raw)
+    with pytest.raises(ImbotError, match="--force"):
+        quarantine.bind_by_hand(office.c, id, mail, annas.id, "tom", office.now, office.env)
+    assert notices(office) == []
+    fate = quarantine.bind_by_hand(office.c, id, mail, annas.id, "tom", office.now, office.env, despite=True)
+    assert fate.outcome == "comment"
 
 
 def test_the_same_letter_that_comes_again_after_it_was_bound_by_hand_is_a_duplicate(office: Office) -> None:
