@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imbot.domain.tickets import Change, Status, Ticket, may_add
+from imbot.domain.tickets import ANSWERED, Change, Status, Ticket, may_add
 
 _BY_STATUS: Mapping[Status, str] = {
     Status.REGISTERED: "registered",
@@ -23,6 +23,7 @@ _BY_WHAT: Mapping[str, str] = {
     "promised": "promised",
     "number": "registered",
     "question": "question",
+    "again": "resolved",
 }
 
 
@@ -65,8 +66,9 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
     asks = change.new is Status.WAITING and change.what == "reopened"  # what matters then is the question
     name = "question" if asks else _BY_WHAT.get(change.what) or _BY_STATUS[change.new]
     values = ticket_values(ticket) | {
-        "old": str(change.old),
+        "old": "answered" if change.old is Status.WAITING and change.asked == ANSWERED else str(change.old),
         "new": str(change.new),
+        "again": change.what == "again",
         "promised_at": _iso(ticket.promised_at),
         "solution": ticket.solution,
         "question": fields.get("question", ""),

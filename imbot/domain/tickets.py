@@ -99,7 +99,8 @@ class StatusReport:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A status that really changed (`old` != `new`), or something new within it: `what` is one of `status`, `reopened`,
-    `promised` (another promised time), `number` (a first number without a change of status)."""
+    `promised` (another promised time), `number` (a first number without a change of status), `again` (done once more, after
+    we had asked to take it up again). `asked`: what we had asked for before it."""
 
     ticket: Ticket  # as it is after the change
     old: Status
@@ -107,14 +108,16 @@ class Change:
     what: str
     report: StatusReport
     at: datetime
+    asked: str = ""
 
 
-def apply(ticket: Ticket, report: StatusReport, now: datetime) -> Change | None:
+def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetime | None = None) -> Change | None:
     """What `report` makes of `ticket`, or None where it changes nothing.
 
     A report older than the last one applied changes nothing. An ITSM may reopen what is done; a finished ticket of our
-    own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for (`asked`) is
-    cleared by a change, not by our wish. Idempotent: the same report twice is None the second time.
+    own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for (`asked`, at
+    `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends. Idempotent: the same
+    report twice is None the second time.
     """
     moment = min(report.at or now, now)
     if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
@@ -134,9 +137,13 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime) -> Change | None:
         closed_at=moment if new in (Status.CLOSED, Status.REJECTED, Status.WITHDRAWN) else None,
     )
     if old is not new:
-        after = replace(after, asked="", asked_until=None)
+        still = ticket.asked if ticket.asked == "withdraw" and new in OPEN else ""
+        after = replace(after, asked=still, asked_until=None)
         reopened = old in DONE and new in OPEN
-        return Change(after, old, new, "reopened" if reopened else "status", report, moment)
+        return Change(after, old, new, "reopened" if reopened else "status", report, moment, ticket.asked)
+    if new is Status.RESOLVED and ticket.asked == "reopen" and asked_at is not None and moment > asked_at:
+        after = replace(after, asked="", asked_until=None, resolved_at=moment)
+        return Change(after, old, new, "again", report, moment, ticket.asked)
     if after.number != ticket.number:
         return Change(after, old, new, "number", report, moment)
     if after.promised_at != ticket.promised_at:

@@ -66,7 +66,7 @@ def carry_out(c: Connection, ticket: Ticket, report: StatusReport | None, heard:
 def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, now: datetime, env: Env) -> str:
     lifted = report.fields.get("comment", "")
     report, said = _with_words(ticket, report, heard)
-    change = apply(ticket, report, now)
+    change = apply(ticket, report, now, _asked_at(c, ticket))
     late = ticket.reported_at is not None and min(report.at or now, now) < ticket.reported_at
     silent = change is None or change.what == "promised" or _goes_on(change)
     if silent:
@@ -84,6 +84,16 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
         return "noted"
     _record(c, change, heard, enclosed, now, env)
     return "applied"
+
+
+def _asked_at(c: Connection, ticket: Ticket) -> datetime | None:
+    """When they last asked to have the work taken up again, where that is open."""
+    asked = (
+        [row.at for row in ledger.ledger(c, ticket.id) if row.what == "reopen_asked"]
+        if ticket.asked == "reopen"
+        else []
+    )
+    return max(asked, default=None)
 
 
 def _with_words(ticket: Ticket, report: StatusReport, heard: Heard) -> tuple[StatusReport, str]:

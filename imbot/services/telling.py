@@ -60,7 +60,7 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "promised_at": _iso(ticket.promised_at),
         "failure": ticket.failure,
         "how": how_failed(c, ticket),
-        "asked": ticket.asked,
+        "asked": asked_of(ticket, env),
         "unconfirmed": unconfirmed,
         "admin_knows": (unconfirmed or ticket.handover is Handover.FAILED) and admins_hear(c, env),
         "files": [
@@ -74,6 +74,12 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def asked_of(ticket: Ticket, env: Env) -> str:
+    """What support was asked for; "withdraw_later" where that waits for the number."""
+    waits = ticket.asked == "withdraw" and not ticket.number and env.backend(ticket.backend).waits_for_number
+    return "withdraw_later" if waits else ticket.asked
 
 
 def how_failed(c: Connection, ticket: Ticket) -> str:

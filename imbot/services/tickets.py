@@ -153,7 +153,8 @@ def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime
     ledger.log(c, ticket.id, now, "withdraw_asked", {})
     _follow_up(c, ticket, "withdrawal", "", now, env, fresh)
     telling.put_receipt(c, ticket, now)
-    return Happened("withdrawn_asked", ticket_values(ticket))
+    waits = telling.asked_of(ticket, env) == "withdraw_later"
+    return Happened("withdrawn_asked", ticket_values(ticket) | {"waits": waits})
 
 
 def resend(c: Connection, person: Person | None, ticket_id: str, now: datetime) -> Happened:
@@ -211,7 +212,8 @@ def listed(c: Connection, person: Person | None, page: int, env: Env) -> Happene
         page = pages - 1
         found, total = tickets.of_person(c, person.id, page, size)
     rows = [
-        ticket_values(one) | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": one.asked}
+        ticket_values(one)
+        | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": telling.asked_of(one, env)}
         for one in found
     ]
     return Happened("tickets", {"page": max(page, 0), "pages": pages, "total": total, "tickets": rows})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from imbot.domain.notices import comment_notice, failure_notice, notices_for, silence_notice
 from imbot.domain.people import Person
 from imbot.domain.tickets import (
+    ANSWERED,
     DONE,
     OWN_DESK,
     Change,
@@ -84,6 +85,35 @@ def test_a_late_registration_gives_the_number_but_takes_no_work_back() -> None:
     assert change.new is Status.IN_PROGRESS
     assert change.what == "number"
     assert notices_for(change)[0].name == "registered"
+
+
+def test_a_request_to_take_it_back_is_asked_until_it_ends() -> None:
+    asked = replace(TICKET, asked="withdraw")
+    for status in (Status.REGISTERED, Status.IN_PROGRESS, Status.WAITING):
+        assert applied(asked, report(status, number="1")).asked == "withdraw"
+    assert applied(asked, report(Status.WITHDRAWN, number="1")).asked == ""
+
+
+def test_what_is_done_once_more_after_we_asked_on_is_told_as_done_again() -> None:
+    done = applied(TICKET, report(Status.RESOLVED, number="1"))
+    asked = replace(done, asked="reopen", asked_until=NOW + timedelta(hours=8))
+    late = NOW + timedelta(days=1)
+    assert (
+        apply(asked, report(Status.RESOLVED, 1), late, NOW + timedelta(minutes=1)) is None
+    )  # sent before we had asked
+    again = apply(asked, report(Status.RESOLVED, 5, solution="Заменили и лампу"), late, NOW + timedelta(minutes=1))
+    assert again is not None
+    (notice,) = notices_for(again)
+    assert (notice.name, notice.values["again"], notice.values["solution"]) == ("resolved", True, "Заменили и лампу")
+    assert (again.ticket.asked, again.ticket.asked_until) == ("", None)
+    assert apply(again.ticket, report(Status.RESOLVED, 6), late, None) is None
+
+
+def test_who_has_answered_is_not_said_to_have_been_waited_for() -> None:
+    waiting = applied(TICKET, report(Status.WAITING, number="1", question="Какой этаж?"))
+    for asked, was in (("", "waiting"), (ANSWERED, "answered")):
+        change = changed(replace(waiting, asked=asked), report(Status.RESOLVED, 2))
+        assert notices_for(change)[0].values["old"] == was
 
 
 def test_a_new_promise_and_a_new_question_are_told() -> None:

@@ -43,6 +43,7 @@ WAS_WORDS = {
     "была принята": "registered",
     "была в работе": "in_progress",
     "ждала вашего ответа": "waiting",
+    "ждала поддержку": "waiting",
     "была выполнена": "resolved",
     "была закрыта": "closed",
     "была отклонена": "rejected",
@@ -50,7 +51,7 @@ WAS_WORDS = {
 }
 _STATUS = "|".join(re.escape(word) for word in STATUS_WORDS)
 _WAS = "|".join([*WAS_WORDS, "была новой"])
-_NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WAS}), теперь)? ({_STATUS})(?:[.,])")
+_NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WAS}), теперь| снова)? ({_STATUS})(?:[.,])")
 _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)

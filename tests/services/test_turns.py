@@ -201,6 +201,24 @@ def test_a_chat_that_is_somebody_elses_now_is_told_nothing_of_the_tickets_filed_
     assert not telling.may_show(office.c, stored.parcel)
 
 
+def test_a_withdrawal_before_the_number_says_that_it_will_be_asked_for(office: Office) -> None:
+    office.link()
+    ticket_id = file_a_request(office)
+    office.take(ANNA, Pressed(f"wd:{ticket_id}", "receipt"))
+    office.press("withdraw_yes")
+    assert (office.screen()["name"], office.screen()["values"]["waits"]) == ("withdrawn_asked", True)
+    ticket = tickets.get(office.c, ticket_id)
+    assert ticket is not None
+    assert telling.receipt_values(office.c, ticket, office.env)["asked"] == "withdraw_later"
+    change = apply(ticket, StatusReport("inframanager", Status.REGISTERED, "IM-CL-1"), office.now)
+    assert change is not None
+    ticket_services.record_change(office.c, change, "x", office.now, office.env)
+    ticket = tickets.get(office.c, ticket_id)
+    assert ticket is not None
+    shown = telling.receipt_values(office.c, ticket, office.env)
+    assert (shown["asked"], shown["can_withdraw"]) == ("withdraw", False)
+
+
 def test_a_withdrawal_that_never_went_out_is_forgotten_when_the_request_ends(office: Office) -> None:
     office.link()
     ticket_id = file_a_request(office)
