@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
+from imbot.backends.patterns import any_of
 from imbot.backends.profile import Profile
 from imbot.backends.tokens import without_foreign
 from imbot.backends.understanding import numbers_in
@@ -141,16 +142,22 @@ def _short_place(location: str) -> str:
 def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
     """Whether none of `words` looks like a number of this ITSM, or like one of its status letters, in any shape in which it
     may come back. Our own token in a person's words would bind their letters to a foreign ticket: refused as well."""
-    anchors = [pattern for anchor in profile.anchors for pattern in anchor.any]
+    anchors = tuple(pattern for anchor in profile.anchors for pattern in anchor.any)
     number = profile.show_number("1042")  # an answer puts its number before or behind our words
     watermarks = [lift.pattern for lift in profile.lifts if lift.name == "watermark"]
+    shown = list(dict.fromkeys(text for word in words for text in echoes(word)))
+    whole = [each for text in shown for each in (text, f"{number} {text}", f"{text} {number}")]
+    together = any_of(anchors)
     return not any(
         "imb:" in text.lower()
         or any(pattern.matches(text) for pattern in watermarks)
         or any(each.pattern.matches(text) for each in profile.numbers)
-        or any(pattern.matches(each) for pattern in anchors for each in (text, f"{number} {text}", f"{text} {number}"))
-        for word in words
-        for text in echoes(word)
+        for text in shown
+    ) and not (
+        (
+            together is None or together.matches("\n".join(whole))
+        )  # no line of them, and then nothing is to be told apart
+        and any(pattern.matches(each) for pattern in anchors for each in whole)
     )
 
 
