@@ -169,10 +169,11 @@ class Telegram:
         return _message_id(await self._paced(chat_id, "sendMessage", values, dialog=dialog))
 
     async def retire(self, chat_id: str, message_id: str) -> None:
-        """Take the buttons of an older message away. One that has none, or is gone, is no error."""
+        """Take the buttons of an older message away. One that has none, or is gone, is no error. Nobody waits for it: it goes
+        behind the dialog."""
         values = {"chat_id": int(chat_id), "message_id": int(message_id)}
         try:
-            await self._paced(chat_id, "editMessageReplyMarkup", values, dialog=True)
+            await self._paced(chat_id, "editMessageReplyMarkup", values, dialog=False)
         except DeliveryError as refused:
             if not (is_unchanged(refused) or is_edit_impossible(refused)):
                 raise

@@ -57,6 +57,7 @@ class Screens:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._after: dict[str, datetime] = {}
         self._known: dict[str, tuple[OwedScreen, str]] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -68,8 +69,9 @@ class Screens:
             except StoreUnavailable as error:
                 log.error("store_unavailable", error=str(error))
             await first_of(stop, seconds=_SWEEP)
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=5)
+        under_way = [*self._busy.values(), *self._retiring]
+        if under_way:
+            await asyncio.wait(under_way, timeout=5)
 
     def on_shown(self, callback: Callable[[], None]) -> None:
         """`callback` runs whenever a screen has been shown: the channel works."""
@@ -139,7 +141,9 @@ class Screens:
         await until_noted(shown, self._pulse)
         hit("screen_noted")
         if screen.retires and owed.before and owed.before != message_id:
-            await self._retire(chat_key, owed.before)
+            task = asyncio.create_task(self._retire(chat_key, owed.before))  # the chat's next screen does not wait for it
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
 
     def _heard(self, error: DeliveryError | None) -> None:
         """What is refused for a chat's or a screen's own sake was answered all the same."""

@@ -1,0 +1,76 @@
+"""Screens that chats are owed: nobody waits for what is only tidying up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from benchmarks.office import NOW, env
+from imbot.config import packed
+from imbot.dialog.render import Rendered
+from imbot.dialog.screen import Screen, screen_to_json
+from imbot.loops.pulse import Pulse
+from imbot.loops.screens import Screens
+from imbot.store import sessions
+from imbot.store.db import Db
+from imbot.store.migrate import migrate
+from imbot.templates import Templates
+
+CHAT = "telegram:1001"
+TEMPLATES = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
+LONG = 30.0  # seconds; ends a test that hangs, decides nothing
+
+
+class Phone:
+    """Shows at once; takes buttons away when `tidy` is set."""
+
+    name = "telegram"
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.retired: list[str] = []
+        self.tidy = asyncio.Event()
+
+    async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str:
+        self.shown.append(edit or f"m{len(self.shown) + 1}")
+        return self.shown[-1]
+
+    async def retire(self, chat_id: str, message_id: str) -> None:
+        await self.tidy.wait()
+        self.retired.append(message_id)
+
+    async def until(self, what: Callable[[], bool]) -> None:
+        async with asyncio.timeout(LONG):
+            while not what():  # noqa: ASYNC110 - what is shown tells nobody
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Db]:
+    url = f"sqlite:///{tmp_path / 'imbot.db'}"
+    migrate(url)
+    db = await Db.open(url)
+    yield db
+    await db.close()
+
+
+async def test_the_next_screen_does_not_wait_for_the_buttons_of_the_last_one(db: Db) -> None:
+    phone, stop = Phone(), asyncio.Event()
+    screens = Screens(db, phone, TEMPLATES, env(), Pulse(lambda: NOW), lambda: NOW)
+    running = asyncio.create_task(screens.run(stop))
+    screen = screen_to_json(replace(Screen("help", {"support_contact": ""}), retires=True))
+    for count in (1, 2, 3):
+        await db.run(sessions.owe, CHAT, screen, NOW, False, NOW)
+        screens.push(CHAT, NOW)
+        await phone.until(lambda count=count: len(phone.shown) == count)  # type: ignore[misc]
+    assert phone.retired == []
+    phone.tidy.set()
+    await phone.until(lambda: len(phone.retired) == 2)
+    assert sorted(phone.retired) == ["m1", "m2"]
+    stop.set()
+    await running
