@@ -141,7 +141,9 @@ class Screens:
         await until_noted(shown, self._pulse)
         hit("screen_noted")
         if screen.retires and owed.before and owed.before != message_id:
-            task = asyncio.create_task(self._retire(chat_key, owed.before))  # the chat's next screen does not wait for it
+            task = asyncio.create_task(
+                self._retire(chat_key, owed.before)
+            )  # the chat's next screen does not wait for it
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 
