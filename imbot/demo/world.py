@@ -128,7 +128,9 @@ async def open_world(folder: Path, start_bot: StartBot, read: ReadLetter) -> Asy
 
 
 def _write_files(folder: Path, api: BotApi, telegram_url: str, post: PostOffice) -> Path:
-    """The directory and the config file, readable by us alone."""
+    """The directory and the config file, readable by us alone. What it names is absolute: a path in it would be looked for
+    from its own folder."""
+    folder = folder.absolute()
     directory = folder / "directory.toml"
     directory.write_text(directory_toml(), encoding="utf-8")
     config = folder / "config.toml"
