@@ -45,6 +45,21 @@ def test_what_was_set_aside_is_listed_and_said_in_words(desk: Desk) -> None:
     assert page_json["evidence"]["asked"]["believed"] is False
 
 
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_one_letter_that_may_be_forged_is_no_reason_to_ask_for_less(desk: Desk, command: str) -> None:
+    id = desk.came(FORGED)
+    asked = ["quarantine", "show", str(id)] if command == "show" else ["explain", desk.file("a.eml", FORGED)]
+    page = desk("mail", *asked).text
+    assert "Origin: NOT believed by auth-results, as the settings ask: no Authentication-Results of mx" in page
+    assert "  exchange-internal: no: it does not bear Exchange's mark" in page
+    assert "it lacks the evidence that the settings ask for, and may be forged: do not ask for less" in page
+    (row,) = desk("mail", *asked, "--json").rows
+    assert "sender-only" not in page + str(row["evidence"])
+    assert not {"advice", "recommended"} & set(row["evidence"])
+    assert row["evidence"]["lacks"] is True
+    assert "may be forged" not in desk("mail", "explain", desk.file("b.eml", DONE)).text
+
+
 def test_a_list_fits_the_terminal_and_cuts_no_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.came(FORGED)
     (row,) = desk("mail", "quarantine", "list", "--json").rows
@@ -55,7 +70,7 @@ def test_a_list_fits_the_terminal_and_cuts_no_reason(desk: Desk, monkeypatch: py
     assert max(map(len, listed.split("\n"))) <= 80
     assert "".join(row["reason"].split()[-1:]) in listed
     page = quarantine(desk, "show", str(row["id"]))
-    told = [line for line in page.split("\n") if "advice:" in line or "its fate" in line]
+    told = [line for line in page.split("\n") if "NOT believed" in line or "its fate" in line]
     assert told
     assert all(len(line) <= 80 for line in told)
 
