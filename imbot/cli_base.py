@@ -99,6 +99,18 @@ def one_person(c: Connection, who: str) -> Person:
     return found[0]
 
 
+def known_as(noun: str) -> Callable[[Any], Any]:
+    """A callback for IDs: what is larger than a data base can count is nothing's number."""
+
+    def check(given: int | list[int] | None) -> int | list[int] | None:
+        for id in given if isinstance(given, list) else [given or 0]:
+            if abs(id) > _LARGEST:
+                raise ImbotError(f"there is no {noun} {id}")
+        return given
+
+    return check
+
+
 def say(text: str = "", *, err: bool = False) -> None:
     """Lines for a terminal: nothing that a stranger wrote can steer it, wherever it stands in them."""
     typer.echo(_ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else " ", text), err=err)
@@ -168,6 +180,7 @@ def one_line(text: str, limit: int = 60) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+_LARGEST = 2**63 - 1  # SQLite's
 _NARROWEST = 8  # characters of a column
 _ODD = re.compile(r"[^\n\t\x20-\x7e\u0400-\u04ff]")
 

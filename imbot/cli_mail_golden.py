@@ -48,7 +48,8 @@ class Example:
 def add(
     files: Annotated[list[Path] | None, typer.Argument(help="Letters as files (.eml).", metavar="[FILE...]")] = None,
     accepted: Annotated[
-        int, typer.Option("--from-accepted", help="The letters that were carried out last, so many.", min=0)
+        int,
+        typer.Option("--from-accepted", help="The letters that were carried out last, so many.", min=0, max=100_000),
     ] = 0,
     config: Config = None,
 ) -> None:
@@ -138,8 +139,11 @@ def drop(
     if missing:
         raise ImbotError(f"no letter is kept as {', '.join(missing)}")
     gone = [one for one in known if one.name in (names or []) or (before and one.added and one.added < before)]
+    if not (names or older):
+        raise ImbotError("say which: names, or --older 90d")
     if not gone:
-        raise ImbotError("say which: names, or --older 90d" if not older else "nothing is that old")
+        say("nothing is that old")
+        return
     if older and not yes and not typer.confirm(f"Delete {len(gone)} of {len(known)} kept letters?"):
         raise typer.Exit(1)
     _delete(_folder(settings), gone)

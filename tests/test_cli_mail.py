@@ -164,6 +164,9 @@ def test_letters_that_cannot_be_read_are_named_and_the_others_explained(desk: De
     assert answer.code == 1
     assert "bomb.eml\n  cannot be read: " in answer.text
     assert "Meaning: resolved" in answer.text
+    for command in ("read", "explain"):
+        large = desk("mail", command, desk.file("bomb.eml", bomb), desk.file("letter.eml", DONE))
+        assert (large.code, "more than 1000 headers" in large.text) == (1, True)
     missing = desk("mail", "explain", "nowhere.eml")
     assert (missing.code, missing.text) == (1, "nowhere.eml\n  cannot be read: No such file or directory\n")
 
