@@ -143,9 +143,12 @@ def say_json(value: Any) -> None:
     typer.echo(_ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
 
 
-def say_table(rows: Sequence[Sequence[str]]) -> None:
+def say_table(rows: Sequence[Sequence[str]], empty: str) -> None:
     """Columns as wide as their widest cell, the first row as a heading. Where they do not fit a terminal, the wide ones share
-    what room there is, and their cells go on below."""
+    what room there is, and their cells go on below. `empty`: said in place of a heading with nothing below it."""
+    if len(rows) == 1:
+        say(empty)
+        return
     natural = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths = _fitting(natural, _columns())
     for row in rows:

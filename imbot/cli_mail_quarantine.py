@@ -80,7 +80,8 @@ def list_quarantine(
         return
     table = [["ID", "CAME", "FROM", "SUBJECT", "REASON"]]
     table += [[str(row.id), shown(row.kept_at, settings), row.sender, row.subject, row.reason] for row in rows]
-    say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table])
+    empty = f"nothing was {'dropped' if dropped else 'set aside'} within {days} {'day' if days == 1 else 'days'}"
+    say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table], empty)
 
 
 @app.command("show")

@@ -62,7 +62,7 @@ def list_outbox(
         one = stored.parcel
         cells = [str(one.id), str(one.kind), one.lane, shown(one.due_at, settings), str(one.attempt), _state(stored)]
         table.append([one_line(cell, 80) for cell in cells])
-    say_table(table)
+    say_table(table, "nothing was settled yet" if settled else "nothing waits to be sent")
 
 
 _ARRIVED = ("accepted", "shown", "stored", "packed", "found", "told", "still there")

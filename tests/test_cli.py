@@ -125,7 +125,7 @@ def test_doctor_names_every_leg_that_does_not_stand(company: Company) -> None:
     assert answer.code == 1
     legs = {row["leg"]: row for row in answer.rows}
     assert {name for name, row in legs.items() if row["state"] == "wrong"} == {"smtp", "mailbox", "telegram"}
-    assert legs["directory"]["says"].endswith("1 active persons, 1 disabled")
+    assert legs["directory"]["says"].endswith("1 active person, 1 disabled")
     assert legs["admins"]["says"] == "tom@company.ru in the chat"
     assert all(row["hint"] for row in legs.values() if row["state"] == "wrong")
 
