@@ -147,7 +147,8 @@ def test_sizes_read_as_people_say_them() -> None:
         "20 МБ",
         "3 ГБ",
     ]
-    assert size_words(1536, "en") == "1.5 KB"
+    assert [size_words(n) for n in (1, 22, 5, 102)] == ["1 байт", "22 байта", "5 байт", "102 байта"]
+    assert [size_words(n, "en") for n in (1, 22, 1536)] == ["1 byte", "22 bytes", "1.5 KB"]
 
 
 def test_a_cut_ends_at_a_word_and_says_so() -> None:
