@@ -135,7 +135,7 @@ const EN = {
   outboxOpen: (n) => `waiting: ${n}`,
   quarantine: "Quarantine",
   settled: "sent",
-  asRecorded: "",
+  asRecorded: "In imbot's log: ",
   history: "History",
   register: "Register",
   startWork: "In progress",
@@ -216,10 +216,16 @@ export function size(bytes) {
   return `${amount.toLocaleString(lang, { maximumFractionDigits: unit && amount < 9.95 ? 1 : 0 })} ${named}`;
 }
 
+let timeZone; // of the bot, whose words name times too; the browser's until it is known
+
+export function keepTime(zone) {
+  timeZone = zone;
+}
+
 export function clock(moment) {
-  return new Date(moment).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Date(moment).toLocaleTimeString(lang, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 export function moment(text) {
-  return new Date(text).toLocaleString(lang === "en" ? "en-GB" : lang, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Date(text).toLocaleString(lang === "en" ? "en-GB" : lang, { timeZone, day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
