@@ -236,6 +236,8 @@ def test_what_a_shipped_profile_reads_already_is_said(desk: Desk) -> None:
         ([*TOLD[:2], *STATUSES], "--number: 1 for 3 letters"),
         ([*TOLD, *STATUSES[:4], "--status", "finished"], "c.eml: 'finished' is no status; known are registered"),
         (["--number", "5", *TOLD[2:], *STATUSES], "a.eml: it bears no 5"),
+        (["--number", "", *TOLD[2:], *STATUSES], "a.eml: --number is empty: give it as the letter writes it, or -"),
+        (["--number", "001", *TOLD[2:], *STATUSES], "a.eml: 001 stands in it only within 1001: give the number as"),
         ([*TOLD, *STATUSES, "--name", "../x"], "is no name for a folder"),
     ],
 )

@@ -140,6 +140,10 @@ def _no_number(samples: Sequence[Sample]) -> str:
             return f"{sample.name}: {sample.number!r} has no digits: give the number as the desk writes it"
         if sample.core and sample.core.casefold() not in f"{sample.subject}\n{sample.body}".casefold():
             return f"{sample.name}: it bears no {sample.number.strip()}, neither in its subject nor in what is new in its text"
+        whole = sample.within()
+        if whole:
+            said = sample.number.strip()
+            return f"{sample.name}: {said} stands in it only within {whole}: give the number as the desk writes it"
     return "no pattern finds the number in every sample: are they of one desk, and are the numbers in the order of the files?"
 
 

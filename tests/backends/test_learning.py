@@ -163,6 +163,8 @@ def test_words_that_only_a_person_wrote_say_nothing() -> None:
 def test_a_number_that_the_letter_does_not_bear_is_named() -> None:
     with pytest.raises(CannotLearn, match=r"a\.eml: it bears no HD-99"):
         learn([a_sample("a.eml", "registered", "HD-99", "Обращение HD-77 зарегистрировано")], {}, "mine")
+    with pytest.raises(CannotLearn, match=r"a\.eml: 1873 stands in it only within АП-001873: give the number as"):
+        learn([a_sample("a.eml", "registered", "1873", "Заявка №АП-001873: принята")], {}, "mine")
     with pytest.raises(CannotLearn, match=r"a\.eml: 'none' has no digits"):
         learn([a_sample("a.eml", "registered", "none", "Обращение HD-77 зарегистрировано")], {}, "mine")
 
