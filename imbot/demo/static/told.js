@@ -13,8 +13,8 @@ const KINDS = {
   },
 };
 const LANES = {
-  ru: { ticket: "заявка", chat: "чат", check: "чат", signin: "вход", code: "вход", mail: "сотрудник", person: "сотрудник", admins: "администраторы" },
-  en: { ticket: "ticket", chat: "chat", check: "chat", signin: "sign-in", code: "sign-in", mail: "person", person: "person", admins: "administrators" },
+  ru: { ticket: "заявка", chat: "чат", receipts: "чат", more: "администраторы", late: "заявка", flips: "заявка", check: "чат", signin: "вход", code: "вход", mail: "сотрудник", person: "сотрудник", admins: "администраторы" },
+  en: { ticket: "ticket", chat: "chat", receipts: "chat", more: "administrators", late: "ticket", flips: "ticket", check: "chat", signin: "sign-in", code: "sign-in", mail: "person", person: "person", admins: "administrators" },
 };
 const OUTCOMES = {
   ru: {
