@@ -92,7 +92,10 @@ def run(config: Config = None) -> None:
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="Of the page on 127.0.0.1.", envvar="PORT", min=0, max=65535)] = 8080,
-    folder: Annotated[Path | None, typer.Option(help="Keep the state here; default: a temporary folder.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="A new folder to keep the state in, for other commands; default: a temporary one."),
+    ] = None,
 ) -> None:
     """Play with everything in one process: no token, no server, no root."""
     from imbot import demo as world

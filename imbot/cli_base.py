@@ -99,6 +99,18 @@ def one_person(c: Connection, who: str) -> Person:
     return found[0]
 
 
+def known_as(noun: str) -> Callable[[Any], Any]:
+    """A callback for IDs: what is larger than a data base can count is nothing's number."""
+
+    def check(given: int | list[int] | None) -> int | list[int] | None:
+        for id in given if isinstance(given, list) else [given or 0]:
+            if abs(id) > _LARGEST:
+                raise ImbotError(f"there is no {noun} {id}")
+        return given
+
+    return check
+
+
 def say(text: str = "", *, err: bool = False) -> None:
     """Lines for a terminal: nothing that a stranger wrote can steer it, wherever it stands in them."""
     typer.echo(_ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else " ", text), err=err)
@@ -131,9 +143,12 @@ def say_json(value: Any) -> None:
     typer.echo(_ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
 
 
-def say_table(rows: Sequence[Sequence[str]]) -> None:
+def say_table(rows: Sequence[Sequence[str]], empty: str) -> None:
     """Columns as wide as their widest cell, the first row as a heading. Where they do not fit a terminal, the wide ones share
-    what room there is, and their cells go on below."""
+    what room there is, and their cells go on below. `empty`: said in place of a heading with nothing below it."""
+    if len(rows) == 1:
+        say(empty)
+        return
     natural = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths = _fitting(natural, _columns())
     for row in rows:
@@ -168,6 +183,7 @@ def one_line(text: str, limit: int = 60) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+_LARGEST = 2**63 - 1  # SQLite's
 _NARROWEST = 8  # characters of a column
 _ODD = re.compile(r"[^\n\t\x20-\x7e\u0400-\u04ff]")
 

@@ -77,11 +77,11 @@ def check_catalogue(settings: Settings) -> list[Leg]:
         env = wiring.env(settings, b"")
     except ConfigError as error:
         return [Leg("configuration", "wrong", problem) for problem in error.problems]
-    kinds = sum(len(category.subs) for category in env.catalogue.categories)
+    kinds = sum(len(category.subs) or 1 for category in env.catalogue.categories)  # without subs it is a kind itself
     named = {env.default_backend, *(category.backend for category in env.catalogue.categories)}
     named |= {sub.backend for category in env.catalogue.categories for sub in category.subs}
     desks = [_helpdesk(one, asked=one.name in named) for one in env.backends.values()]
-    return [Leg("configuration", "well", f"complete; {kinds} kinds of request"), *desks]
+    return [Leg("configuration", "well", f"complete; {kinds} {'kind' if kinds == 1 else 'kinds'} of request"), *desks]
 
 
 def _helpdesk(backend: Backend, *, asked: bool) -> Leg:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,29 +74,49 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
         (_ask_mail, ("smtp", "mailbox")),
         (_ask_itsm, ()),
     ):
-        _until_right(tree, ask, legs if check else ())
+        _until_right(tree, ask, legs if check else (), path.absolute().parent)
     _write(path, tree)
     say(f"\n{path} is written. Next: `imbot doctor --config {path}`, then `imbot run --config {path}`.")
 
 
-def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...]) -> None:
-    """Ask a group of questions until the answers make sense and work, or are kept as they are."""
-    from imbot.config import checked
+def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...], folder: Path) -> None:
+    """Ask a group of questions until the answers make sense and work, or are kept as they are. `folder`: that of the config,
+    from which relative paths are meant."""
+    from imbot.config import anchor_paths, checked
 
     while True:
         before = deepcopy(tree)
         ask(tree)
         try:
-            settings = checked(tree)
+            anchor_paths(anchored := deepcopy(tree), folder)
+            settings = checked(anchored)
         except ConfigError as error:
             for problem in error.problems:
                 say(f"  {problem}")
-            tree.clear()
-            tree.update(before)  # what was refused is offered no second time
+            if not _take_back(tree, before, error.problems):
+                tree.clear()
+                tree.update(before)
             continue
         wrong = [leg for leg in legs if not _works(settings, leg)]
         if not wrong or typer.confirm("  Keep it all the same?", default=False):
             return
+
+
+def _take_back(tree: Tree, before: Tree, problems: Sequence[str], place: str = "") -> bool:
+    """What was refused is offered no second time, the other answers are; False where no answer is named in `problems`."""
+    found = False
+    for key, value in list(tree.items()):
+        old = before.get(key)
+        if isinstance(value, dict):
+            nested = old if isinstance(old, dict) else {}
+            found |= _take_back(value, nested, problems, f"{place}.{key}" if place else key)
+        elif any(problem.startswith(f"[{place}] {key}") for problem in problems):
+            found = True
+            if old is None:
+                del tree[key]
+            else:
+                tree[key] = old
+    return found
 
 
 def _works(settings: Settings, leg: str) -> bool:
@@ -143,8 +163,8 @@ def _ask_directory(tree: Tree) -> None:
         ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=True)
     elif section["kind"] == "file":
         file = section.setdefault("file", {"path": "directory.toml"})
-        file["path"] = str(
-            Path(_prompt("  File of persons (see data/directory.example.toml)", file["path"])).absolute()
+        file["path"] = _prompt(
+            "  File of persons, from the config's folder (see data/directory.example.toml)", file["path"]
         )
     else:
         domain = section.setdefault("domain", {"domains": [_DOMAIN]})
@@ -166,7 +186,8 @@ def _ask_mail(tree: Tree) -> None:
     smtp.pop("oauth", None)
     mailbox.pop("oauth", None)
     _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587, _HOST)
-    _server(mailbox, "IMAP server (host, or host:port)", smtp["host"], {993: "tls"}, 993)
+    imap = smtp["host"] if mailbox["host"] == _HOST else mailbox["host"]
+    _server(mailbox, "IMAP server (host, or host:port)", imap, {993: "tls"}, 993)
 
 
 def _ask_token(smtp: Tree, mailbox: Tree) -> None:
@@ -263,8 +284,10 @@ def _secret(question: str, *, needed: bool = True) -> str:
 
 def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int, example: str = "") -> None:
     """A host, perhaps with a port; the port says how it is encrypted, STARTTLS unless it is known otherwise."""
+    if default == table["host"] and table.get("port", port) != port:
+        default = f"{default}:{table['port']}"
     host, _, given = _own(question, default, example).partition(":")
-    table["host"], table["port"] = host, int(given) if given.isdigit() else port
+    table["host"], table["port"] = host, int(given) if given.isdecimal() else port
     table["tls"] = tls.get(table["port"], "starttls")
 
 

@@ -25,31 +25,33 @@ app.add_typer(cli_mail_quarantine.app, name="quarantine")
 
 @app.command("read")
 def read(files: Files, as_json: AsJson = False, profile: Named = "", config: Config = None) -> None:
-    """Say what imbot makes of letters. Needs no config; with one, your own profiles and senders count."""
+    """Say what imbot makes of letters. Needs no config; with one, your own profiles and senders count. Exit code 1 where one
+    cannot be read."""
     if wait_for(_read_all(files, bench(config, profile), as_json=as_json)):
         raise typer.Exit(1)
 
 
 async def _read_all(files: list[Path], desk: Bench, *, as_json: bool) -> bool:
-    """One reader for all of them; True where a file could not be opened."""
+    """One reader for all of them; True where one could not be read."""
     from imbot.backends.mail import mail_summary
 
-    missing = False
+    unread = False
     async with desk.reader() as reader:
         for file in files:
             name = str(file)
             try:
                 summary = _summary(name, await reader.read(read_file(file, desk.largest)), desk)
             except LetterRefused as refusal:
+                unread = True
                 summary = mail_summary(name, None, None, str(refusal))
             except ImbotError as error:
-                missing = True
+                unread = True
                 summary = mail_summary(name, None, None, str(error).removeprefix(f"{name}: "))
             if as_json:
                 say_json(summary)
             else:
                 _say_summary(summary)
-    return missing
+    return unread
 
 
 def _summary(name: str, mail: InboundMail, desk: Bench) -> Mapping[str, Any]:

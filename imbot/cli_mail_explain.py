@@ -48,6 +48,11 @@ def explain(
             say_page({"letter": {"name": name}, "refused": str(mail)}, as_json=as_json)
         else:
             say_page(page_of(name, mail, desk), as_json=as_json)
+    if desk.settings is None and letters and not as_json:
+        say()
+        say_wrapped(
+            "Which evidence of origin to ask for, `imbot mail learn` says of several letters that you know to be genuine."
+        )
     if refused:
         raise typer.Exit(1)
 
@@ -56,14 +61,13 @@ def page_of(name: str, mail: InboundMail, desk: Bench, mail_id: int = 0, mailbox
     """Everything that can be said of a letter, as plain JSON. `mail_id`: a letter of the data base, `mailbox`: the watcher
     that it came in by."""
     from imbot.backends.choosing import candidates, consider
-    from imbot.backends.recommending import recommend
+    from imbot.backends.recommending import findings
     from imbot.backends.understanding import understand
 
     choice = consider(desk.backends or desk.shelf, mail)  # as the service: only what is in use
     if choice.profile is None:
         choice = consider(desk.choices, mail)
     reading = understand(choice.profile, mail, tz=desk.zone) if choice.profile else None
-    advice = recommend([mail])
     page: dict[str, Any] = {
         "letter": _letter(name, mail),
         "profile": {
@@ -83,11 +87,7 @@ def page_of(name: str, mail: InboundMail, desk: Bench, mail_id: int = 0, mailbox
             ],
         },
         "meaning": _meaning(reading),
-        "evidence": {
-            "borne": [{"kind": one.kind, "borne": one.holds > 0, "found": one.words} for one in advice.bearings],
-            "recommended": advice.evidence.kind,
-            "advice": advice.words,
-        },
+        "evidence": {"borne": [{"kind": one.kind, "borne": one.borne, "found": one.words} for one in findings(mail)]},
         "course": None,
     }
     if desk.settings is not None:
@@ -136,6 +136,7 @@ def _add_course(page: dict[str, Any], mail: InboundMail, desk: Bench, mail_id: i
     """What the service would do with it: whom it believes, which ticket, who is told."""
     from imbot import wiring
     from imbot.backends.evidence import believes
+    from imbot.backends.recommending import judged
     from imbot.services import reports
 
     assert desk.settings is not None
@@ -145,7 +146,12 @@ def _add_course(page: dict[str, Any], mail: InboundMail, desk: Bench, mail_id: i
     if backend is not None:
         believed = looked.backend is not None
         reason = believes(backend.profile, mail, backend.evidence).reason if believed else looked.disbelief
-        page["evidence"]["asked"] = {"kind": backend.evidence.kind, "believed": believed, "reason": reason}
+        kind, judgement = backend.evidence.kind, judged(backend.evidence, mail)
+        page["evidence"]["asked"] = {"kind": kind, "believed": believed, "reason": reason}
+        for one in page["evidence"]["borne"]:  # of what is asked for, the settings' own judgement counts
+            if one["kind"] == kind:
+                one |= {"borne": judgement.ok, "found": judgement.reason}
+        page["evidence"]["lacks"] = not judgement.ok
     try:
         url = database(desk.settings)
     except ImbotError as error:
@@ -285,13 +291,17 @@ def _origin(page: Mapping[str, Any]) -> Iterator[str]:
     asked = evidence.get("asked")
     yield ""
     if asked is None:
-        yield "Origin: not judged, since no helpdesk of the settings reads it"
+        unset = page["course"] is None and "not_looked" not in page
+        yield f"Origin: not judged, since {'there is no config' if unset else 'no helpdesk of the settings reads it'}"
     else:
         verdict = "believed" if asked["believed"] else "NOT believed"
         yield f"Origin: {verdict} by {asked['kind']}, as the settings ask: {one_line(asked['reason'], 300)}"
     for one in evidence["borne"]:
-        yield f"  {one['kind']}: {'yes' if one['borne'] else 'no'}: {one_line(one['found'], 200)}"
-    yield f"  advice: {one_line(evidence['advice'], 400)}"
+        if asked is None or one["kind"] != asked["kind"]:
+            borne = {True: "yes: ", False: "no: ", None: ""}[one["borne"]]
+            yield f"  {one['kind']}: {borne}{one_line(one['found'], 200)}"
+    if evidence.get("lacks"):
+        yield "  it lacks the evidence that the settings ask for, and may be forged: do not ask for less because of it"
 
 
 def _says(page: Mapping[str, Any]) -> Iterator[str]:

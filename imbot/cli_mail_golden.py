@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imbot.domain.letters import InboundMail
 
 app = typer.Typer(no_args_is_help=True, help="Your own letters as examples: add, list, check, drop.")
+_NONE_KEPT = "no letters are kept yet: `imbot mail golden add` keeps some"
 Names = Annotated[list[str] | None, typer.Argument(help="Names in the first column of the list.", metavar="[NAME...]")]
 
 
@@ -48,7 +49,8 @@ class Example:
 def add(
     files: Annotated[list[Path] | None, typer.Argument(help="Letters as files (.eml).", metavar="[FILE...]")] = None,
     accepted: Annotated[
-        int, typer.Option("--from-accepted", help="The letters that were carried out last, so many.", min=0)
+        int,
+        typer.Option("--from-accepted", help="The letters that were carried out last, so many.", min=0, max=100_000),
     ] = 0,
     config: Config = None,
 ) -> None:
@@ -90,9 +92,8 @@ def list_examples(as_json: AsJson = False, config: Config = None) -> None:
     table = [["NAME", "ADDED", "SUBJECT", "MEANS"]]
     read = try_all(((one.name, one.raw) for one in examples), bench(config))
     for one, (_, mail) in zip(examples, read, strict=True):
-        subject = "-" if isinstance(mail, LetterRefused) else one_line(mail.subject) or "(no subject)"
-        table.append([one.name, shown(one.added, settings), subject, one_line(_said(one.means), 100)])
-    say_table(table)
+        table.append([one.name, shown(one.added, settings), _subject(mail), one_line(_said(one.means), 100)])
+    say_table(table, _NONE_KEPT)
 
 
 @app.command("check")
@@ -103,9 +104,9 @@ def check(as_json: AsJson = False, profiles: Folder = None, config: Config = Non
         raise ImbotError(f"{desk.idle}: no letter would be read by another profile")
     examples = list(_examples(_settings(desk)))
     if not examples:
-        say("no letters are kept yet: `imbot mail golden add` keeps some", err=as_json)
+        say(_NONE_KEPT, err=as_json)
         return
-    changed, rows = 0, [["LETTER", "WHAT", "WAS", "WOULD BE"]]
+    changed, rows = 0, [["LETTER", "SUBJECT", "WHAT", "WAS", "WOULD BE"]]
     read = try_all(((one.name, one.raw) for one in examples), desk)
     for one, (_, mail) in zip(examples, read, strict=True):
         new = _meaning(mail, desk, one.sent)
@@ -113,11 +114,13 @@ def check(as_json: AsJson = False, profiles: Folder = None, config: Config = Non
         changes = {key: pair for key, pair in changes.items() if pair[0] != pair[1]}
         changed += bool(changes)
         if as_json:
-            say_json({"name": one.name, "changes": {key: {"was": a, "would_be": b} for key, (a, b) in changes.items()}})
-        rows += [[one.name, key, one_line(was) or "-", one_line(new) or "-"] for key, (was, new) in changes.items()]
+            told = {key: {"was": a, "would_be": b} for key, (a, b) in changes.items()}
+            say_json({"name": one.name, "subject": _subject(mail), "changes": told})
+        called = [one.name, _subject(mail)]
+        rows += [[*called, key, one_line(was) or "-", one_line(new) or "-"] for key, (was, new) in changes.items()]
     if not as_json:
         if changed:
-            say_table(rows)
+            say_table(rows, "")
         say(f"{changed} of {len(examples)} letters would change their meaning")
     if changed:
         raise typer.Exit(1)
@@ -138,8 +141,11 @@ def drop(
     if missing:
         raise ImbotError(f"no letter is kept as {', '.join(missing)}")
     gone = [one for one in known if one.name in (names or []) or (before and one.added and one.added < before)]
+    if not (names or older):
+        raise ImbotError("say which: names, or --older 90d")
     if not gone:
-        raise ImbotError("say which: names, or --older 90d" if not older else "nothing is that old")
+        say("nothing is that old")
+        return
     if older and not yes and not typer.confirm(f"Delete {len(gone)} of {len(known)} kept letters?"):
         raise typer.Exit(1)
     _delete(_folder(settings), gone)
@@ -200,6 +206,10 @@ def _meaning(mail: InboundMail | LetterRefused, desk: Bench, sent: Sequence[str]
     return {"profile": profile.name, "status": status, "number": report.number, **report.fields}
 
 
+def _subject(mail: InboundMail | LetterRefused) -> str:
+    return "-" if isinstance(mail, LetterRefused) else one_line(mail.subject) or "(no subject)"
+
+
 def _said(means: Mapping[str, str]) -> str:
     fields = "".join(f", {key}: {value}" for key, value in means.items() if key not in ("profile", "status", "number"))
     return f"{means['profile']}: {means['status']}, {means['number'] or 'no number'}{fields}"
@@ -207,7 +217,11 @@ def _said(means: Mapping[str, str]) -> str:
 
 def _keep(folder: Path, one: Example) -> bool:
     """False where it is kept already: its meaning stays as it was."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for each in (folder.parent, folder):  # the data folder, where this is the first command
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImbotError(f"{folder}: cannot be made: {error.strerror}") from None
     path = folder / f"{one.name}.toml"
     if path.exists():
         return False

@@ -83,6 +83,8 @@ def _samples(files: Sequence[Path], numbers: Sequence[str], statuses: Sequence[s
             raise ImbotError(
                 f"{name}: {missing} is missing; give one for each letter, or write it into {_sidecar(name)}"
             )
+        if numbers and not number.strip():
+            raise ImbotError(f"{name}: --number is empty: give it as the letter writes it, or - where it bears none")
         samples.append(Sample(name, mail, "" if number == "-" else number, _status(name, status)))
     return samples
 

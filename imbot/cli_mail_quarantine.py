@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbot.cli_base import AsJson, Config, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.cli_base import (
+    AsJson,
+    Config,
+    in_store,
+    known_as,
+    now,
+    one_line,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+    shown,
+)
 from imbot.cli_mail_bench import Bench, bench, raw_of, read_all, span_of, try_all, who_decides
 from imbot.cli_mail_explain import page_of, say_page
 from imbot.domain.errors import ImbotError, LetterRefused
@@ -29,23 +41,27 @@ if TYPE_CHECKING:
     from imbot.services.env import Env
     from imbot.store.inbox import MailRow
 
+_LONG_AGO = timedelta(days=36_500)
 app = typer.Typer(
     no_args_is_help=True, help="Letters that were not believed or not bound: list, show, save, bind, replay, drop."
 )
-Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID")]
-Ids = Annotated[list[int] | None, typer.Argument(help="Numbers in the first column of the list.", metavar="[ID...]")]
+_LETTER = known_as("letter")
+Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID", callback=_LETTER)]
+Ids = Annotated[
+    list[int] | None,
+    typer.Argument(help="Numbers in the first column of the list.", metavar="[ID...]", callback=_LETTER),
+]
 All = Annotated[bool, typer.Option("--all", help="Every letter in quarantine, or all of those chosen below.")]
 Since = Annotated[str, typer.Option(help="Only what came since this day, YYYY-MM-DD.")]
 Sender = Annotated[str, typer.Option(help="Only from this sender; * stands for any letters.")]
 Reason = Annotated[str, typer.Option(help="Only with these words in the reason.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _MOST, _AT_ONCE = 10_000, 20
-_LONG_AGO = timedelta(days=36_500)
 
 
 @app.command("list")
 def list_quarantine(
-    days: Annotated[int, typer.Option(help="How far back.", min=1)] = 30,
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=_LONG_AGO.days)] = 30,
     dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped, by whom, instead.")] = False,
     config: Config = None,
     as_json: AsJson = False,
@@ -64,7 +80,8 @@ def list_quarantine(
         return
     table = [["ID", "CAME", "FROM", "SUBJECT", "REASON"]]
     table += [[str(row.id), shown(row.kept_at, settings), row.sender, row.subject, row.reason] for row in rows]
-    say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table])
+    empty = f"nothing was {'dropped' if dropped else 'set aside'} within {days} {'day' if days == 1 else 'days'}"
+    say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table], empty)
 
 
 @app.command("show")
@@ -133,6 +150,8 @@ def bind(
     row, became = in_store(settings, _bound, id, mail, ticket_id, env, came, force)
     say(f"{id}: {_fate(row)}, ticket {row.ticket_id}")
     say(f"  {became}")
+    if row.outcome == "quarantined":
+        raise typer.Exit(1)
 
 
 @app.command("replay")
@@ -144,7 +163,8 @@ def replay(
     reason: Reason = "",
     config: Config = None,
 ) -> None:
-    """Read letters again, after a profile or the settings were mended; says what has become of each."""
+    """Read letters again, after a profile or the settings were mended; says what has become of each. Exit code 1 where one
+    that was named by its ID stays in quarantine."""
     desk = bench(config)
     settings = settings_of(config)
     rows = _chosen(settings, ids or [], every, since, sender, reason)
@@ -155,6 +175,8 @@ def replay(
             say(f"{row.id}: {_fate(fate)}" + (f", ticket {fate.ticket_id}" if fate.ticket_id else ""))
     if len(rows) != 1:
         say(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing to read again")
+    if ids and "quarantined" in outcomes:
+        raise typer.Exit(1)
 
 
 @app.command("drop")
@@ -173,8 +195,11 @@ def drop(
     settings = settings_of(config)
     rows = _chosen(settings, ids or [], every or bool(older), "", sender, reason)
     rows = [row for row in rows if not older or row.kept_at < now() - span_of("--older", older)]
+    if not rows and ids:
+        raise ImbotError(f"there is nothing to drop: none of these came longer ago than {older}")
     if not rows:
-        raise ImbotError("there is nothing to drop")
+        say("nothing to drop")
+        return
     if not yes:
         for row in rows[:20]:
             say(f"{row.id}: {one_line(row.sender)}: {one_line(row.subject)}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from imbot.config import Settings
     from imbot.services.env import Env
+    from imbot.store.signin import CodeRow
 
 _ABSENT = {
     Absence.ABSENT: "nobody there has this address as their mail",
@@ -118,6 +119,14 @@ def _store_says(c: Connection, settings: Settings, address: str, env: Env) -> li
         fate = (
             "no letter" if letter is None else letter.outcome or f"waits: {letter.parcel.last_error or 'not tried yet'}"
         )
-        used = ", used" if code.used_at else f", {code.tries} wrong tries" if code.tries else ""
-        lines.append(f"code of {shown(code.minted_at, settings)}: letter: {fate}{used}")
+        ended = _ended(code, replaced=signin.replaced(c, code), tries=limits.tries)
+        lines.append(f"code of {shown(code.minted_at, settings)}: letter: {fate}{ended}")
     return lines
+
+
+def _ended(code: CodeRow, *, replaced: bool, tries: int) -> str:
+    """What became of a code, behind its letter's fate. `tries`: how many wrong ones end it."""
+    wrong = f"{code.tries} wrong {'try' if code.tries == 1 else 'tries'}"
+    if code.used_at is None:
+        return f", {wrong}" if code.tries else ""
+    return f", {'replaced by a newer one' if replaced else f'ended after {wrong}' if code.tries >= tries else 'used'}"

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbot.cli_base import AsJson, Config, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.cli_base import (
+    AsJson,
+    Config,
+    in_store,
+    known_as,
+    now,
+    one_line,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+    shown,
+)
 from imbot.domain.errors import ImbotError
 
 if TYPE_CHECKING:
@@ -17,7 +29,10 @@ if TYPE_CHECKING:
 
 outbox = typer.Typer(no_args_is_help=True, help="What waits to be sent: list, retry, drop, confirm.")
 ticket = typer.Typer(no_args_is_help=True, help="Tickets.")
-Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID")]
+Id = Annotated[
+    int,
+    typer.Argument(help="The number in the first column of the list.", metavar="ID", callback=known_as("parcel")),
+]
 _MOST = 200
 
 
@@ -47,7 +62,7 @@ def list_outbox(
         one = stored.parcel
         cells = [str(one.id), str(one.kind), one.lane, shown(one.due_at, settings), str(one.attempt), _state(stored)]
         table.append([one_line(cell, 80) for cell in cells])
-    say_table(table)
+    say_table(table, "nothing was settled yet" if settled else "nothing waits to be sent")
 
 
 _ARRIVED = ("accepted", "shown", "stored", "packed", "found", "told", "still there")

@@ -82,10 +82,15 @@ def _hours(begin: datetime, end: datetime | None) -> str:
 
 
 def _day(text: str) -> date | None:
+    if not text:
+        return None
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text)
     except ValueError:
         raise ImbotError(f"{text!r} is not a day such as 2026-11-21") from None
+    if not 1970 <= day.year < 3000:  # there are no tickets, and at the ends of the calendar no days beside a day
+        raise ImbotError(f"{text} is too far away: give a day from 1970-01-01 to 2999-12-31")
+    return day
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

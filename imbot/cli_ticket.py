@@ -45,7 +45,7 @@ def unconfirmed(config: Config = None, as_json: AsJson = False) -> None:
             row["title"],
         ]
         table.append([one_line(cell) for cell in cells])
-    say_table(table)
+    say_table(table, "every request was confirmed in its time, or still has time")
 
 
 @ticket.command("resend")

@@ -43,7 +43,7 @@ def list_users(config: Config = None, as_json: AsJson = False) -> None:
         return
     table = [["ADDRESS", "NAME", "ROLE", "CHATS", "STATE"]]
     table += [[row["address"], row["name"], row["role"], " ".join(row["chats"]) or "-", row["state"]] for row in rows]
-    say_table([[one_line(cell) for cell in line] for line in table])
+    say_table([[one_line(cell) for cell in line] for line in table], "nobody is known yet")
 
 
 @app.command("show")

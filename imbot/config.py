@@ -122,7 +122,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     _read_secrets_folder(tree, env, problems)
     problems += _unknown_variables(env)
     tree = _merged(tree, _read_environment(env))
-    _anchor_paths(tree, file.absolute().parent)
+    anchor_paths(tree, file.absolute().parent)
     return checked(tree, problems)
 
 
@@ -287,7 +287,7 @@ def _merged(low: Tree, high: Tree) -> Tree:
     return merged
 
 
-def _anchor_paths(tree: Tree, folder: Path) -> None:
+def anchor_paths(tree: Tree, folder: Path) -> None:
     """Relative paths are meant from the folder of the config, wherever imbot is started."""
     tree.setdefault("general", {})
     if isinstance(tree["general"], dict):

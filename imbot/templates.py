@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 LANGUAGES = ("ru", "en")
 _MOST_SAID = 128  # texts of chat screens, of 4 KB at most
 _MOST_MET = 1024  # hashes of screens that were asked for once
-_UNITS = {"ru": ("байт", "КБ", "МБ", "ГБ"), "en": ("bytes", "KB", "MB", "GB")}
+_BYTES = {"ru": ("байт", "байта", "байт"), "en": ("byte", "bytes")}
+_UNITS = {"ru": ("КБ", "МБ", "ГБ"), "en": ("KB", "MB", "GB")}
 _DAYS = {"ru": ("сегодня", "завтра", "вчера"), "en": ("today", "tomorrow", "yesterday")}
 _ZONES_RU = {"MSK": "МСК", "UTC": "UTC"}
 
@@ -260,7 +261,7 @@ def plural(number: int, one: str, few: str, many: str = "") -> str:
 
 @pass_context
 def _size(context: Context, value: int) -> str:
-    """Bytes for people: 812 байт, 38 МБ, 1,5 МБ."""
+    """Bytes for people: 812 байт, 22 байта, 38 МБ, 1,5 МБ."""
     return size_words(value, _lang(context))
 
 
@@ -270,9 +271,11 @@ def size_words(value: int, lang: str = "ru") -> str:
     while amount >= 1000 and unit < 3:
         amount /= 1024
         unit += 1
-    digits = f"{amount:.1f}" if unit and amount < 9.95 else f"{amount:.0f}"
+    if not unit:
+        return f"{value} {plural(value, *_BYTES[lang])}"
+    digits = f"{amount:.1f}" if amount < 9.95 else f"{amount:.0f}"
     digits = digits.removesuffix(".0")
-    return f"{digits.replace('.', ',') if lang == 'ru' else digits} {_UNITS[lang][unit]}"
+    return f"{digits.replace('.', ',') if lang == 'ru' else digits} {_UNITS[lang][unit - 1]}"
 
 
 def cut(value: str, length: int = 80) -> str:

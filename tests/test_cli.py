@@ -125,7 +125,7 @@ def test_doctor_names_every_leg_that_does_not_stand(company: Company) -> None:
     assert answer.code == 1
     legs = {row["leg"]: row for row in answer.rows}
     assert {name for name, row in legs.items() if row["state"] == "wrong"} == {"smtp", "mailbox", "telegram"}
-    assert legs["directory"]["says"].endswith("1 active persons, 1 disabled")
+    assert legs["directory"]["says"].endswith("1 active person, 1 disabled")
     assert legs["admins"]["says"] == "tom@company.ru in the chat"
     assert all(row["hint"] for row in legs.values() if row["state"] == "wrong")
 
@@ -233,6 +233,27 @@ def test_init_writes_a_short_config_that_loads(
     assert (settings.smtp.port, settings.smtp.tls) == (465, "tls")
     assert (settings.mailbox.host, settings.itsm.senders) == ("mail.company.ru", ("support@company.ru",))
     assert imbot("init", str(path)).code == 1
+
+
+def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_refused(
+    imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [
+        *("12-34", "tom@company.ru", "123456789:AAEhBOweik6ad9r_QXMENQ", "file", "people.toml"),
+        *("bot@company.ru", "secret", "mx.company.ru:99999", ""),  # no such port: the group is asked again
+        *("", "secret", "", "imap.company.ru:994"),
+        *("support@company.ru", "", "", "", ""),
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    answer = imbot("init", "etc/config.toml", "--no-check")
+    assert answer.code == 0, answer.err
+    assert "[smtp] port: 99999 is not a port" in answer.out
+    settings = load(tmp_path / "etc" / "config.toml", {})
+    assert settings.directory.file.path == str(tmp_path / "etc" / "people.toml")
+    assert settings.itsm.bot_address == "bot@company.ru"
+    assert (settings.smtp.host, settings.smtp.port, settings.mailbox.port) == ("mx.company.ru", 587, 994)
 
 
 @pytest.mark.parametrize(

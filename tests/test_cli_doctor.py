@@ -190,6 +190,14 @@ def test_a_helpdesk_that_no_kind_of_request_goes_to_is_noted(tmp_path: Path) -> 
     assert legs["helpdesk house"].state == "well"
 
 
+def test_a_category_without_subcategories_is_a_kind_of_request(tmp_path: Path) -> None:
+    tree = house(tmp_path)
+    (tmp_path / "own.toml").write_text('[[category]]\nkey = "all"\nlabel = "Всё"\n', "utf-8")
+    tree["general"]["catalogue"] = str(tmp_path / "own.toml")
+    (leg, *_) = check_catalogue(checked(tree))
+    assert (leg.state, leg.says) == ("well", "complete; 1 kind of request")
+
+
 async def test_silence_is_told_as_silence(office: Office) -> None:
     config = str(office.write_config())
     code, legs = await imbot("doctor", "--round-trip", "--json", "--minutes", "0.05", "--config", config)

@@ -164,6 +164,9 @@ def test_letters_that_cannot_be_read_are_named_and_the_others_explained(desk: De
     assert answer.code == 1
     assert "bomb.eml\n  cannot be read: " in answer.text
     assert "Meaning: resolved" in answer.text
+    for command in ("read", "explain"):
+        large = desk("mail", command, desk.file("bomb.eml", bomb), desk.file("letter.eml", DONE))
+        assert (large.code, "more than 1000 headers" in large.text) == (1, True)
     missing = desk("mail", "explain", "nowhere.eml")
     assert (missing.code, missing.text) == (1, "nowhere.eml\n  cannot be read: No such file or directory\n")
 
@@ -233,6 +236,8 @@ def test_what_a_shipped_profile_reads_already_is_said(desk: Desk) -> None:
         ([*TOLD[:2], *STATUSES], "--number: 1 for 3 letters"),
         ([*TOLD, *STATUSES[:4], "--status", "finished"], "c.eml: 'finished' is no status; known are registered"),
         (["--number", "5", *TOLD[2:], *STATUSES], "a.eml: it bears no 5"),
+        (["--number", "", *TOLD[2:], *STATUSES], "a.eml: --number is empty: give it as the letter writes it, or -"),
+        (["--number", "001", *TOLD[2:], *STATUSES], "a.eml: 001 stands in it only within 1001: give the number as"),
         ([*TOLD, *STATUSES, "--name", "../x"], "is no name for a folder"),
     ],
 )

@@ -26,6 +26,13 @@ def edited(desk: Desk, old: str, new: str) -> str:
     return str(folder.parent)
 
 
+def test_the_data_folder_is_made_for_the_service_alone(desk: Desk) -> None:
+    text = (desk.folder / "config.toml").read_text("utf-8")
+    (desk.folder / "config.toml").write_text(text.replace('data_dir = "var"', 'data_dir = "fresh"'), "utf-8")
+    golden(desk, "add", desk.file("done.eml", DONE))
+    assert stat.S_IMODE((desk.folder / "fresh").stat().st_mode) == 0o700
+
+
 def test_letters_are_kept_for_the_service_alone_with_what_they_mean(desk: Desk) -> None:
     said = golden(desk, "add", desk.file("done.eml", DONE), desk.file("started.eml", STARTED))
     assert "inframanager: resolved, IM-CL-1042, solution: Заменён картридж" in said
@@ -45,8 +52,8 @@ def test_an_edited_profile_that_changes_a_meaning_is_told_as_was_and_would_be(de
     answer = desk("mail", "golden", "check", "--profiles", folder)
     assert answer.code == 1
     rows = answer.text.splitlines()
-    assert rows[0].split() == ["LETTER", "WHAT", "WAS", "WOULD", "BE"]
-    assert rows[1].split(None, 1)[1].split("  ") == ["solution", "Заменён картридж", "-"]
+    assert rows[0].split() == ["LETTER", "SUBJECT", "WHAT", "WAS", "WOULD", "BE"]
+    assert rows[1].split("  ")[1:] == ["Заявка № IM-CL-1042 выполнена", "solution", "Заменён картридж", "-"]
     assert rows[-1] == "1 of 2 letters would change their meaning"
     changed = [row for row in desk("mail", "golden", "check", "--profiles", folder, "--json").rows if row["changes"]]
     assert changed[0]["changes"] == {"solution": {"was": "Заменён картридж", "would_be": ""}}
@@ -108,7 +115,8 @@ def test_kept_letters_are_dropped_by_name_or_age(desk: Desk) -> None:
     first = desk("mail", "golden", "list", "--json").rows[0]["name"]
     assert golden(desk, "drop", first) == "1 deleted\n"
     assert desk("mail", "golden", "drop", first).err == f"imbot: no letter is kept as {first}\n"
-    assert "nothing is that old" in desk("mail", "golden", "drop", "--older", "90d").err
+    assert golden(desk, "drop", "--older", "90d") == "nothing is that old\n"
+    assert "say which" in desk("mail", "golden", "drop").err
     assert desk("mail", "golden", "drop", "--older", "0h").code == 1  # nobody said yes
     assert golden(desk, "drop", "--older", "0h", "--yes") == "1 deleted\n"
     assert list((desk.folder / "var" / "golden").iterdir()) == []

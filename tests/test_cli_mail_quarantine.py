@@ -45,6 +45,21 @@ def test_what_was_set_aside_is_listed_and_said_in_words(desk: Desk) -> None:
     assert page_json["evidence"]["asked"]["believed"] is False
 
 
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_one_letter_that_may_be_forged_is_no_reason_to_ask_for_less(desk: Desk, command: str) -> None:
+    id = desk.came(FORGED)
+    asked = ["quarantine", "show", str(id)] if command == "show" else ["explain", desk.file("a.eml", FORGED)]
+    page = desk("mail", *asked).text
+    assert "Origin: NOT believed by auth-results, as the settings ask: no Authentication-Results of mx" in page
+    assert "  exchange-internal: no: it does not bear Exchange's mark" in page
+    assert "it lacks the evidence that the settings ask for, and may be forged: do not ask for less" in page
+    (row,) = desk("mail", *asked, "--json").rows
+    assert "sender-only" not in page + str(row["evidence"])
+    assert not {"advice", "recommended"} & set(row["evidence"])
+    assert row["evidence"]["lacks"] is True
+    assert "may be forged" not in desk("mail", "explain", desk.file("b.eml", DONE)).text
+
+
 def test_a_list_fits_the_terminal_and_cuts_no_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.came(FORGED)
     (row,) = desk("mail", "quarantine", "list", "--json").rows
@@ -55,7 +70,7 @@ def test_a_list_fits_the_terminal_and_cuts_no_reason(desk: Desk, monkeypatch: py
     assert max(map(len, listed.split("\n"))) <= 80
     assert "".join(row["reason"].split()[-1:]) in listed
     page = quarantine(desk, "show", str(row["id"]))
-    told = [line for line in page.split("\n") if "advice:" in line or "its fate" in line]
+    told = [line for line in page.split("\n") if "NOT believed" in line or "its fate" in line]
     assert told
     assert all(len(line) <= 80 for line in told)
 
@@ -103,7 +118,9 @@ def test_a_large_letter_that_lies_in_a_file_is_saved_as_it_came(desk: Desk) -> N
 def test_after_the_settings_were_mended_letters_are_read_again_all_or_some(desk: Desk) -> None:
     done = desk.came(FORGED)
     strange = desk.came(letter("Скидки", sender="eve@spam.ru", vouched=False))
-    assert quarantine(desk, "replay", str(done)).startswith(f"{done}: quarantined: no Authentication-Results")
+    again = desk("mail", "quarantine", "replay", str(done))
+    assert again.text.startswith(f"{done}: quarantined: no Authentication-Results")
+    assert again.code == 1, "what was wanted of this letter has not come true"
     desk.configure(evidence="sender-only")
     said = quarantine(desk, "replay", "--all")
     assert f"{done}: applied: number IM-CL-1042" in said
@@ -174,12 +191,32 @@ def test_dropping_asks_first_and_leaves_the_bytes(desk: Desk, monkeypatch: pytes
     id = desk.came(FORGED)
     assert desk("mail", "quarantine", "drop", str(id)).code == 1
     assert outcome(desk, id) == "quarantined"
-    assert desk("mail", "quarantine", "drop", "--older", "30d").err == "imbot: there is nothing to drop\n"
+    assert quarantine(desk, "drop", "--older", "30d") == "nothing to drop\n"
+    named = desk("mail", "quarantine", "drop", str(id), "--older", "30d")
+    assert (named.code, named.err) == (1, "imbot: there is nothing to drop: none of these came longer ago than 30d\n")
     assert "1 dropped" in quarantine(desk, "drop", "--all", "--yes")
     assert desk("mail", "quarantine", "list", "--json").rows == []
     (row,) = desk("mail", "quarantine", "list", "--dropped", "--json").rows
     assert row["reason"].startswith("dropped by tom; it was set aside: ")
     assert desk("mail", "quarantine", "show", str(id), "--raw").out == FORGED
+
+
+@pytest.mark.parametrize(
+    "command", [("show",), ("save", "x.eml"), ("bind", "IM-CL-1042"), ("replay", "1"), ("drop", "-y")]
+)
+def test_a_number_larger_than_any_is_no_letter(desk: Desk, command: tuple[str, ...]) -> None:
+    desk.came(FORGED)
+    name, *rest = command
+    arguments = [*rest, str(10**22)] if name in ("replay", "drop") else [str(10**22), *rest]
+    answer = desk("mail", "quarantine", name, *arguments)
+    assert (answer.code, answer.err) == (1, f"imbot: there is no letter {10**22}\n")
+
+
+def test_days_without_end_are_bounded(desk: Desk) -> None:
+    answer = desk("mail", "quarantine", "list", "--days", "99999999999")
+    assert (answer.code, "36500" in answer.err) == (2, True)
+    assert quarantine(desk, "list", "--days", "36500") == "nothing was set aside within 36500 days\n"
+    assert quarantine(desk, "list", "--days", "1", "--dropped") == "nothing was dropped within 1 day\n"
 
 
 @pytest.mark.parametrize("command", ["replay", "drop"])

@@ -37,3 +37,9 @@ def test_a_ticket_is_found_by_id_number_and_token(company: Company, what: str) -
 
 def test_a_ticket_that_is_not_there_is_said_so(company: Company) -> None:
     assert "there is no ticket" in company("ticket", "show", "IM-CL-1").err
+
+
+@pytest.mark.parametrize("command", ["retry", "drop"])
+def test_a_number_larger_than_any_is_no_parcel(company: Company, command: str) -> None:
+    answer = company("outbox", command, str(10**22))
+    assert (answer.code, answer.err) == (1, f"imbot: there is no parcel {10**22}\n")

@@ -24,6 +24,8 @@ def test_the_report_is_a_table_that_runs_nothing(company: Company) -> None:
     assert (rows[0]["stars"], rows[0]["words"], rows[0]["hours to resolution"]) == ("2", "'-1+2 долго", "48.0")
     assert company("report", "--since", "2026-13-01").code == 1
     assert company("report", "--since", "2020-01-01", "--until", "2020-01-02").out.count("\n") == 1
+    for option, day in (("--until", "0001-01-05"), ("--until", "9999-12-31"), ("--since", "0001-01-01")):
+        assert "give a day from 1970-01-01" in company("report", option, day).err
 
 
 @given(st.text(max_size=40))

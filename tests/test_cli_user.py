@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from imbot.domain.parcels import Kind, NewParcel
-from imbot.store import inbox, outbox, people, tickets
+from imbot.store import inbox, outbox, people, signin, tickets
 from imbot.store.db import once
+from imbot.store.signin import CodeRow
 from tests.company import ANNA, NOW, Company
 
 
@@ -78,6 +80,32 @@ def test_why_no_code_came_is_answered(company: Company) -> None:
     assert "codes asked for: 0 of 3 this hour" in answer.out
     assert "directory: waits" in answer.out
     assert "one active entry" in company("user", "check", "anna@company.ru").out
+
+
+def test_a_code_that_made_way_for_a_newer_one_is_not_called_used(company: Company) -> None:
+    def ask(minutes: int) -> int:
+        at = NOW + timedelta(minutes=minutes)
+        code = CodeRow("telegram:1001", "anna@company.ru", {}, f"code{minutes}", f"link{minutes}", minted_at=at)
+        return once(company.url, signin.save_code, code)
+
+    for minutes in (0, 1):
+        ask(minutes)
+    once(company.url, signin.use_code, ask(2), NOW + timedelta(minutes=3))
+    newest, middle, oldest = company("user", "check", "anna@company.ru").out.splitlines()[-3:]
+    assert newest.endswith("no letter, used")
+    assert middle.endswith("no letter, replaced by a newer one")
+    assert oldest.endswith("no letter, replaced by a newer one")
+
+
+def test_a_code_ended_by_wrong_tries_is_not_called_used(company: Company) -> None:
+    code = CodeRow("telegram:1001", "anna@company.ru", {}, "code", "link", minted_at=NOW)
+    id = once(company.url, signin.save_code, code)
+    once(company.url, signin.count_try, id)
+    assert company("user", "check", "anna@company.ru").out.rstrip().endswith("no letter, 1 wrong try")
+    for _ in range(4):
+        once(company.url, signin.count_try, id)
+    once(company.url, signin.use_code, id, NOW + timedelta(minutes=3))
+    assert company("user", "check", "anna@company.ru").out.rstrip().endswith("no letter, ended after 5 wrong tries")
 
 
 def test_remembered_places_are_forgotten(company: Company) -> None:

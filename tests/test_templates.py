@@ -147,7 +147,8 @@ def test_sizes_read_as_people_say_them() -> None:
         "20 МБ",
         "3 ГБ",
     ]
-    assert size_words(1536, "en") == "1.5 KB"
+    assert [size_words(n) for n in (1, 22, 5, 102)] == ["1 байт", "22 байта", "5 байт", "102 байта"]
+    assert [size_words(n, "en") for n in (1, 22, 1536)] == ["1 byte", "22 bytes", "1.5 KB"]
 
 
 def test_a_cut_ends_at_a_word_and_says_so() -> None:
@@ -165,3 +166,31 @@ def test_words_that_are_asked_for_again_are_kept_and_a_persons_own_are_not() -> 
     kept = list(templates._said)
     assert [screen for _, screen, _ in kept] == ["trouble"]
     assert not any("пароль".encode() in values for _, _, values in kept)
+
+
+ALERTS = ["quarantine", "quarantine_more", "flood", "flips", "letter_failed", "reopen_silence", "sweep_stopped"]
+ALERTS += ["unconfirmed", "addition_waits", "answered", "of_the_future"]
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+def test_the_subject_of_an_alert_is_short_and_whole(lang: str) -> None:
+    templates = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
+    long = "Письмо отложено в карантин (от itsm@demo.local, «Заявка № IM-CL-1042 выполнена»): не доказано, что оно от поддержки"
+
+    def subject(*alerts: dict[str, object]) -> str:
+        values = {"alerts": list(alerts), "title": long}
+        return " ".join(templates.render(f"mail/common/{lang}/alert.subject.txt.j2", values, lang).split())
+
+    told = [subject({"name": name, "values": {"leg": "mailbox:glpi"}}) for name in (*ALERTS, "leg_down", "leg_up")]
+    assert len(set(told)) == len(told)
+    assert all(len(line) <= 60 and line.startswith("imbot: ") and "…" not in line for line in told), told
+    more = subject(*({"name": "quarantine", "values": {}} for _ in range(3)))
+    assert (
+        more
+        == {
+            "ru": "imbot: письмо отложено в карантин (и ещё 2)",
+            "en": "imbot: a letter was set aside (and 2 more)",
+        }[lang]
+    )
+    assert subject().startswith("imbot: Письмо отложено в карантин (от itsm@demo.local")
+    assert subject().endswith("…")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from imbot.backends.choosing import choose
-from imbot.backends.learning_fields import learn_fields
+from imbot.backends.learning_fields import LearnedField, learn_fields, row_labels
 from imbot.backends.learning_marks import learn_marks
 from imbot.backends.learning_numbers import Sample, Text, learn_numbers
 from imbot.backends.learning_words import Phrase, Told, phrases, told
@@ -20,7 +20,7 @@ from imbot.backends.patterns import compile_pattern
 from imbot.backends.profile import Profile
 from imbot.backends.profiles import parse_profile
 from imbot.backends.trimming import unquoted
-from imbot.backends.understanding import read
+from imbot.backends.understanding import read, understand
 from imbot.domain.errors import ImbotError
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Status
@@ -86,7 +86,7 @@ def _learn(
     )
     marks = learn_marks([sample.mail for sample in samples], list(others.values()))
     absent = not any(compile_pattern(ABSENT).matches(sample.subject) for sample in samples)
-    source = write_profile(name, language, forms, chosen, fields, marks, separators, absent=absent)
+    source = write_profile(name, language, forms, chosen, fields, row_labels(samples), marks, separators, absent=absent)
     profile = parse_profile(source, "profile.toml", name)
     _try(profile, samples)
     taken = taken_by(profile, others)
@@ -95,7 +95,7 @@ def _learn(
         raise CannotLearn(
             f"its words are those of other desks too ({named}): add a sample whose wording is the desk's own"
         )
-    said = tuple(notes(forms, chosen, fields, marks))
+    said = tuple(notes(forms, chosen, _as_read(profile, fields, samples), marks))
     return Lesson(profile, source, said, tuple(doubts(forms, chosen, taken, _wordless(profile, samples))))
 
 
@@ -108,6 +108,19 @@ def taken_by(profile: Profile, others: Mapping[str, InboundMail]) -> list[tuple[
         if status or choose([profile], mail)[0] is not None:
             found.append((name, status))
     return found
+
+
+def _as_read(profile: Profile, fields: Sequence[LearnedField], samples: Sequence[Sample]) -> list[LearnedField]:
+    """The fields with the example that the profile itself reads, "" where another of that name goes first everywhere. A
+    moment is shown as it was written."""
+    values: dict[int, str] = {}
+    for sample in samples:
+        for one in understand(profile, sample.mail, tz=_UTC).lifted:
+            values.setdefault(one.index, one.value)
+    return [
+        field if field.formats else replace(field, example=values.get(index, ""))
+        for index, field in enumerate(fields, 1)
+    ]
 
 
 def _wordless(profile: Profile, samples: Sequence[Sample]) -> list[tuple[str, str]]:
@@ -127,6 +140,10 @@ def _no_number(samples: Sequence[Sample]) -> str:
             return f"{sample.name}: {sample.number!r} has no digits: give the number as the desk writes it"
         if sample.core and sample.core.casefold() not in f"{sample.subject}\n{sample.body}".casefold():
             return f"{sample.name}: it bears no {sample.number.strip()}, neither in its subject nor in what is new in its text"
+        whole = sample.within()
+        if whole:
+            said = sample.number.strip()
+            return f"{sample.name}: {said} stands in it only within {whole}: give the number as the desk writes it"
     return "no pattern finds the number in every sample: are they of one desk, and are the numbers in the order of the files?"
 
 

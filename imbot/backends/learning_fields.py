@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,8 @@ _FORMATS = (
     ("%Y-%m-%d %H:%M", r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}"),
     ("%Y-%m-%d", r"\d{4}-\d{2}-\d{2}"),
 )
+_ROW_LABEL = re.compile(r"(?m)^[ \t]*([^\W\d_][^\n:.!?,;]{1,40}?)[ \t]*:[ \t]*\S")
+_MOST_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,16 @@ def learn_fields(samples: Sequence[Sample]) -> list[LearnedField]:
                     one = LearnedField(name, label, formats, value.strip(), within)
                     found.setdefault((name, label.casefold()), one)
     return list(found.values())
+
+
+def row_labels(samples: Sequence[Sample]) -> list[str]:
+    """What begins a line "label: value" in more than one sample: the desk's own rows, which no words of support go on over."""
+    counted = Counter(
+        label
+        for sample in samples
+        for label in {found.casefold(): found for found in _ROW_LABEL.findall(sample.body)}.values()
+    )
+    return sorted(label for label, count in counted.items() if count > 1)[:_MOST_ROWS]
 
 
 def is_label(words: str) -> bool:

@@ -22,6 +22,7 @@ _EDGE = "(?:^|[^0-9A-Za-zА-Яа-я-])"
 YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
 ANY_YEAR = "20[0-9]{2}"
 _OLDEST = 5  # years: figures farther from the letter's own date are no year
+_AROUND = ".,:;!?#№()[]{}<>«»\"'"
 _LONGEST = 40  # characters of a line that may stand beside a number and belong to it
 
 
@@ -42,6 +43,14 @@ class Sample:
         first word with digits to the last: `ОБР-2026/004512` stays whole."""
         found = [word for word in _CORE.finditer(self.number) if any(char.isdigit() for char in word[0])]
         return self.number[found[0].start() : found[-1].end()] if found else ""
+
+    def within(self) -> str:
+        """The longer word that the number stands in, where it never stands by itself; "" where it does, or is not there."""
+        text = f"{self.subject}\n{self.body}"
+        if not self.core or _hits(self.subject, self.core) or _hits(self.body, self.core):
+            return ""
+        words = (word.strip(_AROUND) for word in text.split())
+        return next((word for word in words if self.core.casefold() in word.casefold()), "")[:_LONGEST]
 
     def bears_year(self, figures: str) -> bool:
         """Whether these figures may be a year of the letter's time."""

@@ -24,6 +24,7 @@ _CLOSING = (
     "\\n[ \\t]*(С уважением|(Это|Данное) (письмо|сообщение)|(Номер|Статус|Ссылка|Метка)[^\\n:]{0,30}:"
     "|(Kind |Best )?regards|Sincerely|This is an automat|(Number|Status|Link)[^\\n:]{0,30}:|https?:|imb:|-{3,})"
 )
+_LINKED = "\\n[^\\n:]{1,60}:[ \\t]*(https?://|www\\.)"
 RULE = "^[ \\t]*(-{20,}|={20,}|_{20,}|\\*{20,})[ \\t]*$"
 _NOT = {
     "ru": "(не|будет|будут|не был[аои]?|не будет|частично|ещё не) (полностью |до конца |был[аои]? )?",
@@ -38,12 +39,14 @@ def write_profile(
     forms: Sequence[NumberForm],
     chosen: Mapping[Status | None, Phrase],
     fields: Sequence[LearnedField],
+    rows: Sequence[str],
     marks: Sequence[Mark],
     separators: Sequence[str],
     *,
     absent: bool,
 ) -> str:
-    """The text of profile.toml. `absent`: what an absent person's machine answers with the old subject is told apart."""
+    """The text of profile.toml. `rows`: labels of the desk that end what somebody wrote above them.
+    `absent`: what an absent person's machine answers with the old subject is told apart."""
     lines = [
         _HEAD + f"name = {_text(name)}",
         f'language = "{language}"',
@@ -69,17 +72,17 @@ def write_profile(
     for one in fields:
         lines += ["", "[[field]]", f'name = "{one.name}"', f"pattern = {_text(_label(one))}"]
         lines += ['kind = "datetime"', f"formats = {json.dumps(one.formats)}"] if one.formats else []
-        lines += [f"until = [{', '.join(map(_text, _until(fields)))}]"] if one.name in _TOLD else []
+        lines += [f"until = [{', '.join(map(_text, _until(fields, rows)))}]"] if one.name in _TOLD else []
     for mark in marks:
         lines += ["", "[[fingerprint]]", f"header = {_text(mark.header)}"]
         lines += [f"pattern = {_text(literal(mark.value))}"] if mark.value else []
     return "\n".join(lines) + "\n"
 
 
-def _until(fields: Sequence[LearnedField]) -> list[str]:
-    """What somebody wrote goes on over lines: to an empty one, the closing, or the next label."""
-    labels = dict.fromkeys(literal(one.label) for one in fields)
-    return ["\\n[ \\t]*\\n", _CLOSING, f"\\n[ \\t]*({'|'.join(labels)})[ \\t]*:"]
+def _until(fields: Sequence[LearnedField], rows: Sequence[str]) -> list[str]:
+    """What somebody wrote goes on over lines: to an empty one, the closing, a link with a label, or the next label."""
+    labels = {label.casefold(): literal(label) for label in (*(one.label for one in fields), *rows)}
+    return ["\\n[ \\t]*\\n", _CLOSING, _LINKED, f"\\n[ \\t]*({'|'.join(labels.values())})[ \\t]*:"]
 
 
 def negations(phrase: Phrase, language: str) -> list[str]:
@@ -114,7 +117,8 @@ def notes(
             if field.name in _TOLD
             else "its line"
         )
-        yield f"{field.name}: what follows {field.label!r}, {kind}; for example {field.example[:60]!r}"
+        example = f"; for example {' '.join(field.example.split())[:60]!r}" if field.example else ""
+        yield f"{field.name}: what follows {field.label!r}, {kind}{example}"
     for mark in marks:
         yield (
             f"fingerprint: the header {mark.header}"

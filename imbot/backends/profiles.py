@@ -4,8 +4,10 @@ and the reason. What a profile is: `imbot.backends.profile`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +40,8 @@ TOKEN_PLACES = ("subject", "body", "both")
 _MOVES_NOTHING = ("comment", "none")  # told as words of support; told to nobody
 NEAR = ("text", "line", "sentence")
 EVIDENCE = ("", "auth-results", "trusted-relay", "exchange-internal", "sender-only")  # kinds of `EvidenceSettings`
+_DIRECTIVES = frozenset("aAwdbBmyYHIMpSfzZjUWcxXGuV%")  # those that `strptime` reads
+_A_MOMENT = datetime(2026, 11, 23, 18, 4, 5, tzinfo=UTC)
 _TOP = (
     "name", "title", "language", "registers", "threads_by_message_id", "token_place", "confirmed", "number",
     "fingerprint", "status", "field", "separators", "evidence",
@@ -209,6 +213,9 @@ def _lift(reader: TableReader, key: str, item: dict[str, Any]) -> Lift | None:
     formats = reader.texts(item, key, "formats")
     if kind == "datetime" and not formats:
         reader.problem(f"{key}formats", "is missing: say how the moment is written, e.g. '%d.%m.%Y %H:%M:%S'")
+    for form in formats:
+        if reason := _bad_format(form):
+            reader.problem(f"{key}formats", f"{form!r} {reason}", form)
     name = reader.choice(item, key, "name", FIELD_NAMES, "comment")
     names = reader.texts(item, key, "statuses")
     statuses = [(None if each == "none" else _status(reader, f"{key}statuses", each, "none")) for each in names]
@@ -225,3 +232,15 @@ def _lift(reader: TableReader, key: str, item: dict[str, Any]) -> Lift | None:
         where=reader.place(item, key, "where", LIFT_PLACES, "body"),
         last=reader.flag(item, key, "last", name == "watermark"),
     )
+
+
+def _bad_format(form: str) -> str:
+    """Why no moment can be read by it, "" where one can."""
+    unknown = next((each for each in re.findall(r"(?s)%(.?)", form) if each not in _DIRECTIVES), None)
+    if unknown is not None:
+        return f"has %{unknown}, which means nothing: write e.g. '%d.%m.%Y %H:%M:%S'"
+    try:
+        read = datetime.strptime(_A_MOMENT.strftime(form), form)
+    except (ValueError, re.error) as error:  # a directive twice is no regular expression
+        return f"cannot be read: {error}"
+    return "" if read.date() == _A_MOMENT.date() else "does not say day, month and year, e.g. '%d.%m.%Y'"

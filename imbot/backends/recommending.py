@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imbot.backends.auth_results import parse_auth_results
+from imbot.backends.base import Belief
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.profiles import Profile
 from imbot.backends.received import Hop, is_address, is_from_own, read_received
@@ -55,6 +56,39 @@ def recommend(samples: Sequence[InboundMail]) -> Recommendation:
     return Recommendation(best.settings, len(samples), bearings, words)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one letter, which may be forged, bears of one kind of evidence. `borne`: None where only the settings could say."""
+
+    kind: str
+    borne: bool | None
+    words: str
+
+
+def findings(mail: InboundMail) -> tuple[Finding, ...]:
+    """What a letter bears of its origin, the strongest kind first: facts, and no advice, since one letter proves nothing of
+    the ITSM's others. Never raises."""
+    results, exchange = _auth_results([mail]), _exchange([mail])
+    if results.settings is not None:
+        said = f"{results.settings.authserv_id} says in it that DMARC or an aligned DKIM signature passed"
+    elif not mail.header("Authentication-Results"):
+        said = "it bears no Authentication-Results"
+    elif not _above_the_stranger(mail, _own_hosts([mail])):
+        said = "its Authentication-Results stand only below the point where it came in: others wrote them"
+    else:
+        said = "neither DMARC nor an aligned DKIM signature passed"
+    marked = f"it {'bears' if exchange.holds else 'does not bear'} Exchange's mark of internal mail"
+    received = mail.header("Received")
+    hop = read_received(received[0]) if received else None
+    peers = ", ".join((*hop.addresses, *hop.names)) if hop else ""
+    came = f"it was taken from {peers}: believed only where `relays` names that host" if peers else "no host is noted"
+    return (
+        Finding("auth-results", results.holds > 0, said),
+        Finding("exchange-internal", exchange.holds > 0, marked),
+        Finding("trusted-relay", None if peers else False, came),
+    )
+
+
 def _nothing(count: int) -> str:
     if not count:
         return "without a sample letter nothing can be said of its evidence"
@@ -77,8 +111,12 @@ def evidence_toml(evidence: EvidenceSettings, section: str = "itsm.evidence") ->
 
 
 def holds(evidence: EvidenceSettings, mail: InboundMail) -> bool:
+    return judged(evidence, mail).ok
+
+
+def judged(evidence: EvidenceSettings, mail: InboundMail) -> Belief:
     """Whether this evidence would be believed in a letter whose sender is a known one."""
-    return believes(Profile("sample", senders=(mail.sender,)), mail, evidence).ok
+    return believes(Profile("sample", senders=(mail.sender,)), mail, evidence)
 
 
 def _count(evidence: EvidenceSettings, samples: Iterable[InboundMail]) -> int:

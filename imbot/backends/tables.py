@@ -5,11 +5,15 @@ and the reason, so that all are told at once. What the keys mean is not known he
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from imbot.backends.patterns import BadPattern, Pattern, compile_pattern
 
+_TABLE = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_-]+)[ \t]*\]")
+_KEY = re.compile(r"[ \t]*[\"']?([A-Za-z0-9_-]+)[\"']?[ \t]*=")
 _A_HEADER = re.compile(r"header:[A-Za-z0-9-]{1,76}")
 
 
@@ -22,17 +26,34 @@ class TableReader:
         self.problems: list[str] = []
 
     def problem(self, key: str, reason: str, quoted: str = "") -> None:
-        line = self._line_of(quoted)
+        line = self._line_of(key, quoted)
         place = f"{self.file}:{line}" if line else self.file
         self.problems.append(f"{place}: {key}: {reason}")
 
-    def _line_of(self, quoted: str) -> int:
-        if not quoted:
-            return 0
-        for number, line in enumerate(self.source.splitlines(), 1):
-            if quoted in line or quoted.replace("\\", "\\\\") in line:
+    def _line_of(self, key: str, quoted: str) -> int:
+        """Where `quoted` stands behind its own key, else where the key does, else the first line that has it; 0: nowhere."""
+        table, name = _place_of(key)
+        of_key = [number for number, (where, what, _) in enumerate(self._lines, 1) if (where, what) == (table, name)]
+        shown = (quoted, quoted.replace("\\", "\\\\"))
+        for number in (of_key or range(1, len(self._lines) + 1)) if quoted else ():
+            if any(words in self._lines[number - 1][2] for words in shown):
                 return number
-        return 0
+        return of_key[0] if of_key else 0
+
+    @cached_property
+    def _lines(self) -> list[tuple[str, str, str]]:
+        """(table with its index, key, text) of each line; a line that goes on has the key that it began with."""
+        found: list[tuple[str, str, str]] = []
+        counts: Counter[str] = Counter()
+        table = name = ""
+        for line in self.source.splitlines():
+            if head := _TABLE.match(line):
+                counts[head[2]] += 1
+                table, name = f"{head[2]} {counts[head[2]]}" if head[1] == "[[" else head[2], ""
+            elif key := _KEY.match(line):
+                name = key[1]
+            found.append((table, name, line))
+        return found
 
     def known(self, table: Mapping[str, Any], key: str, names: tuple[str, ...]) -> None:
         for name in table:
@@ -109,3 +130,12 @@ class TableReader:
             return {}
         self.known(value, f"{name}.", keys)
         return value
+
+
+def _place_of(key: str) -> tuple[str, str]:
+    """(table, key in it): `status 2: near`, `number.subject`, `number.patterns: where` (within the value), `name`."""
+    table, colon, name = key.partition(": ")
+    if colon and "." not in table:
+        return table, name
+    table, dot, name = table.partition(".")
+    return (table, name) if dot else ("", table)

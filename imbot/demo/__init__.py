@@ -78,7 +78,7 @@ def _must_be_new(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise ImbotError(f"{folder} is not empty: give the demo a folder of its own")
+            raise ImbotError(f"{folder} is not empty, and each play begins anew: give the demo a new folder")
     except OSError as error:
         raise ImbotError(f"{folder}: {error.strerror}") from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 DOMAIN = "demo.local"
 AUTHSERV_ID = "demo.imbot.local"  # the name under which our mail server vouches for a sender (RFC 8601)
 MX_HOST = "mx.demo.imbot.local"
+TIMEZONE = "Europe/Moscow"
 BOT_USERNAME = "imbot_demo_bot"
 BOT_ADDRESS = f"bot@{DOMAIN}"
 ITSM_ADDRESS = f"itsm@{DOMAIN}"

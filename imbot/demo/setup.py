@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from imbot.demo.cast import AUTHSERV_ID, BOT_ADDRESS, ITSM_ADDRESS, MX_HOST, PLAYERS
+from imbot.demo.cast import AUTHSERV_ID, BOT_ADDRESS, ITSM_ADDRESS, MX_HOST, PLAYERS, TIMEZONE
 
 _TEMPLATE = """\
 [general]
 name = "imbot"
 language = "ru"
-timezone = "Europe/Moscow"
+timezone = "{timezone}"
 data_dir = {data_dir}
 support_contact = "00-11"
 admins = {admins}
@@ -87,6 +87,7 @@ def config_toml(
         itsm=ITSM_ADDRESS,
         authserv_id=AUTHSERV_ID,
         mx=MX_HOST,
+        timezone=TIMEZONE,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from imbot.demo.cast import BOT_ADDRESS, BOT_USERNAME, ITSM_ADDRESS, MAILBOXES, PLAYERS
+from imbot.demo.cast import BOT_ADDRESS, BOT_USERNAME, ITSM_ADDRESS, MAILBOXES, PLAYERS, TIMEZONE
 from imbot.demo.itsm import Call
 from imbot.domain.letters import InboundMail
 
@@ -109,6 +109,7 @@ def state_json(known: Mapping[str, Any], version: int) -> dict[str, Any]:
         "itsm": ITSM_ADDRESS,
         "bot": BOT_ADDRESS,
         "bot_username": BOT_USERNAME,
+        "timezone": TIMEZONE,
         "mailboxes": list(MAILBOXES),
         "version": version,
         **known,

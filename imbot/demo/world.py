@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from imbot.demo.botapi import BotApi, serve
-from imbot.demo.cast import BOT_ADDRESS, ITSM_ADDRESS, MAILBOXES, PLAYERS, directory_toml
+from imbot.demo.cast import BOT_ADDRESS, ITSM_ADDRESS, MAILBOXES, PLAYERS, TIMEZONE, directory_toml
 from imbot.demo.itsm import PlayItsm
 from imbot.demo.post import Delivered, PostOffice
 from imbot.demo.setup import config_toml
@@ -24,7 +24,7 @@ from imbot.domain.errors import LetterRefused
 from imbot.domain.letters import InboundMail
 from imbot.mailbox.smtp import Smtp, SmtpSettings
 
-TIMEZONE = ZoneInfo("Europe/Moscow")
+_ZONE = ZoneInfo(TIMEZONE)
 
 
 class Bot(Protocol):
@@ -118,7 +118,7 @@ async def open_world(folder: Path, start_bot: StartBot, read: ReadLetter) -> Asy
 
         config = _write_files(folder, api, telegram.url, post)
         bot = await start_bot(config)
-        world = World(api, post, PlayItsm(send, lambda: bot.now().astimezone(TIMEZONE)), bot, outside, desk)
+        world = World(api, post, PlayItsm(send, lambda: bot.now().astimezone(_ZONE)), bot, outside, desk)
         post.on_delivered = world.unread.put_nowait
         bot.on_commit(world.touch)
         reading = asyncio.create_task(world.read_letters(read), name="demo: read letters")
@@ -128,7 +128,9 @@ async def open_world(folder: Path, start_bot: StartBot, read: ReadLetter) -> Asy
 
 
 def _write_files(folder: Path, api: BotApi, telegram_url: str, post: PostOffice) -> Path:
-    """The directory and the config file, readable by us alone."""
+    """The directory and the config file, readable by us alone. What it names is absolute: a path in it would be looked for
+    from its own folder."""
+    folder = folder.absolute()
     directory = folder / "directory.toml"
     directory.write_text(directory_toml(), encoding="utf-8")
     config = folder / "config.toml"

@@ -100,7 +100,8 @@ def happened(session: Session, event: Happened, facts: Facts) -> Turn:
         return menu.rest(session, facts)
     left = event.values.get("left", 0)
     state = "code" if _address(session) else "address"
-    problem = f"link_{result}" if event.name == "token_checked" else result
+    checked = "not_now" if result == "limited" else result  # "limited" speaks of codes that were asked for
+    problem = f"link_{result}" if event.name == "token_checked" else checked
     return current(session.go(state), facts, problem, left=left if isinstance(left, int) else 0, until=until)
 
 

@@ -39,7 +39,9 @@ class FileDirectory:
     async def check(self) -> str:
         persons = await self._current()
         active = sum(isinstance(found, Entry) for found in persons.values())
-        return f"{self._path}: {active} active persons, {len(persons) - active} disabled"
+        return (
+            f"{self._path}: {active} active {'person' if active == 1 else 'persons'}, {len(persons) - active} disabled"
+        )
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -32,7 +32,7 @@ from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, outbox, people
 from imbot.store.db import Db
-from imbot.templates import Templates
+from imbot.templates import Templates, cut
 
 _SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
 _HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
@@ -178,8 +178,11 @@ class Errands:
         if "screen" in payload:
             screen = screen_from_json(payload["screen"])
             rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
-            title = screen.values.get("title") or rendered.text.split("\n", 1)[0][:120]
+            title = screen.values.get("title") or cut(rendered.text.split("\n", 1)[0], 120)
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
+            values["alerts"] = screen.values.get(
+                "alerts", []
+            )  # what a subject says of them is no cut piece of the text
         ids, folder = payload.get("files", ()), self._sender.files
         rows = await self._db.read(sending.files_for_letter, ids, self._env.max_letter_bytes, folder)
         if payload.get("received") and not (rows.attached or rows.left_out):

@@ -130,7 +130,8 @@ class Tokens:
         first = "\0".join((settings.token_url, settings.client_id, settings.refresh_token))
         file = settings.keep / f"{hashlib.sha256(first.encode()).hexdigest()[:16]}.token"
         try:
-            settings.keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (settings.keep.parent, settings.keep):  # the data folder, where nothing has made it yet
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise TokenError(f"{settings.keep}: refresh tokens cannot be kept there: {error.strerror}") from error

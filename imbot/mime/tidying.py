@@ -17,6 +17,7 @@ _TAGS = re.compile(
     re.I,
 )
 _BREAKING = re.compile(r"<(?:/p|/div|br|/tr|/li|hr)\b", re.I)
+_END_OF_LINE = re.compile(r"[ \t]*\r?\n")
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 
 
@@ -25,9 +26,14 @@ def readable(text: str) -> str:
     no-break blanks as blanks, at most 64,000 characters in 3,000 lines."""
     text = unicodedata.normalize("NFC", few_marks(text[:LONGEST]))
     if "<" in text:
-        text = _TAGS.sub(lambda match: "\n" if _BREAKING.match(match.group()) else "", text)
+        text = _TAGS.sub(_break, text)
     if "&" in text:
         text = unescape(text)
     text = _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
     lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n", MOST_LINES)[:MOST_LINES]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")
+
+
+def _break(tag: re.Match[str]) -> str:
+    """What stands in a tag's place. One that ends a line where the text's own line ends is no second end."""
+    return "\n" if _BREAKING.match(tag[0]) and not _END_OF_LINE.match(tag.string, tag.end()) else ""

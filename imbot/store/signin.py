@@ -98,6 +98,12 @@ def count_try(c: Connection, id: int) -> int:
     return c.execute(found.returning(codes.c.tries)).scalar() or 0
 
 
+def replaced(c: Connection, code: CodeRow) -> bool:
+    """Whether it ended because the chat got a fresh one (`save_code` ends it at that very moment), not by being used."""
+    fresh = select(codes.c.id).where(codes.c.chat_key == code.chat_key, codes.c.id > code.id)
+    return c.execute(fresh.where(codes.c.minted_at == code.used_at).limit(1)).first() is not None
+
+
 def use_code(c: Connection, id: int, now: datetime) -> bool:
     """True for the one who uses it first."""
     found = update(codes).where(codes.c.id == id, codes.c.used_at.is_(None))

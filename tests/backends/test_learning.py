@@ -163,6 +163,8 @@ def test_words_that_only_a_person_wrote_say_nothing() -> None:
 def test_a_number_that_the_letter_does_not_bear_is_named() -> None:
     with pytest.raises(CannotLearn, match=r"a\.eml: it bears no HD-99"):
         learn([a_sample("a.eml", "registered", "HD-99", "Обращение HD-77 зарегистрировано")], {}, "mine")
+    with pytest.raises(CannotLearn, match=r"a\.eml: 1873 stands in it only within АП-001873: give the number as"):
+        learn([a_sample("a.eml", "registered", "1873", "Заявка №АП-001873: принята")], {}, "mine")
     with pytest.raises(CannotLearn, match=r"a\.eml: 'none' has no digits"):
         learn([a_sample("a.eml", "registered", "none", "Обращение HD-77 зарегистрировано")], {}, "mine")
 
@@ -463,3 +465,18 @@ def test_a_question_of_two_lines_is_lifted_as_a_whole() -> None:
     report = read(lesson.profile, coming, tz=UTC)
     assert report is not None
     assert report.fields["question"] == "какой этаж?\nИ какая дверь?"
+
+
+@pytest.mark.parametrize("behind", ["Оцените работу: https://helpdesk.example/rate/88", "Канал: почта"])
+def test_the_desks_own_line_ends_a_value_and_what_is_shown_is_what_is_read(behind: str) -> None:
+    done = f"Что сделано: Переустановили клиент.\nПроверили вход.\n{behind}"
+    samples = [
+        a_sample("a", "registered", "HD-77", "Обращение HD-77 зарегистрировано", "Канал: чат"),
+        a_sample("b", "resolved", "HD-78", "Обращение HD-78 выполнено", done),
+    ]
+    lesson = learn(samples, {}, "mine")
+    report = read(lesson.profile, samples[1].mail, tz=UTC)
+    assert report is not None
+    assert report.fields["solution"] == "Переустановили клиент.\nПроверили вход."
+    (note,) = [note for note in lesson.notes if note.startswith("solution")]
+    assert note.endswith("for example 'Переустановили клиент. Проверили вход.'")

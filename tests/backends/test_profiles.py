@@ -61,6 +61,27 @@ kind = "datetime"
 """
 
 
+MOMENT = "[[field]]\nname = 'promised'\npattern = 'x'\nkind = 'datetime'\n"
+
+FAR_DOWN = """# a word in a line or a sentence; IM
+name = "mine"
+[number]
+patterns = ['(IM-[0-9]+)']
+subject = [
+    "[{number}]",
+    "IM",
+]
+[[status]]
+status = "closed"
+near = "line"
+any = ['word']
+[[status]]
+status = "resolved"
+any = ['done']
+near = "word"
+"""
+
+
 def problems(source: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse_profile(source, "profile.toml")
@@ -120,6 +141,13 @@ def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
         ("[[status]]\nstatus = 'resolved'\nany = [' ']", "the pattern is empty"),
         ("[[status]]\nstatus = 'resolved'\nany = ['" + "x" * 3000 + "']", "longer than 2000"),
         ("[[field]]\nname = 'comment'\npattern = '('", "field 1: pattern"),
+        (
+            MOMENT + "formats = ['%d.%m.%Y', '%d.%Q']",
+            "profile.toml:5: field 1: formats: '%d.%Q' has %Q, which means nothing",
+        ),
+        (MOMENT + "formats = ['%d.%m.%Y %']", "profile.toml:5: field 1: formats: '%d.%m.%Y %' has %, which"),
+        (MOMENT + "formats = ['%H:%M']", "field 1: formats: '%H:%M' does not say day, month and year"),
+        (MOMENT + "formats = ['%Y %Y-%m-%d']", "field 1: formats: '%Y %Y-%m-%d' cannot be read"),
         ("title = 'x'\nname = '../../x'", "profile.toml:2: name: '../../x' cannot be the name of a profile: a-z, 0-9"),
         ("name = '.x'", "no dot in front"),
         ("name = 'a\\b'", "cannot be the name"),
@@ -127,6 +155,13 @@ def test_every_mistake_is_named_at_once_with_its_key_and_line() -> None:
 )
 def test_a_file_that_is_wrong_is_refused_with_a_reason(source: str, words: str) -> None:
     assert words in "\n".join(problems(source))
+
+
+def test_the_line_of_a_mistake_is_that_of_its_own_key() -> None:
+    assert problems(FAR_DOWN) == [
+        "profile.toml:7: number.subject: must contain {number} or {tag}",
+        "profile.toml:16: status 2: near: is 'word'; must be one of text, line, sentence",
+    ]
 
 
 def test_a_missing_file_is_a_named_mistake(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.profiles import Profile
-from imbot.backends.recommending import evidence_toml, holds, recommend
+from imbot.backends.recommending import evidence_toml, findings, holds, recommend
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail
 
 FROM = "From: itsm@desk.company.example"
 ENTRY = "Received: from itsm.company.example (itsm.company.example [10.1.2.3]) by mx{n}.company.example with ESMTP"
 STEP = "Received: from mx{n}.company.example ([10.1.0.{n}]) by mail.company.example with ESMTP"
+EVIL = "Received: from evil.example.test (evil.example.test [203.0.113.9]) by mx.company.example"
 PASS = "Authentication-Results: mx{n}.company.example; dkim=pass header.d=company.example"
 
 
@@ -45,8 +46,7 @@ def test_servers_of_one_domain_are_written_with_a_star() -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        ("Received: from evil.example.test (evil.example.test [203.0.113.9]) by mx.company.example",
-         "Received: from x by evil.example.test", PASS),
+        (EVIL, "Received: from x by evil.example.test", PASS),
         ("Received: from evil.example.test ([203.0.113.9]) by mx.company.example",
          "Received: from y ([198.51.100.7]) by evil.example.test", PASS),
     ],
@@ -115,3 +115,19 @@ def test_the_advice_can_be_pasted_into_the_settings() -> None:
         "authserv_id": "*.company.example",
         "own_hosts": [".company.example"],
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ((PASS, ENTRY), (True, False, None)),
+        ((EVIL, "Received: from x by evil.example.test", PASS), (False, False, None)),
+        (("X-MS-Exchange-Organization-AuthAs: Internal",), (False, True, False)),
+        ((), (False, False, False)),
+    ],
+)
+def test_of_one_letter_facts_are_told_and_no_advice(headers: tuple[str, ...], found: tuple[bool | None, ...]) -> None:
+    (mail,) = letters(*headers, count=1)
+    facts = findings(mail)
+    assert tuple(fact.borne for fact in facts) == found
+    assert not any(word in fact.words for fact in facts for word in ("sample", "use ", "sender-only"))

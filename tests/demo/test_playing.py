@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_a_folder_of_an_earlier_play_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(ImbotError, match="not empty"):
         run(0, tmp_path)
+
+
+async def test_a_folder_named_from_here_is_played_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "play").mkdir()
+    async with playing(Path("play")):
+        pass
+    settings = tomllib.loads((tmp_path / "play" / "config.toml").read_text())
+    assert settings["directory"]["file"]["path"] == str(tmp_path / "play" / "directory.toml")
+    assert settings["general"]["data_dir"] == str(tmp_path / "play" / "var")
 
 
 async def test_an_hour_of_silence_is_noticed_without_waiting_for_it(tmp_path: Path) -> None:

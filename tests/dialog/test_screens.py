@@ -17,7 +17,8 @@ from imbot.dialog.render import MAX_UNITS, render, units
 from imbot.dialog.screen import MAX_LABEL, Screen, screen_from_json, screen_to_json
 from imbot.dialog.session import Session
 from imbot.dialog.tickets import details_screen, list_screen, more_screen, notice_screen, receipt_screen
-from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
+from imbot.dialog.turn import advance
+from imbot.domain.chats import Attached, Commanded, Event, FileRef, Happened, Pressed, Typed
 from imbot.domain.notices import Notice
 from imbot.templates import Templates
 from tests.dialog.admin_screens import admin_screens
@@ -379,3 +380,16 @@ def test_words_before_sign_in_that_do_not_fit_may_come_as_a_file(lang: str) -> N
 def test_while_nothing_can_be_saved_nobody_is_asked_to_repeat(lang: str) -> None:
     text = check(Screen("store_down", {"support_contact": "12-00"}), lang)
     assert {"ru": "повторять не нужно", "en": "no need to send it again"}[lang] in text
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize(("state", "screen"), [("code", "wait_code"), ("address", "ask_address")])
+def test_too_many_wrong_codes_are_not_called_codes_asked_for(state: str, screen: str, lang: str) -> None:
+    session = Session(state, {"signin": {"address": "a@b.ru"}} if state == "code" else {}, "tttt")
+    limited = Happened("code_checked", {"result": "limited", "until": "2026-11-23T06:40:00+00:00"})
+    turn = advance(session, limited, World(person=None).facts())
+    assert turn.screen is not None
+    assert (turn.screen.name, turn.screen.values["problem"]) == (screen, "not_now")
+    first = render(turn.screen, lang, TEMPLATES).text.splitlines()[0]
+    assert first.startswith({"ru": "Проверить код сейчас нельзя", "en": "Codes cannot be checked now"}[lang])
+    assert "09:40" in first

@@ -5,7 +5,7 @@ import { progress, setUpGuide, showGuide } from "./guide.js";
 import { showKnowledge } from "./knows.js";
 import { showLetters } from "./letters.js";
 import { hideToast, sayNow, setUpPhone, showChat, toast } from "./phone.js";
-import { lang, speak, words } from "./words.js";
+import { keepTime, lang, speak, words } from "./words.js";
 
 const phoneOnly = matchMedia("(max-width: 860px)");
 const VIEWS = ["phone", "itsm", "mail", "knows"];
@@ -103,6 +103,7 @@ function setUpSilence() {
 
 async function refresh() {
   const state = await call("/api/state");
+  keepTime(state.timezone);
   const saved = Number(sessionStorage.getItem("imbot-person"));
   person ??= state.persons.find((one) => one.chat === saved) ?? state.persons[0];
   const chats = await Promise.all(state.persons.map((one) => call(`/api/chats/${one.chat}`)));

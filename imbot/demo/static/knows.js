@@ -111,7 +111,7 @@ function setAside(one) {
   return el("article", { class: "ticket" },
     el("header", {}, el("strong", {}, one.subject || "—"), el("time", { class: "muted", datetime: one.kept_at }, clock(one.kept_at))),
     el("p", { class: "muted" }, one.sender ?? ""),
-    el("p", { class: "problem" }, asideWords(one.reason ?? "") || one.reason),
-    asideWords(one.reason ?? "") ? el("p", { class: "muted" }, words.asRecorded, el("span", { lang: "en" }, one.reason)) : "",
+    el("p", { class: "problem" }, asideWords(one.reason ?? "")),
+    el("p", { class: "muted" }, words.asRecorded, el("span", { lang: "en" }, one.reason)),
   );
 }

@@ -13,8 +13,8 @@ const KINDS = {
   },
 };
 const LANES = {
-  ru: { ticket: "заявка", chat: "чат", check: "чат", signin: "вход", code: "вход", mail: "сотрудник", person: "сотрудник", admins: "администраторы" },
-  en: { ticket: "ticket", chat: "chat", check: "chat", signin: "sign-in", code: "sign-in", mail: "person", person: "person", admins: "administrators" },
+  ru: { ticket: "заявка", chat: "чат", receipts: "чат", more: "администраторы", late: "заявка", flips: "заявка", check: "чат", signin: "вход", code: "вход", mail: "сотрудник", person: "сотрудник", admins: "администраторы" },
+  en: { ticket: "ticket", chat: "chat", receipts: "chat", more: "administrators", late: "ticket", flips: "ticket", check: "chat", signin: "sign-in", code: "sign-in", mail: "person", person: "person", admins: "administrators" },
 };
 const OUTCOMES = {
   ru: {
@@ -25,10 +25,18 @@ const OUTCOMES = {
   en: { number: "waits for the number" },
 };
 const ASIDE = {
-  returned: "Отчёт о недоставке, и он не называет ни одной заявки.",
-  unreadable: "Письмо не удалось прочитать.",
-  unbound: "Непонятно, к какой заявке относится письмо. Ни один статус не изменён.",
-  unproven: "Не доказано, что письмо от поддержки. Ни один статус не изменён.",
+  ru: {
+    returned: "Отчёт о недоставке, и он не называет ни одной заявки.",
+    unreadable: "Письмо не удалось прочитать.",
+    unbound: "Непонятно, к какой заявке относится письмо. Ни один статус не изменён.",
+    unproven: "Не доказано, что письмо от поддержки. Ни один статус не изменён.",
+  },
+  en: {
+    returned: "It reports that a letter was not delivered, and names none of a request.",
+    unreadable: "The letter could not be read.",
+    unbound: "It does not say which request it is about. No status was changed.",
+    unproven: "Nothing proves that it is from the helpdesk. No status was changed.",
+  },
 };
 const WHY = [
   ["returned", /was not delivered/],
@@ -42,12 +50,12 @@ export const kindWords = (kind) => KINDS[lang][kind] ?? kind;
 export function laneWords(lane, state) {
   const [kind, ...rest] = lane.split(":");
   const who = rest.at(-1) ?? "";
-  const name = state.tickets.find((one) => one.id === who)?.title ?? nameOf(who, state) ?? (kind === "mail" || kind === "person" ? `№ ${who}` : "");
+  const name = state.tickets.find((one) => one.id === who)?.title ?? nameOf(who, state) ?? (who.includes("@") ? who : kind === "mail" || kind === "person" ? `№ ${who}` : "");
   return LANES[lang][kind] ? [LANES[lang][kind], name].filter(Boolean).join(": ") : lane;
 }
 
-function nameOf(chat, state) {
-  const person = state.persons.find((one) => String(one.chat) === chat);
+function nameOf(who, state) {
+  const person = state.persons.find((one) => String(one.chat) === who || one.address === who);
   return person && words.person(person);
 }
 
@@ -58,10 +66,8 @@ export function outcomeWords(text) {
   return known ? [known, head === "number" ? "" : rest.join(":").trim()].filter(Boolean).join(": ") : text;
 }
 
-// Why a letter was set aside, in a sentence; "" where the reason as it stands is in the reader's language.
-export function asideWords(reason) {
-  return lang === "ru" ? ASIDE[WHY.find(([, sign]) => sign.test(reason))?.[0] ?? "unproven"] : "";
-}
+// Why a letter was set aside, in a sentence.
+export const asideWords = (reason) => ASIDE[lang][WHY.find(([, sign]) => sign.test(reason))?.[0] ?? "unproven"];
 
 // What an entry of the history says, each thing once: nothing that only imbot can read.
 export function plainWords(values) {

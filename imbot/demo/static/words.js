@@ -81,7 +81,7 @@ const RU = {
   deepLink: "Открывается в телефоне",
   gone: "Демо остановлено. Запустите его снова: make demo",
   role: (p) => (!p.employee ? "посторонняя" : p.admin ? "администратор" : "сотрудница"),
-  bytes: ["байт", "КБ", "МБ"],
+  bytes: [{ one: "байт", few: "байта", many: "байт" }, "КБ", "МБ"],
   copied: "Скопировано",
   copy: "Скопировать",
   paste: "Вставить в чат",
@@ -135,7 +135,7 @@ const EN = {
   outboxOpen: (n) => `waiting: ${n}`,
   quarantine: "Quarantine",
   settled: "sent",
-  asRecorded: "",
+  asRecorded: "In imbot's log: ",
   history: "History",
   register: "Register",
   startWork: "In progress",
@@ -181,7 +181,7 @@ const EN = {
   deepLink: "Opens in the phone",
   gone: "The demo has stopped. Start it again: make demo",
   role: (p) => (!p.employee ? "stranger" : p.admin ? "administrator" : "employee"),
-  bytes: ["bytes", "KB", "MB"],
+  bytes: [{ one: "byte", other: "bytes" }, "KB", "MB"],
   copied: "Copied",
   copy: "Copy",
   paste: "Put into the chat",
@@ -212,13 +212,20 @@ export function speak(chosen) {
 export function size(bytes) {
   let [amount, unit] = [bytes, 0];  // as the bot says it
   for (; amount >= 1000 && unit < 2; unit++) amount /= 1024;
-  return `${amount.toLocaleString(lang, { maximumFractionDigits: unit && amount < 9.95 ? 1 : 0 })} ${words.bytes[unit]}`;
+  const named = unit ? words.bytes[unit] : words.bytes[0][new Intl.PluralRules(lang).select(bytes)];
+  return `${amount.toLocaleString(lang, { maximumFractionDigits: unit && amount < 9.95 ? 1 : 0 })} ${named}`;
+}
+
+let timeZone; // of the bot, whose words name times too; the browser's until it is known
+
+export function keepTime(zone) {
+  timeZone = zone;
 }
 
 export function clock(moment) {
-  return new Date(moment).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Date(moment).toLocaleTimeString(lang, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 export function moment(text) {
-  return new Date(text).toLocaleString(lang === "en" ? "en-GB" : lang, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Date(text).toLocaleString(lang === "en" ? "en-GB" : lang, { timeZone, day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
