@@ -2,6 +2,8 @@
 
     open -> claimed (attempt counted, lease) -> settled | again later | lane suspended
 
+What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`).
+
 Woken by every commit. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
 """
 
@@ -128,18 +130,33 @@ class Courier:
             await self._db.run(outbox.clock_went_back, now, self._last)
         self._last = now
         wanted = self._wanted(now)
-        due = await self._db.read(outbox.due)
+        due, taken = await self._db.read(outbox.look, list(self._running))
+        for parcel in taken:
+            await self._take(parcel, wanted, now)
         if not any(target in wanted and at <= now for target, at in due.items()):
             return self._until_next(now, due)
         claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
         for parcel in claimed:
-            hit("parcel_claimed")
-            task = asyncio.create_task(self._carry(parcel))
-            self._running[parcel.id] = (parcel.target, task)
-            task.add_done_callback(partial(self._done, parcel.id))
+            self._start(parcel)
         if not claimed:  # what is due is under way with its lease run out; this very commit would wake us for ever
             await asyncio.sleep(_NET)
         return self._until_next(now, due)
+
+    async def _take(self, parcel: Parcel, wanted: dict[str, int], now: datetime) -> None:
+        """One that was claimed with the transaction that put it; where there is no hand for it, it waits its turn."""
+        if wanted.get(parcel.target, 0) < 1:
+            await self._db.run(outbox.uncount, parcel, now, parcel.last_error)
+            return
+        wanted[parcel.target] -= 1
+        if not wanted[parcel.target]:
+            del wanted[parcel.target]
+        self._start(parcel)
+
+    def _start(self, parcel: Parcel) -> None:
+        hit("parcel_claimed")
+        task = asyncio.create_task(self._carry(parcel))
+        self._running[parcel.id] = (parcel.target, task)
+        task.add_done_callback(partial(self._done, parcel.id))
 
     def _wanted(self, now: datetime) -> dict[str, int]:
         """How many parcels each target may be given. One that may have none, for want of a hand or a probe, is left out."""

@@ -52,6 +52,7 @@ def letter_packed(
             payload={"message_id": letter.message_id, "ticket": ticket.id, "letter": str(packing.kind)},
         ),
         now,
+        take=True,
     )
     _pack_the_rest(c, parcel, packing, now, env, fresh)
     if packing.too_large:

@@ -186,6 +186,7 @@ def pack(
             waits_for=f"number:{ticket.id}" if waits else "",
         ),
         now,
+        take=True,
     )
     if not put:
         raise RuntimeError(f"two letters with one Message-ID: {letter} of {ticket.id}")  # never to be lost in silence

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from imbot.domain.parcels import Kind, Parcel
 from imbot.store.schema import lanes, parcels
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 Rewrite = Callable[[Parcel], tuple[Kind, Mapping[str, Any]]]
 
@@ -37,7 +37,7 @@ _WAITS = text("settled_at IS NULL AND waits_for <> ''")
 _WAITING_LANES = select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct()
 _head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
 _suspended = exists().where(lanes.c.lane == bindparam("which"))
-_WAKE = (
+_WAKE = Prepared(
     update(parcels)
     .where(_P.id == _head)
     .values(
@@ -46,7 +46,7 @@ _WAKE = (
 )
 
 
-_STANDS_OPEN = (
+_STANDS_OPEN = Prepared(
     select(_P.id)
     .where(_P.lane == bindparam("which"), _OPEN, _P.lease_until.is_(None))
     .where(func.substr(_P.key, 1, func.length(bindparam("start"))) == bindparam("start"))
@@ -68,7 +68,7 @@ class StoredParcel:
 
 def wake(c: Connection, lane: str) -> None:
     """Sets the head of `lane` ready, or not, as things stand. Follows every change to a lane."""
-    c.execute(_WAKE, {"which": lane})
+    _WAKE.run(c, which=lane)
 
 
 def suspend(c: Connection, lane: str, reason: str, now: datetime) -> None:
@@ -172,7 +172,7 @@ def get(c: Connection, id: int) -> StoredParcel | None:
 
 def stands_open(c: Connection, lane: str, key_start: str) -> bool:
     """Whether a parcel whose key begins so waits in `lane`, and nobody has it in hand."""
-    return c.execute(_STANDS_OPEN, {"which": lane, "start": key_start}).first() is not None
+    return _STANDS_OPEN.first(c, which=lane, start=key_start) is not None
 
 
 def by_key(c: Connection, key: str) -> StoredParcel | None:

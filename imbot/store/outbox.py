@@ -57,15 +57,16 @@ from imbot.store.lanes import suspend as suspend
 from imbot.store.lanes import suspended as suspended
 from imbot.store.lanes import waiting as waiting
 from imbot.store.schema import parcels
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, insert
 
 _P = parcels.c
 _LOSE_BODY = frozenset({Kind.CODE})
 _READY = text("ready_at IS NOT NULL")  # word for word as in the index
 
 # Every target that has something ready, and when its first one is, by jumping through the index instead of walking it.
-_TARGETS = text(
-    """WITH RECURSIVE found(target) AS (
+_TARGETS = Prepared(
+    text(
+        """WITH RECURSIVE found(target) AS (
          SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL
          UNION ALL
          SELECT (SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL AND target > found.target)
@@ -74,7 +75,8 @@ _TARGETS = text(
          (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 1) AS urgent,
          (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 0) AS rest
        FROM found WHERE target IS NOT NULL"""
-).columns(_P.target, column("urgent", _P.ready_at.type), column("rest", _P.ready_at.type))
+    ).columns(_P.target, column("urgent", _P.ready_at.type), column("rest", _P.ready_at.type))
+)
 
 
 def _claimable(urgent: bool) -> Subquery:
@@ -82,14 +84,21 @@ def _claimable(urgent: bool) -> Subquery:
     return select(parcels).where(here).order_by(_P.ready_at, _P.id).limit(bindparam("most")).subquery()
 
 
-_CLAIMABLE = union_all(select(_claimable(True)), select(_claimable(False)))
-_CLAIM = (
+_CLAIMABLE = Prepared(union_all(select(_claimable(True)), select(_claimable(False))))
+_CLAIM = Prepared(
     update(parcels)
     .where(_P.id == bindparam("this"))
     .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
 )
+# A head that is ready is taken with the transaction that put it.
+_TAKE = Prepared(
+    update(parcels)
+    .where(_P.key == bindparam("this"), _READY, _P.lease_until.is_(None), _P.ready_at <= bindparam("now"))
+    .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
+)
+_TAKEN = Prepared(select(parcels).where(text("lease_until IS NOT NULL"), _READY).order_by(_P.id))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
-_SETTLE = (
+_SETTLE = Prepared(
     update(parcels)
     .where(_MINE)
     .values(
@@ -101,7 +110,7 @@ _SETTLE = (
     )
     .returning(_P.lane)  # it may stand in another lane by now: readdress
 )
-_AGAIN = (
+_AGAIN = Prepared(
     update(parcels)
     .where(_MINE)
     .values(
@@ -120,23 +129,35 @@ def _put(dialect: str) -> Insert:
     return insert(dialect, parcels).on_conflict_do_nothing(index_elements=["key"])
 
 
-def put(c: Connection, parcel: NewParcel, now: datetime) -> bool:
-    """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens."""
+_PUT = Prepared(_put("sqlite"))
+
+
+def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) -> bool:
+    """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
+    it is claimed with this very transaction (`taken`), so that the courier need not commit once more before it goes."""
     values = {
         "lane": parcel.lane,
         "target": parcel.target,
         "key": parcel.key,
-        "kind": parcel.kind,
+        "kind": str(parcel.kind),
         "payload": parcel.payload,
         "due_at": parcel.due_at or now,
         "created_at": now,
         "waits_for": parcel.waits_for,
         "urgent": parcel.urgent,
     }
-    if c.execute(_put(dialect(c)), values).rowcount < 1:
+    if _PUT.run(c, **values) < 1:
         return False
     wake(c, parcel.lane)
+    if take and not held(c):
+        _TAKE.run(c, this=parcel.key, now=now, until=now + LEASE)
     return True
+
+
+def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:
+    """Parcels that were claimed as they were put, and are not under way yet. Whoever does not carry one out gives it back
+    (`uncount`)."""
+    return [parcel_of(row) for row in _TAKEN.all(c) if row.id not in under_way]
 
 
 def claim(
@@ -172,19 +193,19 @@ def claim_for(c: Connection, now: datetime, wanted: Mapping[str, int], under_way
 
 def _ready(c: Connection, target: str, now: datetime, limit: int, under_way: Collection[int]) -> list[Row[Any]]:
     asked = {"which": target, "now": now, "most": limit + len(under_way)}
-    rows = [row for row in c.execute(_CLAIMABLE, asked) if row.id not in under_way]
+    rows = [row for row in _CLAIMABLE.all(c, **asked) if row.id not in under_way]
     rows.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
     return rows[:limit]
 
 
 def _claimed(c: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Parcel]:
     if rows:
-        c.execute(_CLAIM, [{"this": row.id, "until": now + LEASE} for row in rows])
+        _CLAIM.run_many(c, ({"this": row.id, "until": now + LEASE} for row in rows))
     return [parcel_of(row, row.attempts + 1) for row in rows]
 
 
 def _first_of_targets(c: Connection) -> dict[str, datetime]:
-    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in c.execute(_TARGETS)}
+    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in _TARGETS.all(c)}
 
 
 def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Mapping[str, Any] | None = None) -> bool:
@@ -194,7 +215,7 @@ def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Map
     """
     kept = {} if parcel.kind in _LOSE_BODY else parcel.payload if body is None else body
     values = {"this": parcel.id, "attempt": parcel.attempt, "now": now, "how": outcome, "body": kept}
-    return _wake_after(c, c.execute(_SETTLE, values).scalar())
+    return _wake_after(c, _SETTLE.first(c, **values))
 
 
 def again(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool:
@@ -229,6 +250,11 @@ def due(c: Connection) -> dict[str, datetime]:
     return {} if held(c) else _first_of_targets(c)
 
 
+def look(c: Connection, under_way: Collection[int]) -> tuple[dict[str, datetime], list[Parcel]]:
+    """`due` and `taken`, at one moment."""
+    return due(c), taken(c, under_way)
+
+
 def hurry(c: Connection, targets: Collection[str], now: datetime) -> int:
     """What has failed and waits for its next try is tried now. Returns how many."""
     late = select(_P.id, _P.lane).where(
@@ -258,12 +284,12 @@ def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
 
 def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:
     values = {"this": parcel.id, "attempt": parcel.attempt, "due": due_at, "error": error, "back": back}
-    return _wake_after(c, c.execute(_AGAIN, values).scalar())
+    return _wake_after(c, _AGAIN.first(c, **values))
 
 
-def _wake_after(c: Connection, lane: str | None) -> bool:
-    """Follows a change that was made where `lane` is given, and none where it is None."""
-    if lane is None:
+def _wake_after(c: Connection, changed: Any) -> bool:
+    """Follows a change that was made where there is a row, which bears its lane, and none where it is None."""
+    if changed is None:
         return False
-    wake(c, lane)
+    wake(c, changed.lane)
     return True

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,28 @@ async def test_a_far_end_that_works_for_others_is_probed_at_once(post: Post) -> 
             await post.db.run(outbox.hurry, ("telegram",), post.now)
             await asyncio.sleep(0.01)
     assert post.pulse.legs["telegram"].since is None
+
+
+async def test_what_was_put_as_taken_goes_without_a_claim(post: Post) -> None:
+    one = NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1})
+    await post.db.run(partial(outbox.put, take=True), one, post.now)
+    await post.until(1)
+    stored = await post.db.read(outbox.by_key, "a")
+    assert stored is not None
+    assert stored.parcel.attempt == 1
+
+
+async def test_where_a_far_end_is_down_what_was_put_as_taken_waits_its_turn(post: Post) -> None:
+    post.answers = [DeliveryError("no route", kind="down")]
+    await post.put(1)
+    await post.until(1)
+    await post.db.run(partial(outbox.put, take=True), NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"a": 1}), post.now)
+    async with asyncio.timeout(LONG):
+        while await post.db.read(outbox.taken):  # noqa: ASYNC110 - the courier tells nobody
+            await asyncio.sleep(0.005)
+    stored = await post.db.read(outbox.by_key, "b")
+    assert stored is not None
+    assert (stored.parcel.attempt, len(post.tried)) == (0, 1)
+    post.now += timedelta(seconds=70)
+    post.courier.probe()
+    await post.until(3)

@@ -325,3 +325,37 @@ def test_a_lane_goes_on_when_a_parcel_that_was_moved_into_it_is_settled_by_its_o
     outbox.readdress(c, "chat:telegram:1", "chat:vk:1", "vk", NOW)
     assert outbox.settle(c, parcel, "shown after all", NOW)
     assert claim(c) == ["v1"]
+
+
+def test_what_may_go_at_once_is_claimed_with_the_transaction_that_puts_it(c: Connection) -> None:
+    letter = NewParcel("ticket:1", "smtp", "k1", Kind.LETTER, {"a": 1})
+    assert outbox.put(c, letter, NOW, take=True)
+    (mine,) = outbox.taken(c)
+    assert (mine.key, mine.attempt) == ("k1", 1)
+    assert claim(c) == []
+    assert outbox.taken(c, [mine.id]) == []
+    assert outbox.settle(c, mine, "sent", NOW)
+    assert outbox.taken(c) == []
+
+
+def test_what_stands_behind_waits_or_is_held_is_not_claimed_as_it_is_put(c: Connection) -> None:
+    put(c, "first", lane="ticket:1")
+    outbox.put(c, NewParcel("ticket:1", "smtp", "behind", Kind.LETTER, {}), NOW, take=True)
+    outbox.put(c, NewParcel("ticket:2", "smtp", "waits", Kind.LETTER, {}, waits_for="number:2"), NOW, take=True)
+    outbox.put(c, NewParcel("ticket:3", "smtp", "later", Kind.LETTER, {}, due_at=LATER), NOW, take=True)
+    assert outbox.taken(c) == []
+    assert claim(c) == ["first"]
+
+
+def test_a_second_put_of_what_is_under_way_takes_nothing(c: Connection) -> None:
+    letter = NewParcel("ticket:1", "smtp", "k1", Kind.LETTER, {})
+    outbox.put(c, letter, NOW, take=True)
+    assert not outbox.put(c, letter, NOW, take=True)
+    assert [one.attempt for one in outbox.taken(c)] == [1]
+
+
+def test_what_was_taken_by_who_died_may_be_claimed_again(c: Connection) -> None:
+    outbox.put(c, NewParcel("ticket:1", "smtp", "k1", Kind.LETTER, {}), NOW, take=True)
+    outbox.clear_leases(c)
+    assert outbox.taken(c) == []
+    assert claim(c) == ["k1"]
