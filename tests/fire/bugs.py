@@ -127,14 +127,14 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/errands.py",
-                "        message_id = await self._bring(parcel, screen, edit, lang)\n"
-                '        chat_key = parcel.lane.removeprefix("chat:")\n'
+                "        message_id = await self._bring(parcel, screen, edit, lang, dialog=dialog)\n"
+                "        chat_key = parcel.chat_key\n"
                 '        hit("notice_sent"',
-                '        chat_key = parcel.lane.removeprefix("chat:")\n'
+                "        chat_key = parcel.chat_key\n"
                 '        message_id = edit or "0"\n'
                 '        await self._db.run(delivery.message_shown, parcel, chat_key, "0", self._clock())\n'
                 '        hit("before_shown")\n'
-                "        message_id = await self._bring(parcel, screen, edit, lang)\n"
+                "        message_id = await self._bring(parcel, screen, edit, lang, dialog=dialog)\n"
                 '        hit("notice_sent"',
             ),
         ),

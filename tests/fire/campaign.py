@@ -215,7 +215,8 @@ def report(world: World, code: Path) -> None:
 async def play(folder: Path, plan: Plan) -> Result:
     """One campaign in `folder`, from its first person to its findings."""
     drained: list[Finding] = []
-    async with World(folder, plan.seed, plan.persons, signing_in=plan.signing_in, settings=plan.settings) as world:
+    people, given = plan.persons, plan.settings
+    async with World(folder, plan.seed, people, signing_in=plan.signing_in, settings=given, in_order=True) as world:
         power = Power(world.data, folder / "power") if plan.power else None
         with Journal(world.journals["nanny"]) as journal:
             nanny = Nanny(world.config, journal, world.log, plan.code, power.environment if power else None)

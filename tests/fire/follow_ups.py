@@ -15,6 +15,13 @@ _ADDING = ("нажмите «Отправить»",)
 _ADDED = tuple(
     (what, end) for what in ("Дополнение", "Ответ") for end in ("сохранен", "сохранён", "уходит в поддержку")
 )
+
+
+def _added(marker: str) -> tuple[tuple[str, ...], ...]:
+    """Of this request: after a death imbot may show once more what it said of another."""
+    return tuple((*words, marker) for words in _ADDED)
+
+
 _WHOSE = ("Это дополнение к заявке", "К какой заявке это отнести?")
 _NO = tuple((words,) for words in texts.REFUSALS)
 
@@ -63,7 +70,7 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
     before = person.sight.version
     await person.say(text, reply_to=seen.message)  # sent at once, so it is said once
     person.asked("addition", words, of=marker, files=[])
-    wanted = (*_ADDED, (*_ADDING, words), *((whose, words) for whose in _WHOSE), *_NO)
+    wanted = (*_added(marker), (*_ADDING, words), *((whose, words) for whose in _WHOSE), *_NO)
     done = await person.until(lambda: _after(person, before, *wanted), person.patience.whole)
     if done is None:
         raise GaveUp(f"replying to {marker}")
@@ -86,7 +93,9 @@ async def _belongs(person: Person, marker: str, words: str) -> Seen:
         return named or (screen.button("Дополнить заявку") if marker in screen.text else None)
 
     return await person.press_until(
-        find, lambda: _after(person, before, *_ADDED, (*_ADDING, words), *_NO), f"saying that {words} is of {marker}"
+        find,
+        lambda: _after(person, before, *_added(marker), (*_ADDING, words), *_NO),
+        f"saying that {words} is of {marker}",
     )
 
 
@@ -125,7 +134,7 @@ async def _send(
 
     done = await person.do(
         press,
-        lambda: _after(person, before, *_ADDED, *_NO),
+        lambda: _after(person, before, *_added(marker), *_NO),
         f"sending the addition {words}",
     )
     return _taken(person, marker, words, done)
@@ -236,8 +245,8 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
             person.asked("withdraw", of=marker)
             noted = True
 
-    good = ("Попросили поддержку снять",) if sure else (marker,)
-    done = await person.do(press, lambda: _after(person, before, good, *_NO), f"taking back {marker}")
+    good = (("Попросили поддержку снять",), ("больше не нужна", marker)) if sure else ((marker,),)
+    done = await person.do(press, lambda: _after(person, before, *good, *_NO), f"taking back {marker}")
     if sure and any(no in done.text for no in texts.REFUSALS):
         person.told_no("withdraw", "", marker, done)
         return False

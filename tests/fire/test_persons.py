@@ -56,7 +56,7 @@ class Bot(Phone):
         elif args["value"] == "Дополнить заявку":
             self._chat.take(saw(50, f"«{self._words}»\nКогда всё готово, нажмите «Отправить».", "Отправить"))
         elif args["value"] == "Отправить":
-            self._chat.take(saw(50, "Дополнение к заявке IM-CL-1 принято и уходит в поддержку."))
+            self._chat.take(saw(50, "Дополнение к заявке IM-CL-1 «Принтер: fire0000009» принято и уходит в поддержку."))
         return await super().call(verb, **args)
 
 
