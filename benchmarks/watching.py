@@ -86,6 +86,10 @@ class _Ended:
 
     def __init__(self, imap: Imap, stop: asyncio.Event) -> None:
         self._imap, self._stop = imap, stop
+        self.place = imap.place
+
+    def elsewhere(self, cursor: str) -> str:
+        return self._imap.elsewhere(cursor)
 
     async def fetch_new(self, cursor: str | None) -> Batch:
         return await self._imap.fetch_new(cursor)

@@ -122,11 +122,13 @@ class Fetched:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Letters in the order of their arrival. `cursor`: where to go on once all of them are durable (it may move without
-    letters: the first run at "now"). `more`: the window was full, ask again at once."""
+    letters: the first run at "now"). `more`: the window was full, ask again at once. `anew`: the server counts from the
+    beginning again, so that no place known before is where it was."""
 
     letters: Sequence[Fetched]
     cursor: str
     more: bool = False
+    anew: bool = False
 
 
 def mint_message_id(domain: str) -> str:

@@ -80,6 +80,15 @@ class Pop3:
         self._before = listing
         return batch
 
+    @property
+    def place(self) -> str:
+        """Which mailbox this is, whatever way leads there."""
+        return f"pop3://{self._settings.username}@{self._settings.host.lower()}"
+
+    def elsewhere(self, _: str) -> str:
+        """The cursor to begin with here, where another mailbox was read before: everything is read."""
+        return _MARK
+
     async def wait(self, seconds: float) -> bool:
         """POP3 tells nothing by itself: wait the time out, return False."""
         await asyncio.sleep(seconds)

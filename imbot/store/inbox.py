@@ -69,7 +69,7 @@ class MailRow:
 
 @dataclass(frozen=True, slots=True)
 class MailPlace:
-    """Where a letter lies on the server: folder or account, UIDVALIDITY ("" for POP3), UID or UIDL."""
+    """Where a letter lies on the server: the account, UIDVALIDITY ("" for POP3), UID or UIDL."""
 
     mailbox: str
     validity: str
@@ -86,18 +86,11 @@ _LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindpar
 _LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
 _NEWLY = select(func.count()).select_from(_LAST_FEW)
 _NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
-_PLACE = select(mail_places.c.mail_id).where(
-    mail_places.c.mailbox == bindparam("box"),
-    mail_places.c.validity == bindparam("era"),
-    mail_places.c.uid == bindparam("number"),
-)
-_SAME = select(mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256 == bindparam("hash"))
-_KEEP = mails.insert().returning(mails.c.id)
 _KEEP_MANY = mails.insert().returning(mails.c.id, mails.c.sha256)
-_PLACES = select(mail_places.c.uid, mail_places.c.mail_id).where(
-    mail_places.c.mailbox == bindparam("box"),
-    mail_places.c.validity == bindparam("era"),
-    mail_places.c.uid.in_(bindparam("numbers", expanding=True)),
+_ALL_MARKED = (
+    update(mail_places)
+    .where(text("mail_places.marked_at IS NULL"), mail_places.c.mailbox == bindparam("box"))
+    .values(marked_at=bindparam("now"))
 )
 _SAMES = select(mails.c.sha256, mails.c.id).where(
     mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(bindparam("hashes", expanding=True))
@@ -141,6 +134,14 @@ def first_time(c: Connection, key: str, now: datetime) -> bool:
     return _FIRST_TIME.run(c, key=key, at=now) > 0
 
 
+@cache
+def _put_place(dialect: str) -> Insert:
+    """A place that is known bears whatever lies there now, and is to be marked anew."""
+    put = insert(dialect, mail_places)
+    renewed = {"mail_id": put.excluded.mail_id, "marked_at": None}
+    return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
+
+
 def keep_raw(
     c: Connection,
     mailbox: str,
@@ -153,40 +154,33 @@ def keep_raw(
     sha256: str,
     now: datetime,
 ) -> int:
-    """Makes a letter durable and returns its id. The same place, or the same bytes at another place of this mailbox (a
-    copy, a new UIDVALIDITY), is the same letter and keeps its fate."""
-    place = {"box": mailbox, "era": validity, "number": str(uid)}
-    known: int | None = c.execute(_PLACE, place).scalar()
-    if known is not None:
-        return known
-    id: int | None = c.execute(_SAME, {"box": mailbox, "hash": sha256}).scalar()
-    if id is None:
-        values = {"mailbox": mailbox, "raw": raw, "path": path, "size": size, "sha256": sha256, "kept_at": now}
-        id = int(c.execute(_KEEP, values).scalar_one())
-    c.execute(mail_places.insert(), {"mailbox": mailbox, "validity": validity, "uid": str(uid), "mail_id": id})
-    return id
+    """As `keep_many`, for one letter."""
+    return keep_many(c, mailbox, [NewRaw(validity, str(uid), raw, path, size, sha256)], now)[0]
 
 
-def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime) -> list[int]:
-    """As `keep_raw`, for letters of one window, in order; returns their ids."""
-    known: dict[tuple[str, str], int] = {}
-    for validity in {letter.validity for letter in letters}:
-        numbers = [letter.uid for letter in letters if letter.validity == validity]
-        rows = c.execute(_PLACES, {"box": mailbox, "era": validity, "numbers": numbers})
-        known |= {(validity, row.uid): row.mail_id for row in rows}
-    fresh = {(letter.validity, letter.uid): letter for letter in letters if (letter.validity, letter.uid) not in known}
-    hashes = list({letter.sha256 for letter in fresh.values()})
-    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})} if hashes else {}
-    new = {letter.sha256: letter for letter in fresh.values() if letter.sha256 not in ids}
+def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime, *, account: str = "") -> list[int]:
+    """Makes letters durable and returns their ids, in order. The same bytes at another place of this mailbox (a copy, a new
+    UIDVALIDITY) are the same letter and keep its fate; other bytes at a known place are another letter. `account`: by
+    which name their places are known, "" = the mailbox's."""
+    if not letters:
+        return []
+    hashes = list({letter.sha256 for letter in letters})
+    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})}
+    new = {letter.sha256: letter for letter in letters if letter.sha256 not in ids}
     if new:
         values = [asdict(letter) | {"mailbox": mailbox, "kept_at": now} for letter in new.values()]
         values = [{name: value for name, value in each.items() if name not in ("validity", "uid")} for each in values]
         ids |= {row.sha256: row.id for row in c.execute(_KEEP_MANY, values)}
-    places = {place: ids[letter.sha256] for place, letter in fresh.items()}
-    if places:
-        rows_ = [{"mailbox": mailbox, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
-        c.execute(mail_places.insert(), rows_)
-    return [(known | places)[letter.validity, letter.uid] for letter in letters]
+    places = {(letter.validity, letter.uid): ids[letter.sha256] for letter in letters}
+    box = account or mailbox
+    rows = [{"mailbox": box, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
+    c.execute(_put_place(dialect(c)), rows)
+    return [ids[letter.sha256] for letter in letters]
+
+
+def forget_places(c: Connection, account: str, now: datetime) -> None:
+    """The server counts from the beginning: no place known before is to be marked any more."""
+    c.execute(_ALL_MARKED, {"box": account, "now": now})
 
 
 def unread(
@@ -209,6 +203,10 @@ def unread(
             break
         found.append(RawLetter(*row))
     return found
+
+
+def is_unread(c: Connection, id: int) -> bool:
+    return c.execute(select(mails.c.id).where(mails.c.id == id, mails.c.settled_at.is_(None))).first() is not None
 
 
 def raw_letter(c: Connection, id: int) -> RawLetter | None:

@@ -38,6 +38,10 @@ class Box:
     asked: list[str | None] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
     truncated: bool = False
+    place: str = "imap://bot@mail.test/INBOX"
+
+    def elsewhere(self, cursor: str) -> str:
+        return cursor
 
     async def fetch_new(self, cursor: str | None) -> Batch:
         self.asked.append(cursor)
