@@ -1,29 +1,29 @@
 """Reads the reply mailbox by POP3, for servers that offer nothing better. Same shape as `Imap`, same words.
 
-POP3 has no cursor of its own, so ours lists what is known: `pop3 <hash>.<day> <hash>.<day> ...`, one short hash of each UIDL
-that is still on the server and the day (since 1970) it was first handed over; without a day it was there before the first run
-and was never read, so it is never deleted either. A session is short: connect, list, fetch, delete what is old enough, QUIT.
-Deletion happens only in a `fetch_new` whose cursor names the letter: that the caller holds the cursor proves that the letter
-is durable.
+POP3 has no cursor of its own, so ours lists what is known (`imbot.mailbox.pop3_cursor`). A session is short: connect, list,
+fetch, delete what is old enough, QUIT. Deletion happens only in a `fetch_new` whose cursor names the letter: that the caller
+holds the cursor proves that the letter is durable. And only where its bytes are still those that were handed over: a name on
+the server may have become another letter's. What was there before the first run is neither read nor deleted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import poplib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from imbot.domain.errors import MailboxError, SignInRefused, TokenError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context, untrusted
 from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, secrets_of_sign_in, without, xoauth2
+from imbot.mailbox.pop3_cursor import MARK, NEVER, Known, marks_of, read_cursor, short_hash, write_cursor
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=socket.socket)
@@ -31,9 +31,8 @@ _S = TypeVar("_S", bound=socket.socket)
 poplib._MAXLINE = 1024 * 1024  # type: ignore[attr-defined]  # 2048 by default: real HTML letters have longer lines
 
 _DAY = 86_400
-_NEVER = -1  # the "day" of a letter that was there before the first run
 _BATCH_BYTES = 24 * 1024 * 1024
-_MARK = "pop3"
+_LINES = 200  # of a letter, beside its headers, that tell it from another of the same name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Pop3Settings:
 class _Listed:
     number: int
     size: int
-    name: str  # the UIDL, or "" where the server knows none
+    name: str  # the UIDL; what the content gives where the server knows none, or where letters share it
 
 
 class Pop3:
@@ -87,7 +86,7 @@ class Pop3:
 
     def elsewhere(self, _: str) -> str:
         """The cursor to begin with here, where another mailbox was read before: everything is read."""
-        return _MARK
+        return MARK
 
     async def wait(self, seconds: float) -> bool:
         """POP3 tells nothing by itself: wait the time out, return False."""
@@ -244,10 +243,19 @@ class _Visit:
             names = {
                 int(number): name.decode("utf-8", "replace") for number, name in (line.split() for line in answer[1])
             }
+            names |= self._names_of_namesakes(sizes, names)
         except poplib.error_proto:
             self.knows_uidl = False
             names = self._content_names(sizes, before)
         return [_Listed(number, size, names[number]) for number, size in sizes if number in names]
+
+    def _names_of_namesakes(self, sizes: list[tuple[int, int]], names: dict[int, str]) -> dict[int, str]:
+        """RFC 1939 promises a name to one letter; some servers make it of the Message-ID, and a letter may come twice."""
+        times = Counter(names.values())
+        shared = {number: size for number, size in sizes if times[names.get(number, "")] > 1}
+        return {
+            number: f"{names[number]}:{self._content_name(number, size, _LINES)}" for number, size in shared.items()
+        }
 
     def _content_names(self, sizes: list[tuple[int, int]], before: Sequence[_Listed]) -> dict[int, str]:
         """Letters of the last visit are not read again: if all their sizes stand where they stood, and the last of them is the
@@ -258,10 +266,10 @@ class _Visit:
         names = {one.number: one.name for one in before}
         return names | {number: self._content_name(number, size) for number, size in sizes[len(before) :]}
 
-    def _content_name(self, number: int, size: int) -> str:
+    def _content_name(self, number: int, size: int, lines: int = 0) -> str:
         """For servers without UIDL: the headers (with their Received lines) and the size tell letters apart."""
         try:
-            content = self.headers(number)
+            content = self.headers(number, lines)
         except poplib.error_proto:  # TOP is optional too
             content = self.letter(number)
         return f"content:{size}:{hashlib.sha256(content).hexdigest()}"
@@ -269,8 +277,8 @@ class _Visit:
     def letter(self, number: int) -> bytes:
         return b"\r\n".join(self.pop.retr(number)[1]) + b"\r\n"
 
-    def headers(self, number: int) -> bytes:
-        return b"\r\n".join(self.pop.top(number, 0)[1]) + b"\r\n"
+    def headers(self, number: int, lines: int = 0) -> bytes:
+        return b"\r\n".join(self.pop.top(number, lines)[1]) + b"\r\n"
 
     def delete(self, number: int) -> None:
         self.pop.dele(number)
@@ -304,43 +312,35 @@ def _fetch(
 
 def _new_of(visit: _Visit, listing: list[_Listed], settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
     if not listing:  # an empty list may be a passing fault of the server: forget nothing because of it
-        return Batch((), cursor if cursor is not None else _MARK)
-    hashes = {listed.number: _hash(listed.name) for listed in listing}
+        return Batch((), cursor if cursor is not None else MARK)
+    marks = {listed.number: marks_of(listed.name, listed.size) for listed in listing}
     if cursor is None and settings.start == "now":
-        return Batch((), _write_cursor(dict.fromkeys(hashes.values(), _NEVER)))
-    known = _read_cursor(cursor)
-    here = {mark: known[mark] for mark in hashes.values() if mark in known}
-    wanted = [listed for listed in listing if hashes[listed.number] not in known]
+        return Batch((), write_cursor({mark: Known() for mark, _ in marks.values()}))
+    known = read_cursor(cursor)
+    here = {mark: known.get(mark) or known[old] for mark, old in marks.values() if mark in known or old in known}
+    wanted = [listed for listed in listing if marks[listed.number][0] not in here]
+    old = [listed for listed in listing if _is_old(here.get(marks[listed.number][0]), settings, today)]
     letters: list[Fetched] = []
     weight = 0
-    for listed in wanted[: settings.window]:
+    for count, listed in enumerate((*wanted, *old)[: settings.window]):
         weight += min(listed.size, settings.largest)
-        if letters and weight > _BATCH_BYTES:
+        if count and weight > _BATCH_BYTES:
             break
         truncated = listed.size > settings.largest
         raw = visit.headers(listed.number) if truncated else visit.letter(listed.number)
-        here[hashes[listed.number]] = today
-        letters.append(Fetched(_write_cursor(here), listed.name, raw, listed.size, truncated))
-    if settings.delete_after_days is not None:
-        for listed in listing:
-            day = known.get(hashes[listed.number], _NEVER)
-            if day != _NEVER and today - day >= settings.delete_after_days:
-                visit.delete(listed.number)
-    return Batch(tuple(letters), _write_cursor(here), more=len(letters) < len(wanted))
+        mark, before = marks[listed.number][0], here.get(marks[listed.number][0])
+        content = short_hash(raw) if settings.delete_after_days is not None else ""
+        if before is not None and before.content == content:
+            visit.delete(listed.number)
+            continue
+        here[mark] = Known(today) if before is None or before.content else before
+        here[mark] = replace(here[mark], content=content)
+        letters.append(Fetched(write_cursor(here), listed.name, raw, listed.size, truncated))
+    new = sum(1 for listed in wanted if marks[listed.number][0] not in here)
+    return Batch(tuple(letters), write_cursor(here), more=new > 0)
 
 
-def _hash(name: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
-
-
-def _write_cursor(known: Mapping[str, int]) -> str:
-    return " ".join([_MARK, *(mark if day == _NEVER else f"{mark}.{day}" for mark, day in known.items())])
-
-
-def _read_cursor(cursor: str | None) -> dict[str, int]:
-    """Hash -> day. A cursor of another kind (a mailbox that was read by IMAP before) knows nothing."""
-    first, *words = (cursor or "").split() or [""]
-    if first != _MARK:
-        return {}
-    pairs = (word.partition(".") for word in words)
-    return {mark: int(day) if day.isdigit() else _NEVER for mark, _, day in pairs}
+def _is_old(known: Known | None, settings: Pop3Settings, today: int) -> bool:
+    """Whether the letter is to be deleted, if it is still the one that was handed over."""
+    days = settings.delete_after_days
+    return days is not None and known is not None and known.day != NEVER and today - known.day >= days
