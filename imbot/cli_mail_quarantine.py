@@ -128,7 +128,7 @@ def bind(
     settings = settings_of(config)
     ticket_id = in_store(settings, _ticket_of, ticket)
     ((_, mail),) = read_all([(f"letter {id}", raw_of(settings, id))], bench(config))
-    env = wiring.env(settings, bytes(32))  # no code is minted here
+    env = wiring.env(settings, wiring.known_key(settings))
     came = enclosures.keep(mail, env)
     row, became = in_store(settings, _bound, id, mail, ticket_id, env, came, force)
     say(f"{id}: {_fate(row)}, ticket {row.ticket_id}")
@@ -227,7 +227,7 @@ def _read_again(settings: Settings, desk: Bench, rows: Sequence[MailRow]) -> Ite
     from imbot import wiring
     from imbot.services import quarantine, reports
 
-    env = wiring.env(settings, bytes(32))  # no code is minted here
+    env = wiring.env(settings, wiring.known_key(settings))
     read = try_all(((str(row.id), raw_of(settings, row.id)) for row in rows), desk)
     for row, (_, mail) in zip(rows, read, strict=True):
         if isinstance(mail, LetterRefused):
