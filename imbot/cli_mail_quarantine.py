@@ -145,15 +145,22 @@ def replay(
     config: Config = None,
 ) -> None:
     """Read letters again, after a profile or the settings were mended; says what has become of each."""
+    from imbot.store.withheld import ask_at_once, is_withheld
+
     desk = bench(config)
     settings = settings_of(config)
     rows = _chosen(settings, ids or [], every, since, sender, reason)
     outcomes: dict[str, int] = {}
+    withheld = [row for row in rows if is_withheld(row.sha256)]
+    for row in withheld:
+        asked = in_store(settings, ask_at_once, row.sha256, now())
+        say(f"{row.id}: " + ("the mail server is asked for it at the next look" if asked else _fate(row)))
+    rows = [row for row in rows if row not in withheld]
     for start in range(0, len(rows), _AT_ONCE):
         for row, fate in _read_again(settings, desk, rows[start : start + _AT_ONCE]):
             outcomes[fate.outcome] = outcomes.get(fate.outcome, 0) + 1
             say(f"{row.id}: {_fate(fate)}" + (f", ticket {fate.ticket_id}" if fate.ticket_id else ""))
-    if len(rows) != 1:
+    if len(rows) != 1 and not withheld:
         say(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing to read again")
 
 

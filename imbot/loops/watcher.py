@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import LetterWithheld, MailboxError
 from imbot.domain.letters import Batch, Fetched
 from imbot.failpoints import hit
 from imbot.loops.carrying import Carrying, Reads
 from imbot.loops.pulse import Clock, Pulse, first_of
-from imbot.services import keeping
+from imbot.services import keeping, withholding
 from imbot.services.env import WATCHER, Env, leg_of
 from imbot.services.keeping import Source
 from imbot.store import inbox
@@ -33,6 +33,7 @@ from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
 from imbot.store.inbox import NewRaw
+from imbot.store.withheld import withheld
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,8 @@ class Mailbox(Protocol):
     @property
     def place(self) -> str: ...
     def elsewhere(self, cursor: str) -> str: ...
-    async def fetch_new(self, cursor: str | None) -> Batch: ...
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch: ...
+    async def fetch_one(self, key: str) -> Fetched | None: ...
     async def wait(self, seconds: float) -> bool: ...
     async def mark(self, letters: Sequence[Fetched]) -> None: ...
     async def close(self) -> None: ...
@@ -113,7 +115,11 @@ class Watcher:
         try:
             with self._pulse.asking(self._leg):
                 more = await self._keep_new(source, stop)
-        except MailboxError:
+                more = await self._ask_again(source) or more
+        except MailboxError as error:
+            if isinstance(error, LetterWithheld):
+                told = (source.account, error.key, error.size, self._clock())
+                await self._db.run(withholding.failed, *told, lost=error.lost)
             await self._carrying.carry_out(stop)
             raise
         await self._note_success()
@@ -129,10 +135,13 @@ class Watcher:
         if not begin and source.former:
             begin = self._mailbox.elsewhere(source.former)
             log.warning("mailbox_is_another", mailbox=self._leg, place=self._mailbox.place)
-        batch = await self._mailbox.fetch_new(begin or None)
+        tried, without = await self._withheld(source.account)
+        batch = await self._mailbox.fetch_new(begin or None, without)
+        if tried:
+            await self._db.run(withholding.handed_out, source.account, tried)
         while True:
             on = batch.more and loop.time() < until and not stop.is_set()
-            following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor)) if on else None
+            following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor, without)) if on else None
             try:
                 await self._keep(batch, cursor, source.account)
             except BaseException:
@@ -143,6 +152,30 @@ class Watcher:
             if following is None:
                 return batch.more
             cursor, batch = batch.cursor, await following
+
+    async def _withheld(self, account: str) -> tuple[set[str], set[str]]:
+        """What is asked for again by looking, and what to pass over: letters that the server did not hand out."""
+        if not await self._db.read(withheld, account):
+            return set(), set()
+        return await self._db.run(withholding.before_try, self.name, account, self._clock())
+
+    async def _ask_again(self, source: Source) -> bool:
+        """One of those passed over, when its time has come; True if it came."""
+        one = await self._db.read(withholding.due, source.account, self._clock())
+        if one is None:
+            return False
+        await self._db.run(withholding.ask_again, source.account, one, self._clock())
+        try:
+            letter = await self._mailbox.fetch_one(one.key)
+        except LetterWithheld as error:
+            log.warning("letter_still_withheld", mailbox=self._leg, mail=one.mail, error=str(error))
+            return False
+        if letter is None:
+            await self._db.run(withholding.gone, source.account, one, self._clock())
+            return False
+        ((_, raw),) = await asyncio.to_thread(self._prepared, [letter])
+        await self._db.run(withholding.taken, self.name, source.account, one, raw, self._clock())
+        return True
 
     async def _keep(self, batch: Batch, before: str, account: str) -> None:
         if not batch.letters and batch.cursor == before:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from imbot.domain.errors import MailboxError, SignInRefused, TokenError
+from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
 from imbot.mailbox.imap_cursor import NOTHING, UNKNOWN, ImapCursor, read_cursor
 from imbot.mailbox.imap_feed import Outside
 from imbot.mailbox.imap_wire import Selected, Wire
@@ -63,6 +63,10 @@ class Imap:
         self._lock = asyncio.Lock()
         self._wire: Wire | None = None
         self._closing = False
+        self._cut_at, self._one_by_one = (
+            -1,
+            0,
+        )  # where the last window ended the connection; below which UID one did twice
         self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
 
     async def connect(self) -> None:
@@ -70,8 +74,9 @@ class Imap:
         async with self._lock:
             await self._open_folder()
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
-        """The letters behind `cursor`, at most a window of them. None: the first run (see `ImapSettings.start`)."""
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+        """The letters behind `cursor`, at most a window of them, `without` those keys. None: the first run (see
+        `ImapSettings.start`). Raises LetterWithheld where the first of them is not handed out."""
         async with self._lock:
             wire, selected = await self._open_folder()
             if cursor is None and self._settings.start == "now":
@@ -82,12 +87,24 @@ class Imap:
                 below = await self._below(wire, selected) if known.day else 0
                 known = ImapCursor(selected.uidvalidity, 0, known.day, NOTHING, below)
             uids = await self._unread(wire, known)
-            letters, known = await self._fetch(wire, known, uids[: self._settings.window])
             self._seen_next = max(selected.uidnext, uids[-1] + 1 if uids else 0)
+            uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without] if without else uids
+            letters, known = await self._fetch(wire, known, uids[: self._settings.window])
             more = bool(uids) and known.uid < uids[-1]
             if not more and known.below > known.uid + 1:
                 known = await self._at(wire, replace(known, uid=known.below - 1))
             return Batch(letters, str(known), more, bool(cursor) and anew)
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        """The letter of that key, None where it is gone. Raises LetterWithheld where it is not handed out."""
+        validity, _, uid = key.partition(":")
+        async with self._lock:
+            wire, selected = await self._open_folder()
+            known = ImapCursor(selected.uidvalidity)
+            if validity != str(selected.uidvalidity) or int(uid) not in await wire.search_from(int(uid)):
+                return None
+            letters, _ = await self._fetch(wire, known, [int(uid)])
+            return letters[0] if letters else None
 
     @property
     def place(self) -> str:
@@ -255,18 +272,35 @@ class Imap:
         self, wire: Wire, known: ImapCursor, window: Sequence[int]
     ) -> tuple[tuple[Fetched, ...], ImapCursor]:
         """The letters of the window, in order, and how far they reach: less than the window if that is heavy or if the
-        server cannot give a letter. Raises MailboxError if that letter is the first."""
+        server does not hand out a letter. Raises LetterWithheld if that letter is the first."""
         outsides = await wire.outsides(window)
         chosen = self._light_enough(window, outsides)
-        letters: list[Fetched] = []
-        try:
-            letters = await self._read(wire, known, chosen, outsides)
-        except MailboxError:
-            if not wire.alive:
-                raise
-            chosen = chosen[:1]  # the server refused: go on one by one, to stop at the very letter
-            letters = await self._read(wire, known, chosen, outsides)
-        return tuple(letters), _behind(known, chosen[-1], outsides) if chosen else known
+        if known.uid < self._one_by_one:
+            chosen = chosen[:1]
+        while chosen:
+            try:
+                letters, held_back = await self._read(wire, known, chosen, outsides)
+            except MailboxError as error:
+                if not wire.alive and len(chosen) > 1:
+                    self._one_by_one = chosen[-1] if self._cut_at == known.uid else 0
+                    self._cut_at = known.uid
+                    raise
+                if len(chosen) == 1:
+                    raise self._withheld(known, chosen[0], outsides, f": {error}", lost=not wire.alive) from error
+                chosen = chosen[: len(chosen) // 2]  # the server refused: to stop at the very letter
+                continue
+            if held_back == chosen[0]:
+                raise self._withheld(known, held_back, outsides)
+            chosen = [uid for uid in chosen if not held_back or uid < held_back]
+            return tuple(letters), _behind(known, chosen[-1], outsides)
+        return (), known
+
+    def _withheld(
+        self, known: ImapCursor, uid: int, outsides: Mapping[int, Outside], why: str = "", *, lost: bool = False
+    ) -> LetterWithheld:
+        size = outsides.get(uid, Outside()).size
+        said = f"{self._where}: the server does not hand out letter UID {uid} of {self._settings.folder}{why}"
+        return LetterWithheld(said, f"{known.validity}:{uid}", size, lost=lost)
 
     def _light_enough(self, window: Sequence[int], outsides: Mapping[int, Outside]) -> list[int]:
         chosen: list[int] = []
@@ -280,19 +314,16 @@ class Imap:
 
     async def _read(
         self, wire: Wire, known: ImapCursor, uids: Sequence[int], outsides: Mapping[int, Outside]
-    ) -> list[Fetched]:
+    ) -> tuple[list[Fetched], int]:
+        """Those that came, up to the first that the server holds back, and the UID of that one, 0: none."""
         large = [uid for uid in uids if uid in outsides and outsides[uid].size > self._settings.largest]
         raws = await wire.bodies([uid for uid in uids if uid not in large])
         headers = await wire.bodies(large, headers_only=True)
         found = raws | headers
-        missing = set(uids) - set(found)
+        missing, held_back = set(uids) - set(found), 0
         if missing:  # gone since the search, or held back by a fault of the server, which must not pass for "gone"
-            held_back = sorted(missing.intersection(await wire.search_from(min(missing))))
-            if held_back:
-                raise MailboxError(
-                    f"{self._where}: the server does not give letter UID {held_back[0]}; move or delete it by hand"
-                )
-        return [
+            held_back = min(missing.intersection(await wire.search_from(min(missing))), default=0)
+        letters = [
             Fetched(
                 cursor=str(_behind(known, uid, outsides)),
                 key=f"{known.validity}:{uid}",
@@ -303,7 +334,9 @@ class Imap:
                 uidvalidity=known.validity,
             )
             for uid, raw in sorted(found.items())
+            if not held_back or uid < held_back
         ]
+        return letters, held_back
 
     async def _move(self, wire: Wire, uids: Sequence[int], folder: str) -> None:
         """MOVE (RFC 6851), else COPY, \\Deleted and UID EXPUNGE. Never a plain EXPUNGE: that takes others' letters along."""

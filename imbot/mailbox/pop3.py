@@ -16,11 +16,11 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from imbot.domain.errors import MailboxError, SignInRefused, TokenError
+from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context, untrusted
 from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, secrets_of_sign_in, without, xoauth2
 from imbot.mailbox.pop3_cursor import MARK, NEVER, Known, marks_of, read_cursor, short_hash, write_cursor
@@ -70,14 +70,41 @@ class Pop3:
         self._settings, self._tokens = settings, tokens
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._cuts, self._one_by_one = 0, 0  # visits in a row that a letter has ended; that are to take one letter only
         self._before: list[_Listed] = []  # of a server without UIDL: what was there at the last visit
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
-        """The letters that `cursor` does not know, at most a window of them. None: the first run (see `start`)."""
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+        """The letters that `cursor` does not know, at most a window of them, `without` those keys. None: the first run (see
+        `start`). Raises LetterWithheld where the first of them is not handed out."""
         today = int(self._clock() // _DAY)
-        batch, listing = await self._visit(lambda visit: _fetch(visit, self._settings, cursor, today, self._before))
-        self._before = listing
+        settings = replace(self._settings, window=1) if self._one_by_one else self._settings
+
+        def look(visit: _Visit) -> tuple[Batch, list[_Listed]]:
+            listing = visit.listing(self._before)
+            batch = _new_of(visit, listing, settings, cursor, today, without)
+            return batch, [] if visit.knows_uidl else listing
+
+        try:
+            batch, self._before = await self._visit(look)
+        except MailboxError as error:
+            self._cuts += error.lost
+            if self._cuts > 1:
+                self._cuts, self._one_by_one = 0, self._settings.window
+            raise
+        self._cuts, self._one_by_one = 0, max(0, self._one_by_one - 1)
         return batch
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        """The letter of that key, None where it is gone. Raises LetterWithheld where it is not handed out."""
+
+        def one(visit: _Visit) -> Fetched | None:
+            for listed in visit.listing():
+                if listed.name == key:
+                    raw, truncated = visit.take(listed)
+                    return Fetched("", key, raw, listed.size, truncated)
+            return None
+
+        return await self._visit(one)
 
     @property
     def place(self) -> str:
@@ -277,6 +304,19 @@ class _Visit:
     def letter(self, number: int) -> bytes:
         return b"\r\n".join(self.pop.retr(number)[1]) + b"\r\n"
 
+    def take(self, listed: _Listed, *, alone: bool = True) -> tuple[bytes, bool]:
+        """Its bytes, and whether these are its headers only. `alone`: nothing else was asked for in this visit, so that a
+        connection that ends is its doing. Raises LetterWithheld, or MailboxError."""
+        truncated = listed.size > self._settings.largest
+        try:
+            return self.headers(listed.number) if truncated else self.letter(listed.number), truncated
+        except (poplib.error_proto, OSError) as error:
+            lost = isinstance(error, OSError) or "EOF" in str(error)
+            if lost and not alone:
+                raise MailboxError(f"{self._where}: {self._said(error)}", lost=True) from error
+            said = f"{self._where}: the server does not hand out letter {listed.name[:100]}: {self._said(error)}"
+            raise LetterWithheld(said, listed.name, listed.size, lost=lost) from None
+
     def headers(self, number: int, lines: int = 0) -> bytes:
         return b"\r\n".join(self.pop.top(number, lines)[1]) + b"\r\n"
 
@@ -302,15 +342,14 @@ class _Client(poplib.POP3):
         return wrapped
 
 
-def _fetch(
-    visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int, before: Sequence[_Listed]
-) -> tuple[Batch, list[_Listed]]:
-    """The batch, and what is to be known at the next visit."""
-    listing = visit.listing(before)
-    return _new_of(visit, listing, settings, cursor, today), [] if visit.knows_uidl else listing
-
-
-def _new_of(visit: _Visit, listing: list[_Listed], settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
+def _new_of(
+    visit: _Visit,
+    listing: list[_Listed],
+    settings: Pop3Settings,
+    cursor: str | None,
+    today: int,
+    without: Collection[str],
+) -> Batch:
     if not listing:  # an empty list may be a passing fault of the server: forget nothing because of it
         return Batch((), cursor if cursor is not None else MARK)
     marks = {listed.number: marks_of(listed.name, listed.size) for listed in listing}
@@ -318,17 +357,24 @@ def _new_of(visit: _Visit, listing: list[_Listed], settings: Pop3Settings, curso
         return Batch((), write_cursor({mark: Known() for mark, _ in marks.values()}))
     known = read_cursor(cursor)
     here = {mark: known.get(mark) or known[old] for mark, old in marks.values() if mark in known or old in known}
-    wanted = [listed for listed in listing if marks[listed.number][0] not in here]
+    wanted = [listed for listed in listing if marks[listed.number][0] not in here and listed.name not in without]
     old = [listed for listed in listing if _is_old(here.get(marks[listed.number][0]), settings, today)]
+    old = [listed for listed in old if listed.name not in without]
     letters: list[Fetched] = []
     weight = 0
     for count, listed in enumerate((*wanted, *old)[: settings.window]):
         weight += min(listed.size, settings.largest)
         if count and weight > _BATCH_BYTES:
             break
-        truncated = listed.size > settings.largest
-        raw = visit.headers(listed.number) if truncated else visit.letter(listed.number)
         mark, before = marks[listed.number][0], here.get(marks[listed.number][0])
+        try:
+            raw, truncated = visit.take(listed, alone=not count)
+        except LetterWithheld as error:
+            if before is not None and not error.lost:
+                continue  # it was read once, and stays
+            if count:
+                break
+            raise
         content = short_hash(raw) if settings.delete_after_days is not None else ""
         if before is not None and before.content == content:
             visit.delete(listed.number)

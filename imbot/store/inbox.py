@@ -178,6 +178,15 @@ def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datet
     return [ids[letter.sha256] for letter in letters]
 
 
+def keep_noted(c: Connection, mailbox: str, name: str, size: int, now: datetime) -> int:
+    """A letter of which there are no bytes, under a `name` in place of their hash; it lies nowhere, so it is never marked."""
+    known = c.execute(_SAMES, {"box": mailbox, "hashes": [name]}).first()
+    if known is not None:
+        return int(known.id)
+    values = {"mailbox": mailbox, "raw": None, "path": "", "size": max(size, 0), "sha256": name, "kept_at": now}
+    return int(c.execute(_KEEP_MANY, [values]).first().id)  # type: ignore[union-attr]
+
+
 def forget_places(c: Connection, account: str, now: datetime) -> None:
     """The server counts from the beginning: no place known before is to be marked any more."""
     c.execute(_ALL_MARKED, {"box": account, "now": now})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import LetterWithheld, MailboxError
 from imbot.mailbox.inbox import Batch
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
 from imbot.mailbox.pop3_cursor import short_hash
@@ -352,6 +352,37 @@ async def test_a_cursor_of_an_earlier_version_repeats_nothing_and_deletes_what_i
         assert (numbers(again), deleted) == ([1], set())
         assert (await Pop3(of, Clock()).fetch_new(again.cursor)).letters == ()
         assert deleted == {1}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_letter_that_the_server_does_not_hand_out_is_named_and_can_be_passed_over(cut: bool) -> None:
+    letters, names = {n: told(n, b"x") for n in (1, 2, 3)}, [b"one", b"two", b"three"]
+
+    def answer(line: bytes) -> bytes | None:
+        if line.startswith(b"RETR 2"):
+            return None if cut else b"-ERR cannot convert it\r\n"
+        found: bytes | None = scripted(letters, top=True, uidl=uidl(*names))(line)
+        return found
+
+    async with ScriptedServer(b"+OK\r\n", answer) as server:
+        pop = Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=0.5, start="all"))
+        for _ in range(2 * cut):  # may be the network's fault
+            with pytest.raises(MailboxError) as first:
+                await pop.fetch_new(None)
+            assert not isinstance(first.value, LetterWithheld)
+        batch = await pop.fetch_new(None)
+        assert (numbers(batch), batch.more) == ([1], True)
+        with pytest.raises(LetterWithheld, match="letter two") as raised:
+            await pop.fetch_new(batch.cursor)
+        assert (raised.value.key, raised.value.lost) == ("two", cut)
+        batch = await pop.fetch_new(batch.cursor, {"two"})
+        assert (numbers(batch), batch.more) == ([3], False)
+        with pytest.raises(LetterWithheld):
+            await pop.fetch_one("two")
+        assert await pop.fetch_one("gone") is None
+        found = await pop.fetch_one("three")
+        assert found is not None
+        assert (found.key, found.raw) == ("three", letters[3])
 
 
 async def test_a_mailbox_that_stands_for_another_is_read_whole() -> None:
