@@ -1,5 +1,7 @@
 """A letter that came in, in one transaction: first time? -> ours or a bounce? -> believed? -> bound? -> report -> change.
 
+A letter is a repetition where the same bytes, or a believed letter of the same Message-ID and content, were carried out before,
+in whatever mailbox. What was set aside makes no later copy a repetition, and what nobody believes none of a genuine letter.
 What is not believed or not bound goes to quarantine, whole, and admins hear of it. Nothing is ever answered.
 """
 
@@ -18,6 +20,7 @@ from imbot.backends.base import Bounce
 from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.backends.own_words import MOST_OURS
+from imbot.backends.sameness import content_of
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -36,7 +39,8 @@ TRIES = 3  # a letter that ends its reader is set aside after so many
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What a letter says by itself, before anything is asked of the data base. `backend` None: it is not believed, and
-    `disbelief` says why. `addresses`: those that its text names. `came`: its files, where they are kept already."""
+    `disbelief` says why. `addresses`: those that its text names. `content`: a hash of what it says, "" where it is not
+    believed or bears no Message-ID. `came`: its files, where they are kept already."""
 
     backend: Backend | None
     disbelief: str
@@ -44,6 +48,7 @@ class Looked:
     tokens: tuple[str, ...]
     addresses: tuple[str, ...]
     bounce: Bounce | None
+    content: str = ""
     came: tuple[Enclosure, ...] = ()
 
 
@@ -54,7 +59,8 @@ def look(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
     words = habits.words(backend.profile, mail) if backend else None
     if backend and words:
         habits.trimmed(words.whole, backend.profile.separators)  # so that it is known when it is asked for
-    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail))
+    content = content_of(mail, words) if words else ""
+    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), read_bounce(mail), content)
 
 
 def prepare(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
@@ -69,8 +75,11 @@ def receive(
 ) -> str:
     """Carry one letter out; returns its outcome: applied, comment, noted, bounce, own, duplicate, quarantined.
     `looked`: what `look` has found, where that is done already."""
-    if not inbox.first_time(c, f"mail:{mail.identity}", now):
-        return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
+    before = inbox.carried_out_as(c, mail.sha256)
+    if before == mail_id:
+        return "duplicate"  # its fate is decided
+    if before:
+        return _settle(c, mail_id, mail, "duplicate", f"the same letter came before: letter {before}", "", now)
     looked = looked or look(mail, env)
     backend, words = looked.backend, looked.words
     if looked.bounce is not None and (looked.bounce.formal or not breaker.is_expected(mail, env)):
@@ -86,7 +95,18 @@ def receive(
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
-    return carry_out(c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, looked.came)
+    if looked.content and inbox.is_known(c, said_key(looked.content)):
+        reason = "the same letter came before, by another way: Message-ID, content and files are the same"
+        return _settle(c, mail_id, mail, "duplicate", reason, binding.ticket.id, now)
+    came = looked.came
+    return carry_out(
+        c, mail_id, mail, backend, binding.ticket, binding.evidence, words, now, env, came, content=looked.content
+    )
+
+
+def said_key(content: str) -> str:
+    """Known once a letter of that content was carried out."""
+    return f"said:{content}"
 
 
 def carry_out(
@@ -100,8 +120,11 @@ def carry_out(
     now: datetime,
     env: Env,
     came: Sequence[Enclosure] = (),
+    *,
+    content: str = "",
 ) -> str:
-    """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome."""
+    """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome. `content`: a
+    hash of what it says, by which a repetition is known."""
     said, whole = told.said(c, ticket.id, MOST_OURS)
     ours = habits.ours_of(said, whole=whole)
     words = habits.given(backend.profile, words, ours, tickets.numbers_of(c, ticket.id))
@@ -109,6 +132,8 @@ def carry_out(
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
+    if content:
+        inbox.first_time(c, said_key(content), now)
     words = habits.sole(words)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
     if _erased(c, ticket):

@@ -121,6 +121,11 @@ def _first_time(dialect: str) -> Insert:
 
 
 _FIRST_TIME = Prepared(_first_time("sqlite"))
+_IS_KNOWN = Prepared(select(seen_keys.c.key).where(seen_keys.c.key == bindparam("wanted")))
+_CAME_TO_PASS = text("outcome IN ('applied', 'comment', 'noted', 'bounce', 'own')")
+_CARRIED_OUT = Prepared(
+    select(mails.c.id).where(mails.c.sha256 == bindparam("hash"), mails.c.id != bindparam("besides"), _CAME_TO_PASS)
+)
 
 
 @cache
@@ -132,6 +137,15 @@ def _put_cursor(dialect: str) -> Insert:
 def first_time(c: Connection, key: str, now: datetime) -> bool:
     """True once for each key, for ever."""
     return _FIRST_TIME.run(c, key=key, at=now) > 0
+
+
+def is_known(c: Connection, key: str) -> bool:
+    """Whether `first_time` was asked for it."""
+    return _IS_KNOWN.first(c, wanted=key) is not None
+
+
+def forget_key(c: Connection, key: str) -> None:
+    c.execute(delete(seen_keys).where(seen_keys.c.key == key))
 
 
 @cache
@@ -248,17 +262,17 @@ def settle_mail(
     c.execute(_SETTLE, named | {"this": id})
 
 
+def carried_out_as(c: Connection, sha256: str, besides: int = 0) -> int:
+    """The letter of these bytes, in whatever mailbox, that something has come of; 0: none. `besides`: a letter not to look at."""
+    row = _CARRIED_OUT.first(c, hash=sha256, besides=besides)
+    return int(row.id) if row else 0
+
+
 def reopen_mail(c: Connection, id: int) -> bool:
-    """Replay: the letter is unread again, with all its tries, and not known to have come before. False: there is none, or
-    its bytes were pruned."""
+    """Replay: the letter is unread again, with all its tries. False: there is none, or its bytes were pruned."""
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
-    row = c.execute(select(mails.c.message_id, mails.c.sha256).where(mails.c.id == id, here)).first()
-    if row is None:
-        return False
-    c.execute(delete(seen_keys).where(seen_keys.c.key == f"mail:{row.message_id}|{row.sha256}"))
     values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0}
-    c.execute(update(mails).where(mails.c.id == id).values(values))
-    return True
+    return c.execute(update(mails).where(mails.c.id == id, here).values(values)).rowcount > 0
 
 
 def cursor(c: Connection, name: str) -> str:
