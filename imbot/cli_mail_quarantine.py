@@ -123,10 +123,11 @@ def bind(
 ) -> None:
     """Say that a letter is genuine and about this ticket: it is carried out, and the ledger says that you did it."""
     from imbot import wiring
-    from imbot.services import enclosures
+    from imbot.services import enclosures, quarantine
 
     settings = settings_of(config)
     ticket_id = in_store(settings, _ticket_of, ticket)
+    in_store(settings, quarantine.refuse_erased, ticket_id)
     ((_, mail),) = read_all([(f"letter {id}", raw_of(settings, id))], bench(config))
     env = wiring.env(settings, wiring.known_key(settings))
     came = enclosures.keep(mail, env)

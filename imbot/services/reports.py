@@ -136,7 +136,7 @@ def carry_out(
         inbox.first_time(c, said_key(content), now)
     words = habits.sole(words)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
-    if _erased(c, ticket):
+    if is_erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
     if report is not None and report.silent:
@@ -204,7 +204,8 @@ def sent_words(c: Connection, ticket: Ticket) -> list[str]:
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
 
 
-def _erased(c: Connection, ticket: Ticket) -> bool:
+def is_erased(c: Connection, ticket: Ticket) -> bool:
+    """Whether its requester was."""
     person = people.person(c, ticket.person_id)
     return person is None or not person.address
 
@@ -214,6 +215,7 @@ def _note_only(c: Connection, ticket: Ticket, mail_id: int, report: StatusReport
     values = {"status": str(report.status)} if report and report.status else {}
     ledger.log(c, ticket.id, now, "noted", values)
     inbox.settle_mail(c, mail_id, "noted", reason="its requester was erased", ticket_id=ticket.id, now=now)
+    inbox.drop_raw(c, mail_id)
     return "noted"
 
 

@@ -311,6 +311,18 @@ def dropped(c: Connection, since: datetime, limit: int) -> list[MailRow]:
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
 
 
+def unbound(c: Connection) -> list[int]:
+    """Letters that no ticket has and whose bytes are still here."""
+    here = or_(mails.c.raw.is_not(None), mails.c.path != "")
+    found = select(mails.c.id).where(mails.c.ticket_id == "", mails.c.settled_at.is_not(None), here)
+    return list(c.execute(found.order_by(mails.c.id)).scalars())
+
+
+def drop_raw(c: Connection, id: int) -> None:
+    """Its bytes are nobody's business any more; a file of them is swept away by the nightly clean-up."""
+    c.execute(update(mails).where(mails.c.id == id).values(raw=None, path=""))
+
+
 def carried_out(c: Connection, limit: int) -> list[MailRow]:
     """Letters that were bound to a ticket and whose bytes are still here, the newest first."""
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
