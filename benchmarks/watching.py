@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,9 +86,16 @@ class _Ended:
 
     def __init__(self, imap: Imap, stop: asyncio.Event) -> None:
         self._imap, self._stop = imap, stop
+        self.place = imap.place
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
-        return await self._imap.fetch_new(cursor)
+    def elsewhere(self, cursor: str) -> str:
+        return self._imap.elsewhere(cursor)
+
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+        return await self._imap.fetch_new(cursor, without)
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        return await self._imap.fetch_one(key)
 
     async def mark(self, letters: Sequence[Fetched]) -> None:
         await self._imap.mark(letters)

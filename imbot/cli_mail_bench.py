@@ -153,12 +153,17 @@ async def _read(letters: list[tuple[str, bytes]], desk: Bench) -> list[tuple[str
 def raw_of(settings: Settings, id: int) -> bytes:
     """The bytes of a letter of the data base, as they came. Raises ImbotError."""
     from imbot.store import inbox
+    from imbot.store.withheld import is_withheld
 
     letter = in_store(settings, inbox.raw_letter, id)
     if letter is None:
         raise ImbotError(f"there is no letter {id}")
     if letter.raw is not None:
         return letter.raw
+    if is_withheld(letter.sha256):
+        raise ImbotError(
+            f"letter {id} was never handed out by the mail server: `imbot mail quarantine replay {id}` has it asked for again"
+        )
     if not letter.path:
         raise ImbotError(f"letter {id} has been cleaned up: only its identity is kept")
     path = settings.general.data_dir / "letters" / letter.path

@@ -140,12 +140,13 @@ def bind(
 ) -> None:
     """Say that a letter is genuine and about this ticket: it is carried out, and the ledger says that you did it."""
     from imbot import wiring
-    from imbot.services import enclosures
+    from imbot.services import enclosures, quarantine
 
     settings = settings_of(config)
     ticket_id = in_store(settings, _ticket_of, ticket)
+    in_store(settings, quarantine.refuse_erased, ticket_id)
     ((_, mail),) = read_all([(f"letter {id}", raw_of(settings, id))], bench(config))
-    env = wiring.env(settings, bytes(32))  # no code is minted here
+    env = wiring.env(settings, wiring.known_key(settings))
     came = enclosures.keep(mail, env)
     row, became = in_store(settings, _bound, id, mail, ticket_id, env, came, force)
     say(f"{id}: {_fate(row)}, ticket {row.ticket_id}")
@@ -165,15 +166,22 @@ def replay(
 ) -> None:
     """Read letters again, after a profile or the settings were mended; says what has become of each. Exit code 1 where one
     that was named by its ID stays in quarantine."""
+    from imbot.store.withheld import ask_at_once, is_withheld
+
     desk = bench(config)
     settings = settings_of(config)
     rows = _chosen(settings, ids or [], every, since, sender, reason)
     outcomes: dict[str, int] = {}
+    withheld = [row for row in rows if is_withheld(row.sha256)]
+    for row in withheld:
+        asked = in_store(settings, ask_at_once, row.sha256, now())
+        say(f"{row.id}: " + ("the mail server is asked for it at the next look" if asked else _fate(row)))
+    rows = [row for row in rows if row not in withheld]
     for start in range(0, len(rows), _AT_ONCE):
         for row, fate in _read_again(settings, desk, rows[start : start + _AT_ONCE]):
             outcomes[fate.outcome] = outcomes.get(fate.outcome, 0) + 1
             say(f"{row.id}: {_fate(fate)}" + (f", ticket {fate.ticket_id}" if fate.ticket_id else ""))
-    if len(rows) != 1:
+    if len(rows) != 1 and not withheld:
         say(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing to read again")
     if ids and "quarantined" in outcomes:
         raise typer.Exit(1)
@@ -252,7 +260,7 @@ def _read_again(settings: Settings, desk: Bench, rows: Sequence[MailRow]) -> Ite
     from imbot import wiring
     from imbot.services import quarantine, reports
 
-    env = wiring.env(settings, bytes(32))  # no code is minted here
+    env = wiring.env(settings, wiring.known_key(settings))
     read = try_all(((str(row.id), raw_of(settings, row.id)) for row in rows), desk)
     for row, (_, mail) in zip(rows, read, strict=True):
         if isinstance(mail, LetterRefused):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,18 +77,37 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     if not yes:
         typer.confirm(f"Forget {person.name or 'the person'} <{person.address}> for ever?", abort=True)
     from imbot.cli_mail_golden import forget
+    from imbot.cli_user_letters import letters_about
     from imbot.services.upkeep import erase_person, remove
+    from imbot.store.db import cut_log
 
+    letters = letters_about(settings, config, person.id)
     examples = forget(settings, person.id)
-    erased = in_store(settings, erase_person, person.id, now())
+    erased = in_store(settings, erase_person, person.id, now(), letters.theirs)
     folder = settings.general.data_dir
     stuck = remove(erased.paths, (folder / "files", folder / "letters"))
     for kind, count in erased.counts.items():
         say(f"{kind}: {count}")
     say(f"letters kept as examples: {examples}")
+    say(f"letters of no ticket that were about theirs: {len(letters.theirs)}")
     say(f"files on disk: {len(erased.paths) - len(stuck)}")
+    _say_what_is_left(folder, letters.named, cut=cut_log(folder / "imbot.db"))
     if stuck:
         raise ImbotError("; ".join(f"{path} is still there: {problem}" for path, problem in stuck.items()))
+
+
+def _say_what_is_left(folder: Path, named: Sequence[int], *, cut: bool) -> None:
+    """What this command cannot decide, or does not reach."""
+    if named:
+        ids = " ".join(str(id) for id in named)
+        say(f"still there, since they may be about somebody else, but bear the address: letters {ids}")
+        say("  look at each by `imbot mail quarantine show ID`, and give it up by `imbot mail quarantine drop ID`")
+    if not cut:
+        say("the write-ahead log (imbot.db-wal) is in use and may bear the address until the nightly clean-up")
+    for copy in sorted(folder.glob("imbot.db.before-*")):
+        say(
+            f"still there: {copy.name}, a copy of the data base from before an upgrade: delete it when you need it no more"
+        )
 
 
 @app.command("role")

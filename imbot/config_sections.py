@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from imbot.config_files import REFUSED_TYPES
 from imbot.config_types import (
     Address,
     Clock,
@@ -31,11 +32,6 @@ from imbot.config_types import (
 )
 
 TELEGRAM_LIMIT = 20 * 1024 * 1024  # bytes of a file that Telegram's own server hands to a bot
-REFUSED_TYPES = (
-    *("exe", "com", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "scr", "pif", "msi", "msp"),
-    *("cpl", "dll", "jar", "lnk", "reg", "sh", "apk", "app", "deb", "rpm", "iso", "img", "vhd", "vhdx", "url", "scf"),
-    *("desktop", "library-ms", "settingcontent-ms", "appref-ms", "msix", "chm", "xll"),
-)
 
 
 class WorkingHours(Section):

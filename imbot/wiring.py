@@ -275,6 +275,14 @@ def _unknown_backends(catalogue: Catalogue, settings: Settings) -> list[str]:
     ]
 
 
+def known_key(settings: Settings) -> bytes:
+    """The service's key where there is one, for commands beside it: they know our letters by it, and mint no codes."""
+    try:
+        return (settings.general.data_dir / "secret.key").read_bytes()
+    except OSError:
+        return bytes(32)
+
+
 def env(settings: Settings, key: bytes) -> Env:
     """What the services know. Raises ConfigError naming every mistake of catalogue, locations and profile at once."""
     problems: list[str] = []

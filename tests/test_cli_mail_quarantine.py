@@ -6,10 +6,12 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from imbot.domain.tickets import Status
+from imbot.services import withholding
 from imbot.store import inbox, ledger
 from imbot.store.db import once
 from tests.cli_desk import DONE, FORGED, NOW, Desk, letter
@@ -129,6 +131,18 @@ def test_after_the_settings_were_mended_letters_are_read_again_all_or_some(desk:
     assert desk.ticket().status is Status.RESOLVED
     refused = desk("mail", "quarantine", "replay", str(done))
     assert (refused.code, refused.err.startswith(f"imbot: letter {done} is not in quarantine: applied")) == (1, True)
+
+
+def test_what_the_mail_server_does_not_hand_out_is_said_and_asked_for_again(desk: Desk) -> None:
+    for _ in range(withholding.TRIES):
+        once(desk.url, partial(withholding.failed, lost=False), "replies", "7:4", 99, NOW)
+        once(desk.url, withholding.before_try, "replies", "replies", NOW)
+    ((id, *_),) = [line.split() for line in quarantine(desk, "list").splitlines()[1:] if "does not hand it out" in line]
+    refused = desk("mail", "quarantine", "show", id)
+    assert (refused.code, f"replay {id}` has it asked for again" in refused.err) == (1, True)
+    assert once(desk.url, withholding.due, "replies", NOW) is None
+    assert quarantine(desk, "replay", id) == f"{id}: the mail server is asked for it at the next look\n"
+    assert once(desk.url, withholding.due, "replies", NOW) is not None
 
 
 @pytest.mark.parametrize(

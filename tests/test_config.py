@@ -141,9 +141,81 @@ def test_what_contradicts_itself_is_refused(write: Write, old: str, new: str, sa
 
 def test_files_that_run_or_lead_elsewhere_when_they_are_opened_are_refused_unless_told_otherwise(write: Write) -> None:
     refused = set(load(write(), {}).files.refused_types)
-    assert refused >= {"url", "library-ms", "settingcontent-ms", "chm", "xll", "vhd", "vhdx", "msix"}
-    assert refused >= {"appref-ms", "scf", "desktop"}
-    assert not refused & {"docx", "xlsx", "pdf", "png", "zip", "msg", "eml", "txt"}
+    assert refused >= {
+        "url",
+        "library-ms",
+        "settingcontent-ms",
+        "chm",
+        "xll",
+        "vhd",
+        "vhdx",
+        "msix",
+        "appref-ms",
+        "scf",
+    }
+    assert refused >= {
+        "msc",
+        "jnlp",
+        "application",
+        "sct",
+        "wsc",
+        "vb",
+        "py",
+        "pyw",
+        "cab",
+        "msu",
+        "diagcab",
+        "inf",
+        "job",
+    }
+    assert refused >= {
+        "gadget",
+        "iqy",
+        "slk",
+        "mde",
+        "accde",
+        "ps1xml",
+        "psm1",
+        "search-ms",
+        "website",
+        "rdp",
+        "command",
+    }
+    assert refused >= {"dmg", "pkg", "ade", "shb", "xbap", "desktop", "webloc"}
+    office = {
+        "doc",
+        "docx",
+        "docm",
+        "xls",
+        "xlsx",
+        "xlsm",
+        "ppt",
+        "pptx",
+        "odt",
+        "ods",
+        "rtf",
+        "csv",
+        "pdf",
+        "vsdx",
+        "one",
+    }
+    assert not refused & office
+    assert not refused & {
+        "zip",
+        "7z",
+        "rar",
+        "gz",
+        "log",
+        "txt",
+        "eml",
+        "msg",
+        "png",
+        "jpg",
+        "heic",
+        "mp4",
+        "cer",
+        "xml",
+    }
 
 
 def test_the_environment_wins_over_the_file_and_lists_may_be_words(write: Write) -> None:

@@ -16,6 +16,7 @@ DOCUMENTS = (
     "README.md",
     "README.ru.md",
     "CONTRIBUTING.md",
+    "docs/files.md",
     "docs/helpdesks.md",
     "docs/mail.md",
     "docs/oauth.md",

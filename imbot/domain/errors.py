@@ -57,6 +57,15 @@ class MailboxError(ImbotError):
         self.permanent, self.lost = permanent, lost
 
 
+class LetterWithheld(MailboxError):
+    """The server lists the letter `key`, of `size` bytes (-1: unknown), and does not hand it out. `lost`: asking for it has
+    ended the connection."""
+
+    def __init__(self, message: str, key: str, size: int, *, lost: bool = False) -> None:
+        super().__init__(message, lost=lost)
+        self.key, self.size = key, size
+
+
 class SignInRefused(MailboxError):
     """The mail server does not take our password or token."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 import secrets
 from collections.abc import Sequence
@@ -67,7 +68,8 @@ class InboundMail:
     `message_id`, `in_reply_to` and `references` keep their angle brackets. `automatic`: RFC 3834 headers, a null
     Return-Path, a report or their older kin say that no person wrote it. `report_type` is the parameter of
     `multipart/report` in lower case ("delivery-status"), else "". `original_message_ids`: for bounces, Message-IDs
-    found in the returned message or its headers.
+    found in the returned message or its headers, in the text as well where an old mail system quotes them there;
+    `returned_ids`: those of a report's returned part only, where no words of a person stand.
     `size`: bytes of the raw letter; `sha256`: hex of the raw letter.
     """
 
@@ -92,6 +94,7 @@ class InboundMail:
     automatic: bool = False
     report_type: str = ""
     original_message_ids: tuple[str, ...] = ()
+    returned_ids: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=())  # what was cut or mended while reading, in plain words
 
     def header(self, name: str) -> tuple[str, ...]:
@@ -122,11 +125,13 @@ class Fetched:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Letters in the order of their arrival. `cursor`: where to go on once all of them are durable (it may move without
-    letters: the first run at "now"). `more`: the window was full, ask again at once."""
+    letters: the first run at "now"). `more`: the window was full, ask again at once. `anew`: the server counts from the
+    beginning again, so that no place known before is where it was."""
 
     letters: Sequence[Fetched]
     cursor: str
     more: bool = False
+    anew: bool = False
 
 
 def mint_message_id(domain: str) -> str:
@@ -134,16 +139,27 @@ def mint_message_id(domain: str) -> str:
     return f"<{base64.b32encode(secrets.token_bytes(15)).decode().lower()}@{domain}>"
 
 
-_NOTE_ID = re.compile(r"<(note|alert)\.[a-z2-7]{24}@")
+_NOTE_ID = re.compile(r"<((note|alert)\.[a-z2-7]{16})([a-z2-7]{8})@")
 
 
-def mint_note_id(domain: str, *, alert: bool = False) -> str:
+def mint_note_id(domain: str, key: bytes, *, alert: bool = False) -> str:
     """Like `mint_message_id`, for letters to persons and for alerts to admins: what a machine sends back for one can be told
-    from the rest, and for an alert from other notes."""
-    return mint_message_id(domain).replace("<", "<alert." if alert else "<note.", 1)
+    from the rest, and for an alert from other notes. `key`: ours, so that nobody else can mint one."""
+    name = f"{'alert' if alert else 'note'}.{_base32(secrets.token_bytes(10))}"
+    return f"<{name}{_seal(name, key)}@{domain}>"
 
 
-def is_note_id(message_id: str, *, alert: bool = False) -> bool:
+def is_note_id(message_id: str, key: bytes, *, alert: bool = False) -> bool:
     """Whether such a letter of ours bears it, or (`alert`) one to the admins."""
     found = _NOTE_ID.match(message_id.lower())
-    return found is not None and (not alert or found.group(1) == "alert")
+    if found is None or (alert and found[2] != "alert"):
+        return False
+    return hmac.compare_digest(found[3], _seal(found[1], key))
+
+
+def _seal(name: str, key: bytes) -> str:
+    return _base32(hmac.digest(key, f"note-id {name}".encode(), "sha256")[:5])
+
+
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data).decode().lower()

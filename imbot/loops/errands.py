@@ -236,7 +236,8 @@ class Errands:
         values = {**common, **values}
         html = f"{base}.html.j2"
         return Letter(
-            message_id=payload.get("message_id") or mint_note_id(self._domain, alert=template == "alert"),
+            message_id=payload.get("message_id")
+            or mint_note_id(self._domain, self._env.key, alert=template == "alert"),
             sender=self._sender.address,
             sender_name=self._sender.name,
             to=payload["to"],

@@ -13,25 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import LetterWithheld, MailboxError
 from imbot.domain.letters import Batch, Fetched
 from imbot.failpoints import hit
 from imbot.loops.carrying import Carrying, Reads
 from imbot.loops.pulse import Clock, Pulse, first_of
-from imbot.services import keeping
+from imbot.services import keeping, withholding
 from imbot.services.env import WATCHER, Env, leg_of
+from imbot.services.keeping import Source
 from imbot.store import inbox
 from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
 from imbot.store.inbox import NewRaw
+from imbot.store.withheld import withheld
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,11 @@ _ANNOUNCE = 60.0  # seconds between notes that the mailbox was read
 
 
 class Mailbox(Protocol):
-    async def fetch_new(self, cursor: str | None) -> Batch: ...
+    @property
+    def place(self) -> str: ...
+    def elsewhere(self, cursor: str) -> str: ...
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch: ...
+    async def fetch_one(self, key: str) -> Fetched | None: ...
     async def wait(self, seconds: float) -> bool: ...
     async def mark(self, letters: Sequence[Fetched]) -> None: ...
     async def close(self) -> None: ...
@@ -105,28 +111,39 @@ class Watcher:
 
     async def _look(self, stop: asyncio.Event) -> bool:
         """All new letters, or as many as come within some seconds, are kept, then carried out; True if there may be more."""
-        cursor = await self._db.read(inbox.cursor, self.name)
+        source = await self._db.read(keeping.source, self.name, self._mailbox.place)
         try:
             with self._pulse.asking(self._leg):
-                more = await self._keep_new(cursor, stop)
-        except MailboxError:
+                more = await self._keep_new(source, stop)
+                more = await self._ask_again(source) or more
+        except MailboxError as error:
+            if isinstance(error, LetterWithheld):
+                told = (source.account, error.key, error.size, self._clock())
+                await self._db.run(withholding.failed, *told, lost=error.lost)
             await self._carrying.carry_out(stop)
             raise
         await self._note_success()
         more = await self._carrying.carry_out(stop) or more
-        await self._mark()
+        await self._mark(source.account)
         return more
 
-    async def _keep_new(self, cursor: str, stop: asyncio.Event) -> bool:
+    async def _keep_new(self, source: Source, stop: asyncio.Event) -> bool:
         """Window by window; the next one is on its way while one is kept."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _AHEAD
-        batch = await self._mailbox.fetch_new(cursor or None)
+        cursor, begin = source.cursor, source.cursor
+        if not begin and source.former:
+            begin = self._mailbox.elsewhere(source.former)
+            log.warning("mailbox_is_another", mailbox=self._leg, place=self._mailbox.place)
+        tried, without = await self._withheld(source.account)
+        batch = await self._mailbox.fetch_new(begin or None, without)
+        if tried:
+            await self._db.run(withholding.handed_out, source.account, tried)
         while True:
             on = batch.more and loop.time() < until and not stop.is_set()
-            following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor)) if on else None
+            following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor, without)) if on else None
             try:
-                await self._keep(batch, cursor)
+                await self._keep(batch, cursor, source.account)
             except BaseException:
                 if following is not None:
                     following.cancel()
@@ -136,13 +153,40 @@ class Watcher:
                 return batch.more
             cursor, batch = batch.cursor, await following
 
-    async def _keep(self, batch: Batch, before: str) -> None:
+    async def _withheld(self, account: str) -> tuple[set[str], set[str]]:
+        """What is asked for again by looking, and what to pass over: letters that the server did not hand out."""
+        if not await self._db.read(withheld, account):
+            return set(), set()
+        return await self._db.run(withholding.before_try, self.name, account, self._clock())
+
+    async def _ask_again(self, source: Source) -> bool:
+        """One of those passed over, when its time has come; True if it came."""
+        one = await self._db.read(withholding.due, source.account, self._clock())
+        if one is None:
+            return False
+        await self._db.run(withholding.ask_again, source.account, one, self._clock())
+        try:
+            letter = await self._mailbox.fetch_one(one.key)
+        except LetterWithheld as error:
+            log.warning("letter_still_withheld", mailbox=self._leg, mail=one.mail, error=str(error))
+            return False
+        if letter is None:
+            await self._db.run(withholding.gone, source.account, one, self._clock())
+            return False
+        ((_, raw),) = await asyncio.to_thread(self._prepared, [letter])
+        await self._db.run(withholding.taken, self.name, source.account, one, raw, self._clock())
+        return True
+
+    async def _keep(self, batch: Batch, before: str, account: str) -> None:
         if not batch.letters and batch.cursor == before:
             return
         if batch.letters:
             hit("mail_fetched")
+        if batch.anew:
+            log.warning("mailbox_begun_anew", mailbox=self._leg, before=before, now=batch.cursor)
         letters = await asyncio.to_thread(self._prepared, batch.letters)
-        await self._db.run(keeping.keep, self.name, letters, batch.cursor, before, self._clock())
+        kept = (self.name, letters, batch.cursor, before, self._clock())
+        await self._db.run(keeping.keep, *kept, account=account, place=self._mailbox.place, anew=batch.anew)
         if batch.letters:
             hit("raw_stored")
 
@@ -161,12 +205,12 @@ class Watcher:
             )
         return prepared
 
-    async def _mark(self) -> None:
+    async def _mark(self, account: str) -> None:
         """A server that lets nothing be marked or moved (a full mailbox) is told of by a leg of its own, and is tried again at
         the next look: letters are known by cursor and identity, so reading goes on as before."""
         leg = self._leg.replace("mailbox", "marks", 1)
         try:
-            while places := await self._db.read(inbox.to_mark, self.name):
+            while places := await self._db.read(inbox.to_mark, account):
                 await self._mailbox.mark([_place(p.validity, p.uid) for p in places])
                 hit("mail_marked")
                 await self._db.run(inbox.marked, places, self._clock())

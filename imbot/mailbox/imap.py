@@ -3,21 +3,22 @@
     closed -> (connect) -> signed in -> folder open -> fetching | idling | marking -> folder open ... -> closed
 
 An error in any state closes the connection; the next call opens a new one. New letters are found by their UID alone, so
-flags that people or other programs set change nothing. A changed UIDVALIDITY means that the server counts anew: everything
-is read again, and the caller, who knows letters by identity, repeats nothing. Letters of the days before a first run at "now"
-are left alone even then: the cursor is `uidvalidity:uid`, or `uidvalidity:uid:day` with the day (since 1970) of that first run.
+flags that people or other programs set change nothing. A folder may be begun anew, with another UIDVALIDITY, with a UIDNEXT
+below what was read, or with another letter where the last one lay: then everything is read again, and the caller, who knows
+letters by their bytes, repeats nothing. Letters of the days before a first run at "now" are left alone even then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from imbot.domain.errors import MailboxError, SignInRefused, TokenError
+from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
+from imbot.mailbox.imap_cursor import NOTHING, UNKNOWN, ImapCursor, read_cursor
+from imbot.mailbox.imap_feed import Outside
 from imbot.mailbox.imap_wire import Selected, Wire
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 from imbot.mailbox.oauth import Tokens
@@ -62,6 +63,10 @@ class Imap:
         self._lock = asyncio.Lock()
         self._wire: Wire | None = None
         self._closing = False
+        self._cut_at, self._one_by_one = (
+            -1,
+            0,
+        )  # where the last window ended the connection; below which UID one did twice
         self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
 
     async def connect(self) -> None:
@@ -69,22 +74,48 @@ class Imap:
         async with self._lock:
             await self._open_folder()
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
-        """The letters behind `cursor`, at most a window of them. None: the first run (see `ImapSettings.start`)."""
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+        """The letters behind `cursor`, at most a window of them, `without` those keys. None: the first run (see
+        `ImapSettings.start`). Raises LetterWithheld where the first of them is not handed out."""
         async with self._lock:
             wire, selected = await self._open_folder()
             if cursor is None and self._settings.start == "now":
                 return await self._begin_now(wire, selected)
-            validity, last, day = _read_cursor(cursor)
-            counts_anew = validity != selected.uidvalidity
-            if counts_anew:
-                last = 0
-            uids = await wire.search_from(last + 1, _date(day) if counts_anew and day else None)
-            window = uids[: self._settings.window]
-            place = _Place(selected.uidvalidity, day)
-            letters, reached = await self._fetch(wire, place, window)
+            known = read_cursor(cursor)
+            anew = await self._begun_anew(wire, selected, known)
+            if anew:
+                below = await self._below(wire, selected) if known.day else 0
+                known = ImapCursor(selected.uidvalidity, 0, known.day, NOTHING, below)
+            uids = await self._unread(wire, known)
             self._seen_next = max(selected.uidnext, uids[-1] + 1 if uids else 0)
-            return Batch(letters, place.cursor(reached or last), more=bool(uids) and reached < uids[-1])
+            uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without] if without else uids
+            letters, known = await self._fetch(wire, known, uids[: self._settings.window])
+            more = bool(uids) and known.uid < uids[-1]
+            if not more and known.below > known.uid + 1:
+                known = await self._at(wire, replace(known, uid=known.below - 1))
+            return Batch(letters, str(known), more, bool(cursor) and anew)
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        """The letter of that key, None where it is gone. Raises LetterWithheld where it is not handed out."""
+        validity, _, uid = key.partition(":")
+        async with self._lock:
+            wire, selected = await self._open_folder()
+            known = ImapCursor(selected.uidvalidity)
+            if validity != str(selected.uidvalidity) or int(uid) not in await wire.search_from(int(uid)):
+                return None
+            letters, _ = await self._fetch(wire, known, [int(uid)])
+            return letters[0] if letters else None
+
+    @property
+    def place(self) -> str:
+        """Which mailbox and folder this is, whatever way leads there."""
+        settings = self._settings
+        return f"imap://{settings.username}@{settings.host.lower()}/{settings.folder}"
+
+    def elsewhere(self, cursor: str) -> str:
+        """The cursor to begin with here, where `cursor` is of another mailbox that this one stands for now: everything is
+        read but letters of the days before the first run."""
+        return str(ImapCursor(day=read_cursor(cursor).day))
 
     async def wait(self, seconds: float) -> bool:
         """True when letters came since the last fetch; False when the time is up. Without IDLE it just waits the time out.
@@ -114,6 +145,8 @@ class Imap:
                 return
             wire, selected = await self._open_folder()
             uids = [letter.uid for letter in letters if letter.uidvalidity == selected.uidvalidity]
+            if selected.uidnext:  # above it nothing lies yet; what will is no letter that was read
+                uids = [uid for uid in uids if uid < selected.uidnext]
             if not uids:
                 return
             await wire.uid("marking", "STORE", uids, "+FLAGS.SILENT", r"(\Seen)")
@@ -199,61 +232,111 @@ class Imap:
 
     async def _begin_now(self, wire: Wire, selected: Selected) -> Batch:
         """Nothing that is there now is wanted: the cursor stands behind the last letter."""
-        last = selected.uidnext - 1
-        if last < 0:
-            last = max(await wire.search_from(1), default=0)
-        self._seen_next = last + 1
-        return Batch((), _Place(selected.uidvalidity, int(self._clock() // 86_400)).cursor(last))
+        below = await self._below(wire, selected)
+        self._seen_next = below
+        day = int(self._clock() // 86_400)
+        return Batch((), str(await self._at(wire, ImapCursor(selected.uidvalidity, below - 1, day))))
 
-    async def _fetch(self, wire: Wire, place: _Place, window: Sequence[int]) -> tuple[tuple[Fetched, ...], int]:
-        """The letters of the window, in order, and the UID that was reached: less than the window if that is heavy or
-        if the server cannot give a letter. Raises MailboxError if that letter is the first."""
-        sizes = await wire.sizes(window)
-        chosen = self._light_enough(window, sizes)
-        letters: list[Fetched] = []
-        try:
-            letters = await self._read(wire, place, chosen, sizes)
-        except MailboxError:
-            if not wire.alive:
-                raise
-            chosen = chosen[:1]  # the server refused: go on one by one, to stop at the very letter
-            letters = await self._read(wire, place, chosen, sizes)
-        return tuple(letters), chosen[-1] if chosen else 0
+    @staticmethod
+    async def _below(wire: Wire, selected: Selected) -> int:
+        """The first UID that no letter has."""
+        return selected.uidnext or max(await wire.search_from(1), default=0) + 1
 
-    def _light_enough(self, window: Sequence[int], sizes: Mapping[int, int]) -> list[int]:
+    @staticmethod
+    async def _at(wire: Wire, cursor: ImapCursor) -> ImapCursor:
+        """The cursor with what lies there."""
+        found = (await wire.outsides([cursor.uid])).get(cursor.uid) if cursor.uid else None
+        return replace(cursor, came=found.came if found else NOTHING)
+
+    async def _begun_anew(self, wire: Wire, selected: Selected, known: ImapCursor) -> bool:
+        """Whether UIDs up to the cursor's may belong to other letters by now. A server whose UIDNEXT lags behind does not
+        count where the last letter lies where it lay."""
+        if known.validity != selected.uidvalidity:
+            return True
+        if not known.uid:
+            return False
+        last = (await self._at(wire, known)).came
+        if 0 < selected.uidnext <= known.uid and last == NOTHING:
+            return True
+        return last != NOTHING and UNKNOWN not in (last, known.came) and last != known.came
+
+    @staticmethod
+    async def _unread(wire: Wire, known: ImapCursor) -> list[int]:
+        first = known.uid + 1
+        if known.below <= first:
+            return await wire.search_from(first)
+        old = [uid for uid in await wire.search_from(first, known.since) if uid < known.below]
+        return old + await wire.search_from(known.below)
+
+    async def _fetch(
+        self, wire: Wire, known: ImapCursor, window: Sequence[int]
+    ) -> tuple[tuple[Fetched, ...], ImapCursor]:
+        """The letters of the window, in order, and how far they reach: less than the window if that is heavy or if the
+        server does not hand out a letter. Raises LetterWithheld if that letter is the first."""
+        outsides = await wire.outsides(window)
+        chosen = self._light_enough(window, outsides)
+        if known.uid < self._one_by_one:
+            chosen = chosen[:1]
+        while chosen:
+            try:
+                letters, held_back = await self._read(wire, known, chosen, outsides)
+            except MailboxError as error:
+                if not wire.alive and len(chosen) > 1:
+                    self._one_by_one = chosen[-1] if self._cut_at == known.uid else 0
+                    self._cut_at = known.uid
+                    raise
+                if len(chosen) == 1:
+                    raise self._withheld(known, chosen[0], outsides, f": {error}", lost=not wire.alive) from error
+                chosen = chosen[: len(chosen) // 2]  # the server refused: to stop at the very letter
+                continue
+            if held_back == chosen[0]:
+                raise self._withheld(known, held_back, outsides)
+            chosen = [uid for uid in chosen if not held_back or uid < held_back]
+            return tuple(letters), _behind(known, chosen[-1], outsides)
+        return (), known
+
+    def _withheld(
+        self, known: ImapCursor, uid: int, outsides: Mapping[int, Outside], why: str = "", *, lost: bool = False
+    ) -> LetterWithheld:
+        size = outsides.get(uid, Outside()).size
+        said = f"{self._where}: the server does not hand out letter UID {uid} of {self._settings.folder}{why}"
+        return LetterWithheld(said, f"{known.validity}:{uid}", size, lost=lost)
+
+    def _light_enough(self, window: Sequence[int], outsides: Mapping[int, Outside]) -> list[int]:
         chosen: list[int] = []
         weight = 0
         for uid in window:
-            weight += min(sizes.get(uid, 0), self._settings.largest)
+            weight += min(max(0, outsides.get(uid, Outside()).size), self._settings.largest)
             if chosen and weight > _BATCH_BYTES:
                 break
             chosen.append(uid)
         return chosen
 
-    async def _read(self, wire: Wire, place: _Place, uids: Sequence[int], sizes: Mapping[int, int]) -> list[Fetched]:
-        large = [uid for uid in uids if sizes.get(uid, 0) > self._settings.largest]
+    async def _read(
+        self, wire: Wire, known: ImapCursor, uids: Sequence[int], outsides: Mapping[int, Outside]
+    ) -> tuple[list[Fetched], int]:
+        """Those that came, up to the first that the server holds back, and the UID of that one, 0: none."""
+        large = [uid for uid in uids if uid in outsides and outsides[uid].size > self._settings.largest]
         raws = await wire.bodies([uid for uid in uids if uid not in large])
         headers = await wire.bodies(large, headers_only=True)
         found = raws | headers
-        missing = set(uids) - set(found)
+        missing, held_back = set(uids) - set(found), 0
         if missing:  # gone since the search, or held back by a fault of the server, which must not pass for "gone"
-            held_back = sorted(missing.intersection(await wire.search_from(min(missing))))
-            if held_back:
-                raise MailboxError(
-                    f"{self._where}: the server does not give letter UID {held_back[0]}; move or delete it by hand"
-                )
-        return [
+            held_back = min(missing.intersection(await wire.search_from(min(missing))), default=0)
+        letters = [
             Fetched(
-                cursor=place.cursor(uid),
-                key=f"{place.validity}:{uid}",
+                cursor=str(_behind(known, uid, outsides)),
+                key=f"{known.validity}:{uid}",
                 raw=raw,
-                size=sizes.get(uid, len(raw)),
+                size=max(outsides[uid].size, 0) if uid in outsides else len(raw),
                 truncated=uid in headers,
                 uid=uid,
-                uidvalidity=place.validity,
+                uidvalidity=known.validity,
             )
             for uid, raw in sorted(found.items())
+            if not held_back or uid < held_back
         ]
+        return letters, held_back
 
     async def _move(self, wire: Wire, uids: Sequence[int], folder: str) -> None:
         """MOVE (RFC 6851), else COPY, \\Deleted and UID EXPUNGE. Never a plain EXPUNGE: that takes others' letters along."""
@@ -272,26 +355,5 @@ class Imap:
                 await wire.uid("removing", "EXPUNGE", uids)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What all cursors of one fetch share."""
-
-    validity: int
-    day: int
-
-    def cursor(self, uid: int) -> str:
-        return f"{self.validity}:{uid}:{self.day}" if self.day else f"{self.validity}:{uid}"
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, int, int]:
-    """(UIDVALIDITY, last UID, day of the first run or 0). One of another kind (of POP3, before) starts from the beginning."""
-    numbers = (cursor or "").split(":")
-    if len(numbers) not in {2, 3} or not all(number.isdigit() for number in numbers):
-        return 0, 0, 0
-    validity, uid, day = (int(number) for number in [*numbers, "0"][:3])
-    return validity, uid, day
-
-
-def _date(day: int) -> date:
-    """The day before, for servers whose calendar runs behind ours."""
-    return date(1970, 1, 1) + timedelta(days=day - 1)
+def _behind(known: ImapCursor, uid: int, outsides: Mapping[int, Outside]) -> ImapCursor:
+    return replace(known, uid=uid, came=outsides[uid].came if uid in outsides else UNKNOWN)

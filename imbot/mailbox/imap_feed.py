@@ -10,6 +10,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aioimaplib  # type: ignore[import-untyped]
@@ -20,11 +22,21 @@ _CRLF = b"\r\n"
 _LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
+_DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4} \d\d:\d\d:\d\d [+-]\d{4})"', re.IGNORECASE)
+_MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _LONGEST_LINE = 16 * 1024 * 1024
 _LARGEST_LITERAL = 512 * 1024 * 1024
 
 Answer = list[bytes]  # of one letter: its lines, and the literals between them at odd places
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a server says of a letter without its content: bytes, and when it came (Unix seconds). -1: it does not say."""
+
+    size: int = -1
+    came: int = -1
 
 
 class Feed:
@@ -144,10 +156,27 @@ def read_literals(answers: Sequence[Answer]) -> dict[int, bytes]:
     return found
 
 
-def read_sizes(answers: Sequence[Answer]) -> dict[int, int]:
-    """UID -> bytes."""
-    pairs = ((_number(_UID, answer[0]), _number(_SIZE, answer[0])) for answer in answers)
-    return {uid: size for uid, size in pairs if uid and size is not None}
+def read_outsides(answers: Sequence[Answer]) -> dict[int, Outside]:
+    """UID -> size and date of arrival."""
+    found: dict[int, Outside] = {}
+    for answer in answers:
+        uid, size = _number(_UID, answer[0]), _number(_SIZE, answer[0])
+        came = _came(answer[0])
+        if uid and (size is not None or came >= 0):
+            found[uid] = Outside(-1 if size is None else size, came)
+    return found
+
+
+def _came(line: bytes) -> int:
+    match = _DATE.search(line)
+    if match is None or match[2].lower() not in _MONTHS:
+        return -1
+    month = _MONTHS.index(match[2].lower()) + 1
+    try:
+        moment = datetime.strptime(f"{int(match[1])} {month} {match[3].decode()}", "%d %m %Y %H:%M:%S %z")
+        return max(0, int(moment.timestamp()))
+    except ValueError:
+        return -1
 
 
 def _number(pattern: re.Pattern[bytes], line: bytes) -> int | None:

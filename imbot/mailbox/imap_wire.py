@@ -21,7 +21,7 @@ import aioimaplib  # type: ignore[import-untyped]
 
 from imbot.domain.errors import MailboxError, SignInRefused
 from imbot.mailbox import oauth
-from imbot.mailbox.imap_feed import Answer, Feed, read_literals, read_sizes
+from imbot.mailbox.imap_feed import Answer, Feed, Outside, read_literals, read_outsides
 from imbot.mailbox.imap_names import folder_name, read_folders, read_separator
 from imbot.mailbox.inbox import TlsMode, tls_context, untrusted
 
@@ -299,8 +299,9 @@ class Wire:
         words = b" ".join(lines[:-1]).split()
         return sorted({int(word) for word in words if word.isdigit() and int(word) >= uid})
 
-    async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        return read_sizes(await self._fetch("the sizes", uids, "(UID RFC822.SIZE)"))
+    async def outsides(self, uids: Sequence[int]) -> dict[int, Outside]:
+        """Of those that are there: size and date of arrival."""
+        return read_outsides(await self._fetch("the sizes", uids, "(UID RFC822.SIZE INTERNALDATE)"))
 
     async def bodies(self, uids: Sequence[int], *, headers_only: bool = False) -> dict[int, bytes]:
         """The letters that are still there, by UID; nothing is marked by reading them (PEEK)."""

@@ -1,29 +1,29 @@
 """Reads the reply mailbox by POP3, for servers that offer nothing better. Same shape as `Imap`, same words.
 
-POP3 has no cursor of its own, so ours lists what is known: `pop3 <hash>.<day> <hash>.<day> ...`, one short hash of each UIDL
-that is still on the server and the day (since 1970) it was first handed over; without a day it was there before the first run
-and was never read, so it is never deleted either. A session is short: connect, list, fetch, delete what is old enough, QUIT.
-Deletion happens only in a `fetch_new` whose cursor names the letter: that the caller holds the cursor proves that the letter
-is durable.
+POP3 has no cursor of its own, so ours lists what is known (`imbot.mailbox.pop3_cursor`). A session is short: connect, list,
+fetch, delete what is old enough, QUIT. Deletion happens only in a `fetch_new` whose cursor names the letter: that the caller
+holds the cursor proves that the letter is durable. And only where its bytes are still those that were handed over: a name on
+the server may have become another letter's. What was there before the first run is neither read nor deleted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import poplib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from imbot.domain.errors import MailboxError, SignInRefused, TokenError
+from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode, tls_context, untrusted
 from imbot.mailbox.oauth import Tokens, oauthbearer, said_in_challenge, secrets_of_sign_in, without, xoauth2
+from imbot.mailbox.pop3_cursor import MARK, NEVER, Known, marks_of, read_cursor, short_hash, write_cursor
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=socket.socket)
@@ -31,9 +31,8 @@ _S = TypeVar("_S", bound=socket.socket)
 poplib._MAXLINE = 1024 * 1024  # type: ignore[attr-defined]  # 2048 by default: real HTML letters have longer lines
 
 _DAY = 86_400
-_NEVER = -1  # the "day" of a letter that was there before the first run
 _BATCH_BYTES = 24 * 1024 * 1024
-_MARK = "pop3"
+_LINES = 200  # of a letter, beside its headers, that tell it from another of the same name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Pop3Settings:
 class _Listed:
     number: int
     size: int
-    name: str  # the UIDL, or "" where the server knows none
+    name: str  # the UIDL; what the content gives where the server knows none, or where letters share it
 
 
 class Pop3:
@@ -71,14 +70,50 @@ class Pop3:
         self._settings, self._tokens = settings, tokens
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._cuts, self._one_by_one = 0, 0  # visits in a row that a letter has ended; that are to take one letter only
         self._before: list[_Listed] = []  # of a server without UIDL: what was there at the last visit
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
-        """The letters that `cursor` does not know, at most a window of them. None: the first run (see `start`)."""
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+        """The letters that `cursor` does not know, at most a window of them, `without` those keys. None: the first run (see
+        `start`). Raises LetterWithheld where the first of them is not handed out."""
         today = int(self._clock() // _DAY)
-        batch, listing = await self._visit(lambda visit: _fetch(visit, self._settings, cursor, today, self._before))
-        self._before = listing
+        settings = replace(self._settings, window=1) if self._one_by_one else self._settings
+
+        def look(visit: _Visit) -> tuple[Batch, list[_Listed]]:
+            listing = visit.listing(self._before)
+            batch = _new_of(visit, listing, settings, cursor, today, without)
+            return batch, [] if visit.knows_uidl else listing
+
+        try:
+            batch, self._before = await self._visit(look)
+        except MailboxError as error:
+            self._cuts += error.lost
+            if self._cuts > 1:
+                self._cuts, self._one_by_one = 0, self._settings.window
+            raise
+        self._cuts, self._one_by_one = 0, max(0, self._one_by_one - 1)
         return batch
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        """The letter of that key, None where it is gone. Raises LetterWithheld where it is not handed out."""
+
+        def one(visit: _Visit) -> Fetched | None:
+            for listed in visit.listing():
+                if listed.name == key:
+                    raw, truncated = visit.take(listed)
+                    return Fetched("", key, raw, listed.size, truncated)
+            return None
+
+        return await self._visit(one)
+
+    @property
+    def place(self) -> str:
+        """Which mailbox this is, whatever way leads there."""
+        return f"pop3://{self._settings.username}@{self._settings.host.lower()}"
+
+    def elsewhere(self, _: str) -> str:
+        """The cursor to begin with here, where another mailbox was read before: everything is read."""
+        return MARK
 
     async def wait(self, seconds: float) -> bool:
         """POP3 tells nothing by itself: wait the time out, return False."""
@@ -235,10 +270,19 @@ class _Visit:
             names = {
                 int(number): name.decode("utf-8", "replace") for number, name in (line.split() for line in answer[1])
             }
+            names |= self._names_of_namesakes(sizes, names)
         except poplib.error_proto:
             self.knows_uidl = False
             names = self._content_names(sizes, before)
         return [_Listed(number, size, names[number]) for number, size in sizes if number in names]
+
+    def _names_of_namesakes(self, sizes: list[tuple[int, int]], names: dict[int, str]) -> dict[int, str]:
+        """RFC 1939 promises a name to one letter; some servers make it of the Message-ID, and a letter may come twice."""
+        times = Counter(names.values())
+        shared = {number: size for number, size in sizes if times[names.get(number, "")] > 1}
+        return {
+            number: f"{names[number]}:{self._content_name(number, size, _LINES)}" for number, size in shared.items()
+        }
 
     def _content_names(self, sizes: list[tuple[int, int]], before: Sequence[_Listed]) -> dict[int, str]:
         """Letters of the last visit are not read again: if all their sizes stand where they stood, and the last of them is the
@@ -249,10 +293,10 @@ class _Visit:
         names = {one.number: one.name for one in before}
         return names | {number: self._content_name(number, size) for number, size in sizes[len(before) :]}
 
-    def _content_name(self, number: int, size: int) -> str:
+    def _content_name(self, number: int, size: int, lines: int = 0) -> str:
         """For servers without UIDL: the headers (with their Received lines) and the size tell letters apart."""
         try:
-            content = self.headers(number)
+            content = self.headers(number, lines)
         except poplib.error_proto:  # TOP is optional too
             content = self.letter(number)
         return f"content:{size}:{hashlib.sha256(content).hexdigest()}"
@@ -260,8 +304,21 @@ class _Visit:
     def letter(self, number: int) -> bytes:
         return b"\r\n".join(self.pop.retr(number)[1]) + b"\r\n"
 
-    def headers(self, number: int) -> bytes:
-        return b"\r\n".join(self.pop.top(number, 0)[1]) + b"\r\n"
+    def take(self, listed: _Listed, *, alone: bool = True) -> tuple[bytes, bool]:
+        """Its bytes, and whether these are its headers only. `alone`: nothing else was asked for in this visit, so that a
+        connection that ends is its doing. Raises LetterWithheld, or MailboxError."""
+        truncated = listed.size > self._settings.largest
+        try:
+            return self.headers(listed.number) if truncated else self.letter(listed.number), truncated
+        except (poplib.error_proto, OSError) as error:
+            lost = isinstance(error, OSError) or "EOF" in str(error)
+            if lost and not alone:
+                raise MailboxError(f"{self._where}: {self._said(error)}", lost=True) from error
+            said = f"{self._where}: the server does not hand out letter {listed.name[:100]}: {self._said(error)}"
+            raise LetterWithheld(said, listed.name, listed.size, lost=lost) from None
+
+    def headers(self, number: int, lines: int = 0) -> bytes:
+        return b"\r\n".join(self.pop.top(number, lines)[1]) + b"\r\n"
 
     def delete(self, number: int) -> None:
         self.pop.dele(number)
@@ -285,53 +342,51 @@ class _Client(poplib.POP3):
         return wrapped
 
 
-def _fetch(
-    visit: _Visit, settings: Pop3Settings, cursor: str | None, today: int, before: Sequence[_Listed]
-) -> tuple[Batch, list[_Listed]]:
-    """The batch, and what is to be known at the next visit."""
-    listing = visit.listing(before)
-    return _new_of(visit, listing, settings, cursor, today), [] if visit.knows_uidl else listing
-
-
-def _new_of(visit: _Visit, listing: list[_Listed], settings: Pop3Settings, cursor: str | None, today: int) -> Batch:
+def _new_of(
+    visit: _Visit,
+    listing: list[_Listed],
+    settings: Pop3Settings,
+    cursor: str | None,
+    today: int,
+    without: Collection[str],
+) -> Batch:
     if not listing:  # an empty list may be a passing fault of the server: forget nothing because of it
-        return Batch((), cursor if cursor is not None else _MARK)
-    hashes = {listed.number: _hash(listed.name) for listed in listing}
+        return Batch((), cursor if cursor is not None else MARK)
+    marks = {listed.number: marks_of(listed.name, listed.size) for listed in listing}
     if cursor is None and settings.start == "now":
-        return Batch((), _write_cursor(dict.fromkeys(hashes.values(), _NEVER)))
-    known = _read_cursor(cursor)
-    here = {mark: known[mark] for mark in hashes.values() if mark in known}
-    wanted = [listed for listed in listing if hashes[listed.number] not in known]
+        return Batch((), write_cursor({mark: Known() for mark, _ in marks.values()}))
+    known = read_cursor(cursor)
+    here = {mark: known.get(mark) or known[old] for mark, old in marks.values() if mark in known or old in known}
+    wanted = [listed for listed in listing if marks[listed.number][0] not in here and listed.name not in without]
+    old = [listed for listed in listing if _is_old(here.get(marks[listed.number][0]), settings, today)]
+    old = [listed for listed in old if listed.name not in without]
     letters: list[Fetched] = []
     weight = 0
-    for listed in wanted[: settings.window]:
+    for count, listed in enumerate((*wanted, *old)[: settings.window]):
         weight += min(listed.size, settings.largest)
-        if letters and weight > _BATCH_BYTES:
+        if count and weight > _BATCH_BYTES:
             break
-        truncated = listed.size > settings.largest
-        raw = visit.headers(listed.number) if truncated else visit.letter(listed.number)
-        here[hashes[listed.number]] = today
-        letters.append(Fetched(_write_cursor(here), listed.name, raw, listed.size, truncated))
-    if settings.delete_after_days is not None:
-        for listed in listing:
-            day = known.get(hashes[listed.number], _NEVER)
-            if day != _NEVER and today - day >= settings.delete_after_days:
-                visit.delete(listed.number)
-    return Batch(tuple(letters), _write_cursor(here), more=len(letters) < len(wanted))
+        mark, before = marks[listed.number][0], here.get(marks[listed.number][0])
+        try:
+            raw, truncated = visit.take(listed, alone=not count)
+        except LetterWithheld as error:
+            if before is not None and not error.lost:
+                continue  # it was read once, and stays
+            if count:
+                break
+            raise
+        content = short_hash(raw) if settings.delete_after_days is not None else ""
+        if before is not None and before.content == content:
+            visit.delete(listed.number)
+            continue
+        here[mark] = Known(today) if before is None or before.content else before
+        here[mark] = replace(here[mark], content=content)
+        letters.append(Fetched(write_cursor(here), listed.name, raw, listed.size, truncated))
+    new = sum(1 for listed in wanted if marks[listed.number][0] not in here)
+    return Batch(tuple(letters), write_cursor(here), more=new > 0)
 
 
-def _hash(name: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
-
-
-def _write_cursor(known: Mapping[str, int]) -> str:
-    return " ".join([_MARK, *(mark if day == _NEVER else f"{mark}.{day}" for mark, day in known.items())])
-
-
-def _read_cursor(cursor: str | None) -> dict[str, int]:
-    """Hash -> day. A cursor of another kind (a mailbox that was read by IMAP before) knows nothing."""
-    first, *words = (cursor or "").split() or [""]
-    if first != _MARK:
-        return {}
-    pairs = (word.partition(".") for word in words)
-    return {mark: int(day) if day.isdigit() else _NEVER for mark, _, day in pairs}
+def _is_old(known: Known | None, settings: Pop3Settings, today: int) -> bool:
+    """Whether the letter is to be deleted, if it is still the one that was handed over."""
+    days = settings.delete_after_days
+    return days is not None and known is not None and known.day != NEVER and today - known.day >= days

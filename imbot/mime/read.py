@@ -16,7 +16,7 @@ from imbot.mime.headers import Block, beyond, split_headers, within
 from imbot.mime.limits import ReadLimits
 from imbot.mime.marks import few_marks
 from imbot.mime.parts import LONGEST_TEXT, Body, make_part, walk
-from imbot.mime.signs import is_automatic, original_ids
+from imbot.mime.signs import is_automatic, original_ids, returned_ids
 
 __all__ = ["ReadLimits", "bytes_to_mail"]
 
@@ -73,6 +73,7 @@ def _read(raw: bytes, limits: ReadLimits) -> InboundMail:
         automatic=is_automatic(fields, top.kind),
         report_type=top.kind.get("report-type").lower() if top.kind.value == "multipart/report" else "",
         original_message_ids=original_ids(body, fields, top.kind),
+        returned_ids=returned_ids(body, top.kind),
         problems=tuple(body.problems[:MOST_PROBLEMS]),
     )
 

@@ -34,6 +34,8 @@ _ORIGINAL_ID = re.compile(
 )
 _RETURNED = ("message/rfc822", "text/rfc822-headers", "message/delivery-status", "message/disposition-notification",
              "message/partial", "text/rfc822")  # fmt: skip
+_MACHINES_OWN = ("message/delivery-status", "message/disposition-notification")
+_HEADERS_END = re.compile(rb"\r?\n\r?\n")
 
 
 def original_ids(body: Body, fields: Fields, kind: Parameters) -> tuple[str, ...]:
@@ -49,3 +51,18 @@ def original_ids(body: Body, fields: Fields, kind: Parameters) -> tuple[str, ...
             found += [match.decode("latin-1") for match in _ORIGINAL_ID.findall(text[:200_000].encode("utf-8"))]
     own = fields.ids("message-id")
     return tuple(dict.fromkeys(each for each in found if each not in own))[:20]
+
+
+def returned_ids(body: Body, kind: Parameters) -> tuple[str, ...]:
+    """Message-IDs in the headers of what a report returns: a text, and the body of a returned letter, may bear any."""
+    if kind.value != "multipart/report":
+        return ()
+    found: list[str] = []
+    for file in body.files:
+        if file.content_type in _RETURNED and file.data:
+            top = file.data[:200_000]
+            blocks = (
+                top if file.content_type in _MACHINES_OWN else _HEADERS_END.split(top.lstrip(b"\r\n"), maxsplit=1)[0]
+            )
+            found += [match.decode("latin-1") for match in _ORIGINAL_ID.findall(blocks)]
+    return tuple(dict.fromkeys(found))[:20]

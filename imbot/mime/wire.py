@@ -9,7 +9,7 @@ from typing import Any
 
 from imbot.domain.letters import InboundMail, MailPart
 
-_TUPLES = ("to", "cc", "delivered_to", "in_reply_to", "references", "original_message_ids", "problems")
+_TUPLES = ("to", "cc", "delivered_to", "in_reply_to", "references", "original_message_ids", "returned_ids", "problems")
 
 
 def mail_to_json(mail: InboundMail) -> dict[str, Any]:

@@ -71,10 +71,12 @@ def is_expected(mail: InboundMail, env: Env) -> bool:
 
 
 def _answers_us(c: Connection, mail: InboundMail, bounce: Bounce | None, env: Env) -> bool:
-    """Whether a machine sends something back for an alert, or answers a letter to a person: it says so, comes from an admin's
-    mailbox, or reports that an admin's mailbox could not be reached. That a person's could not is told."""
-    named = (*mail.in_reply_to, *mail.references, *mail.original_message_ids, *(bounce.message_ids if bounce else ()))
-    if any(is_note_id(message_id, alert=bounce is not None) for message_id in named):
+    """Whether a machine sends something back for an alert, or answers a letter to a person: it says so where no person's
+    words stand, comes from an admin's mailbox, or reports that an admin's mailbox could not be reached. That a person's could
+    not is told, and so is what a helpdesk sends in a thread that a note of ours stands in."""
+    alerts_only = bounce is not None or is_expected(mail, env)
+    named = (*mail.in_reply_to, *mail.references, *mail.returned_ids)
+    if any(is_note_id(message_id, env.key, alert=alerts_only) for message_id in named):
         return True
     admins = {way.address for way in telling.admin_ways(c, env)}
     if mail.sender in admins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,16 +14,54 @@ from imbot.store import inbox
 from imbot.store.inbox import NewRaw
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a mailbox of ours is read from: by which name (`account`) its cursor and its places are known. `cursor`: how far it
+    was read, "" = not yet; then `former` is that of another server, user or folder that the mailbox was read from before."""
+
+    account: str
+    cursor: str
+    former: str = ""
+
+
+def source(c: Connection, mailbox: str, place: str) -> Source:
+    """`place`: server, user and folder. The first one that a mailbox was read from bears its name (a data base that does not
+    know which one it was takes the present one); each other has a name, and so a cursor, of its own."""
+    if inbox.fact(c, _place_of(mailbox)) in ("", place):
+        return Source(mailbox, inbox.cursor(c, mailbox))
+    account = f"{mailbox} {place}"
+    return Source(account, inbox.cursor(c, account), inbox.cursor(c, mailbox))
+
+
 def keep(
-    c: Connection, mailbox: str, letters: Sequence[tuple[Fetched, NewRaw]], cursor: str, before: str, now: datetime
+    c: Connection,
+    mailbox: str,
+    letters: Sequence[tuple[Fetched, NewRaw]],
+    cursor: str,
+    before: str,
+    now: datetime,
+    *,
+    account: str = "",
+    place: str = "",
+    anew: bool = False,
 ) -> None:
     """All letters of a window, and where to go on behind them. A letter of which only the headers were fetched is refused at
-    once. The cursor moves only from where it was when the window was asked for (`before`), so that no letter is passed over."""
-    ids = inbox.keep_many(c, mailbox, [raw for _, raw in letters], now)
+    once. The cursor moves only from where it was when the window was asked for (`before`), so that no letter is passed over.
+    `anew`: the server counts from the beginning again."""
+    account = account or mailbox
+    if anew:
+        inbox.forget_places(c, account, now)
+    if place and account == mailbox and not inbox.fact(c, _place_of(mailbox)):
+        inbox.set_fact(c, _place_of(mailbox), place, now)
+    ids = inbox.keep_many(c, mailbox, [raw for _, raw in letters], now, account=account)
     for (letter, _), id in zip(letters, ids, strict=True):
-        if letter.truncated:
+        if letter.truncated and inbox.is_unread(c, id):
             size = f"{letter.size} bytes"
             reason = f"it is too large ({size}): only its headers were fetched, the rest is on the server"
             reports.refuse(c, id, reason, now)
-    if cursor != before and inbox.cursor(c, mailbox) == before:
-        inbox.set_cursor(c, mailbox, cursor)
+    if cursor != before and inbox.cursor(c, account) == before:
+        inbox.set_cursor(c, account, cursor)
+
+
+def _place_of(mailbox: str) -> str:
+    return f"place:{mailbox}"

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from imbot.backends import mail as habits
+from imbot.backends.sameness import content_of
 from imbot.domain.errors import ImbotError, NotFound
 from imbot.domain.letters import InboundMail
 from imbot.domain.tickets import Ticket
@@ -41,6 +42,18 @@ def refuse_again(c: Connection, mail_id: int, reason: str, now: datetime) -> Mai
     return _fate(c, mail_id)
 
 
+def refuse_erased(c: Connection, ticket_id: str) -> None:
+    """To be asked before anything of a letter is kept for this ticket. Raises ImbotError where its requester was erased."""
+    ticket = tickets.get(c, ticket_id)
+    if ticket is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    if reports.is_erased(c, ticket):
+        name = ticket.number or ticket.id
+        raise ImbotError(
+            f"the requester of {name} was erased: nobody is told of it any more; `drop` puts the letter out of the way"
+        )
+
+
 def bind_by_hand(
     c: Connection,
     mail_id: int,
@@ -56,9 +69,9 @@ def bind_by_hand(
     """An admin says that the letter is genuine and about this ticket: it is carried out as any other, and the ledger says by
     whose word. Without a status it is a comment. `came`: its files, kept already. Raises ImbotError where it bears the number
     of another ticket or, unless they say that it is about this one `despite` it, a number that this ticket is not known by."""
+    refuse_erased(c, ticket_id)
     ticket = tickets.get(c, ticket_id)
-    if ticket is None:
-        raise NotFound(f"there is no ticket {ticket_id}")
+    assert ticket is not None
     backend = env.backend(ticket.backend)
     words = habits.words(backend.profile, mail)
     other = reports.number_of_another(c, ticket, backend, words.in_subject)
@@ -78,13 +91,28 @@ def bind_by_hand(
             f"letter {mail_id} bears {strange} in its subject, but this ticket is {ticket.number}: --force binds it if it is "
             "about this ticket all the same"
         )
+    content = content_of(mail, words)
+    _refuse_repeated(c, mail_id, mail.sha256, content, despite=despite)
     _take(c, mail_id)
-    inbox.first_time(c, f"mail:{mail.identity}", now)
     ledger.log(c, ticket.id, now, "bound_by_hand", {"mail": mail_id, "who": who})
     free = tuple(n for n in words.numbers if not reports.number_of_another(c, ticket, backend, (n,)))
     evidence = f"by hand: {who}"
-    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, replace(words, numbers=free), now, env, came)
+    words = replace(words, numbers=free)
+    reports.carry_out(c, mail_id, mail, backend, ticket, evidence, words, now, env, came, content=content)
     return _fate(c, mail_id)
+
+
+def _refuse_repeated(c: Connection, mail_id: int, sha256: str, content: str, *, despite: bool) -> None:
+    before = inbox.carried_out_as(c, sha256, besides=mail_id)
+    if before:
+        raise ImbotError(
+            f"letter {mail_id} is the same as letter {before}, which was carried out: it would be told twice"
+        )
+    if not despite and content and inbox.is_known(c, reports.said_key(content)):
+        raise ImbotError(
+            f"letter {mail_id} repeats one that was carried out, with the same Message-ID, content and files: --force binds "
+            "it all the same"
+        )
 
 
 def _strange(c: Connection, ticket: Ticket, numbers: Sequence[str]) -> str:

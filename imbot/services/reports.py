@@ -1,5 +1,7 @@
 """A letter that came in, in one transaction: first time? -> ours or a bounce? -> believed? -> bound? -> report -> change.
 
+A letter is a repetition where the same bytes, or a believed letter of the same Message-ID and content, were carried out before,
+in whatever mailbox. What was set aside makes no later copy a repetition, and what nobody believes none of a genuine letter.
 What is not believed or not bound goes to quarantine, whole, and admins hear of it. Nothing is ever answered.
 """
 
@@ -19,6 +21,7 @@ from imbot.backends.bounces import read_bounce
 from imbot.backends.evidence import believes
 from imbot.backends.own_words import MOST_OURS
 from imbot.backends.profile import Profile
+from imbot.backends.sameness import content_of
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
@@ -37,7 +40,8 @@ TRIES = 3  # a letter that ends its reader is set aside after so many
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What a letter says by itself, before anything is asked of the data base. `backend` None: it is not believed, and
-    `disbelief` says why. `addresses`: those that its text names. `came`: its files, where they are kept already."""
+    `disbelief` says why. `addresses`: those that its text names. `content`: a hash of what it says, "" where it is not
+    believed or bears no Message-ID. `came`: its files, where they are kept already."""
 
     backend: Backend | None
     disbelief: str
@@ -45,6 +49,7 @@ class Looked:
     tokens: tuple[str, ...]
     addresses: tuple[str, ...]
     bounce: Bounce | None
+    content: str = ""
     came: tuple[Enclosure, ...] = ()
     signed: frozenset[str] | None = None  # fields that its sender vouches for; None: all
 
@@ -57,7 +62,8 @@ def look(mail: InboundMail, env: Env, mailbox: str = "") -> Looked:
     if backend and words:
         habits.trimmed(words.whole, backend.profile.separators)  # so that it is known when it is asked for
     bounce, disbelief = read_bounce(mail), "" if belief.ok else belief.reason
-    return Looked(backend, disbelief, words, habits.find_tokens(mail), _addresses(mail), bounce, signed=belief.signed)
+    content, tokens = content_of(mail, words) if words else "", habits.find_tokens(mail)
+    return Looked(backend, disbelief, words, tokens, _addresses(mail), bounce, content, signed=belief.signed)
 
 
 def _vouched_for(mail: InboundMail, profile: Profile, belief: Belief) -> InboundMail:
@@ -80,8 +86,11 @@ def receive(
 ) -> str:
     """Carry one letter out; returns its outcome: applied, comment, noted, bounce, own, duplicate, quarantined.
     `looked`: what `look` has found, where that is done already."""
-    if not inbox.first_time(c, f"mail:{mail.identity}", now):
-        return _settle(c, mail_id, mail, "duplicate", "the same letter came before", "", now)
+    before = inbox.carried_out_as(c, mail.sha256)
+    if before == mail_id:
+        return "duplicate"  # its fate is decided
+    if before:
+        return _settle(c, mail_id, mail, "duplicate", f"the same letter came before: letter {before}", "", now)
     looked = looked or look(mail, env)
     backend, words = looked.backend, looked.words
     if looked.bounce is not None and (looked.bounce.formal or not breaker.is_expected(mail, env)):
@@ -97,8 +106,18 @@ def receive(
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses, looked.signed)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
-    found, by = binding.ticket, binding.evidence
-    return carry_out(c, mail_id, mail, backend, found, by, words, now, env, looked.came, teaches=binding.teaches)
+    if looked.content and inbox.is_known(c, said_key(looked.content)):
+        reason = "the same letter came before, by another way: Message-ID, content and files are the same"
+        return _settle(c, mail_id, mail, "duplicate", reason, binding.ticket.id, now)
+    found, by, came, content = binding.ticket, binding.evidence, looked.came, looked.content
+    return carry_out(
+        c, mail_id, mail, backend, found, by, words, now, env, came, teaches=binding.teaches, content=content
+    )
+
+
+def said_key(content: str) -> str:
+    """Known once a letter of that content was carried out."""
+    return f"said:{content}"
 
 
 def carry_out(
@@ -114,9 +133,10 @@ def carry_out(
     came: Sequence[Enclosure] = (),
     *,
     teaches: bool = True,
+    content: str = "",
 ) -> str:
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome. `teaches`: a new
-    number in it becomes the ticket's."""
+    number in it becomes the ticket's. `content`: a hash of what it says, by which a repetition is known."""
     said, whole = told.said(c, ticket.id, MOST_OURS)
     ours, own = habits.ours_of(said, whole=whole), tickets.numbers_of(c, ticket.id)
     words = habits.given(backend.profile, words, ours, own)
@@ -124,9 +144,11 @@ def carry_out(
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
+    if content:
+        inbox.first_time(c, said_key(content), now)
     words = habits.sole(words) if teaches else habits.of_these(words, own)
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
-    if _erased(c, ticket):
+    if is_erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
     ticket = _heard(c, ticket, mail, backend, report, words, now)
     if report is not None and report.silent:
@@ -194,7 +216,8 @@ def sent_words(c: Connection, ticket: Ticket) -> list[str]:
     return [text for row in rows for text in (str(row.letter.get("subject", "")), str(row.letter.get("text", "")))]
 
 
-def _erased(c: Connection, ticket: Ticket) -> bool:
+def is_erased(c: Connection, ticket: Ticket) -> bool:
+    """Whether its requester was."""
     person = people.person(c, ticket.person_id)
     return person is None or not person.address
 
@@ -204,6 +227,7 @@ def _note_only(c: Connection, ticket: Ticket, mail_id: int, report: StatusReport
     values = {"status": str(report.status)} if report and report.status else {}
     ledger.log(c, ticket.id, now, "noted", values)
     inbox.settle_mail(c, mail_id, "noted", reason="its requester was erased", ticket_id=ticket.id, now=now)
+    inbox.drop_raw(c, mail_id)
     return "noted"
 
 

@@ -149,10 +149,11 @@ class Erased:
     paths: tuple[str, ...]
 
 
-def erase_person(c: Connection, person_id: int, now: datetime) -> Erased:
-    """Forget a person: all that says who they are or what they wrote. Numbers, times and stars of their tickets stay."""
-    paths = erase.paths_of(c, person_id)
-    return Erased(erase.erase(c, person_id, now), tuple(paths))
+def erase_person(c: Connection, person_id: int, now: datetime, mails: Sequence[int] = ()) -> Erased:
+    """Forget a person: all that says who they are or what they wrote. Numbers, times and stars of their tickets stay. `mails`:
+    letters that no ticket has and that go with them."""
+    paths = erase.paths_of(c, person_id, mails)
+    return Erased(erase.erase(c, person_id, now, mails), tuple(paths))
 
 
 def report(c: Connection, since: datetime, until: datetime) -> list[ReportRow]:

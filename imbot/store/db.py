@@ -138,13 +138,7 @@ class Db:
             self._readers.put(c)
 
     def _checkpoint(self) -> None:
-        c = connect(self._path, busy_seconds=self._busy_seconds)
-        try:
-            with in_our_words():
-                busy, _, _ = raw_connection(c).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            disconnect(c)
-        if busy:
+        if not cut_log(self._path, self._busy_seconds):
             raise StoreUnavailable("the data base is locked by another program")
 
     def _write_for_ever(self) -> None:
@@ -185,6 +179,18 @@ def once(url: str, fn: Callable[Concatenate[Connection, P], T], *args: P.args, *
         raise job.error
     result: T = job.result
     return result
+
+
+def cut_log(path: Path, busy_seconds: float = 5.0) -> bool:
+    """Moves everything into the file and empties the write-ahead log, so that no erased text is left in it. False: another
+    program is reading, and it stays as it is."""
+    c = connect(path, busy_seconds=busy_seconds)
+    try:
+        with in_our_words():
+            busy, _, _ = raw_connection(c).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        disconnect(c)
+    return not busy
 
 
 def _call(fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], c: Connection) -> T:

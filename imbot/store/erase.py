@@ -22,13 +22,15 @@ _FOR_STRANGERS = ("signin:", "code:", "admins")  # lanes in which an open parcel
 
 @dataclass(frozen=True, slots=True)
 class _Theirs:
-    """What tells their rows from others': chats linked now or once of a ticket of theirs, tickets, files, address."""
+    """What tells their rows from others': chats linked now or once of a ticket of theirs, tickets, files, address; `mails`:
+    letters that no ticket has and that are about theirs all the same."""
 
     person_id: int
     keys: tuple[str, ...]
     tickets: tuple[str, ...]
     files: tuple[str, ...]
     address: str
+    mails: tuple[int, ...] = ()
 
     @property
     def lanes(self) -> list[str]:
@@ -44,19 +46,21 @@ class _Theirs:
         return re.compile("|".join(words)) if words else None
 
 
-def paths_of(c: Connection, person_id: int) -> list[str]:
-    """Files on the disk that are theirs: what they sent, and letters about their tickets. Asked before `erase`."""
-    mine = _theirs(c, person_id)
+def paths_of(c: Connection, person_id: int, mails: Collection[int] = ()) -> list[str]:
+    """Files on the disk that are theirs: what they sent, and letters about their tickets, `mails` among them. Asked before
+    `erase`."""
+    mine = replace(_theirs(c, person_id), mails=tuple(mails))
     sent = select(s.files.c.path).where(_files_of(mine), s.files.c.path != "")
     came = select(s.mails.c.path).where(_mails_of(mine), s.mails.c.path != "")
     got = select(s.received_files.c.path).where(_received_by(mine), s.received_files.c.path != "")
     return sorted({path for found in (sent, came, got) for path in c.execute(found).scalars()})
 
 
-def erase(c: Connection, person_id: int, now: datetime) -> dict[str, int]:
-    """Removes or pseudonymises all that is theirs. Says how many of what: chats, sessions, codes, parcels, updates, files,
-    received, letters, mails, messages, ledger, ratings, tickets, person (0: nobody of this id, or before). Idempotent."""
-    mine = _theirs(c, person_id)
+def erase(c: Connection, person_id: int, now: datetime, mails: Collection[int] = ()) -> dict[str, int]:
+    """Removes or pseudonymises all that is theirs, the letters `mails` that no ticket has among it. Says how many of what:
+    chats, sessions, codes, parcels, updates, files, received, letters, mails, messages, ledger, ratings, tickets, person (0:
+    nobody of this id, or before). Idempotent."""
+    mine = replace(_theirs(c, person_id), mails=tuple(mails))
     counted = {
         "chats": _gone(c, delete(s.chats).where(s.chats.c.key.in_(mine.keys))),
         "sessions": _gone(c, delete(s.sessions).where(s.sessions.c.chat_key.in_(mine.keys))),
@@ -118,10 +122,11 @@ def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], lis
     them; and the lanes of the first. Reads the whole table once: erasing is rare, and nothing may slip through."""
     p = s.parcels.c
     word, ids = mine.pattern(), mine.pattern(address=False)
+    alerts = {f"alert:mail:{id}" for id in mine.mails}
     own, named, spoken, lanes = [], [], [], set()
     for row in c.execute(select(p.id, p.lane, p.key, p.settled_at, cast(p.payload, Text).label("body"))):
         whole = f"{row.lane} {row.key} {row.body}"
-        speaks = word is not None and word.search(whole) is not None
+        speaks = row.key in alerts or (word is not None and word.search(whole) is not None)
         in_ticket = row.lane.startswith(("ticket:", "late:"))
         of_ticket = in_ticket and ids is not None and ids.search(whole) is not None  # not who only names their address
         if row.lane in mine.lanes or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
@@ -159,6 +164,10 @@ def _forget_tickets(c: Connection, mine: _Theirs) -> dict[str, int]:
     t, ledger, ids = s.tickets.c, s.ledger, mine.tickets
     theirs = select(s.letters.c.message_id).where(s.letters.c.ticket_id.in_(ids))
     c.execute(delete(s.told).where(s.told.c.message_id.in_(theirs)))
+    aside = s.mails.c.outcome.in_(("quarantined", "dropped"))
+    c.execute(
+        update(s.mails).where(_mails_of(mine), aside).values(outcome="erased")
+    )  # nothing of it is left to decide about
     blank = dict.fromkeys(("chat_key", "title", "description", "solution", "failure", "receipt_id"), "")
     return {
         "letters": _gone(
@@ -196,7 +205,7 @@ def _received_by(mine: _Theirs) -> Any:
 
 def _mails_of(mine: _Theirs) -> Any:
     by_sender = and_(s.mails.c.sender == mine.address, s.mails.c.sender != "")
-    return or_(s.mails.c.ticket_id.in_(mine.tickets), by_sender)
+    return or_(s.mails.c.ticket_id.in_(mine.tickets), by_sender, s.mails.c.id.in_(mine.mails))
 
 
 def _gone(c: Connection, statement: Any) -> int:

@@ -69,7 +69,7 @@ class MailRow:
 
 @dataclass(frozen=True, slots=True)
 class MailPlace:
-    """Where a letter lies on the server: folder or account, UIDVALIDITY ("" for POP3), UID or UIDL."""
+    """Where a letter lies on the server: the account, UIDVALIDITY ("" for POP3), UID or UIDL."""
 
     mailbox: str
     validity: str
@@ -86,18 +86,11 @@ _LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindpar
 _LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
 _NEWLY = select(func.count()).select_from(_LAST_FEW)
 _NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
-_PLACE = select(mail_places.c.mail_id).where(
-    mail_places.c.mailbox == bindparam("box"),
-    mail_places.c.validity == bindparam("era"),
-    mail_places.c.uid == bindparam("number"),
-)
-_SAME = select(mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256 == bindparam("hash"))
-_KEEP = mails.insert().returning(mails.c.id)
 _KEEP_MANY = mails.insert().returning(mails.c.id, mails.c.sha256)
-_PLACES = select(mail_places.c.uid, mail_places.c.mail_id).where(
-    mail_places.c.mailbox == bindparam("box"),
-    mail_places.c.validity == bindparam("era"),
-    mail_places.c.uid.in_(bindparam("numbers", expanding=True)),
+_ALL_MARKED = (
+    update(mail_places)
+    .where(text("mail_places.marked_at IS NULL"), mail_places.c.mailbox == bindparam("box"))
+    .values(marked_at=bindparam("now"))
 )
 _SAMES = select(mails.c.sha256, mails.c.id).where(
     mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(bindparam("hashes", expanding=True))
@@ -128,6 +121,11 @@ def _first_time(dialect: str) -> Insert:
 
 
 _FIRST_TIME = Prepared(_first_time("sqlite"))
+_IS_KNOWN = Prepared(select(seen_keys.c.key).where(seen_keys.c.key == bindparam("wanted")))
+_CAME_TO_PASS = text("outcome IN ('applied', 'comment', 'noted', 'bounce', 'own')")
+_CARRIED_OUT = Prepared(
+    select(mails.c.id).where(mails.c.sha256 == bindparam("hash"), mails.c.id != bindparam("besides"), _CAME_TO_PASS)
+)
 
 
 @cache
@@ -139,6 +137,23 @@ def _put_cursor(dialect: str) -> Insert:
 def first_time(c: Connection, key: str, now: datetime) -> bool:
     """True once for each key, for ever."""
     return _FIRST_TIME.run(c, key=key, at=now) > 0
+
+
+def is_known(c: Connection, key: str) -> bool:
+    """Whether `first_time` was asked for it."""
+    return _IS_KNOWN.first(c, wanted=key) is not None
+
+
+def forget_key(c: Connection, key: str) -> None:
+    c.execute(delete(seen_keys).where(seen_keys.c.key == key))
+
+
+@cache
+def _put_place(dialect: str) -> Insert:
+    """A place that is known bears whatever lies there now, and is to be marked anew."""
+    put = insert(dialect, mail_places)
+    renewed = {"mail_id": put.excluded.mail_id, "marked_at": None}
+    return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
 
 
 def keep_raw(
@@ -153,40 +168,42 @@ def keep_raw(
     sha256: str,
     now: datetime,
 ) -> int:
-    """Makes a letter durable and returns its id. The same place, or the same bytes at another place of this mailbox (a
-    copy, a new UIDVALIDITY), is the same letter and keeps its fate."""
-    place = {"box": mailbox, "era": validity, "number": str(uid)}
-    known: int | None = c.execute(_PLACE, place).scalar()
-    if known is not None:
-        return known
-    id: int | None = c.execute(_SAME, {"box": mailbox, "hash": sha256}).scalar()
-    if id is None:
-        values = {"mailbox": mailbox, "raw": raw, "path": path, "size": size, "sha256": sha256, "kept_at": now}
-        id = int(c.execute(_KEEP, values).scalar_one())
-    c.execute(mail_places.insert(), {"mailbox": mailbox, "validity": validity, "uid": str(uid), "mail_id": id})
-    return id
+    """As `keep_many`, for one letter."""
+    return keep_many(c, mailbox, [NewRaw(validity, str(uid), raw, path, size, sha256)], now)[0]
 
 
-def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime) -> list[int]:
-    """As `keep_raw`, for letters of one window, in order; returns their ids."""
-    known: dict[tuple[str, str], int] = {}
-    for validity in {letter.validity for letter in letters}:
-        numbers = [letter.uid for letter in letters if letter.validity == validity]
-        rows = c.execute(_PLACES, {"box": mailbox, "era": validity, "numbers": numbers})
-        known |= {(validity, row.uid): row.mail_id for row in rows}
-    fresh = {(letter.validity, letter.uid): letter for letter in letters if (letter.validity, letter.uid) not in known}
-    hashes = list({letter.sha256 for letter in fresh.values()})
-    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})} if hashes else {}
-    new = {letter.sha256: letter for letter in fresh.values() if letter.sha256 not in ids}
+def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime, *, account: str = "") -> list[int]:
+    """Makes letters durable and returns their ids, in order. The same bytes at another place of this mailbox (a copy, a new
+    UIDVALIDITY) are the same letter and keep its fate; other bytes at a known place are another letter. `account`: by
+    which name their places are known, "" = the mailbox's."""
+    if not letters:
+        return []
+    hashes = list({letter.sha256 for letter in letters})
+    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})}
+    new = {letter.sha256: letter for letter in letters if letter.sha256 not in ids}
     if new:
         values = [asdict(letter) | {"mailbox": mailbox, "kept_at": now} for letter in new.values()]
         values = [{name: value for name, value in each.items() if name not in ("validity", "uid")} for each in values]
         ids |= {row.sha256: row.id for row in c.execute(_KEEP_MANY, values)}
-    places = {place: ids[letter.sha256] for place, letter in fresh.items()}
-    if places:
-        rows_ = [{"mailbox": mailbox, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
-        c.execute(mail_places.insert(), rows_)
-    return [(known | places)[letter.validity, letter.uid] for letter in letters]
+    places = {(letter.validity, letter.uid): ids[letter.sha256] for letter in letters}
+    box = account or mailbox
+    rows = [{"mailbox": box, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
+    c.execute(_put_place(dialect(c)), rows)
+    return [ids[letter.sha256] for letter in letters]
+
+
+def keep_noted(c: Connection, mailbox: str, name: str, size: int, now: datetime) -> int:
+    """A letter of which there are no bytes, under a `name` in place of their hash; it lies nowhere, so it is never marked."""
+    known = c.execute(_SAMES, {"box": mailbox, "hashes": [name]}).first()
+    if known is not None:
+        return int(known.id)
+    values = {"mailbox": mailbox, "raw": None, "path": "", "size": max(size, 0), "sha256": name, "kept_at": now}
+    return int(c.execute(_KEEP_MANY, [values]).first().id)  # type: ignore[union-attr]
+
+
+def forget_places(c: Connection, account: str, now: datetime) -> None:
+    """The server counts from the beginning: no place known before is to be marked any more."""
+    c.execute(_ALL_MARKED, {"box": account, "now": now})
 
 
 def unread(
@@ -209,6 +226,10 @@ def unread(
             break
         found.append(RawLetter(*row))
     return found
+
+
+def is_unread(c: Connection, id: int) -> bool:
+    return c.execute(select(mails.c.id).where(mails.c.id == id, mails.c.settled_at.is_(None))).first() is not None
 
 
 def raw_letter(c: Connection, id: int) -> RawLetter | None:
@@ -241,17 +262,17 @@ def settle_mail(
     c.execute(_SETTLE, named | {"this": id})
 
 
+def carried_out_as(c: Connection, sha256: str, besides: int = 0) -> int:
+    """The letter of these bytes, in whatever mailbox, that something has come of; 0: none. `besides`: a letter not to look at."""
+    row = _CARRIED_OUT.first(c, hash=sha256, besides=besides)
+    return int(row.id) if row else 0
+
+
 def reopen_mail(c: Connection, id: int) -> bool:
-    """Replay: the letter is unread again, with all its tries, and not known to have come before. False: there is none, or
-    its bytes were pruned."""
+    """Replay: the letter is unread again, with all its tries. False: there is none, or its bytes were pruned."""
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
-    row = c.execute(select(mails.c.message_id, mails.c.sha256).where(mails.c.id == id, here)).first()
-    if row is None:
-        return False
-    c.execute(delete(seen_keys).where(seen_keys.c.key == f"mail:{row.message_id}|{row.sha256}"))
     values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0}
-    c.execute(update(mails).where(mails.c.id == id).values(values))
-    return True
+    return c.execute(update(mails).where(mails.c.id == id, here).values(values)).rowcount > 0
 
 
 def cursor(c: Connection, name: str) -> str:
@@ -288,6 +309,18 @@ def dropped(c: Connection, since: datetime, limit: int) -> list[MailRow]:
     """Put aside, and dropped by an admin since then, the newest first."""
     found = select(*_MAIL).where(mails.c.outcome == "dropped", mails.c.settled_at >= since)
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
+
+
+def unbound(c: Connection) -> list[int]:
+    """Letters that no ticket has and whose bytes are still here."""
+    here = or_(mails.c.raw.is_not(None), mails.c.path != "")
+    found = select(mails.c.id).where(mails.c.ticket_id == "", mails.c.settled_at.is_not(None), here)
+    return list(c.execute(found.order_by(mails.c.id)).scalars())
+
+
+def drop_raw(c: Connection, id: int) -> None:
+    """Its bytes are nobody's business any more; a file of them is swept away by the nightly clean-up."""
+    c.execute(update(mails).where(mails.c.id == id).values(raw=None, path=""))
 
 
 def carried_out(c: Connection, limit: int) -> list[MailRow]:

@@ -25,6 +25,7 @@ REVISIONS = (
     "0004",
     "0005",
     "0006",
+    "0007",
 )  # in order; a test holds this to the files in migrations/versions
 HEAD = REVISIONS[-1]
 LOCK_SECONDS = 30.0  # another start may be migrating

@@ -323,6 +323,7 @@ mails = Table(
     _moment("announced_at"),  # no longer used
     Column("raw", LargeBinary),  # last: what stands behind a large value is slow to reach
     UniqueConstraint("mailbox", "sha256"),
+    Index("ix_mails_sha256", "sha256"),
     Index("ix_mails_unread", "id", **_where("settled_at IS NULL")),
     Index("ix_mails_quarantine", "settled_at", **_where("outcome = 'quarantined'")),
     Index("ix_mails_raw", "kept_at", **_where("raw IS NOT NULL OR path <> ''")),

@@ -96,7 +96,7 @@ BUGS: tuple[Bug, ...] = (
                 "imbot/loops/errands.py",
                 "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
                 "        if parcel.attempt > 1:\n"
-                "            letter = replace(letter, message_id=mint_note_id(self._domain, alert=False))\n"
+                "            letter = replace(letter, message_id=mint_note_id(self._domain, self._env.key))\n"
                 "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
             ),
         ),

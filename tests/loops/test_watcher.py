@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from benchmarks.office import NOW, env, prepared_tickets, status_letter
-from imbot.domain.errors import LetterRefused, MailboxError
+from imbot.domain.errors import LetterRefused, LetterWithheld, MailboxError
 from imbot.domain.letters import Batch, Fetched, InboundMail
 from imbot.loops import watcher as watching
 from imbot.loops.carrying import Carrying
 from imbot.loops.pulse import Pulse
 from imbot.loops.watcher import Watcher
 from imbot.mailbox.reading import Reader, ReaderDied
-from imbot.services import reports
+from imbot.services import reports, withholding
 from imbot.store.db import Db
 from imbot.store.inbox import NewRaw, count_attempts, keep_many
 
@@ -38,8 +38,15 @@ class Box:
     asked: list[str | None] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
     truncated: bool = False
+    place: str = "imap://bot@mail.test/INBOX"
 
-    async def fetch_new(self, cursor: str | None) -> Batch:
+    def elsewhere(self, cursor: str) -> str:
+        return cursor
+
+    async def fetch_one(self, key: str) -> Fetched | None:
+        raise LetterWithheld("no", key, 0)
+
+    async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
         self.asked.append(cursor)
         before = int((cursor or "7:0").split(":")[1])
         seen, window = 0, 0
@@ -272,6 +279,48 @@ async def test_what_was_kept_is_carried_out_when_the_mailbox_breaks_behind_it(wo
     assert world.outcomes() == ["applied", "applied"]
     assert mortal.kept == [1, 2]
     assert box.asked == [None, "7:1", "7:1"]
+
+
+async def test_a_letter_that_the_server_does_not_hand_out_holds_up_no_other(world: World) -> None:
+    class Holding(Box):
+        """Hands out nothing of `8:2` until it was asked for that alone."""
+
+        alone = 0
+
+        async def fetch_new(self, cursor: str | None, without: Collection[str] = ()) -> Batch:
+            self.asked.append(cursor)
+            numbers = [n for n in (1, 2, 3) if n > int((cursor or "8:0").split(":")[1]) and f"8:{n}" not in without]
+            if numbers[:1] == [2]:
+                raise LetterWithheld("the server does not hand out letter UID 2", "8:2", 99)
+            found = [self.letter(n) for n in numbers[:1]]
+            return Batch(found, found[-1].cursor if found else cursor or "", more=len(numbers) > 1)
+
+        async def fetch_one(self, key: str) -> Fetched | None:
+            self.alone += 1
+            if self.alone == 1:
+                raise LetterWithheld("still not", key, 99)
+            return self.letter(2)
+
+        def letter(self, n: int) -> Fetched:
+            raw = status_letter(n)
+            return Fetched(f"8:{n}", f"8:{n}", raw, len(raw), uid=n, uidvalidity=8)
+
+        async def wait(self, _seconds: float) -> bool:
+            if self.alone == 2:
+                self.stop.set()
+            nonlocal now
+            now += withholding.AGAIN
+            return False
+
+    now = NOW
+    box = Holding([], world.stop)
+    (world.folder / "letters").mkdir(exist_ok=True)
+    watcher = Watcher(world.db, box, world.reader, world.folder / "letters", env(), Pulse(lambda: now), lambda: now)
+    await asyncio.wait_for(watcher.run(world.stop), 60)
+    rows = world.ask("SELECT outcome, ticket_id FROM mails ORDER BY id")
+    assert rows == [("applied", "t1"), ("ignored", ""), ("applied", "t3"), ("applied", "t2")]
+    assert box.asked.count("8:1") == withholding.TRIES + 1
+    assert (box.alone, box.marked) == (2, [1, 3, 2])
 
 
 async def test_a_letter_of_which_only_the_headers_came_is_refused_with_its_window(world: World) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import imaplib
-from collections.abc import AsyncIterator
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from imbot.mailbox.imap import Imap, ImapSettings
@@ -83,6 +85,17 @@ def folder_made_anew(client: imaplib.IMAP4, name: str) -> None:
     while _uidvalidity(client, name) == before:  # Dovecot mints it from the clock's seconds
         client.delete(name)
         client.create(name)
+
+
+@contextlib.contextmanager
+def put_back(dovecot: Dovecot, mailbox: str) -> Iterator[None]:
+    """The mailbox as it was before what is done inside: put back from a backup, UIDVALIDITY and all."""
+    here, backup = dovecot.folder / "mail" / mailbox, dovecot.folder / "backup" / mailbox
+    backup.parent.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-a", here, backup], check=True)
+    yield
+    shutil.rmtree(here)
+    subprocess.run(["cp", "-a", backup, here], check=True)
 
 
 def _uidvalidity(client: imaplib.IMAP4, name: str) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbot.mailbox.imap_feed import Feed
+from imbot.mailbox.imap_feed import Feed, Outside, read_outsides
 
 STREAM = (
     b"* 3 EXISTS\r\n"
@@ -85,3 +85,15 @@ async def test_literals_of_other_answers_go_to_the_command_that_asked() -> None:
     for piece in (b'* LIST () "/" {6', b"}\r\nab", b"\r\nxy\r\n* LIST () {0}\r\n\r\n"):
         whole.data_received(piece)
     assert [bytes(line) for line in command.response.lines] == [b'() "/" {6}', b"ab\r\nxy", b"() {0}", b""]
+
+
+def test_the_size_and_the_date_of_a_letter_are_read_where_the_server_tells_them() -> None:
+    answers = [
+        [b'1 FETCH (UID 5 RFC822.SIZE 44827 INTERNALDATE "17-Jul-1996 02:44:25 -0700")'],
+        [b'2 FETCH (INTERNALDATE " 1-jan-1970 03:00:10 +0300" RFC822.SIZE 0 UID 6)'],
+        [b"3 FETCH (UID 7 RFC822.SIZE 9)"],
+        [b'4 FETCH (UID 8 RFC822.SIZE 9 INTERNALDATE "31-Feb-2026 00:00:00 +0000")'],
+        [b"5 FETCH (UID 9 FLAGS ())"],
+        [b"6 FETCH (RFC822.SIZE 9)"],
+    ]
+    assert read_outsides(answers) == {5: Outside(44827, 837596665), 6: Outside(0, 10), 7: Outside(9), 8: Outside(9)}

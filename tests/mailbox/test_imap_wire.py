@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbot.domain.errors import MailboxError
+from imbot.domain.errors import LetterWithheld, MailboxError
 from imbot.mailbox import imap as imap_module
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.imap_feed import read_literals
@@ -270,24 +270,61 @@ async def test_an_idle_that_is_refused_or_ignored_is_an_error_in_time(idle: byte
         await imap.close()
 
 
-async def test_a_letter_that_the_server_will_not_give_stops_there_and_is_named() -> None:
+@pytest.mark.parametrize("kept_back", [b"OK done", b"NO [SERVERBUG] cannot", b"BAD sorry"])
+async def test_a_letter_that_the_server_does_not_hand_out_is_named_and_can_be_passed_over(kept_back: bytes) -> None:
     def answer(line: bytes) -> bytes | None:
         tag = line.partition(b" ")[0]
-        if b"UID FETCH 3:4" in line and b"BODY" in line:
+        if b"UID FETCH 3:5" in line and b"BODY" in line:
             return tag + b" NO [SERVERBUG] cannot\r\n"
         if b"UID FETCH 3 " in line and b"BODY" in line:
             return b"* 1 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n" + tag + b" OK done\r\n"
-        if b"UID FETCH 4 " in line and b"BODY" in line:
-            return tag + b" OK done\r\n"
-        found: bytes | None = scripted(b"", search=b"* SEARCH 3 4\r\n")(line)
+        if b"UID FETCH 5 " in line and b"BODY" in line:
+            return b"* 3 FETCH (UID 5 BODY[] {3}\r\nxyz)\r\n" + tag + b" OK done\r\n"
+        if b"UID FETCH 4" in line and b"BODY" in line:
+            return tag + b" " + kept_back + b"\r\n"
+        found: bytes | None = scripted(b"", search=b"* SEARCH 3 4 5\r\n")(line)
         return found
 
     async with ScriptedServer(b"* OK hi\r\n", answer) as server:
         imap = Imap(ImapSettings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all"))
         batch = await imap.fetch_new(None)
         assert ([fetched.raw for fetched in batch.letters], batch.cursor, batch.more) == ([b"abc"], "7:3", True)
-        with pytest.raises(MailboxError, match="UID 4"):
+        with pytest.raises(LetterWithheld, match="UID 4 of INBOX") as raised:
             await imap.fetch_new(batch.cursor)
+        assert (raised.value.key, raised.value.lost) == ("7:4", False)
+        batch = await imap.fetch_new(batch.cursor, {raised.value.key})
+        assert ([fetched.raw for fetched in batch.letters], batch.cursor, batch.more) == ([b"xyz"], "7:5", False)
+        with pytest.raises(LetterWithheld):
+            await imap.fetch_one("7:4")
+        assert (await imap.fetch_one("7:6"), await imap.fetch_one("8:3")) == (None, None)
+        found = await imap.fetch_one("7:3")
+        assert found is not None
+        assert (found.key, found.raw) == ("7:3", b"abc")
+        await imap.close()
+
+
+async def test_a_letter_that_ends_the_connection_is_found_one_by_one() -> None:
+    def answer(line: bytes) -> bytes | None:
+        tag = line.partition(b" ")[0]
+        if b"UID FETCH" in line and b"BODY" in line:
+            uids = line.split(b"FETCH ")[1].split(b" ")[0]
+            if uids == b"3":
+                return b"* 1 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n" + tag + b" OK done\r\n"
+            return b"* BYE oops\r\n"
+        found: bytes | None = scripted(b"", search=b"* SEARCH 3 4 5\r\n")(line)
+        return found
+
+    async with ScriptedServer(b"* OK hi\r\n", answer) as server:
+        imap = Imap(ImapSettings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=0.5, start="all"))
+        for _ in range(2):  # once may be the network's fault
+            with pytest.raises(MailboxError) as first:
+                await imap.fetch_new(None)
+            assert not isinstance(first.value, LetterWithheld)
+        batch = await imap.fetch_new(None)
+        assert [fetched.uid for fetched in batch.letters] == [3]
+        with pytest.raises(LetterWithheld, match="UID 4") as raised:
+            await imap.fetch_new(batch.cursor)
+        assert raised.value.lost
         await imap.close()
 
 

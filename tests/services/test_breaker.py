@@ -12,10 +12,12 @@ from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Status, Ticket
 from imbot.services import breaker, reports
 from imbot.store import inbox, ledger, outbox
-from tests.services.conftest import Office
+from tests.services.conftest import Office, make_env
 from tests.services.inbound import a_mail, a_ticket, notices, now_of, receive
 
 ADMIN = "tom@demo.local"
+KEY = make_env().key
+NOTE_ID, ALERT_ID = mint_note_id("demo.local", KEY), mint_note_id("demo.local", KEY, alert=True)
 
 
 def alerts(office: Office, name: str = "quarantine") -> list[dict[str, object]]:
@@ -81,14 +83,12 @@ def undelivered(text: str = f"<{ADMIN}>: host mx said: 550 5.1.1 no such user", 
     "answer",
     [
         absence_note(sender=ADMIN),
-        absence_note(sender="robot@elsewhere.example", in_reply_to=(mint_note_id("demo.local"),)),
-        absence_note(sender="robot@elsewhere.example", in_reply_to=(mint_note_id("demo.local", alert=True),)),
-        absence_note(sender="robot@elsewhere.example", references=("<x@y>", mint_note_id("demo.local"))),
+        absence_note(sender="robot@elsewhere.example", in_reply_to=(NOTE_ID,)),
+        absence_note(sender="robot@elsewhere.example", in_reply_to=(ALERT_ID,)),
+        absence_note(sender="robot@elsewhere.example", references=("<x@y>", NOTE_ID)),
         undelivered(),
-        undelivered("550 no such user", original_message_ids=(mint_note_id("demo.local", alert=True),)),
-        undelivered(
-            "550 no such user", report_type="delivery-status", in_reply_to=(mint_note_id("demo.local", alert=True),)
-        ),
+        undelivered("550 no such user", report_type="delivery-status", returned_ids=(ALERT_ID,)),
+        undelivered("550 no such user", report_type="delivery-status", in_reply_to=(ALERT_ID,)),
     ],
 )
 def test_an_automatic_answer_to_an_alert_raises_no_alert(office: Office, answer: InboundMail) -> None:
@@ -105,7 +105,7 @@ def test_an_admins_absence_note_raises_no_alert_where_the_whole_domain_may_be_th
 
 
 def test_that_a_persons_mailbox_cannot_be_reached_is_told(office: Office) -> None:
-    report = undelivered("<anna@demo.local>: 550 no", original_message_ids=(mint_note_id("demo.local"),))
+    report = undelivered("<anna@demo.local>: 550 no", returned_ids=(NOTE_ID,))
     assert receive(office, report) == "quarantined"
     assert [one["why"] for one in alerts(office)] == ["returned"]
 
@@ -218,11 +218,37 @@ def test_a_believed_flood_never_stops_the_settling_of_letters(office: Office) ->
 
 
 def test_letters_to_persons_bear_an_id_by_which_answers_are_known() -> None:
-    assert is_note_id(mint_note_id("demo.local"))
-    assert not is_note_id(mint_message_id("demo.local"))
-    assert not is_note_id("<note.taking@example.test>")
-    assert is_note_id(mint_note_id("demo.local", alert=True), alert=True)
-    assert not is_note_id(mint_note_id("demo.local"), alert=True)
+    assert is_note_id(NOTE_ID, KEY)
+    assert is_note_id(NOTE_ID.upper(), KEY)
+    assert not is_note_id(NOTE_ID, b"another key")
+    assert not is_note_id(mint_message_id("demo.local"), KEY)
+    assert not is_note_id("<note.taking@example.test>", KEY)
+    assert not is_note_id("<note.aaaaaaaaaaaaaaaaaaaaaaaa@x.ru>", KEY)
+    assert not is_note_id(NOTE_ID.replace("note.", "alert."), KEY, alert=True)
+    assert is_note_id(ALERT_ID, KEY, alert=True)
+    assert not is_note_id(NOTE_ID, KEY, alert=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"original_message_ids": ("<note.aaaaaaaaaaaaaaaaaaaaaaaa@x.ru>",)},
+        {"original_message_ids": (NOTE_ID, ALERT_ID)},  # a person has quoted what we wrote to them
+        {"references": (NOTE_ID,)},  # they have answered it, and the helpdesk answers them
+        {"text": f"Undelivered mail\nMessage-ID: {ALERT_ID}\n"},
+    ],
+)
+def test_no_words_of_an_employee_hide_a_letter_of_the_helpdesk(office: Office, words: dict[str, object]) -> None:
+    """What comes back in a status letter that is not believed any more is nobody's automatic answer."""
+    letter = forged(1042, "itsm@demo.local", automatic=True, **words)
+    assert receive(office, letter) == "quarantined"
+    assert [one["why"] for one in alerts(office)] == ["unproven"]
+
+
+def test_a_helpdesk_that_acknowledges_an_alert_raises_no_other(office: Office) -> None:
+    """Where the admins' address is a queue of it."""
+    receive(office, forged(1042, "itsm@demo.local", automatic=True, in_reply_to=(ALERT_ID,)))
+    assert alerts(office) == []
 
 
 def test_alerts_are_only_of_the_kind_for_admins(office: Office) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from imbot.domain.letters import Fetched
 from imbot.services import keeping
+from imbot.services.keeping import Source
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
 from imbot.store import inbox
 from imbot.store.inbox import NewRaw
@@ -36,3 +39,42 @@ def test_a_letter_of_which_only_the_headers_were_fetched_is_set_aside_at_once(of
     assert inbox.unread(office.c, 10) == []
     (row,) = inbox.quarantined(office.c, NOW, 10)
     assert "too large (900 bytes)" in row.reason
+
+
+def test_a_letter_without_a_body_that_comes_again_is_told_once(office: Office) -> None:
+    keeping.keep(office.c, "replies", a_window(1, truncated=True), "1:1", "", NOW)
+    (row,) = inbox.quarantined(office.c, NOW, 10)
+    keeping.keep(office.c, "replies", a_window(1, truncated=True), "1:1", "1:0", NOW + timedelta(hours=1), anew=True)
+    assert inbox.quarantined(office.c, NOW, 10) == [row]
+
+
+HERE, THERE = "imap://bot@old.test/INBOX", "imap://bot@new.test/INBOX"
+
+
+def test_each_server_user_and_folder_has_a_cursor_of_its_own(office: Office) -> None:
+    assert keeping.source(office.c, "replies", HERE) == Source("replies", "")
+    keeping.keep(office.c, "replies", a_window(1), "1:1", "", NOW, account="replies", place=HERE)
+    assert keeping.source(office.c, "replies", HERE) == Source("replies", "1:1")
+    other = keeping.source(office.c, "replies", THERE)
+    assert other == Source(f"replies {THERE}", "", former="1:1")
+    both = a_window(1) + a_window(2)
+    keeping.keep(office.c, "replies", both, "1:2", "", NOW, account=other.account, place=THERE)
+    assert len(inbox.unread(office.c, 10)) == 2  # the first was known by its bytes
+    assert keeping.source(office.c, "replies", THERE).cursor == "1:2"
+    assert keeping.source(office.c, "replies", HERE).cursor == "1:1"  # for whoever moves back
+
+
+def test_places_of_one_server_are_not_marked_on_another(office: Office) -> None:
+    """UIDVALIDITY and UID may be alike on both, and the letters there others."""
+    keeping.keep(office.c, "replies", a_window(1), "1:1", "", NOW, account="replies", place=HERE)
+    (kept,) = inbox.unread(office.c, 10)
+    inbox.settle_mail(office.c, kept.id, "applied", now=NOW)
+    assert inbox.to_mark(office.c, keeping.source(office.c, "replies", THERE).account) == []
+    assert len(inbox.to_mark(office.c, "replies")) == 1
+
+
+def test_a_data_base_that_does_not_know_its_server_goes_on_with_the_one_it_finds(office: Office) -> None:
+    keeping.keep(office.c, "replies", a_window(1), "1:1", "", NOW)  # as before servers were noted
+    assert keeping.source(office.c, "replies", HERE) == Source("replies", "1:1")
+    keeping.keep(office.c, "replies", a_window(2), "1:2::7", "1:1", NOW, account="replies", place=HERE)
+    assert keeping.source(office.c, "replies", THERE).former == "1:2::7"

@@ -102,6 +102,9 @@ def test_of_an_erased_requester_nothing_is_kept_but_the_status(office: Office) -
     assert outbox.counts(office.c) == before
     noted = [row.values for row in ledger.ledger(office.c, ticket.id) if row.what == "noted"]
     assert noted == [{"status": "resolved"}, {}]
+    newest = inbox.raw_letter(office.c, 3)
+    assert newest is not None
+    assert (newest.raw, newest.path) == (None, "")
 
 
 MOST_LINES = 2_500_000  # some third of a second where nothing counts them

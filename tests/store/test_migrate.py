@@ -324,3 +324,20 @@ def test_requests_of_the_time_of_one_backend_go_on_under_its_own_name(tmp_path: 
         ("was inframanager", "1", "a"),
     ]
     new.close()
+
+
+def test_keys_of_letters_go_and_those_of_updates_stay(tmp_path: Path) -> None:
+    """From here on a letter is known by its row: a key stood there for what had been set aside as well."""
+    path = tmp_path / "imbot.db"
+    create_file(path)
+    migrate_to("0006", path)
+    old = sqlite3.connect(path)
+    insert_with_blanks(old, "mails", {"id": 7, "mailbox": "replies", "sha256": "s", "kept_at": 1, "outcome": "applied"})
+    old.executemany("INSERT INTO seen_keys VALUES (?, 1)", [("mail:<a@b>|s",), ("telegram:1",), ("mailbox",)])
+    old.commit()
+    old.close()
+    assert migrate(f"sqlite:///{path}") == ["0007"]
+    c = connect(path)
+    assert sorted(row[0] for row in raw_connection(c).execute("SELECT key FROM seen_keys")) == ["mailbox", "telegram:1"]
+    assert inbox.carried_out_as(c, "s") == 7
+    disconnect(c)
