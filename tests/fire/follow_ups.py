@@ -23,7 +23,11 @@ def _added(marker: str) -> tuple[tuple[str, ...], ...]:
 
 
 _WHOSE = ("Это дополнение к заявке", "К какой заявке это отнести?")
-_NO = tuple((words,) for words in texts.REFUSALS)
+
+
+def _no(marker: str = "", *which: int) -> tuple[tuple[str, ...], ...]:
+    """What says no to a walk: that nothing is there, and of this request `which` of the refusals."""
+    return (texts.REFUSALS[1],), *((texts.REFUSALS[one], marker) for one in which)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ async def add(person: Person, marker: str, label: str = "Дополнить") ->
     before = person.sight.version
     screen = await person.press_until(
         lambda: person.button(label, marker),
-        lambda: _after(person, before, (*_ADDING, marker), *_NO),
+        lambda: _after(person, before, (*_ADDING, marker), *_no(marker, 0)),
         f"adding to {marker}",
     )
     return _ADDING[0] in screen.text and await _gather(person, marker)
@@ -70,7 +74,7 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
     before = person.sight.version
     await person.say(text, reply_to=seen.message)  # sent at once, so it is said once
     person.asked("addition", words, of=marker, files=[])
-    wanted = (*_added(marker), (*_ADDING, words), *((whose, words) for whose in _WHOSE), *_NO)
+    wanted = (*_added(marker), (*_ADDING, words), *((whose, words) for whose in _WHOSE), *_no(marker, 0))
     done = await person.until(lambda: _after(person, before, *wanted), person.patience.whole)
     if done is None:
         raise GaveUp(f"replying to {marker}")
@@ -94,7 +98,7 @@ async def _belongs(person: Person, marker: str, words: str) -> Seen:
 
     return await person.press_until(
         find,
-        lambda: _after(person, before, *_added(marker), (*_ADDING, words), *_NO),
+        lambda: _after(person, before, *_added(marker), (*_ADDING, words), *_no(marker, 0)),
         f"saying that {words} is of {marker}",
     )
 
@@ -134,7 +138,7 @@ async def _send(
 
     done = await person.do(
         press,
-        lambda: _after(person, before, *_added(marker), *_NO),
+        lambda: _after(person, before, *_added(marker), *_no(marker, 0)),
         f"sending the addition {words}",
     )
     return _taken(person, marker, words, done)
@@ -171,7 +175,7 @@ async def rate(person: Person, told: News, stars: int | None) -> bool:
 
     def answered() -> Seen | None:
         good = ("без оценки",) if stars is None else (f"Оценка {stars}", "записана")
-        return _after(person, before, good, *_NO)
+        return _after(person, before, good, *_no(told.marker, 3))
 
     done = await person.do(press, answered, f"rating {told.marker}")
     if any(no in done.text for no in texts.REFUSALS):
@@ -199,7 +203,7 @@ async def not_solved(person: Person, told: News) -> bool:
     before = person.sight.version
     screen = await person.press_until(
         lambda: told.seen.button("Не решено"),
-        lambda: _after(person, before, ("Что осталось не так?", told.marker), *_NO),
+        lambda: _after(person, before, ("Что осталось не так?", told.marker), *_no(told.marker, 2)),
         f"not solved: {told.marker}",
     )
     if any(no in screen.text for no in texts.REFUSALS):
@@ -214,7 +218,7 @@ async def _tell(person: Person, what: str, marker: str, question: str, thanks: s
         return False
     await person.say(f"{words} {person.random.choice(_REASONS)}")
     person.asked(what, words, of=marker)
-    done = await person.until(lambda: _after(person, before, (thanks,), *_NO), person.patience.whole)
+    done = await person.until(lambda: _after(person, before, (thanks,), *_no(marker, 2)), person.patience.whole)
     if done is None:
         raise GaveUp(f"{what} {words} about {marker}")
     if any(no in done.text for no in texts.REFUSALS):
@@ -228,7 +232,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
         lambda: person.button("Уже не нужно", marker),
-        lambda: _after(person, start, asks, *_NO) or _details(person, start, marker),
+        lambda: _after(person, start, asks, *_no()) or _details(person, start, marker),
         f"withdrawing {marker}",
     )
     if not all(words in screen.text for words in asks):
@@ -245,8 +249,8 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
             person.asked("withdraw", of=marker)
             noted = True
 
-    good = (("Попросили поддержку снять",), ("больше не нужна", marker)) if sure else ((marker,),)
-    done = await person.do(press, lambda: _after(person, before, *good, *_NO), f"taking back {marker}")
+    good = (("Попросили поддержку снять",), ("Попросим поддержку снять", marker)) if sure else ((marker,),)
+    done = await person.do(press, lambda: _after(person, before, *good, *_no()), f"taking back {marker}")
     if sure and any(no in done.text for no in texts.REFUSALS):
         person.told_no("withdraw", "", marker, done)
         return False
@@ -265,7 +269,7 @@ async def send_again(person: Person, told: News) -> bool:
 
     done = await person.do(
         press,
-        lambda: _after(person, before, ("ещё раз",), ("Отправлять больше нечего",), *_NO),
+        lambda: _after(person, before, ("ещё раз",), ("Отправлять больше нечего",), *_no()),
         f"sending {told.marker} again",
     )
     if any(no in done.text for no in texts.REFUSALS):
