@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 
 from imbot.domain.errors import DeliveryError
 
@@ -46,17 +48,23 @@ class Meter:
 
     def ready_at(self, chat: str, *, dialog: bool, now: float) -> float:
         """The earliest moment for a message to this chat; not later than `now` means at once."""
-        at = max(now, self._held_until)
+        return max(now, self.any_ready_at(dialog=dialog), self.chat_ready_at(chat, dialog=dialog))
+
+    def any_ready_at(self, *, dialog: bool) -> float:
+        """The same, for a chat that has not been written to yet."""
+        at = self._held_until
         if len(self._window) == self._window.maxlen:
             at = max(at, self._window[0] + WINDOW)
-        if not dialog:
-            at = max(at, self._even + self._spacing)
+        return at if dialog else max(at, self._even + self._spacing)
+
+    def chat_ready_at(self, chat: str, *, dialog: bool) -> float:
+        """What the chat's own pace allows. It moves on with each message to the chat and each refusal, and never back."""
         pace = self._chats.get(chat)
-        if pace is not None:
-            # Dialog may use the chat's burst up, as it answers what a person did; the rest keeps to one a second.
-            wait = max(0.0, 1.0 - pace.level) if dialog else max(1.0, 1.0 - pace.level)
-            at = max(at, pace.held_until, pace.at + wait * WINDOW if pace.sent else 0.0)
-        return at
+        if pace is None:
+            return float("-inf")
+        # Dialog may use the chat's burst up, as it answers what a person did; the rest keeps to one a second.
+        wait = max(0.0, 1.0 - pace.level) if dialog else max(1.0, 1.0 - pace.level)
+        return max(pace.held_until, pace.at + wait * WINDOW if pace.sent else float("-inf"))
 
     def take(self, chat: str, now: float) -> None:
         """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
@@ -89,9 +97,67 @@ class Meter:
 
 @dataclass(slots=True)
 class _Waiter:
-    chat: str
-    dialog: bool
-    granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    number: int
+    granted: asyncio.Future[None]
+
+
+class _Queue:
+    """Who waits in one class, first come first served within a chat. A chat stands in one of two heaps: `asleep` until its own
+    pace allows its first waiter to go, then `awake`, by who came first. So a turn costs the same however many wait."""
+
+    def __init__(self) -> None:
+        self._chats: dict[str, deque[_Waiter]] = {}
+        self._asleep: list[tuple[float, int, str]] = []
+        self._awake: list[tuple[int, str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._chats)
+
+    def add(self, chat: str, waiter: _Waiter, ready_at: float) -> None:
+        if chat in self._chats:
+            self._chats[chat].append(waiter)
+        else:
+            self._chats[chat] = deque([waiter])
+            heappush(self._asleep, (ready_at, waiter.number, chat))
+
+    def wake(self, now: float) -> None:
+        while self._asleep and self._asleep[0][0] <= now:
+            _, number, chat = heappop(self._asleep)
+            heappush(self._awake, (number, chat))
+
+    def first(self) -> tuple[str, _Waiter] | None:
+        """The first of an awake chat; those who gave up meanwhile are forgotten."""
+        while self._awake:
+            chat = self._awake[0][1]
+            line = self._chats[chat]
+            while line and line[0].granted.done():
+                line.popleft()
+            if line:
+                return chat, line[0]
+            heappop(self._awake)
+            del self._chats[chat]
+        return None
+
+    def served(self, ready_at: float) -> None:
+        """The first one went; its chat may be written to again from then on."""
+        _, chat = heappop(self._awake)
+        line = self._chats[chat]
+        line.popleft()
+        if line:
+            heappush(self._asleep, (ready_at, line[0].number, chat))
+        else:
+            del self._chats[chat]
+
+    def put_off(self, ready_at: float) -> None:
+        """The first one's chat was written to, or refused, meanwhile."""
+        number, chat = heappop(self._awake)
+        heappush(self._asleep, (ready_at, number, chat))
+
+    def wakes_at(self) -> float:
+        return self._asleep[0][0] if self._asleep else float("inf")
+
+    def waiting(self) -> Iterator[tuple[str, _Waiter]]:
+        return ((chat, waiter) for chat, line in self._chats.items() for waiter in line if not waiter.granted.done())
 
 
 class Pacer:
@@ -103,7 +169,8 @@ class Pacer:
         self._meter = meter or Meter()
         self._patience = patience
         self._clock = clock
-        self._waiters: dict[bool, list[_Waiter]] = {True: [], False: []}
+        self._queues: dict[bool, _Queue] = {True: _Queue(), False: _Queue()}
+        self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
@@ -111,47 +178,51 @@ class Pacer:
         """Wait for the turn to send one message to this chat. Order within a chat and a class is kept. Raises
         DeliveryError (`throttled`, with `retry_after`) where the turn is further away than `patience`."""
         now = self._clock()
-        if not any(self._waiters.values()) and self._meter.ready_at(chat, dialog=dialog, now=now) <= now:
+        at = self._meter.ready_at(chat, dialog=dialog, now=now)
+        if at <= now and not any(self._queues.values()):
             self._meter.take(chat, now)
+        elif at - now > self._patience:
+            raise _too_long(at - now)
         else:
-            await self._wait(_Waiter(chat, dialog))
+            waiter = _Waiter(next(self._numbers), asyncio.get_running_loop().create_future())
+            self._queues[dialog].add(chat, waiter, self._meter.chat_ready_at(chat, dialog=dialog))
+            self.pump()
+            await waiter.granted
         yield
 
     def hold(self, chat: str, seconds: float) -> None:
-        """The far end answered 429 for this chat."""
-        self._meter.hold(chat, seconds, self._clock())
+        """The far end answered 429 for this chat. Whoever would have to wait too long now is refused."""
+        now = self._clock()
+        self._meter.hold(chat, seconds, now)
+        for dialog, queue in self._queues.items():
+            for waiting, waiter in queue.waiting():
+                at = self._meter.ready_at(waiting, dialog=dialog, now=now)
+                if at - now > self._patience:
+                    waiter.granted.set_exception(_too_long(at - now))
         self.pump()
-
-    async def _wait(self, waiter: _Waiter) -> None:
-        queue = self._waiters[waiter.dialog]
-        queue.append(waiter)
-        try:
-            self.pump()
-            await waiter.granted
-        finally:
-            if waiter in queue:
-                queue.remove(waiter)
 
     def pump(self) -> None:
         """Grant every turn that has come, dialog first, and set the timer for the next one."""
         now = self._clock()
-        next_at = float("inf")
-        for dialog in (True, False):
-            still: list[_Waiter] = []
-            for waiter in self._waiters[dialog]:
-                at = self._meter.ready_at(waiter.chat, dialog=dialog, now=now)
-                if waiter.granted.done():
-                    continue
-                if at <= now:
-                    self._meter.take(waiter.chat, now)
-                    waiter.granted.set_result(None)
-                elif at - now > self._patience:
-                    waiter.granted.set_exception(_too_long(at - now))
-                else:
-                    still.append(waiter)
-                    next_at = min(next_at, at)
-            self._waiters[dialog][:] = still
-        self._set_timer(next_at - now)
+        self._set_timer(min(self._serve(dialog, now) for dialog in (True, False)) - now)
+
+    def _serve(self, dialog: bool, now: float) -> float:
+        """Returns when to look again."""
+        queue, meter = self._queues[dialog], self._meter
+        queue.wake(now)
+        while (found := queue.first()) is not None:
+            at = meter.any_ready_at(dialog=dialog)
+            if at > now:
+                return min(at, queue.wakes_at())
+            chat, waiter = found
+            at = meter.chat_ready_at(chat, dialog=dialog)
+            if at > now:
+                queue.put_off(at)
+                continue
+            meter.take(chat, now)
+            waiter.granted.set_result(None)
+            queue.served(meter.chat_ready_at(chat, dialog=dialog))
+        return queue.wakes_at()
 
     def _set_timer(self, seconds: float) -> None:
         if self._timer is not None:

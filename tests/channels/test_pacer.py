@@ -172,3 +172,68 @@ def test_a_start_knows_nothing_of_what_went_before_and_spends_no_burst_that_may_
     assert at_once(100.0) == 1
     assert at_once(97.0) == 3
     assert at_once(0.0) == at_once(float("-inf")) == 10
+
+
+class Counting(Meter):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def chat_ready_at(self, chat: str, *, dialog: bool) -> float:
+        self.asked += 1
+        return super().chat_ready_at(chat, dialog=dialog)
+
+
+async def test_a_turn_costs_the_same_however_many_wait() -> None:
+    now = 0.0
+    meter = Counting(overall=30)
+    pacer = Pacer(meter, clock=lambda: now, patience=10_000)
+    order: list[str] = []
+    tasks = [asyncio.create_task(sent_by(pacer, str(n % 400), False, order)) for n in range(1200)]
+    await asyncio.sleep(0)
+    while len(order) < len(tasks):
+        now += WINDOW / 30 + 1e-6
+        pacer.pump()
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert meter.asked <= 8 * len(tasks)
+    rounds = [order[start : start + 400] for start in (0, 400, 800)]
+    assert all(one == [str(n) for n in range(400)] for one in rounds)
+    pacer.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 0.6)), max_size=40))
+def test_whoever_waits_goes_in_order_of_their_chat_and_no_earlier_than_the_meter_allows(
+    plan: list[tuple[str, bool, float]],
+) -> None:
+    now = 0.0
+    went: list[tuple[float, str, bool, int]] = []
+
+    async def send(pacer: Pacer, chat: str, dialog: bool, number: int) -> None:
+        async with pacer.slot(chat, dialog=dialog):
+            went.append((now, chat, dialog, number))
+
+    async def play() -> None:
+        nonlocal now
+        pacer = Pacer(Meter(overall=5, burst=2), clock=lambda: now, patience=10_000)
+        tasks = []
+        for number, (chat, dialog, pause) in enumerate(plan):
+            tasks.append(asyncio.create_task(send(pacer, chat, dialog, number)))
+            await asyncio.sleep(0)
+            now += pause
+            pacer.pump()
+            await asyncio.sleep(0)
+        while len(went) < len(plan):
+            now += 0.05
+            pacer.pump()
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        pacer.close()
+
+    asyncio.run(play())
+    for chat in "abc":
+        for dialog in (True, False):
+            numbers = [number for _, where, kind, number in went if (where, kind) == (chat, dialog)]
+            assert numbers == sorted(numbers)
+    moments = [at for at, *_ in went]
+    assert all(later - first >= WINDOW - 1e-9 for first, later in zip(moments, moments[5:], strict=False))

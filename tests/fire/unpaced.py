@@ -7,10 +7,15 @@ from imbot.channels.pacer import Meter
 from imbot.cli import main
 
 
-def _at_once(self: Meter, chat: str, *, dialog: bool, now: float) -> float:
-    return now
+def _any(self: Meter, *, dialog: bool) -> float:
+    return float("-inf")
+
+
+def _chat(self: Meter, chat: str, *, dialog: bool) -> float:
+    return float("-inf")
 
 
 if __name__ == "__main__":
-    setattr(Meter, "ready_at", _at_once)  # noqa: B010 - a method of another is replaced on purpose
+    setattr(Meter, "any_ready_at", _any)  # noqa: B010 - methods of another are replaced on purpose
+    setattr(Meter, "chat_ready_at", _chat)  # noqa: B010
     main()
