@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,8 +17,8 @@ from imbot.backends.profiles import Profile
 from imbot.dialog.turn import DialogSettings
 from imbot.domain.calendar import WorkingHours
 from imbot.domain.forms import Catalogue, Locations
-from imbot.domain.letters import Attachment, mint_message_id
-from imbot.domain.signin import Limits, mint_code, mint_token
+from imbot.domain.letters import Attachment
+from imbot.domain.signin import Limits
 
 DEFAULT_BACKEND = "itsm"  # the one of [itsm]; others are [backends.<name>]
 WATCHER = "replies"  # what watches [mailbox]; that of [backends.<name>.mailbox] is called WATCHER:<name>
@@ -110,26 +111,51 @@ _READ_RUSSIAN = frozenset({"ru", "uk", "be", "kk", "ky", "uz", "tg", "hy", "az",
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """The random things that one transaction may need, minted before it: it may be run twice and must then do the same."""
+    """The random things that one transaction may need: it may be run twice and must then do the same. All come from one draw of
+    256 bits (keyed BLAKE2, RFC 7693) when they are asked for; most turns ask for none. `letters`: how many have got their
+    Message-ID already."""
 
-    ticket_id: str
-    session_token: str
-    ticket_token: str
-    message_ids: tuple[str, ...]
-    code: str
-    link: str
+    seed: bytes
+    mail_domain: str
+    letters: int = 0
 
     @classmethod
     def mint(cls, mail_domain: str) -> Fresh:
-        return cls(
-            ticket_id=_base32(10),
-            session_token=_base32(3)[:4],
-            ticket_token="imb:" + _base32(7)[:10].upper(),
-            message_ids=tuple(mint_message_id(mail_domain) for _ in range(8)),
-            code=mint_code(),
-            link=mint_token(),
-        )
+        return cls(secrets.token_bytes(32), mail_domain)
 
+    def after_a_letter(self) -> Fresh:
+        """Each letter of a turn bears its own Message-ID."""
+        return replace(self, letters=self.letters + 1)
 
-def _base32(count: int) -> str:
-    return base64.b32encode(secrets.token_bytes(count)).decode().lower().rstrip("=")
+    @property
+    def ticket_id(self) -> str:
+        return self._word("ticket", 10).rstrip("=")
+
+    @property
+    def session_token(self) -> str:
+        return self._word("session", 3)[:4]
+
+    @property
+    def ticket_token(self) -> str:
+        return "imb:" + self._word("token", 7)[:10].upper()
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """A few, each with 120 random bits (`domain.letters.mint_message_id`)."""
+        numbers = range(self.letters, self.letters + 3)
+        return tuple(f"<{self._word(f'letter {number}', 15)}@{self.mail_domain}>" for number in numbers)
+
+    @property
+    def code(self) -> str:
+        """See `domain.signin.mint_code`."""
+        return self._word("code", 5).upper()
+
+    @property
+    def link(self) -> str:
+        """See `domain.signin.mint_token`."""
+        return self._word("link", 20)
+
+    def _word(self, what: str, count: int) -> str:
+        """`count` bytes in small base32."""
+        drawn = hashlib.blake2b(what.encode(), key=self.seed, digest_size=count).digest()
+        return base64.b32encode(drawn).decode().lower()

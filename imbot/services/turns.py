@@ -6,7 +6,7 @@ Nothing here waits for anybody: what needs the world becomes a parcel, what is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -97,7 +97,7 @@ def _converse(
         for order in turn.orders:
             answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
             if isinstance(order, _WRITES):
-                fresh = replace(fresh, message_ids=fresh.message_ids[1:])  # each letter of a turn bears its own
+                fresh = fresh.after_a_letter()
             if answer is not None:
                 answers.append(answer)
         if not answers:
