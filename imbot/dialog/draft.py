@@ -323,8 +323,13 @@ def pile_from_json(data: Any) -> Pile | None:
         return None
 
 
+_ATOMS = frozenset({str, int, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
     """As `dataclasses.asdict` has it, which copies every text and number and costs a tenth of a turn."""
+    if type(value) in _ATOMS:
+        return value
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, tuple | list):
