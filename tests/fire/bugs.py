@@ -299,8 +299,13 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/channels/pacer.py",
-                "        at = max(now, self._held_until)\n",
-                "        return now\n        at = max(now, self._held_until)\n",
+                "        at = self._held_until\n",
+                '        return float("-inf")\n        at = self._held_until\n',
+            ),
+            Edit(
+                "imbot/channels/pacer.py",
+                "        if pace is None:\n            return float",
+                "        if pace is None or pace is not None:\n            return float",
             ),
         ),
         frozenset({"limits_kept"}),

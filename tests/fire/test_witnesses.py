@@ -126,7 +126,7 @@ async def test_who_waits_for_a_witness_that_dies_hears_of_it(tmp_path: Path) -> 
             await waiting
         with pytest.raises(RigError, match="is gone"):
             await remote.call("pending")
-    assert await end(process) == -9
+    assert await end(process) in (-9, 255)  # asyncio says 255 where it came too late to hear how a child ended
 
 
 @pytest.mark.parametrize(
