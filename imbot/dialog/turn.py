@@ -10,6 +10,7 @@ way of an event to the part of the dialog that answers it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,26 +41,27 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
         session = anew(session, facts)
     if isinstance(event, Pressed) and event.value == session.data.get("done"):
         return Turn(session, None, expired)  # the second tap of a double tap
-    tapped = session.data.get("tapped"), session.data.get("tapped_at")
+    tapped = session.data
     if not isinstance(event, Happened):
-        session = session.put(done=None, tapped=None, tapped_at=None)
+        session = session.put(done=None, tapped=None, tapped_on=None, tapped_at=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
     if isinstance(event, Pressed):
-        turn = _noted(turn, event.value, tapped, facts)
+        turn = _noted(turn, event, tapped, facts)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
 
 
-def _noted(turn: Turn, value: str, tapped: tuple[Any, Any], facts: Facts) -> Turn:
+def _noted(turn: Turn, event: Pressed, tapped: Mapping[str, Any], facts: Facts) -> Turn:
     """The press is remembered, if it did something: a second tap of the same button is no old button. While what the first one
     said is not shown yet, or has just been, the second says nothing: it would take its place."""
-    screen = turn.screen
-    noted = turn.session.put(tapped=value, tapped_at=facts.now.isoformat())
+    screen, at = turn.screen, tapped.get("tapped_at")
+    noted = turn.session.put(tapped=event.value, tapped_on=event.message_id, tapped_at=facts.now.isoformat())
     if screen is None or screen.values.get("problem") != OLD:
         return replace(turn, session=noted)
-    if value != tapped[0]:
+    if event.value != tapped.get("tapped"):
         return turn
-    if not facts.screen_id or (tapped[1] and facts.now - datetime.fromisoformat(tapped[1]) < _DOUBLE_TAP):
+    just = isinstance(at, str) and facts.now - datetime.fromisoformat(at) < _DOUBLE_TAP
+    if event.message_id == tapped.get("tapped_on") and (just or not facts.screen_id):
         return replace(turn, session=noted, screen=None)
     plain = {**screen.values, "problem": ""}
     return replace(turn, session=noted, screen=replace(screen, values=plain))

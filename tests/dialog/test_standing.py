@@ -63,6 +63,7 @@ def test_the_second_tap_of_a_double_tap_is_no_old_button() -> None:
     for _ in range(2):
         world.take(Pressed(first))
         assert (screen(world), problem(world)) == ("subcategory", "")
+    assert problem(world) == ""
     world.now += timedelta(seconds=4)
     assert world.take(Pressed(first)).screen is not None  # no double tap any more: they want to see where they are
     world.take(Pressed("old1:send"))

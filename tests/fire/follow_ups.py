@@ -82,7 +82,7 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
         done = await _belongs(person, marker, words)
     if _ADDING[0] in done.text:  # more of an addition that was begun and never sent
         return await _send(person, marker, words, noted=True)
-    return _taken(person, marker, words, done)
+    return await _taken(person, marker, words, done)
 
 
 async def _belongs(person: Person, marker: str, words: str) -> Seen:
@@ -141,14 +141,19 @@ async def _send(
         lambda: _after(person, before, *_added(marker), *_no(marker, 0)),
         f"sending the addition {words}",
     )
-    return _taken(person, marker, words, done)
+    return await _taken(person, marker, words, done)
 
 
-def _taken(person: Person, marker: str, words: str, done: Seen) -> bool:
-    if any(no in done.text for no in texts.REFUSALS):
-        person.told_no("addition", words, marker, done)
-        return False
-    return True
+async def _taken(person: Person, marker: str, words: str, done: Seen) -> bool:
+    if not any(no in done.text for no in texts.REFUSALS):
+        return True
+    person.told_no("addition", words, marker, done)
+    if "сохранено" in done.text:  # else these words would stand before those of their next request
+        before = person.sight.version
+        await person.do(
+            lambda: person.say("/cancel"), lambda: _after(person, before, ("Отменено",), ("Выберите",)), "leaving it"
+        )
+    return False
 
 
 async def answer(person: Person, told: News) -> bool:
