@@ -300,6 +300,9 @@ def _origin(page: Mapping[str, Any]) -> Iterator[str]:
         if asked is None or one["kind"] != asked["kind"]:
             borne = {True: "yes: ", False: "no: ", None: ""}[one["borne"]]
             yield f"  {one['kind']}: {borne}{one_line(one['found'], 200)}"
+    strongest = next((one["kind"] for one in evidence["borne"] if one["borne"]), "")
+    if strongest and not evidence.get("lacks"):
+        yield f"  the strongest that it bears: {strongest}; ask for it, if the desk's other letters bear it too"
     if evidence.get("lacks"):
         yield "  it lacks the evidence that the settings ask for, and may be forged: do not ask for less because of it"
 

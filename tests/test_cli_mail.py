@@ -38,6 +38,7 @@ def test_a_status_letter_is_explained_from_its_profile_to_the_words_that_are_tol
         "  not: no letter is sent in answer: imbot never answers automatically",
     ):
         assert line in page.splitlines()
+    assert "the strongest that it bears: auth-results" in page
 
 
 def test_an_explanation_changes_nothing(desk: Desk) -> None:
@@ -54,6 +55,7 @@ def test_an_explanation_changes_nothing(desk: Desk) -> None:
 def test_a_forged_letter_says_why_it_would_move_nothing(desk: Desk) -> None:
     page = explained(desk, FORGED)
     assert "Origin: NOT believed by auth-results" in page
+    assert "strongest" not in page
     assert "Ticket: not asked for, since the letter is not believed" in page
     assert "were it believed, it would be about IM-CL-1042 'Принтер: мигает красным', by number IM-CL-1042" in page
     assert "Would be: quarantined" in page
