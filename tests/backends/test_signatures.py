@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbot.backends.base import Belief
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.profiles import Anchor, Profile
 from imbot.backends.signatures import MOST, signatures
@@ -27,7 +28,7 @@ def mail(*headers: str) -> InboundMail:
     return bytes_to_mail(("\r\n".join(headers) + "\r\n\r\ntext").encode())
 
 
-def belief(*headers: str, profile: Profile | None = None):  # type: ignore[no-untyped-def]
+def belief(*headers: str, profile: Profile | None = None) -> Belief:
     profile = profile or Profile("itsm", senders=("itsm@company.example",))
     return believes(profile, mail(*headers), EVIDENCE)
 
