@@ -102,11 +102,6 @@ class InboundMail:
         wanted = name.lower()
         return tuple(value for key, value in self.headers if key.lower() == wanted)
 
-    @property
-    def identity(self) -> str:
-        """What makes two deliveries the same letter: the pair of Message-ID and content hash."""
-        return f"{self.message_id}|{self.sha256}"
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:

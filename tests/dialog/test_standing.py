@@ -9,7 +9,8 @@ import pytest
 
 from imbot.dialog.session import Session
 from imbot.dialog.slots import draft_of
-from imbot.domain.chats import Commanded, Pressed, Typed
+from imbot.dialog.turn import advance
+from imbot.domain.chats import Commanded, Happened, Pressed, Typed
 from tests.dialog.test_turn import press, problem, screen, world_with_ticket
 from tests.dialog.world import World
 
@@ -86,3 +87,19 @@ def test_a_second_tap_does_not_take_the_place_of_what_the_first_one_said() -> No
     world.owed = True  # Telegram was away
     assert world.take(Pressed(send)).screen is None
     assert draft_of(world.session) is not None
+
+
+def test_an_addition_to_what_is_not_theirs_is_kept_and_words_of_no_addition_stay_where_they_are() -> None:
+    world = world_with_ticket()
+    world.take(Pressed("add:x1"))
+    world.take(Typed("Ещё и шумит"))
+    world.tickets["x1"].mine = False
+    world.take(Pressed(world.session.value("send")))
+    assert screen(world) == "menu"
+    assert draft_of(world.session) is not None
+    values = {"ticket": "x1", "title": "Принтер", "number": "IM-CL-1"}
+    turn = advance(Session("rest", {"sending": "stray"}, "tttt"), Happened("cannot_add", values), world.facts())
+    assert turn.screen is not None
+    assert turn.screen.name == "menu"
+    nothing = advance(Session("adding", {}, "tttt"), Happened("not_found", {}), world.facts())
+    assert nothing.session.state == "rest"

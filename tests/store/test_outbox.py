@@ -274,6 +274,7 @@ def test_nothing_is_claimed_while_the_outbox_is_held(c: Connection) -> None:
     put(c, "a1")
     assert not begin(c, "of another time", "fresh", NOW)
     assert claim(c) == []
+    assert outbox.claim_for(c, NOW, {"smtp": 5}) == []
     assert outbox.confirm_epoch(c, "fresh", NOW) == 1
     assert claim(c) == ["a1"]
 
