@@ -134,7 +134,10 @@ def bind(
     id: Id,
     ticket: Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")],
     force: Annotated[
-        bool, typer.Option("--force", help="Though its subject bears a number that the ticket is not known by.")
+        bool,
+        typer.Option(
+            "--force", help="Though its number, thread or token is not the ticket's, or it repeats another letter."
+        ),
     ] = False,
     config: Config = None,
 ) -> None:
@@ -144,7 +147,7 @@ def bind(
 
     settings = settings_of(config)
     ticket_id = in_store(settings, _ticket_of, ticket)
-    in_store(settings, quarantine.refuse_erased, ticket_id)
+    in_store(settings, quarantine.bindable, ticket_id)
     ((_, mail),) = read_all([(f"letter {id}", raw_of(settings, id))], bench(config))
     env = wiring.env(settings, wiring.known_key(settings))
     came = enclosures.keep(mail, env)

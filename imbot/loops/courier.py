@@ -69,6 +69,7 @@ class Courier:
         self._wake = asyncio.Event()
         self._last = clock()
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
+        self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
         self._breakers: dict[str, Breaker] = {}
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._proven: set[str] = set()  # targets that worked the last time
@@ -131,8 +132,10 @@ class Courier:
         self._last = now
         wanted = self._wanted(now)
         due, taken = await self._db.read(outbox.look, list(self._running))
+        self._carried.intersection_update({(parcel.id, parcel.attempt) for parcel in taken})
         for parcel in taken:
-            await self._take(parcel, wanted, now)
+            if (parcel.id, parcel.attempt) not in self._carried:  # else its errand ended unsettled: its lease holds it
+                await self._take(parcel, wanted, now)
         if not any(target in wanted and at <= now for target, at in due.items()):
             return self._until_next(now, due)
         claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
@@ -156,7 +159,7 @@ class Courier:
         hit("parcel_claimed")
         task = asyncio.create_task(self._carry(parcel))
         self._running[parcel.id] = (parcel.target, task)
-        task.add_done_callback(partial(self._done, parcel.id))
+        task.add_done_callback(partial(self._done, parcel))
 
     def _wanted(self, now: datetime) -> dict[str, int]:
         """How many parcels each target may be given. One that may have none, for want of a hand or a probe, is left out."""
@@ -170,8 +173,9 @@ class Courier:
             wanted[target] = min(wanted[target], int(now >= moment and not busy[target]))
         return {target: n for target, n in wanted.items() if n > 0}
 
-    def _done(self, parcel_id: int, _: asyncio.Task[None]) -> None:
-        self._running.pop(parcel_id, None)
+    def _done(self, parcel: Parcel, _: asyncio.Task[None]) -> None:
+        self._running.pop(parcel.id, None)
+        self._carried.add((parcel.id, parcel.attempt))
         self._wake.set()
 
     async def _carry(self, parcel: Parcel) -> None:

@@ -42,8 +42,8 @@ def refuse_again(c: Connection, mail_id: int, reason: str, now: datetime) -> Mai
     return _fate(c, mail_id)
 
 
-def refuse_erased(c: Connection, ticket_id: str) -> None:
-    """To be asked before anything of a letter is kept for this ticket. Raises ImbotError where its requester was erased."""
+def bindable(c: Connection, ticket_id: str) -> Ticket:
+    """The ticket, before anything of a letter is kept for it. Raises ImbotError where its requester was erased."""
     ticket = tickets.get(c, ticket_id)
     if ticket is None:
         raise NotFound(f"there is no ticket {ticket_id}")
@@ -52,6 +52,7 @@ def refuse_erased(c: Connection, ticket_id: str) -> None:
         raise ImbotError(
             f"the requester of {name} was erased: nobody is told of it any more; `drop` puts the letter out of the way"
         )
+    return ticket
 
 
 def bind_by_hand(
@@ -68,10 +69,9 @@ def bind_by_hand(
 ) -> MailRow:
     """An admin says that the letter is genuine and about this ticket: it is carried out as any other, and the ledger says by
     whose word. Without a status it is a comment. `came`: its files, kept already. Raises ImbotError where it bears the number
-    of another ticket or, unless they say that it is about this one `despite` it, a number that this ticket is not known by."""
-    refuse_erased(c, ticket_id)
-    ticket = tickets.get(c, ticket_id)
-    assert ticket is not None
+    of another ticket or, unless they say that it is about this one `despite` it, a number that this ticket is not known by, the
+    thread or token of another, or what was carried out before."""
+    ticket = bindable(c, ticket_id)
     backend = env.backend(ticket.backend)
     words = habits.words(backend.profile, mail)
     other = reports.number_of_another(c, ticket, backend, words.in_subject)

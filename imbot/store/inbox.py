@@ -198,7 +198,7 @@ def keep_noted(c: Connection, mailbox: str, name: str, size: int, now: datetime)
     if known is not None:
         return int(known.id)
     values = {"mailbox": mailbox, "raw": None, "path": "", "size": max(size, 0), "sha256": name, "kept_at": now}
-    return int(c.execute(_KEEP_MANY, [values]).first().id)  # type: ignore[union-attr]
+    return int(c.execute(_KEEP_MANY, [values]).one().id)
 
 
 def forget_places(c: Connection, account: str, now: datetime) -> None:

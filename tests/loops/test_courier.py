@@ -148,3 +148,18 @@ async def test_where_a_far_end_is_down_what_was_put_as_taken_waits_its_turn(post
     post.now += timedelta(seconds=70)
     post.courier.probe()
     await post.until(3)
+
+
+async def test_an_errand_that_ends_unsettled_is_not_carried_again_before_its_lease_ends(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forget(parcel: Parcel) -> None:
+        post.tried.append((post.now, parcel.id))
+
+    monkeypatch.setattr(post.courier, "_errand", forget)
+    await post.db.run(partial(outbox.put, take=True), NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now)
+    await post.until(1)
+    for number in range(3):  # each commit wakes the courier
+        await post.db.run(outbox.put, NewParcel(f"n{number}", "nobody", f"n{number}", Kind.NOTE, {}), post.now)
+        await asyncio.sleep(0.05)
+    assert len(post.tried) == 1
