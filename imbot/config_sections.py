@@ -35,7 +35,7 @@ TELEGRAM_LIMIT = 20 * 1024 * 1024  # bytes of a file that Telegram's own server 
 
 
 class WorkingHours(Section):
-    """`days` are ISO weekdays, 1 = Monday; the hours are local."""
+    """`days` are ISO weekdays, 1 = Monday; the hours are local, and a `to` of 24:00 (or 00:00) is the day's end."""
 
     days: Annotated[tuple[Weekday, ...], List] = (1, 2, 3, 4, 5)
     start: Clock = Field(default=time(9), validation_alias="from")
@@ -44,8 +44,10 @@ class WorkingHours(Section):
 
     @model_validator(mode="after")
     def _some_time(self) -> WorkingHours:
-        if self.start >= self.end or not self.days:
-            raise ValueError("there is no working time: `from` must be before `to`, and at least one day is needed")
+        if (self.start >= self.end > time(0)) or not self.days:
+            raise ValueError(
+                "there is no working time: `from` must be before `to` (24:00 is the day's end), and at least one day is needed"
+            )
         return self
 
 

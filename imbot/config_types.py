@@ -89,6 +89,8 @@ def _zone(value: str) -> str:
 def _clock(value: Any) -> Any:
     if isinstance(value, time):
         return value.replace(tzinfo=None)
+    if str(value).strip() == "24:00":  # the end of a day, which is the next one's beginning
+        return time(0)
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(value).strip())
     if match is None:
         raise ValueError(f"{value!r} is not a time such as 09:00")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,12 @@ def test_the_environment_wins_over_the_file_and_lists_may_be_words(write: Write)
     assert settings.directory.domain.domains == ("a.ru", "b.ru")
     assert str(settings.general.working_hours.start) == "08:30:00"
     assert settings.mailbox.idle is False
+
+
+def test_work_may_go_on_around_the_clock(write: Write) -> None:
+    always = '[general.working_hours]\ndays = [1, 2, 3, 4, 5, 6, 7]\nfrom = "00:00"\nto = "24:00"\n[smtp]'
+    settings = load(write(SMALL.replace("[smtp]", always)), {})
+    assert (settings.general.working_hours.start, settings.general.working_hours.end) == (time(0), time(0))
 
 
 def test_a_misspelt_variable_is_not_passed_over(write: Write) -> None:

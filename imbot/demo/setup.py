@@ -20,7 +20,7 @@ log_level = "warning"
 [general.working_hours]  # always: whoever plays on a Sunday wants to see silence noticed as well
 days = [1, 2, 3, 4, 5, 6, 7]
 from = "00:00"
-to = "23:59"
+to = "24:00"
 
 [general.night]  # none: whoever plays at night wants to hear it
 from = "00:00"

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
-    """`days`: ISO weekdays (1 = Monday). `start` < `end`, local time of `zone`. `holidays`: days without work."""
+    """`days`: ISO weekdays (1 = Monday). `start` < `end`, local time of `zone`; an `end` of 00:00 is the day's end, so that
+    work can go on around the clock. `holidays`: days without work."""
 
     zone: ZoneInfo
     days: frozenset[int] = frozenset({1, 2, 3, 4, 5})
@@ -21,14 +22,16 @@ class WorkingHours:
 def after_working(start: datetime, span: timedelta, hours: WorkingHours) -> datetime:
     """The moment at which `span` of working time has passed since `start` (aware); never earlier than `start`.
 
-    Where a year has no working time at all the span is counted as plain time, so that a wrong calendar delays nothing.
+    A bound that falls into an hour which is skipped, or comes twice, is taken by the clock before the change. Where a year has
+    no working time at all the span is counted as plain time, so that a wrong calendar delays nothing.
     """
     left, day = span, start.astimezone(hours.zone).date()
     for _ in range(366):
         if day.isoweekday() in hours.days and day not in hours.holidays:
             # In UTC: on one clock of a zone an hour that is skipped or comes twice would not be counted as it passed.
             opens = max(datetime.combine(day, hours.start, hours.zone).astimezone(UTC), start.astimezone(UTC))
-            room = datetime.combine(day, hours.end, hours.zone).astimezone(UTC) - opens
+            ends_on = day if hours.end > time(0) else day + timedelta(days=1)
+            room = datetime.combine(ends_on, hours.end, hours.zone).astimezone(UTC) - opens
             if timedelta(0) < room:
                 if left <= room:
                     return (opens + left).astimezone(start.tzinfo)

@@ -19,7 +19,7 @@ from tests.servers import Dovecot, Slapd, free_port, open_folder
 
 pytestmark = pytest.mark.servers
 
-ALWAYS = '[general.working_hours]\ndays = [1, 2, 3, 4, 5, 6, 7]\nfrom = "00:00"\nto = "23:59"\n'
+ALWAYS = '[general.working_hours]\ndays = [1, 2, 3, 4, 5, 6, 7]\nfrom = "00:00"\nto = "24:00"\n'
 
 
 class Jumping:
