@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import facts
-from imbot.store.sql import Prepared, dialect, insert
+from imbot.store.sql import Prepared, insert
 
 _VALUE = Prepared(select(facts.c.value).where(facts.c.name == bindparam("name")))
 _RANGE = Prepared(
@@ -18,13 +17,15 @@ _RANGE = Prepared(
     .order_by(facts.c.at, facts.c.name)
 )
 
-_FORGET = delete(facts).where(facts.c.name == bindparam("named"))
+_FORGET = Prepared(delete(facts).where(facts.c.name == bindparam("named")))
 
 
-@cache
-def _put(dialect: str) -> Insert:
-    put = insert(dialect, facts)
+def _put() -> Insert:
+    put = insert("sqlite", facts)
     return put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value, "at": put.excluded.at})
+
+
+_PUT = Prepared(_put())
 
 
 def fact(c: Connection, name: str) -> str:
@@ -39,11 +40,11 @@ def fact_at(c: Connection, name: str) -> datetime | None:
 
 
 def set_fact(c: Connection, name: str, value: str, now: datetime) -> None:
-    c.execute(_put(dialect(c)), {"name": name, "value": value, "at": now})
+    _PUT.run(c, name=name, value=value, at=now)
 
 
 def forget_fact(c: Connection, name: str) -> None:
-    c.execute(_FORGET, {"named": name})
+    _FORGET.run(c, named=name)
 
 
 def facts_of(c: Connection, prefix: str) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, sele
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import files, sessions, tickets
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class FileRow:
 
 
 _ORDER = (files.c.created_at, files.c.message_id, files.c.id)
-_OF_TICKET = select(files).where(files.c.ticket_id == bindparam("ticket")).order_by(*_ORDER)
+_OF_TICKET = Prepared(select(files).where(files.c.ticket_id == bindparam("ticket")).order_by(*_ORDER))
+_OF_LETTER = Prepared(select(files).where(files.c.letter_id == bindparam("letter")).order_by(*_ORDER))
+_ASSIGN = Prepared(update(files).where(files.c.id == bindparam("this")).values(letter_id=bindparam("letter")))
 _NOT_YET = ("wanted", "failed")  # a failed download may succeed at a second try
 
 
@@ -65,11 +67,11 @@ def get(c: Connection, id: str) -> FileRow | None:
 
 def of_ticket(c: Connection, ticket_id: str) -> list[FileRow]:
     """In the order in which they came."""
-    return _rows(c, _OF_TICKET, ticket=ticket_id)
+    return [FileRow(**row._asdict()) for row in _OF_TICKET.all(c, ticket=ticket_id)]
 
 
 def of_letter(c: Connection, message_id: str) -> list[FileRow]:
-    return _rows(c, select(files).where(files.c.letter_id == message_id).order_by(*_ORDER))
+    return [FileRow(**row._asdict()) for row in _OF_LETTER.all(c, letter=message_id)]
 
 
 def stored(c: Connection, id: str, path: str, size: int, sha256: str, content_type: str) -> bool:
@@ -90,7 +92,7 @@ def fail(c: Connection, id: str, reason: str) -> bool:
 
 def assign(c: Connection, ids: Sequence[str], letter_message_id: str) -> None:
     """These files go with this letter."""
-    c.execute(update(files).where(files.c.id.in_(ids)).values(letter_id=letter_message_id))
+    _ASSIGN.run_many(c, ({"this": id, "letter": letter_message_id} for id in ids))
 
 
 def move(c: Connection, from_id: str, to_id: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from imbot.store import schema
+from imbot.store.sql import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,14 @@ class LedgerRow:
 
 
 _T = schema.ledger
-_LOG = _T.insert().returning(_T.c.id)
+_LOG = Prepared(_T.insert().returning(_T.c.id))
 _OF_TICKET = select(_T.c.id, _T.c.at, _T.c.what, _T.c["values"]).where(_T.c.ticket_id == bindparam("ticket"))
 _OF_TICKET = _OF_TICKET.order_by(_T.c.id)
 
 
 def log(c: Connection, ticket_id: str, at: datetime, what: str, values: Mapping[str, Any] | None = None) -> int:
     """Adds a line and returns its id."""
-    return int(c.execute(_LOG, {"ticket_id": ticket_id, "at": at, "what": what, "values": values or {}}).scalar_one())
+    return int(_LOG.value(c, ticket_id=ticket_id, at=at, what=what, values=values or {}))
 
 
 def ledger(c: Connection, ticket_id: str) -> list[LedgerRow]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -14,7 +13,7 @@ from sqlalchemy.dialects.sqlite import Insert
 from imbot.domain.tickets import Ticket
 from imbot.store import told
 from imbot.store.schema import letters, ticket_messages, tickets
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, insert
 from imbot.store.tickets import ticket_of
 
 
@@ -34,32 +33,47 @@ class LetterRow:
 
 
 _COLUMNS = [letters.c[each.name] for each in fields(LetterRow)]
-_LETTER = select(*_COLUMNS).where(letters.c.message_id == bindparam("message"))
-_OF_TICKET = select(*_COLUMNS).where(letters.c.ticket_id == bindparam("ticket"))
-_OF_TICKET = _OF_TICKET.order_by(letters.c.put_at, letters.c.message_id)
+_LETTER = Prepared(select(*_COLUMNS).where(letters.c.message_id == bindparam("message")))
+_OF_TICKET = Prepared(
+    select(*_COLUMNS).where(letters.c.ticket_id == bindparam("ticket")).order_by(letters.c.put_at, letters.c.message_id)
+)
+_PUT = Prepared(letters.insert())
+_SETTLED = Prepared(
+    update(letters)
+    .where(letters.c.message_id == bindparam("message"))
+    .values(settled_at=bindparam("at"), outcome=bindparam("how"), answer=bindparam("words"))
+)
+_TICKET_OF_MESSAGE = Prepared(
+    select(ticket_messages.c.ticket_id).where(
+        ticket_messages.c.chat_key == bindparam("chat"), ticket_messages.c.message_id == bindparam("message")
+    )
+)
 _OF_MESSAGES = select(letters.c.ticket_id).where(letters.c.message_id.in_(bindparam("messages", expanding=True)))
 _BY_MESSAGES = select(tickets).where(tickets.c.id.in_(_OF_MESSAGES)).order_by(tickets.c.created_at, tickets.c.id)
 _MOST_IDS = 200  # of one inbound letter; the last of References are the nearest
 
 
-@cache
-def _note_message(dialect: str) -> Insert:
-    put = insert(dialect, ticket_messages)
+def _note_message() -> Insert:
+    put = insert("sqlite", ticket_messages)
     return put.on_conflict_do_update(
         index_elements=["chat_key", "message_id"], set_={"ticket_id": put.excluded.ticket_id, "at": put.excluded.at}
     )
 
 
+_NOTE_MESSAGE = Prepared(_note_message())
+
+
 def save_letter(c: Connection, row: LetterRow) -> None:
     """Puts a letter, and what it tells. Its Message-ID is minted once, so a second one is a mistake and raises."""
     others = told.others_of(row.letter)
-    c.execute(letters.insert(), asdict(row) | {"echoes": others})
+    values = {each.name: getattr(row, each.name) for each in fields(row)}
+    _PUT.run(c, echoes=others, **values)
     told.note(c, row.message_id, row.letter, others)
 
 
 def letter(c: Connection, message_id: str) -> LetterRow | None:
-    row = c.execute(_LETTER, {"message": message_id}).first()
-    return None if row is None else LetterRow(**row._mapping)
+    row = _LETTER.first(c, message=message_id)
+    return None if row is None else LetterRow(*row)
 
 
 def rewrite_letter(c: Connection, message_id: str, letter: Mapping[str, Any]) -> bool:
@@ -75,13 +89,12 @@ def rewrite_letter(c: Connection, message_id: str, letter: Mapping[str, Any]) ->
 
 def letter_settled(c: Connection, message_id: str, at: datetime, outcome: str, answer: str) -> bool:
     """`outcome`: sent, failed, bounced ... A later word (a bounce) replaces an earlier one. False: no such letter."""
-    found = update(letters).where(letters.c.message_id == message_id)
-    return c.execute(found.values(settled_at=at, outcome=outcome, answer=answer)).rowcount > 0
+    return _SETTLED.run(c, message=message_id, at=at, how=outcome, words=answer) > 0
 
 
 def letters_of(c: Connection, ticket_id: str) -> list[LetterRow]:
     """In the order in which they were put."""
-    return [LetterRow(**row._mapping) for row in c.execute(_OF_TICKET, {"ticket": ticket_id})]
+    return [LetterRow(*row) for row in _OF_TICKET.all(c, ticket=ticket_id)]
 
 
 def by_message_ids(c: Connection, ids: Sequence[str]) -> list[Ticket]:
@@ -92,13 +105,9 @@ def by_message_ids(c: Connection, ids: Sequence[str]) -> list[Ticket]:
 
 def note_message(c: Connection, chat_key: str, message_id: str, ticket_id: str, now: datetime) -> None:
     """This message in the chat is about that ticket: who replies to it, means the ticket."""
-    values = {"chat_key": chat_key, "message_id": message_id, "ticket_id": ticket_id, "at": now}
-    c.execute(_note_message(dialect(c)), values)
+    _NOTE_MESSAGE.run(c, chat_key=chat_key, message_id=message_id, ticket_id=ticket_id, at=now)
 
 
 def ticket_of_message(c: Connection, chat_key: str, message_id: str) -> str:
     """The ticket's id, or ""."""
-    found = select(ticket_messages.c.ticket_id).where(
-        ticket_messages.c.chat_key == chat_key, ticket_messages.c.message_id == message_id
-    )
-    return c.execute(found).scalar() or ""
+    return _TICKET_OF_MESSAGE.value(c, chat=chat_key, message=message_id) or ""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.chats import Chat
@@ -36,16 +36,18 @@ class ChatRow:
     seen_at: datetime
 
 
-_BY_ID = select(people).where(people.c.id == bindparam("id"))
-_BY_ADDRESS = select(people).where(people.c.address == bindparam("address"))
+_BY_ID = Prepared(select(people).where(people.c.id == bindparam("id")))
+_BY_ADDRESS = Prepared(select(people).where(people.c.address == bindparam("address")))
+_CHECKED_AT = Prepared(select(people.c.checked_at).where(people.c.id == bindparam("id")))
 _OF_CHAT = Prepared(
     select(people)
     .join(chats, chats.c.person_id == people.c.id)
     .where(chats.c.key == bindparam("key"), people.c.gone_at.is_(None))
 )
 _CHAT = Prepared(select(chats).where(chats.c.key == bindparam("key")))
-_CHATS_OF = select(chats).where(chats.c.person_id == bindparam("person"))
-_CHATS_OF = _CHATS_OF.order_by(chats.c.linked_at.desc(), chats.c.key)
+_CHATS_OF = Prepared(
+    select(chats).where(chats.c.person_id == bindparam("person")).order_by(chats.c.linked_at.desc(), chats.c.key)
+)
 
 
 @cache
@@ -115,7 +117,7 @@ def find_persons(c: Connection, address_or_chat_id: str) -> list[Person]:
 
 def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
     """Their chats, the one linked last first."""
-    return [_chat(row) for row in c.execute(_CHATS_OF, {"person": person_id})]
+    return [_chat(row) for row in _CHATS_OF.all(c, person=person_id)]
 
 
 def chat(c: Connection, chat_key: str) -> ChatRow | None:
@@ -145,7 +147,7 @@ def mark_checked(c: Connection, person_id: int, entry: Entry | None, now: dateti
 
 def checked_at(c: Connection, person_id: int) -> datetime | None:
     """When the directory last answered for them."""
-    moment: datetime | None = c.execute(select(people.c.checked_at).where(people.c.id == person_id)).scalar()
+    moment: datetime | None = _CHECKED_AT.value(c, id=person_id)
     return moment
 
 
@@ -210,8 +212,8 @@ def _of_entry(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-def _one(c: Connection, statement: Select[Any], **values: object) -> Person | None:
-    row = c.execute(statement, values).first()
+def _one(c: Connection, statement: Prepared, **values: object) -> Person | None:
+    row = statement.first(c, **values)
     return None if row is None else _person(row)
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import ratings
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, dialect, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,9 @@ class RatingRow:
     rated_at: datetime
 
 
+_RATING = Prepared(select(ratings).where(ratings.c.ticket_id == bindparam("ticket")))
+
+
 @cache
 def _rate(dialect: str) -> Insert:
     put = insert(dialect, ratings)
@@ -30,8 +33,8 @@ def _rate(dialect: str) -> Insert:
 
 
 def rating(c: Connection, ticket_id: str) -> RatingRow | None:
-    row = c.execute(select(ratings).where(ratings.c.ticket_id == ticket_id)).first()
-    return None if row is None else RatingRow(**row._mapping)
+    row = _RATING.first(c, ticket=ticket_id)
+    return None if row is None else RatingRow(**row._asdict())
 
 
 def rate(c: Connection, ticket_id: str, stars: int | None, now: datetime) -> None:

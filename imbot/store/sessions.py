@@ -61,6 +61,13 @@ _SHOWN = Prepared(
 )
 
 
+_RELEASE = Prepared(
+    update(slots)
+    .where(slots.c.chat_key == bindparam("key"))
+    .values(message_id="", due_at=None, screen={}, edit=False, released_seq=slots.c.seq)
+)
+
+
 @cache
 def _save(dialect: str) -> Insert:
     put = insert(dialect, sessions)
@@ -160,14 +167,7 @@ def release_slot(c: Connection, chat_key: str) -> str:
     row = _SLOT.first(c, key=chat_key)
     if row is None:
         return ""
-    values: dict[str, Any] = {
-        "message_id": "",
-        "due_at": None,
-        "screen": {},
-        "edit": False,
-        "released_seq": slots.c.seq,
-    }
-    c.execute(update(slots).where(slots.c.chat_key == chat_key).values(values))
+    _RELEASE.run(c, key=chat_key)
     message_id: str = row.message_id
     return message_id
 

@@ -45,6 +45,11 @@ class Prepared:
         made = self._made or self._make(c, values)
         return [made.row(row) for row in raw_connection(c).execute(made.text, made.bound(values)).fetchall()]
 
+    def value(self, c: Connection, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.first(c, **values)
+        return None if row is None else row[0]
+
     def run(self, c: Connection, **values: Any) -> int:
         """How many rows it touched."""
         made = self._made or self._make(c, values)

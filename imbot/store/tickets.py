@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, literal, select, text, update
-from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, text, update
 
 from imbot.domain.tickets import OPEN, OWN_DESK, Handover, Status, Ticket
 from imbot.store.columns import Moment
 from imbot.store.schema import people, ticket_numbers, tickets
-from imbot.store.sql import Prepared, dialect, insert
+from imbot.store.sql import Prepared, insert
 
 _FIXED = frozenset({"id", "person_id", "backend", "token", "created_at"})
 _MUTABLE = (
@@ -22,25 +20,29 @@ _MUTABLE = (
     *("reported_at", "solution", "asked", "asked_until", "failure", "thread", "receipt_id", "previous"),
     *("tag", "watermark"),
 )
-_OPEN_FIRST = case((tickets.c.status.in_(sorted(OPEN)), 0), else_=1)
+_IS_OPEN = tickets.c.status.in_([literal(str(status)) for status in sorted(OPEN)])
+_OPEN_FIRST = case((_IS_OPEN, 0), else_=1)
 
-_GET = select(tickets).where(tickets.c.id == bindparam("id"))
-_BY_TOKEN = select(tickets).where(func.lower(tickets.c.token) == bindparam("token"))
+_GET = Prepared(select(tickets).where(tickets.c.id == bindparam("id")))
+_BY_TOKEN = Prepared(select(tickets).where(func.lower(tickets.c.token) == bindparam("token")))
 _NUMBER = (ticket_numbers.c.backend == bindparam("backend"), ticket_numbers.c.number == bindparam("number"))
-_BY_NUMBER = select(tickets).join(ticket_numbers, ticket_numbers.c.ticket_id == tickets.c.id).where(*_NUMBER)
-_OWNER = select(ticket_numbers.c.ticket_id).where(*_NUMBER)
-_NUMBERS = select(ticket_numbers.c.number).where(ticket_numbers.c.ticket_id == bindparam("ticket"))
-_NUMBERS = _NUMBERS.order_by(ticket_numbers.c.at, ticket_numbers.c.number)
-_ADD = tickets.insert()
-_SAVE = (
+_BY_NUMBER = Prepared(select(tickets).join(ticket_numbers, ticket_numbers.c.ticket_id == tickets.c.id).where(*_NUMBER))
+_OWNER = Prepared(select(ticket_numbers.c.ticket_id).where(*_NUMBER))
+_ADD_NUMBER = Prepared(insert("sqlite", ticket_numbers).on_conflict_do_nothing())
+_NUMBERS = Prepared(
+    select(ticket_numbers.c.number)
+    .where(ticket_numbers.c.ticket_id == bindparam("ticket"))
+    .order_by(ticket_numbers.c.at, ticket_numbers.c.number)
+)
+_ADD = Prepared(tickets.insert())
+_SAVE = Prepared(
     update(tickets)
     .where(tickets.c.id == bindparam("this"))
     .values({name: bindparam(f"new_{name}") for name in _MUTABLE})
 )
 _OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
 _NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
-_PAGE = _OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip"))
-_IS_OPEN = tickets.c.status.in_([literal(str(status)) for status in sorted(OPEN)])
+_PAGE = Prepared(_OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip")))
 _OPEN_OF_PERSON = Prepared(_OF_PERSON.where(_IS_OPEN).order_by(*_NEWEST).limit(bindparam("most")))
 _RESOLVED_OF_PERSON = Prepared(
     _OF_PERSON.where(
@@ -49,7 +51,9 @@ _RESOLVED_OF_PERSON = Prepared(
     .order_by(tickets.c.resolved_at.desc())
     .limit(bindparam("most"))
 )
-_COUNT = select(func.count()).select_from(tickets).where(tickets.c.person_id == bindparam("person"))
+_COUNT = Prepared(
+    select(func.count().label("count")).select_from(tickets).where(tickets.c.person_id == bindparam("person"))
+)
 _LAST_LOCATION = Prepared(
     select(tickets.c.location_key, tickets.c.location)
     .where(tickets.c.person_id == bindparam("person"), tickets.c.location != "")
@@ -58,15 +62,10 @@ _LAST_LOCATION = Prepared(
 )
 
 
-@cache
-def _add_number(dialect: str) -> Insert:
-    return insert(dialect, ticket_numbers).on_conflict_do_nothing()
-
-
 def add(c: Connection, ticket: Ticket, location_key: str = "") -> None:
     """Puts a new ticket. `location_key`: of the list of places, "" where the place is free text."""
     values = {name: getattr(ticket, name) for name in (*_FIXED, *_MUTABLE)}
-    c.execute(_ADD, values | {"location_key": location_key})
+    _ADD.run(c, location_key=location_key, **values)
 
 
 def get(c: Connection, id: str) -> Ticket | None:
@@ -76,14 +75,14 @@ def get(c: Connection, id: str) -> Ticket | None:
 def save(c: Connection, ticket: Ticket) -> None:
     """Writes everything that may change. Raises LookupError where there is no such ticket."""
     values = {f"new_{name}": getattr(ticket, name) for name in _MUTABLE}
-    if c.execute(_SAVE, values | {"this": ticket.id}).rowcount != 1:
+    if _SAVE.run(c, this=ticket.id, **values) != 1:
         raise LookupError(f"no ticket {ticket.id} to save")
 
 
 def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list[Ticket], int]:
     """Page `page` (from 0) of their tickets, open ones first, then the newest; and how many there are in all."""
-    rows = c.execute(_PAGE, {"person": person_id, "most": size, "skip": page * size})
-    return [ticket_of(row) for row in rows], c.execute(_COUNT, {"person": person_id}).scalar_one()
+    rows = _PAGE.all(c, person=person_id, most=size, skip=page * size)
+    return [ticket_of(row) for row in rows], _COUNT.value(c, person=person_id)
 
 
 def resolved_of_person(c: Connection, person_id: int, since: datetime, limit: int) -> list[Ticket]:
@@ -108,17 +107,16 @@ def by_number(c: Connection, backend: str, number: str) -> Ticket | None:
 
 def add_number(c: Connection, backend: str, number: str, ticket_id: str, now: datetime) -> bool:
     """Notes that the far end calls the ticket by this number; a ticket may have several. False: it is another ticket's."""
-    asked = {"backend": backend, "number": number}
-    owner = c.execute(_OWNER, asked).scalar()
+    owner = _OWNER.value(c, backend=backend, number=number)
     if owner is None:
-        c.execute(_add_number(dialect(c)), {**asked, "ticket_id": ticket_id, "at": now})
-        owner = c.execute(_OWNER, asked).scalar_one()
+        _ADD_NUMBER.run(c, backend=backend, number=number, ticket_id=ticket_id, at=now)
+        owner = _OWNER.value(c, backend=backend, number=number)
     return bool(owner == ticket_id)
 
 
 def numbers_of(c: Connection, ticket_id: str) -> list[str]:
     """In the order in which they came."""
-    return list(c.execute(_NUMBERS, {"ticket": ticket_id}).scalars())
+    return [row.number for row in _NUMBERS.all(c, ticket=ticket_id)]
 
 
 def unregistered_of_addresses(
@@ -200,6 +198,6 @@ def ticket_of(row: Row[Any]) -> Ticket:
     return Ticket(**values)
 
 
-def _one(c: Connection, statement: Select[Any], **values: str) -> Ticket | None:
-    row = c.execute(statement, values).first()
+def _one(c: Connection, statement: Prepared, **values: str) -> Ticket | None:
+    row = statement.first(c, **values)
     return None if row is None else ticket_of(row)

@@ -4,23 +4,19 @@ addresses in them that could name somebody else's request."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes
 from imbot.store.schema import letters, tickets, told
-from imbot.store.sql import dialect, insert
+from imbot.store.sql import Prepared, insert
 
 Shapes = tuple[tuple[str, ...], tuple[str, ...]]  # of a letter's subject, and of its text
 PARTS = ("subject", "text")
 
 
-@cache
-def _note(dialect: str) -> Insert:
-    return insert(dialect, told).on_conflict_do_nothing()
+_NOTE = Prepared(insert("sqlite", told).on_conflict_do_nothing())
 
 
 def others_of(letter: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -33,9 +29,7 @@ def note(c: Connection, message_id: str, letter: Mapping[str, Any], others: Mapp
     """What the letter tells is noted; what an earlier text of it told stays."""
     figures, addresses = binding_words(shape for part in _shapes(letter, others) for shape in part)
     rows = [("figure", word) for word in figures] + [("address", word) for word in addresses]
-    if rows:
-        put = [{"kind": kind, "word": word, "message_id": message_id} for kind, word in sorted(rows)]
-        c.execute(_note(dialect(c)), put)
+    _NOTE.run_many(c, ({"kind": kind, "word": word, "message_id": message_id} for kind, word in sorted(rows)))
 
 
 def write_all(c: Connection) -> None:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from sqlite3 import IntegrityError
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from imbot.domain.people import Person
 from imbot.store import letters, ratings
