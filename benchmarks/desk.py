@@ -205,8 +205,7 @@ class QuietChat:
 
     async def show(self, chat_id: str, _rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str:
         if self._pacer is not None:
-            async with self._pacer.slot(chat_id, dialog=dialog):
-                pass
+            await self._pacer.turn(chat_id, dialog=dialog)
         self.shown += 1
         return edit or str(self.shown)
 

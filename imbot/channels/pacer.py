@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -173,8 +172,7 @@ class Pacer:
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def slot(self, chat: str, *, dialog: bool = True) -> AsyncIterator[None]:
+    async def turn(self, chat: str, *, dialog: bool = True) -> None:
         """Wait for the turn to send one message to this chat. Order within a chat and a class is kept. Raises
         DeliveryError (`throttled`, with `retry_after`) where the turn is further away than `patience`."""
         now = self._clock()
@@ -188,7 +186,6 @@ class Pacer:
             self._queues[dialog].add(chat, waiter, self._meter.chat_ready_at(chat, dialog=dialog))
             self.pump()
             await waiter.granted
-        yield
 
     def hold(self, chat: str, seconds: float) -> None:
         """The far end answered 429 for this chat. Whoever would have to wait too long now is refused."""

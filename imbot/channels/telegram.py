@@ -271,13 +271,13 @@ class Telegram:
         *,
         dialog: bool,
     ) -> Any:
-        async with self.pacer.slot(chat_id, dialog=dialog):
-            try:
-                return await self._call(method, values, files)
-            except DeliveryError as refused:
-                if refused.kind == "throttled" and refused.retry_after is not None:
-                    self.pacer.hold(chat_id, refused.retry_after)
-                raise
+        await self.pacer.turn(chat_id, dialog=dialog)
+        try:
+            return await self._call(method, values, files)
+        except DeliveryError as refused:
+            if refused.kind == "throttled" and refused.retry_after is not None:
+                self.pacer.hold(chat_id, refused.retry_after)
+            raise
 
     async def _call(
         self,

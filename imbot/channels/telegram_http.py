@@ -7,8 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -60,6 +59,9 @@ def place_of(url: str) -> str:
     return f"{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
 
 
+_Kinds = tuple[type[BaseException], ...]
+
+
 class AiohttpRequest(BaseRequest):
     """One pool of connections. `read_seconds` is the default patience for an answer. `initialize` before use."""
 
@@ -68,8 +70,9 @@ class AiohttpRequest(BaseRequest):
         self._read_seconds = read_seconds
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
-        self._slow: tuple[type[BaseException], ...] = (TimeoutError,)
-        self._refused: tuple[type[BaseException], ...] = ()  # by the proxy
+        self._slow: _Kinds = (TimeoutError,)
+        self._refused: _Kinds = ()  # by the proxy
+        self._troubles: _Kinds = (TimeoutError, aiohttp.ClientError, OSError)
 
     @property
     def read_timeout(self) -> float | None:
@@ -84,6 +87,7 @@ class AiohttpRequest(BaseRequest):
 
             connector = telegram_proxy.proxy_connector(self._proxy)
             self._slow, self._refused = (TimeoutError, *telegram_proxy.TIMED_OUT), telegram_proxy.REFUSED
+            self._troubles = (*self._slow, *self._refused, aiohttp.ClientError, OSError)
         else:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(
@@ -127,8 +131,13 @@ class AiohttpRequest(BaseRequest):
             _chosen(read_timeout, self._read_seconds),
             _chosen(write_timeout, UPLOAD_SECONDS) if uploads else 0.0,
         )
-        async with self._exchange(method, url, data=body, headers=headers, bounds=timeout) as response:
-            payload = await response.read()
+        try:
+            async with self._open().request(
+                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                payload = await response.read()
+        except self._troubles as problem:
+            raise self._in_the_librarys_words(problem, url) from None
         if response.status >= 300:
             _refuse_strange(response.status, payload)
         return response.status, payload
@@ -137,30 +146,27 @@ class AiohttpRequest(BaseRequest):
         """A download in pieces, each with its answer's head; first an empty piece. `seconds` bounds the whole of it.
         The caller looks at the status; there is no body to be had of a refusal."""
         timeout = _timeout(CONNECT_SECONDS, self._read_seconds, 0.0, seconds)
-        async with self._exchange("GET", url, data=None, headers={}, bounds=timeout) as response:
-            yield response, b""
-            if response.status == 200:
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    yield response, chunk
+        try:
+            async with self._open().request("GET", url, timeout=timeout, allow_redirects=False) as response:
+                yield response, b""
+                if response.status == 200:
+                    async for chunk in response.content.iter_chunked(_CHUNK):
+                        yield response, chunk
+        except self._troubles as problem:
+            raise self._in_the_librarys_words(problem, url) from None
 
-    @asynccontextmanager
-    async def _exchange(
-        self, method: str, url: str, *, data: Any, headers: dict[str, str], bounds: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request; whatever goes wrong until its answer is read through becomes the library's exception."""
+    def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise NetworkError("the connection to Telegram is closed")
-        try:
-            async with self._session.request(
-                method, url, data=data, headers=headers, timeout=bounds, allow_redirects=False
-            ) as response:
-                yield response
-        except self._slow:
-            raise TimedOut(f"no answer from {self._far_end(url)} in time") from None
-        except self._refused as problem:
-            raise NetworkError(f"the proxy {place_of(self._proxy)} refused: {_words(problem, url)}") from None
-        except (aiohttp.ClientError, OSError) as problem:
-            raise NetworkError(f"{self._far_end(url)}: {_words(problem, url)}") from None
+        return self._session
+
+    def _in_the_librarys_words(self, problem: BaseException, url: str) -> NetworkError:
+        """Whatever goes wrong until an answer is read through becomes the library's exception."""
+        if isinstance(problem, self._slow):
+            return TimedOut(f"no answer from {self._far_end(url)} in time")
+        if isinstance(problem, self._refused):
+            return NetworkError(f"the proxy {place_of(self._proxy)} refused: {_words(problem, url)}")
+        return NetworkError(f"{self._far_end(url)}: {_words(problem, url)}")
 
     def _far_end(self, url: str) -> str:
         return place_of(url) + (f" through the proxy {place_of(self._proxy)}" if self._proxy else "")

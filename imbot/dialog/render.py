@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from imbot.dialog.screen import MAX_LABEL, Button, Screen
@@ -131,9 +132,21 @@ def _cut_marked(text: str, room: int) -> str:
 
 
 def _label(button: Button, words: Mapping[str, str]) -> str:
-    text = button.label
-    if not button.literal:
-        # Only plain figures: a label never reaches into its values, and never breaks a screen.
-        text = _FIGURE.sub(lambda found: str(button.values.get(found[1], "")), words.get(text, text))
+    if button.literal:
+        return _one_line(button.label)
+    text = words.get(button.label, button.label)
+    if "{" not in text:
+        return _fixed_label(text)
+    # Only plain figures: a label never reaches into its values, and never breaks a screen.
+    return _one_line(_FIGURE.sub(lambda found: str(button.values.get(found[1], "")), text))
+
+
+@lru_cache(maxsize=1024)
+def _fixed_label(text: str) -> str:
+    """Words of ours; what bears somebody's own is never kept."""
+    return _one_line(text)
+
+
+def _one_line(text: str) -> str:
     text = " ".join(clean(text).split())
     return (text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1].rstrip() + "…") or "…"

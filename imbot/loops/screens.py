@@ -47,12 +47,37 @@ class Shows(Protocol):
     async def retire(self, chat_id: str, message_id: str) -> None: ...
 
 
+class _Notes:
+    """What was shown, noted in the data base together: who comes while a note is under way goes with the next one."""
+
+    def __init__(self, db: Db, pulse: Pulse, clock: Clock) -> None:
+        self._db, self._pulse, self._clock = db, pulse, clock
+        self._one_at_a_time = asyncio.Lock()
+        self._next: tuple[list[tuple[str, int, str]], asyncio.Task[None]] | None = None
+
+    async def shown(self, chat_key: str, seq: int, message_id: str) -> None:
+        """Returns once that is durable."""
+        if self._next is None:
+            self._next = ([], asyncio.create_task(self._write()))
+        rows, writing = self._next
+        rows.append((chat_key, seq, message_id))
+        await asyncio.shield(writing)
+
+    async def _write(self) -> None:
+        async with self._one_at_a_time:
+            assert self._next is not None
+            (rows, _), self._next = self._next, None
+            note = partial(self._db.run, sessions.shown_many, rows, self._clock())
+            await until_noted(note, self._pulse)
+
+
 class Screens:
     """`push` after a commit shows at once; `run` also finds what a crash or a failure left."""
 
     def __init__(self, db: Db, channel: Shows, templates: Templates, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._channel, self._templates, self._env = db, channel, templates, env
         self._pulse, self._clock = pulse, clock
+        self._notes = _Notes(db, pulse, clock)
         self._shown: list[Callable[[], None]] = []
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._after: dict[str, datetime] = {}
@@ -137,8 +162,7 @@ class Screens:
         self._heard(None)
         for callback in self._shown:
             callback()
-        shown = partial(self._db.run, sessions.shown, chat_key, owed.seq, message_id, self._clock())
-        await until_noted(shown, self._pulse)
+        await self._notes.shown(chat_key, owed.seq, message_id)
         hit("screen_noted")
         if screen.retires and owed.before and owed.before != message_id:
             task = asyncio.create_task(

@@ -46,6 +46,7 @@ class FileRow:
 _ORDER = (files.c.created_at, files.c.message_id, files.c.id)
 _OF_TICKET = Prepared(select(files).where(files.c.ticket_id == bindparam("ticket")).order_by(*_ORDER))
 _OF_LETTER = Prepared(select(files).where(files.c.letter_id == bindparam("letter")).order_by(*_ORDER))
+_DROP_ALL = Prepared(delete(files).where(files.c.ticket_id == bindparam("ticket")))
 _ASSIGN = Prepared(update(files).where(files.c.id == bindparam("this")).values(letter_id=bindparam("letter")))
 _NOT_YET = ("wanted", "failed")  # a failed download may succeed at a second try
 
@@ -109,7 +110,10 @@ def drop(c: Connection, ticket_id: str, unique_id: str) -> list[FileRow]:
 
 
 def drop_all(c: Connection, ticket_id: str) -> list[FileRow]:
-    return _dropped(c, files.c.ticket_id == ticket_id)
+    rows = of_ticket(c, ticket_id)
+    if rows:
+        _DROP_ALL.run(c, ticket=ticket_id)
+    return rows
 
 
 def caption(c: Connection, ticket_id: str, message_id: str, text: str) -> bool:

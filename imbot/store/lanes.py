@@ -54,6 +54,14 @@ _STANDS_OPEN = Prepared(
 )
 
 
+_END_LANE = Prepared(
+    update(parcels)
+    .where(_P.lane == bindparam("which"), _OPEN)
+    .values(settled_at=bindparam("now"), outcome=bindparam("how"), lease_until=None, ready_at=None)
+)
+_FREE = Prepared(delete(lanes).where(lanes.c.lane == bindparam("which")))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredParcel:
     """A parcel as it lies in the table. `parcel.attempt`: the claims so far. `suspended`: its lane is."""
@@ -160,8 +168,8 @@ def drop(c: Connection, id: int, now: datetime) -> bool:
 
 def settle_lane(c: Connection, lane: str, outcome: str, now: datetime) -> int:
     """Ends every open parcel of a lane, claimed or not (its ticket has ended)."""
-    ended = c.execute(_close(now, outcome).where(_P.lane == lane, _OPEN)).rowcount
-    c.execute(delete(lanes).where(lanes.c.lane == lane))
+    ended = _END_LANE.run(c, which=lane, now=now, how=outcome)
+    _FREE.run(c, which=lane)
     return ended
 
 

@@ -76,11 +76,15 @@ class _Compiled:
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
         fixed = compiled.construct_params(dict(values))
-        self._values: list[tuple[str, Any, Callable[[Any], Any] | None]] = []
-        for name in compiled.positiontup or ():
+        self._fixed: list[Any] = []  # the driver's values; those that are given with each call stand there as None
+        self._named: list[tuple[int, str, Callable[[Any], Any] | None]] = []
+        for place, name in enumerate(compiled.positiontup or ()):
             convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
-            self._values.append((name, fixed[name], convert))
-        self._named = frozenset(values)
+            if name in values:
+                self._named.append((place, name, convert))
+                self._fixed.append(None)
+            else:
+                self._fixed.append(convert(fixed[name]) if convert is not None else fixed[name])
         columns = list(getattr(statement, "exported_columns", ()))
         self._tuple: Any = namedtuple("Row", [column.key for column in columns]) if columns else None
         self._converts = [
@@ -90,11 +94,11 @@ class _Compiled:
         ]
 
     def bound(self, values: Mapping[str, Any]) -> list[Any]:
-        return [
-            convert(value) if convert is not None else value
-            for name, fixed, convert in self._values
-            for value in ((values[name] if name in self._named else fixed),)
-        ]
+        cells = self._fixed.copy()
+        for place, name, convert in self._named:
+            value = values[name]
+            cells[place] = value if convert is None else convert(value)
+        return cells
 
     def row(self, row: tuple[Any, ...]) -> Any:
         cells = list(row)

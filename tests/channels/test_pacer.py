@@ -95,8 +95,8 @@ def test_no_second_ever_has_more_than_thirty_nor_a_chat_more_than_its_burst(
 
 
 async def sent_by(pacer: Pacer, chat: str, dialog: bool, order: list[str]) -> None:
-    async with pacer.slot(chat, dialog=dialog):
-        order.append(chat)
+    await pacer.turn(chat, dialog=dialog)
+    order.append(chat)
 
 
 async def test_dialog_goes_before_the_rest_and_order_is_kept() -> None:
@@ -210,8 +210,8 @@ def test_whoever_waits_goes_in_order_of_their_chat_and_no_earlier_than_the_meter
     went: list[tuple[float, str, bool, int]] = []
 
     async def send(pacer: Pacer, chat: str, dialog: bool, number: int) -> None:
-        async with pacer.slot(chat, dialog=dialog):
-            went.append((now, chat, dialog, number))
+        await pacer.turn(chat, dialog=dialog)
+        went.append((now, chat, dialog, number))
 
     async def play() -> None:
         nonlocal now
