@@ -8,6 +8,8 @@ The only module that knows everybody.
 
 from __future__ import annotations
 
+import imbot.lean  # noqa: F401 # isort: skip # before all others: they take the libraries as they find them
+
 import asyncio
 import contextlib
 import gc

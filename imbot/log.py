@@ -5,6 +5,8 @@ It owns the root logger, so lines of libraries and tracebacks pass the same mask
 
 from __future__ import annotations
 
+import imbot.lean  # noqa: F401 # isort: skip # before all others: they take the libraries as they find them
+
 import logging
 import re
 import sys
