@@ -247,6 +247,7 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     sender = Sender("bot@demo.local", "imbot", database.parent)
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)
     courier = Courier(db, errands.run, env(), pulse, now)
+    dispatch.on_claimed(courier.offer)
     tasks = [asyncio.create_task(loop.run(stop)) for loop in (dispatch, screens, courier)]
     try:
         yield db

@@ -139,6 +139,7 @@ class App:
         errands = Errands(self.db, self._smtp, self._asked, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
+        dispatch.on_claimed(courier.offer)
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough

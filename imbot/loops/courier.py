@@ -2,7 +2,8 @@
 
     open -> claimed (attempt counted, lease) -> settled | again later | lane suspended
 
-What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`).
+What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`), and offered
+to it behind that commit.
 
 Woken by every commit. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
 """
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ from imbot.store.errors import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-Errand = Callable[[Parcel], Awaitable[None]]
+Errand = Callable[[Parcel], Awaitable[Parcel | None]]
 
 # At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
 # has connections, so that answers to people find one even where Telegram is slow.
@@ -62,7 +63,8 @@ class Breaker:
 
 
 class Courier:
-    """`errand(parcel)` sends and settles, or raises DeliveryError."""
+    """`errand(parcel)` sends and settles, or raises DeliveryError. It returns the parcel that it has put and claimed for what
+    comes next, if it has one."""
 
     def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
@@ -113,6 +115,15 @@ class Courier:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
+    def offer(self, parcels: Iterable[Parcel]) -> None:
+        """Just claimed as they were put, and committed: they go at once, without a look into the data base. What there is no hand
+        for is found by the next look."""
+        wanted = self._wanted(self._clock())
+        for parcel in parcels:
+            if wanted.get(parcel.target, 0) > 0 and not self._has(parcel):
+                wanted[parcel.target] -= 1
+                self._start(parcel)
+
     def works_elsewhere(self, target: str) -> None:
         """Somebody else has just used this far end and got what they wanted: its next probe need not wait for its moment."""
         breaker, now = self._breakers.get(target), self._clock()
@@ -130,11 +141,12 @@ class Courier:
             self._eased.clear()
             await self._db.run(outbox.clock_went_back, now, self._last)
         self._last = now
-        wanted = self._wanted(now)
+        ended = set(self._carried)
         due, taken = await self._db.read(outbox.look, list(self._running))
-        self._carried.intersection_update({(parcel.id, parcel.attempt) for parcel in taken})
+        self._carried -= ended - {(parcel.id, parcel.attempt) for parcel in taken}  # settled: nothing will ask for them
+        wanted = self._wanted(now)  # something may have been offered meanwhile
         for parcel in taken:
-            if (parcel.id, parcel.attempt) not in self._carried:  # else its errand ended unsettled: its lease holds it
+            if not self._has(parcel):
                 await self._take(parcel, wanted, now)
         if not any(target in wanted and at <= now for target, at in due.items()):
             return self._until_next(now, due)
@@ -154,6 +166,10 @@ class Courier:
         if not wanted[parcel.target]:
             del wanted[parcel.target]
         self._start(parcel)
+
+    def _has(self, parcel: Parcel) -> bool:
+        """Whether it is under way, or its errand ended with it unsettled: then its lease holds it."""
+        return parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried
 
     def _start(self, parcel: Parcel) -> None:
         hit("parcel_claimed")
@@ -183,9 +199,11 @@ class Courier:
             watched = self._pulse.asking(parcel.target) if parcel.target in _SILENT else nullcontext()
             with watched:
                 async with asyncio.timeout(SEND_LIMIT.total_seconds()):
-                    await self._errand(parcel)
+                    following = await self._errand(parcel)
             hit("parcel_settled")
             self._works(parcel.target)
+            if following is not None:
+                self.offer([following])
         except Unsettled as error:  # it is done: only the note of it waits
             await until_noted(error.settle, self._pulse)
             self._works(parcel.target)

@@ -18,6 +18,7 @@ import structlog
 
 from imbot.domain.chats import Incoming
 from imbot.domain.errors import DeliveryError
+from imbot.domain.parcels import Parcel
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
@@ -64,6 +65,11 @@ class Dispatch:
         self._conflicts = 0  # in a row
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
+        self._claimed: list[Callable[[Sequence[Parcel]], None]] = []
+
+    def on_claimed(self, callback: Callable[[Sequence[Parcel]], None]) -> None:
+        """`callback` is given the parcels that an update has put and claimed, once that is committed."""
+        self._claimed.append(callback)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop`; a batch that has been taken is carried out to its end first."""
@@ -171,6 +177,9 @@ class Dispatch:
         taken = await self._db.run(turns.take, incoming, self._clock(), self._env, fresh)
         self._pulse.ok("store")
         hit("turn_committed")
+        if taken.claimed:
+            for callback in self._claimed:
+                callback(taken.claimed)
         if taken.show_after is not None:
             self._screens.push(incoming.chat.key, taken.show_after, taken.owed)
         if incoming.handle:

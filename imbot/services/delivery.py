@@ -32,22 +32,24 @@ def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Co
 
 def letter_packed(
     c: Connection, parcel: Parcel, packing: Packing, letter: Letter, now: datetime, env: Env, fresh: Fresh
-) -> None:
-    """A composed letter is put: from now on neither its text nor its Message-ID changes."""
+) -> Parcel | None:
+    """A composed letter is put: from now on neither its text nor its Message-ID changes. Returns its parcel where that was
+    claimed as it was put."""
     ticket = packing.ticket
     if not outbox.settle(c, parcel, "packed", now):
-        return
+        return None
     row = LetterRow(letter.message_id, ticket.id, str(packing.kind), letter_to_json(letter, packing.files), now)
     letters.save_letter(c, row)
     files.assign(c, [row.id for row in packing.files], letter.message_id)
     for large in packing.too_large:
         files.refuse(c, large.id, "too_large_letter")
+    key = f"letter:{letter.message_id}"
     outbox.put(
         c,
         NewParcel(
             lane=f"ticket:{ticket.id}",
             target="smtp",
-            key=f"letter:{letter.message_id}",
+            key=key,
             kind=Kind.LETTER,
             payload={"message_id": letter.message_id, "ticket": ticket.id, "letter": str(packing.kind)},
         ),
@@ -57,6 +59,7 @@ def letter_packed(
     _pack_the_rest(c, parcel, packing, now, env, fresh)
     if packing.too_large:
         telling.put_receipt(c, ticket, now)
+    return next((one for one in outbox.taken(c) if one.key == key), None)
 
 
 def _pack_the_rest(c: Connection, parcel: Parcel, packing: Packing, now: datetime, env: Env, fresh: Fresh) -> None:

@@ -120,9 +120,9 @@ def open_ticket(
         telling.note_message(c, chat.key, review_id, ticket.id, now)
     ledger.log(c, ticket.id, now, "filed", {"by": person.address})
     fetch_files(c, ticket.id, now)
-    telling.put_receipt(c, ticket, now, awaited=True)
     _recheck(c, ticket, person, now, env)
     pack(c, ticket, "ticket", ticket.message_id, "", now, env)
+    telling.put_receipt(c, ticket, now, awaited=True)
     hit("ticket_opened")
     return Happened("opened", {"ticket": ticket.id})
 

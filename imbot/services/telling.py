@@ -41,7 +41,7 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
         return  # nobody has it in hand yet: it will say this as well
     payload = {"ticket": ticket.id} | ({"awaited": True} if awaited else {})
     key = f"{of_ticket}{now.isoformat()}"
-    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, urgent=awaited), now)
+    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, urgent=awaited), now, take=awaited)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Nothing here waits for anybody: what needs the world becomes a parcel, what is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -19,12 +19,13 @@ from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
 from imbot.dialog.session import Session, session_from_json, session_to_json
 from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
+from imbot.domain.parcels import Parcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
 from imbot.services import comments, decisions, filing, signin, telling, tickets, unsent
 from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
-from imbot.store import files, inbox, letters, people, sessions
+from imbot.store import files, inbox, letters, outbox, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import OwedScreen, Slot
 
@@ -38,11 +39,13 @@ _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes,
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before. `owed`: that
-    screen as it lies in the data base, and the language to show it in, where this turn did nothing else."""
+    screen as it lies in the data base, and the language to show it in, where this turn did nothing else. `claimed`: parcels
+    that were claimed as they were put, by this turn or just before it."""
 
     show_after: datetime | None = None
     repeated: bool = False
     owed: tuple[OwedScreen, str] | None = None
+    claimed: tuple[Parcel, ...] = ()
 
 
 def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fresh) -> Taken:
@@ -71,7 +74,8 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     session, screen, plain = _converse(c, incoming, before, slot, lang, now, env, fresh)
     unsent.note(c, chat, before, session, now)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
-    return _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
+    done = _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
+    return done if plain else replace(done, claimed=tuple(outbox.taken(c)))
 
 
 def _converse(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from benchmarks.office import NOW, env
 from imbot.domain.errors import DeliveryError
@@ -163,3 +164,38 @@ async def test_an_errand_that_ends_unsettled_is_not_carried_again_before_its_lea
         await post.db.run(outbox.put, NewParcel(f"n{number}", "nobody", f"n{number}", Kind.NOTE, {}), post.now)
         await asyncio.sleep(0.05)
     assert len(post.tried) == 1
+
+
+async def test_what_is_offered_goes_once_though_the_next_look_sees_it_as_well(post: Post) -> None:
+    def put(c: Connection) -> list[Parcel]:
+        outbox.put(c, NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now, take=True)
+        return outbox.taken(c)
+
+    for _ in range(2):
+        taken = await post.db.run(put)
+        post.courier.offer(taken)
+        post.courier.offer(taken)
+    await post.until(1)
+    await asyncio.sleep(0.05)
+    assert len(post.tried) == 1
+
+
+async def test_what_an_errand_puts_and_claims_goes_on_behind_it(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    errand = post.errand
+
+    def put(c: Connection) -> Parcel:
+        outbox.put(c, NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"b": 1}), post.now, take=True)
+        (parcel,) = outbox.taken(c, [post.tried[0][1]])
+        return parcel
+
+    async def first(parcel: Parcel) -> Parcel | None:
+        await errand(parcel)
+        return await post.db.run(put) if parcel.key == "a" else None
+
+    monkeypatch.setattr(post.courier, "_errand", first)
+    await post.db.run(outbox.put, NewParcel("ticket:a", "self", "a", Kind.NOTE, {"a": 1}), post.now)
+    await post.until(2)
+    assert len({id for _, id in post.tried}) == 2
+    stored = await post.db.read(outbox.by_key, "b")
+    assert stored is not None
+    assert stored.parcel.attempt == 1

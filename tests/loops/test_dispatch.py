@@ -14,6 +14,7 @@ from imbot.domain.errors import DeliveryError
 from imbot.loops import dispatch
 from imbot.loops.dispatch import Dispatch
 from imbot.loops.pulse import Pulse
+from imbot.services.turns import Taken
 from imbot.store.errors import StoreUnavailable
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -28,7 +29,7 @@ class Away:
     async def run(self, *_: Any) -> Any:
         if not self.back:
             raise StoreUnavailable("the disk is full")
-        return type("Taken", (), {"show_after": None})()
+        return Taken()
 
 
 class Channel:
