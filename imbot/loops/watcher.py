@@ -33,7 +33,6 @@ from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
 from imbot.store.inbox import NewRaw
-from imbot.store.withheld import withheld
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +114,7 @@ class Watcher:
         try:
             with self._pulse.asking(self._leg):
                 more = await self._keep_new(source, stop)
-                more = await self._ask_again(source) or more
+                more = (source.withheld and await self._ask_again(source)) or more
         except MailboxError as error:
             if isinstance(error, LetterWithheld):
                 told = (source.account, error.key, error.size, self._clock())
@@ -135,7 +134,7 @@ class Watcher:
         if not begin and source.former:
             begin = self._mailbox.elsewhere(source.former)
             log.warning("mailbox_is_another", mailbox=self._leg, place=self._mailbox.place)
-        tried, without = await self._withheld(source.account)
+        tried, without = await self._withheld(source)
         batch = await self._mailbox.fetch_new(begin or None, without)
         if tried:
             await self._db.run(withholding.handed_out, source.account, tried)
@@ -153,11 +152,11 @@ class Watcher:
                 return batch.more
             cursor, batch = batch.cursor, await following
 
-    async def _withheld(self, account: str) -> tuple[set[str], set[str]]:
+    async def _withheld(self, source: Source) -> tuple[set[str], set[str]]:
         """What is asked for again by looking, and what to pass over: letters that the server did not hand out."""
-        if not await self._db.read(withheld, account):
+        if not source.withheld:
             return set(), set()
-        return await self._db.run(withholding.before_try, self.name, account, self._clock())
+        return await self._db.run(withholding.before_try, self.name, source.account, self._clock())
 
     async def _ask_again(self, source: Source) -> bool:
         """One of those passed over, when its time has come; True if it came."""

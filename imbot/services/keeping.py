@@ -12,25 +12,30 @@ from imbot.domain.letters import Fetched
 from imbot.services import reports
 from imbot.store import inbox
 from imbot.store.inbox import NewRaw
+from imbot.store.withheld import withheld
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a mailbox of ours is read from: by which name (`account`) its cursor and its places are known. `cursor`: how far it
-    was read, "" = not yet; then `former` is that of another server, user or folder that the mailbox was read from before."""
+    was read, "" = not yet; then `former` is that of another server, user or folder that the mailbox was read from before.
+    `withheld`: there are letters that the server lists and did not hand out."""
 
     account: str
     cursor: str
     former: str = ""
+    withheld: bool = False
 
 
 def source(c: Connection, mailbox: str, place: str) -> Source:
     """`place`: server, user and folder. The first one that a mailbox was read from bears its name (a data base that does not
     know which one it was takes the present one); each other has a name, and so a cursor, of its own."""
     if inbox.fact(c, _place_of(mailbox)) in ("", place):
-        return Source(mailbox, inbox.cursor(c, mailbox))
-    account = f"{mailbox} {place}"
-    return Source(account, inbox.cursor(c, account), inbox.cursor(c, mailbox))
+        account, former = mailbox, ""
+    else:
+        account = f"{mailbox} {place}"
+        former = inbox.cursor(c, mailbox)
+    return Source(account, inbox.cursor(c, account), former, bool(withheld(c, account)))
 
 
 def keep(

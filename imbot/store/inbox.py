@@ -97,8 +97,10 @@ _SAMES = select(mails.c.sha256, mails.c.id).where(
 )
 _UNREAD_BEHIND = select(*_RAW).where(_UNREAD, mails.c.id > bindparam("behind")).order_by(mails.c.id)
 _UNREAD_BEHIND = _UNREAD_BEHIND.limit(bindparam("most"))
-_COUNT_MANY = update(mails).where(mails.c.id == bindparam("this")).values(attempts=mails.c.attempts + bindparam("by"))
-_MARKED = (
+_COUNT_MANY = Prepared(
+    update(mails).where(mails.c.id == bindparam("this")).values(attempts=mails.c.attempts + bindparam("by"))
+)
+_MARKED = Prepared(
     update(mail_places)
     .where(
         mail_places.c.mailbox == bindparam("box"),
@@ -107,12 +109,12 @@ _MARKED = (
     )
     .values(marked_at=bindparam("now"))
 )
-_SETTLE = (
+_SETTLE = Prepared(
     update(mails)
     .where(mails.c.id == bindparam("this"))
     .values({name: bindparam(f"new_{name}") for name in (*_FATE, *_HEADERS)})
 )
-_CURSOR = select(cursors.c.value).where(cursors.c.name == bindparam("wanted"))
+_CURSOR = Prepared(select(cursors.c.value).where(cursors.c.name == bindparam("wanted")))
 
 
 @cache
@@ -125,6 +127,16 @@ _IS_KNOWN = Prepared(select(seen_keys.c.key).where(seen_keys.c.key == bindparam(
 _CAME_TO_PASS = text("outcome IN ('applied', 'comment', 'noted', 'bounce', 'own')")
 _CARRIED_OUT = Prepared(
     select(mails.c.id).where(mails.c.sha256 == bindparam("hash"), mails.c.id != bindparam("besides"), _CAME_TO_PASS)
+)
+
+
+_BOX = mail_places.c
+_TO_MARK = Prepared(
+    select(_BOX.mailbox, _BOX.validity, _BOX.uid, _BOX.mail_id)
+    .join(mails, mails.c.id == _BOX.mail_id)
+    .where(text("mail_places.marked_at IS NULL"), _BOX.mailbox == bindparam("box"), mails.c.settled_at.is_not(None))
+    .order_by(_BOX.mail_id)
+    .limit(bindparam("most"))
 )
 
 
@@ -240,8 +252,7 @@ def raw_letter(c: Connection, id: int) -> RawLetter | None:
 def count_attempts(c: Connection, ids: Sequence[int], by: int = 1) -> None:
     """Counts readings before they begin, since each may be the last; `by` -1 takes back what was counted and did not
     come to be."""
-    if ids:
-        c.execute(_COUNT_MANY, [{"this": id, "by": by} for id in ids])
+    _COUNT_MANY.run_many(c, ({"this": id, "by": by} for id in ids))
 
 
 def settle_mail(
@@ -259,7 +270,7 @@ def settle_mail(
     """The letter's fate: applied, comment, quarantined, ignored, duplicate."""
     values = (outcome, reason, ticket_id, now, sender, subject, message_id)
     named = {f"new_{name}": value for name, value in zip((*_FATE, *_HEADERS), values, strict=True)}
-    c.execute(_SETTLE, named | {"this": id})
+    _SETTLE.run(c, this=id, **named)
 
 
 def carried_out_as(c: Connection, sha256: str, besides: int = 0) -> int:
@@ -277,7 +288,7 @@ def reopen_mail(c: Connection, id: int) -> bool:
 
 def cursor(c: Connection, name: str) -> str:
     """How far a source was read, "" before the first time."""
-    return c.execute(_CURSOR, {"wanted": name}).scalar() or ""
+    return _CURSOR.value(c, wanted=name) or ""
 
 
 def set_cursor(c: Connection, name: str, value: str) -> None:
@@ -286,17 +297,14 @@ def set_cursor(c: Connection, name: str, value: str) -> None:
 
 def to_mark(c: Connection, mailbox: str, limit: int = 500) -> list[MailPlace]:
     """Where letters lie whose fate is decided and that the server does not know to be read yet."""
-    p = mail_places.c
-    found = select(p.mailbox, p.validity, p.uid, p.mail_id).join(mails, mails.c.id == p.mail_id)
-    found = found.where(text("mail_places.marked_at IS NULL"), p.mailbox == mailbox, mails.c.settled_at.is_not(None))
-    return [MailPlace(*row) for row in c.execute(found.order_by(p.mail_id).limit(limit))]
+    return [MailPlace(*row) for row in _TO_MARK.all(c, box=mailbox, most=limit)]
 
 
 def marked(c: Connection, places: Iterable[MailPlace], now: datetime) -> None:
     """The server knows, or has no such letter any more."""
-    rows = [{"box": place.mailbox, "era": place.validity, "number": place.uid, "now": now} for place in places]
-    if rows:
-        c.execute(_MARKED, rows)
+    _MARKED.run_many(
+        c, ({"box": place.mailbox, "era": place.validity, "number": place.uid, "now": now} for place in places)
+    )
 
 
 def quarantined(c: Connection, since: datetime, limit: int) -> list[MailRow]:

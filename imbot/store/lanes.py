@@ -34,7 +34,8 @@ Rewrite = Callable[[Parcel], tuple[Kind, Mapping[str, Any]]]
 _P = parcels.c
 _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
-_WAITING_LANES = select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct()
+_WAITING_LANES = Prepared(select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct())
+_OF_LANE = Prepared(select(parcels).where(_P.lane == bindparam("which"), _OPEN).order_by(_P.id))
 _head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
 _suspended = exists().where(lanes.c.lane == bindparam("which"))
 _WAKE = Prepared(
@@ -106,7 +107,7 @@ def suspended(c: Connection) -> list[tuple[str, str, datetime]]:
 
 def release(c: Connection, waits_for: str) -> int:
     """What the parcels waited for has come. Returns how many waited."""
-    names = list(c.execute(_WAITING_LANES, {"for": waits_for}).scalars())
+    names = [row.lane for row in _WAITING_LANES.all(c, **{"for": waits_for})]
     if not names:
         return 0
     released = c.execute(update(parcels).where(_WAITS, _P.waits_for == waits_for).values(waits_for="")).rowcount
@@ -195,7 +196,7 @@ def open_parcels(c: Connection, limit: int) -> list[StoredParcel]:
 
 def of_lane(c: Connection, lane: str) -> list[Parcel]:
     """The open parcels of a lane, in order."""
-    return [parcel_of(row) for row in c.execute(select(parcels).where(_P.lane == lane, _OPEN).order_by(_P.id))]
+    return [parcel_of(row) for row in _OF_LANE.all(c, which=lane)]
 
 
 def prune(c: Connection, before: datetime) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes
 from imbot.store.schema import letters, tickets, told
@@ -14,8 +14,15 @@ from imbot.store.sql import Prepared, insert
 
 Shapes = tuple[tuple[str, ...], tuple[str, ...]]  # of a letter's subject, and of its text
 PARTS = ("subject", "text")
+_FIRST = 2  # letters of a ticket that are looked at in any case
 
 
+_OLDEST = Prepared(
+    select(letters.c.message_id, letters.c.letter, letters.c.echoes)
+    .where(letters.c.ticket_id == bindparam("ticket"))
+    .order_by(letters.c.put_at, letters.c.message_id)
+    .limit(_FIRST)
+)
 _NOTE = Prepared(insert("sqlite", told).on_conflict_do_nothing())
 
 
@@ -52,8 +59,10 @@ def _shapes(letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> Shape
 def said(c: Connection, ticket_id: str, most: int) -> tuple[list[Shapes], bool]:
     """The shapes of the ticket's letters, in the order in which they were put; and whether these are all. Of very many the
     first two are given, and of the rest the newest, until they have `most` characters."""
+    oldest = _OLDEST.all(c, ticket=ticket_id)
+    if len(oldest) < _FIRST:
+        return [_shapes(row.letter, row.echoes) for row in oldest], True
     found = select(letters.c.message_id, letters.c.letter, letters.c.echoes).where(letters.c.ticket_id == ticket_id)
-    oldest = c.execute(found.order_by(letters.c.put_at, letters.c.message_id).limit(2)).all()
     rest = found.where(letters.c.message_id.not_in([row.message_id for row in oldest]))
     rest = rest.order_by(letters.c.put_at.desc(), letters.c.message_id.desc()).execution_options(yield_per=20)
     newest = c.execute(rest)
