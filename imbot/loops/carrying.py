@@ -27,6 +27,7 @@ from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
 from imbot.services import reports
 from imbot.services.env import Env
+from imbot.services.keeping import Scope
 from imbot.services.reports import Looked
 from imbot.store import inbox
 from imbot.store.db import Db
@@ -67,9 +68,17 @@ class Carrying:
             int, None
         ] = {}  # letters that ended their reader in this run, in the order of their next tries
 
-    async def carry_out(self, stop: asyncio.Event) -> bool:
+    @property
+    def scope(self) -> Scope:
+        return self._name, self._besides
+
+    async def carry_out(self, stop: asyncio.Event, counted: Sequence[RawLetter] = ()) -> bool:
         """Everything that is kept and has no fate, but of letters that ended their reader only one: True, if there are more
-        of them, which are to be tried after new letters were looked for. Raises StoreUnavailable."""
+        of them, which are to be tried after new letters were looked for. `counted`: those that come first, as `keeping.keep`
+        returned them. Raises StoreUnavailable."""
+        if counted and not stop.is_set():
+            hit("attempts_counted")
+            await self._receive(await self._read(counted))
         while await self._once(stop):
             pass
         if self._died and not stop.is_set():

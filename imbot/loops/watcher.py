@@ -32,7 +32,7 @@ from imbot.store import inbox
 from imbot.store.blobs import keep_blob
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
-from imbot.store.inbox import NewRaw
+from imbot.store.inbox import NewRaw, RawLetter
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ class Watcher:
         source = await self._db.read(keeping.source, self.name, self._mailbox.place)
         try:
             with self._pulse.asking(self._leg):
-                more = await self._keep_new(source, stop)
+                more, counted = await self._keep_new(source, stop)
                 more = (source.withheld and await self._ask_again(source)) or more
         except MailboxError as error:
             if isinstance(error, LetterWithheld):
@@ -122,12 +122,13 @@ class Watcher:
             await self._carrying.carry_out(stop)
             raise
         await self._note_success()
-        more = await self._carrying.carry_out(stop) or more
+        more = await self._carrying.carry_out(stop, counted) or more
         await self._mark(source.account)
         return more
 
-    async def _keep_new(self, source: Source, stop: asyncio.Event) -> bool:
-        """Window by window; the next one is on its way while one is kept."""
+    async def _keep_new(self, source: Source, stop: asyncio.Event) -> tuple[bool, Sequence[RawLetter]]:
+        """Window by window; the next one is on its way while one is kept. Whether there may be more; and the letters, where they
+        are few, ready to be read."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _AHEAD
         cursor, begin = source.cursor, source.cursor
@@ -142,14 +143,14 @@ class Watcher:
             on = batch.more and loop.time() < until and not stop.is_set()
             following = asyncio.ensure_future(self._mailbox.fetch_new(batch.cursor, without)) if on else None
             try:
-                await self._keep(batch, cursor, source.account)
+                counted = await self._keep(batch, cursor, source.account)
             except BaseException:
                 if following is not None:
                     following.cancel()
                     await asyncio.gather(following, return_exceptions=True)
                 raise
             if following is None:
-                return batch.more
+                return batch.more, counted
             cursor, batch = batch.cursor, await following
 
     async def _withheld(self, source: Source) -> tuple[set[str], set[str]]:
@@ -176,18 +177,22 @@ class Watcher:
         await self._db.run(withholding.taken, self.name, source.account, one, raw, self._clock())
         return True
 
-    async def _keep(self, batch: Batch, before: str, account: str) -> None:
+    async def _keep(self, batch: Batch, before: str, account: str) -> Sequence[RawLetter]:
         if not batch.letters and batch.cursor == before:
-            return
+            return ()
         if batch.letters:
             hit("mail_fetched")
         if batch.anew:
             log.warning("mailbox_begun_anew", mailbox=self._leg, before=before, now=batch.cursor)
         letters = await asyncio.to_thread(self._prepared, batch.letters)
         kept = (self.name, letters, batch.cursor, before, self._clock())
-        await self._db.run(keeping.keep, *kept, account=account, place=self._mailbox.place, anew=batch.anew)
+        reads = None if batch.more else self._carrying.scope
+        counted = await self._db.run(
+            keeping.keep, *kept, account=account, place=self._mailbox.place, anew=batch.anew, reads=reads
+        )
         if batch.letters:
             hit("raw_stored")
+        return counted
 
     def _prepared(self, letters: Sequence[Fetched]) -> list[tuple[Fetched, NewRaw]]:
         """In a thread: hashing and writing a large letter takes its time. A large one lies in a file from here on."""

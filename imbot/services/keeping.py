@@ -11,8 +11,11 @@ from sqlalchemy import Connection
 from imbot.domain.letters import Fetched
 from imbot.services import reports
 from imbot.store import inbox
-from imbot.store.inbox import NewRaw
+from imbot.store.inbox import NewRaw, RawLetter
 from imbot.store.withheld import withheld
+
+Scope = tuple[str, Sequence[str]]  # a mailbox; or "" and those whose letters are not meant
+_FEW = 4  # letters that come by themselves, and are no backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,12 @@ def keep(
     account: str = "",
     place: str = "",
     anew: bool = False,
-) -> None:
+    reads: Scope | None = None,
+) -> list[RawLetter]:
     """All letters of a window, and where to go on behind them. A letter of which only the headers were fetched is refused at
     once. The cursor moves only from where it was when the window was asked for (`before`), so that no letter is passed over.
-    `anew`: the server counts from the beginning again."""
+    `anew`: the server counts from the beginning again. `reads`: whose letters are read next, and at once; returned are these,
+    their attempts counted already, where they are all new and few."""
     account = account or mailbox
     if anew:
         inbox.forget_places(c, account, now)
@@ -66,6 +71,16 @@ def keep(
             reports.refuse(c, id, reason, now)
     if cursor != before and inbox.cursor(c, account) == before:
         inbox.set_cursor(c, account, cursor)
+    return _to_read_next(c, reads, ids) if reads is not None and 0 < len(ids) <= _FEW else []
+
+
+def _to_read_next(c: Connection, reads: Scope, ids: Sequence[int]) -> list[RawLetter]:
+    mailbox, besides = reads
+    unread = inbox.unread(c, _FEW + 1, mailbox, besides=besides)
+    if any(letter.id not in ids or letter.attempts for letter in unread):
+        return []  # others came before, or were tried
+    inbox.count_attempts(c, [letter.id for letter in unread])
+    return unread
 
 
 def _place_of(mailbox: str) -> str:

@@ -158,7 +158,7 @@ def put_notice(
         parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
     else:
         parcel = by_letter(person, key, payload)
-    if outbox.put(c, parcel, now):
+    if outbox.put(c, parcel, now, take=True):
         ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
         if chat_key:
             put_files(c, chat_key, ticket.id, payload.get("files", ()), now)

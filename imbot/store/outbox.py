@@ -96,6 +96,12 @@ _TAKE = Prepared(
     .where(_P.key == bindparam("this"), _READY, _P.lease_until.is_(None), _P.ready_at <= bindparam("now"))
     .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
 )
+_FEW = 8
+_UNDER_WAY = Prepared(
+    select(func.count().label("count")).select_from(
+        select(_P.id).where(text("lease_until IS NOT NULL"), _READY).limit(_FEW).subquery()
+    )
+)
 _TAKEN = Prepared(select(parcels).where(text("lease_until IS NOT NULL"), _READY).order_by(_P.id))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
 _SETTLE = Prepared(
@@ -134,7 +140,8 @@ _PUT = Prepared(_put("sqlite"))
 
 def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) -> bool:
     """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
-    it is claimed with this very transaction (`taken`), so that the courier need not commit once more before it goes."""
+    and little else is under way, it is claimed with this very transaction (`taken`), so that the courier need not commit once
+    more before it goes. Of many the courier claims as many as it has hands."""
     values = {
         "lane": parcel.lane,
         "target": parcel.target,
@@ -149,7 +156,7 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) 
     if _PUT.run(c, **values) < 1:
         return False
     wake(c, parcel.lane)
-    if take and not held(c):
+    if take and not held(c) and _UNDER_WAY.value(c) < _FEW:
         _TAKE.run(c, this=parcel.key, now=now, until=now + LEASE)
     return True
 

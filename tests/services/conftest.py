@@ -19,10 +19,11 @@ from imbot.dialog.facts import DialogSettings
 from imbot.domain.calendar import WorkingHours
 from imbot.domain.chats import Attached, Chat, Commanded, Event, FileRef, Incoming, Pressed, Typed
 from imbot.domain.forms import parse_catalogue, parse_locations
+from imbot.domain.parcels import Parcel
 from imbot.domain.people import Entry, Person
 from imbot.services import turns
 from imbot.services.env import Backend, Env, Fresh
-from imbot.store import people, sessions
+from imbot.store import outbox, people, sessions
 from imbot.store.engine import connect, raw_connection
 from imbot.store.migrate import migrate
 from imbot.wiring import read_toml
@@ -112,6 +113,11 @@ class Office:
     def link(self, chat: Chat = ANNA, entry: Entry = ANNA_ENTRY) -> Person:
         people.see_chat(self.c, chat, "ru", self.now)
         return people.link_chat(self.c, chat, entry, self.now)
+
+    def due(self, target: str) -> list[Parcel]:
+        """What may go to this far end now: taken as it was put, or claimed."""
+        taken = [one for one in outbox.taken(self.c) if one.target == target]
+        return taken + outbox.claim(self.c, self.now, 50, only=target)
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)

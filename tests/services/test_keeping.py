@@ -78,3 +78,29 @@ def test_a_data_base_that_does_not_know_its_server_goes_on_with_the_one_it_finds
     assert keeping.source(office.c, "replies", HERE) == Source("replies", "1:1")
     keeping.keep(office.c, "replies", a_window(2), "1:2::7", "1:1", NOW, account="replies", place=HERE)
     assert keeping.source(office.c, "replies", THERE).former == "1:2::7"
+
+
+def test_a_few_new_letters_are_counted_as_they_are_kept(office: Office) -> None:
+    ours = ("replies", ())
+    first = keeping.keep(office.c, "replies", a_window(1) + a_window(2), "1:2", "", NOW, reads=ours)
+    assert [letter.attempts for letter in first] == [0, 0]  # as they are read for the first time
+    assert [letter.attempts for letter in inbox.unread(office.c, 10)] == [1, 1]
+    behind = keeping.keep(office.c, "replies", a_window(3), "1:3", "1:2", NOW, reads=ours)
+    assert behind == []  # others came before it
+    for letter in inbox.unread(office.c, 10):
+        inbox.settle_mail(office.c, letter.id, "applied", now=NOW)
+    assert keeping.keep(office.c, "replies", a_window(3), "1:3", "1:3", NOW, reads=ours) == []  # known: nothing to read
+    too_large = a_window(4, truncated=True)
+    assert keeping.keep(office.c, "replies", too_large, "1:4", "1:3", NOW, reads=ours) == []
+
+
+def test_many_new_letters_are_counted_when_they_are_read(office: Office) -> None:
+    many = [one for number in range(1, 7) for one in a_window(number)]
+    assert keeping.keep(office.c, "replies", many, "1:6", "", NOW, reads=("replies", ())) == []
+    assert {letter.attempts for letter in inbox.unread(office.c, 10)} == {0}
+
+
+def test_letters_of_a_mailbox_that_somebody_else_reads_are_not_counted(office: Office) -> None:
+    keeping.keep(office.c, "hr", a_window(1), "1:1", "", NOW)
+    (mine,) = keeping.keep(office.c, "replies", a_window(2), "1:2", "", NOW, reads=("", ["hr"]))
+    assert mine.mailbox == "replies"

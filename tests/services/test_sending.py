@@ -6,7 +6,7 @@ from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.tickets import Ticket
 from imbot.services import delivery, sending, telling
-from imbot.store import letters, outbox, people, received
+from imbot.store import letters, people, received
 from tests.services.conftest import ANNA, EVE_ENTRY, Office
 from tests.services.enclosed import PDF, a_part, parcels, receive
 from tests.services.inbound import a_mail, a_ticket
@@ -21,9 +21,9 @@ def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sendin
 def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
     ticket = a_ticket(office)
     receive(office, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
-    (notice,) = outbox.claim(office.c, office.now, 10, only="telegram")
+    (notice,) = office.due("telegram")
     delivery.message_shown(office.c, notice, ANNA.key, "m7", office.now)
-    (file,) = (one for one in outbox.claim(office.c, office.now, 10, only="telegram") if one.kind is Kind.FILE)
+    (file,) = (one for one in office.due("telegram") if one.kind is Kind.FILE)
     return ticket, file
 
 
@@ -58,13 +58,13 @@ def test_a_file_that_telegram_refuses_is_told_by_name_size_and_whom_to_ask(compa
 def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(company: Office) -> None:
     ticket = a_ticket(company)
     receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=(a_part("акт.pdf", PDF),)))
-    (notice,) = outbox.claim(company.c, company.now, 10, only="telegram")
+    (notice,) = company.due("telegram")
     delivery.failed(
         company.c, notice, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env
     )
     notes = parcels(company, Kind.NOTE)
     assert [note.payload["files"] for note in notes] == [["1-0"], ["1-0"]]
-    first = outbox.claim(company.c, company.now, 10, only="smtp")[0]
+    first = company.due("smtp")[0]
     carried = letter_files(company, first)
     assert [row.name for row in carried.attached] == ["акт.pdf"]
     sending.files_went(company.c, first, "250", carried.attached, company.now)
