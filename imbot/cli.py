@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from imbot import __version__, cli_mail, cli_queue, cli_ticket, cli_user
-from imbot.cli_base import AsJson, Config, say, say_json, say_wrapped, settings_of, wait_for
+from imbot.cli_base import AsJson, Config, collecting_paused, say, say_json, say_wrapped, settings_of, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
 
 app = typer.Typer(
@@ -79,12 +79,13 @@ def entry(
 @app.command()
 def run(config: Config = None) -> None:
     """Serve: chats, letters, notices. Ends on SIGTERM or Ctrl-C, within 10 seconds."""
-    from imbot import app as composition
-    from imbot import log
-    from imbot.cli_base import secrets_of
-    from imbot.config import load
+    with collecting_paused():
+        from imbot import app as composition
+        from imbot import log
+        from imbot.cli_base import secrets_of
+        from imbot.config import load
 
-    settings = load(config)
+        settings = load(config)
     log.set_up(settings.general.log_level, settings.general.log_format, secrets=secrets_of(settings))
     wait_for(composition.run(settings))
 
