@@ -1,4 +1,5 @@
-"""`python -m benchmarks [J4a,J4c] [--rounds 5] [--scale 1.0] [--who limit,imbot] [--json FILE] [--gate]`.
+"""`python -m benchmarks [J4a,J4c] [--rounds 5] [--scale 1.0] [--who limit,imbot] [--json FILE]
+[--charts FOLDER] [--gate]`.
 
 Every contestant of a journey runs as a process of its own, in turn, round after round, on the same input; ratios are taken
 within a round. Without `--gate` nothing but a wrong result is a failure.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -31,6 +33,9 @@ def main() -> int:
     asked = _arguments()
     if asked.one:
         return _one(*asked.one)
+    if asked.charts and importlib.util.find_spec("matplotlib") is None:
+        print("--charts needs matplotlib: make bench installs it (extra `bench`)", file=sys.stderr)
+        return 2
     names = asked.journeys.split(",") if asked.journeys else list(JOURNEYS)
     unknown = sorted(set(names) - set(JOURNEYS))
     if unknown:
@@ -51,6 +56,10 @@ def main() -> int:
         results[name] = {"medians": medians(rounds), "ratios": ratios(journey, rounds), "rounds": rounds}
         print(table(journey, rounds), flush=True)
         good = good and all(line["ok"] for line in results[name]["ratios"])
+    if asked.charts:
+        from benchmarks.charts import draw
+
+        print("drawn: " + ", ".join(map(str, draw(Path(asked.charts), about, results))))
     if asked.json:
         Path(asked.json).write_text(json.dumps(about | {"journeys": results}, indent=1), "utf-8")
     return 0 if good or not asked.gate else 1
@@ -63,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size")
     parser.add_argument("--who", default="", help="these contestants only; default: all")
     parser.add_argument("--json", default="", help="write everything to this file")
+    parser.add_argument("--charts", default="", help="draw what was measured into this folder (needs matplotlib)")
     parser.add_argument("--gate", action="store_true", help="end with 1 unless every ratio holds")
     parser.add_argument("--one", nargs=3, metavar=("JOURNEY", "CONTESTANT", "PLACE"), help=argparse.SUPPRESS)
     return parser.parse_args()

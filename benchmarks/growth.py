@@ -1,4 +1,4 @@
-"""growth: what a data base of 1,000, 10,000 and 100,000 tickets makes of the same work (`--scale 10`: of a million).
+"""growth: what a data base of 1,000, 10,000, 100,000 and 1,000,000 tickets makes of the same work.
 
 A turn of the dialog, a status letter received, a page of "my tickets", a start, the nightly clean-up when nothing is due.
 Each in this one process, in a transaction of its own, in CPU time by the kernel's accounting: it is the growth that is looked
@@ -32,7 +32,7 @@ from imbot.store.engine import connect, disconnect, raw_connection
 from imbot.store.inbox import NewRaw
 from imbot.store.migrate import migrate
 
-_SIZES = {"x1": 1_000, "x10": 10_000, "x100": 100_000}
+_SIZES = {"x1": 1_000, "x10": 10_000, "x100": 100_000, "x1000": 1_000_000}
 _TIMES = 60
 _WORK = ("turn_us", "letter_us", "page_us", "start_ms", "clean_up_ms")
 
@@ -134,13 +134,14 @@ async def _whole(path: Path, folder: Path) -> Figures:
 
 JOURNEY = Journey(
     "growth",
-    "the same work at 1, 10 and 100 times a thousand tickets",
+    "the same work at 1, 10, 100 and 1,000 times a thousand tickets",
     prepare,
     {"imbot": imbot},
     tuple(
         Ratio(f"{work.rpartition('_')[0]}: {name} / x1", f"imbot.{work}_{name}", f"imbot.{work}_x1", at_most=1.2)
         for work in _WORK
-        for name in ("x10", "x100")
+        for name in _SIZES
+        if name != "x1"
     ),
     {f"{work}_{name}": work.rpartition("_")[2] for work in _WORK for name in _SIZES},
 )
