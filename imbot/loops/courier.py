@@ -73,6 +73,7 @@ class Courier:
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
         self._breakers: dict[str, Breaker] = {}
+        self._short = False  # something was due and found no hand: whoever is done makes room for it
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._proven: set[str] = set()  # targets that worked the last time
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
@@ -148,9 +149,15 @@ class Courier:
         for parcel in taken:
             if not self._has(parcel):
                 await self._take(parcel, wanted, now)
-        if not any(target in wanted and at <= now for target, at in due.items()):
+        ready = {target for target, at in due.items() if at <= now}
+        short = not ready <= wanted.keys()
+        if ready.isdisjoint(wanted):
+            self._short = short
             return self._until_next(now, due)
+        self._short = True  # whoever is done meanwhile
         claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
+        counts = Counter(parcel.target for parcel in claimed)
+        self._short = short or any(count >= wanted[target] for target, count in counts.items())
         for parcel in claimed:
             self._start(parcel)
         if not claimed:  # what is due is under way with its lease run out; this very commit would wake us for ever
@@ -192,7 +199,8 @@ class Courier:
     def _done(self, parcel: Parcel, _: asyncio.Task[None]) -> None:
         self._running.pop(parcel.id, None)
         self._carried.add((parcel.id, parcel.attempt))
-        self._wake.set()
+        if self._short:
+            self._wake.set()
 
     async def _carry(self, parcel: Parcel) -> None:
         try:

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import re
-import unicodedata
 from email.utils import format_datetime
 
 from imbot.domain.errors import DeliveryError
@@ -18,6 +17,8 @@ from imbot.domain.letters import Attachment, Letter
 from imbot.mime.names import clean_file_name
 
 _CRLF = b"\r\n"
+_ASCII = bytes(range(0x80))
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Cc, Zl and Zp of Unicode
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -77,8 +78,8 @@ def _text_part(text: str, kind: str) -> bytes:
     """UTF-8. Soft line breaks of the encoding are all the wrapping there is."""
     data = _sound(text).replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").encode("utf-8")
     data = data if data.endswith(b"\n") else data + b"\n"
-    many = sum(byte >= 0x80 for byte in data[:20_000]) * 6 > len(data[:20_000])
-    if many:
+    sample = data[:20_000]
+    if len(sample.translate(None, _ASCII)) * 6 > len(sample):  # of mostly other letters
         encoding, body = "base64", _lines64(data.replace(b"\n", _CRLF))
     else:
         encoding = "quoted-printable"
@@ -162,8 +163,7 @@ def _paired(text: str) -> str:
 
 def _line(text: str) -> str:
     """One line: whatever breaks lines or controls terminals becomes a blank."""
-    text = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in _sound(text))
-    return " ".join(text.split())
+    return " ".join(_BREAKS.sub(" ", _sound(text)).split())
 
 
 def _words(text: str, used: int) -> str:
