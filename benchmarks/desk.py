@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from benchmarks.journey import Figures
+from imbot.app import go_on
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
 from imbot.channels.pacer import Pacer
@@ -243,11 +244,11 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     db = await Db.open(f"sqlite:///{database}")
     pulse, stop = Pulse(now), asyncio.Event()
     screens = Screens(db, chat, templates(), env(), pulse, now)
-    dispatch = Dispatch(db, chat, read, screens, env(), pulse, now, "demo.local")
+    dispatch = Dispatch(db, chat, read, screens, replace(env(), templates=templates()), pulse, now, "demo.local")
     sender = Sender("bot@demo.local", "imbot", database.parent)
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)
     courier = Courier(db, errands.run, env(), pulse, now)
-    dispatch.on_claimed(courier.offer)
+    dispatch.on_claimed(partial(go_on, errands, courier))
     tasks = [asyncio.create_task(loop.run(stop)) for loop in (dispatch, screens, courier)]
     try:
         yield db

@@ -15,8 +15,8 @@ import contextlib
 import gc
 import secrets
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
+from imbot.services.composing import Claimed
 from imbot.services.env import WATCHER, Env
 from imbot.store import epoch, inbox, tickets
 from imbot.store.db import Db
@@ -73,11 +74,12 @@ class App:
         self, settings: Settings, folders: Folders, lock: InstanceLock, db: Db, env: Env, clock: Clock
     ) -> None:
         self._clock = clock
-        self.settings, self.folders, self.db, self.env = settings, folders, db, env
+        self.settings, self.folders, self.db = settings, folders, db
         self._lock = lock
         self.pulse = Pulse(clock)
         db.on_commit(self._stored)
         self.templates = wiring.templates(settings)
+        self.env = replace(env, templates=self.templates)
         self.telegram = Telegram(wiring.telegram(settings))
         self._smtp = wiring.smtp(settings)
         self._mailboxes = wiring.mailboxes(settings)
@@ -139,7 +141,7 @@ class App:
         errands = Errands(self.db, self._smtp, self._asked, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
-        dispatch.on_claimed(courier.offer)
+        dispatch.on_claimed(partial(go_on, errands, courier))
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough
@@ -270,6 +272,14 @@ async def _begin_epoch(db: Db, path: Path) -> None:
         epoch.write_mark(path, fresh)
     else:
         log.error("held", note="the data base is older than what was sent: `imbot outbox confirm` says go on")
+
+
+def go_on(errands: Errands, courier: Courier, claimed: Sequence[Claimed]) -> None:
+    """What an update has put and claimed goes at once."""
+    for parcel, letter in claimed:
+        if letter is not None:
+            errands.keep_at_hand(parcel, letter)
+    courier.offer(parcel for parcel, _ in claimed)
 
 
 async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:

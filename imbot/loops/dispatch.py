@@ -18,11 +18,11 @@ import structlog
 
 from imbot.domain.chats import Incoming
 from imbot.domain.errors import DeliveryError
-from imbot.domain.parcels import Parcel
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.services import turns
+from imbot.services.composing import Claimed
 from imbot.services.env import Env, Fresh
 from imbot.store import inbox
 from imbot.store.db import Db
@@ -65,9 +65,9 @@ class Dispatch:
         self._conflicts = 0  # in a row
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
-        self._claimed: list[Callable[[Sequence[Parcel]], None]] = []
+        self._claimed: list[Callable[[Sequence[Claimed]], None]] = []
 
-    def on_claimed(self, callback: Callable[[Sequence[Parcel]], None]) -> None:
+    def on_claimed(self, callback: Callable[[Sequence[Claimed]], None]) -> None:
         """`callback` is given the parcels that an update has put and claimed, once that is committed."""
         self._claimed.append(callback)
 

@@ -141,6 +141,11 @@ class Errands:
                 assert_never(parcel.kind)
         return None
 
+    def keep_at_hand(self, parcel: Parcel, letter: Letter) -> None:
+        """`letter` has just been stored for `parcel`, which is about to go: it need not be read again."""
+        self._composed[parcel.id] = letter
+        asyncio.get_running_loop().call_later(_AT_HAND, self._composed.pop, parcel.id, None)
+
     async def _look_up(self, parcel: Parcel) -> None:
         payload = parcel.payload
         chat = Chat(payload["channel"], payload["chat"])
@@ -214,8 +219,7 @@ class Errands:
         following = await self._db.run(delivery.letter_packed, parcel, packing, letter, now, self._env, fresh)
         hit("letter_packed")
         if following is not None:
-            self._composed[following.id] = letter
-            asyncio.get_running_loop().call_later(_AT_HAND, self._composed.pop, following.id, None)
+            self.keep_at_hand(following, letter)
         return following
 
     async def _letter(self, parcel: Parcel) -> None:

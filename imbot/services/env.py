@@ -19,6 +19,7 @@ from imbot.domain.calendar import WorkingHours
 from imbot.domain.forms import Catalogue, Locations
 from imbot.domain.letters import Attachment
 from imbot.domain.signin import Limits
+from imbot.templates import Templates
 
 DEFAULT_BACKEND = "itsm"  # the one of [itsm]; others are [backends.<name>]
 WATCHER = "replies"  # what watches [mailbox]; that of [backends.<name>.mailbox] is called WATCHER:<name>
@@ -93,6 +94,7 @@ class Env:
     late_after: timedelta = timedelta(minutes=15)
     consent_version: str = ""
     reverify_after: timedelta | None = None  # a link this old asks for a new sign-in
+    templates: Templates | None = None  # for letters that are composed with their turn; None: none is
 
     def backend(self, name: str) -> Backend:
         """The backend called `name`, or the default one where it is no longer in the settings."""

@@ -19,10 +19,10 @@ from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
 from imbot.dialog.session import Session, session_from_json, session_to_json
 from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
-from imbot.domain.parcels import Parcel
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
-from imbot.services import comments, decisions, filing, signin, telling, tickets, unsent
+from imbot.services import comments, composing, decisions, filing, signin, telling, tickets, unsent
+from imbot.services.composing import Claimed
 from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
 from imbot.store import files, inbox, letters, outbox, people, sessions
@@ -40,12 +40,12 @@ _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes,
 class Taken:
     """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before. `owed`: that
     screen as it lies in the data base, and the language to show it in, where this turn did nothing else. `claimed`: parcels
-    that were claimed as they were put, by this turn or just before it."""
+    that were claimed as they were put, by this turn or just before it; with each its letter, where it is composed already."""
 
     show_after: datetime | None = None
     repeated: bool = False
     owed: tuple[OwedScreen, str] | None = None
-    claimed: tuple[Parcel, ...] = ()
+    claimed: tuple[Claimed, ...] = ()
 
 
 def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fresh) -> Taken:
@@ -75,7 +75,7 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     unsent.note(c, chat, before, session, now)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
     done = _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
-    return done if plain else replace(done, claimed=tuple(outbox.taken(c)))
+    return done if plain else replace(done, claimed=composing.at_once(c, outbox.taken(c), now, env, fresh))
 
 
 def _converse(
