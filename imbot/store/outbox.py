@@ -102,7 +102,8 @@ _UNDER_WAY = Prepared(
         select(_P.id).where(text("lease_until IS NOT NULL"), _READY).limit(_FEW).subquery()
     )
 )
-_TAKEN = Prepared(select(parcels).where(text("lease_until IS NOT NULL"), _READY).order_by(_P.id))
+_TAKEN = Prepared(select(_P.id).where(text("lease_until IS NOT NULL"), _READY).order_by(_P.id))
+_BY_ID = Prepared(select(parcels).where(_P.id == bindparam("this")))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
 _SETTLE = Prepared(
     update(parcels)
@@ -164,7 +165,8 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) 
 def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:
     """Parcels that were claimed as they were put, and are not under way yet. Whoever does not carry one out gives it back
     (`uncount`)."""
-    return [parcel_of(row) for row in _TAKEN.all(c) if row.id not in under_way]
+    wanted = [row.id for row in _TAKEN.all(c) if row.id not in under_way]  # most are under way, and need not be read
+    return [parcel_of(_BY_ID.first(c, this=id)) for id in wanted]
 
 
 def claim(
