@@ -73,6 +73,7 @@ class Courier:
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
         self._breakers: dict[str, Breaker] = {}
+        self._open = False  # between the start's clearing of leases and the end
         self._short = False  # something was due and found no hand: whoever is done makes room for it
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._proven: set[str] = set()  # targets that worked the last time
@@ -83,6 +84,7 @@ class Courier:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
         await self._db.run(outbox.clear_leases)
         hit("leases_cleared")
+        self._open = True
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._wake.set())
         try:
@@ -96,6 +98,7 @@ class Courier:
                     wait = 2.0
                 await self._sleep(wait)
         finally:
+            self._open = False
             stopping.cancel()
         tasks = [task for _, task in self._running.values()]
         if tasks:
@@ -118,7 +121,9 @@ class Courier:
 
     def offer(self, parcels: Iterable[Parcel]) -> None:
         """Just claimed as they were put, and committed: they go at once, without a look into the data base. What there is no hand
-        for is found by the next look."""
+        for is found by the next look, or by the next start's."""
+        if not self._open:
+            return
         wanted = self._wanted(self._clock())
         for parcel in parcels:
             if wanted.get(parcel.target, 0) > 0 and not self._has(parcel):
@@ -159,7 +164,8 @@ class Courier:
         counts = Counter(parcel.target for parcel in claimed)
         self._short = short or any(count >= wanted[target] for target, count in counts.items())
         for parcel in claimed:
-            self._start(parcel)
+            if not self._has(parcel):  # a turn that was committed together with this claim has offered it
+                self._start(parcel)
         if not claimed:  # what is due is under way with its lease run out; this very commit would wake us for ever
             await asyncio.sleep(_NET)
         return self._until_next(now, due)

@@ -65,7 +65,7 @@ def packing(c: Connection, payload: Mapping[str, Any], env: Env) -> Packing | No
     backend = env.backend(ticket.backend)
     kind = LetterKind(payload["letter"])
     rows = files.of_ticket(c, ticket.id)
-    mine = _candidates(rows, kind, payload["message_id"])
+    mine = _candidates(c, rows, kind, payload["message_id"])
     chosen, too_large = _fit(mine, env.max_letter_bytes)
     refused = [row for row in rows if row.fate in ("refused", "failed")] if kind is LetterKind.TICKET else []
     refused += [replace(row, reason="too_large_letter") for row in too_large]
@@ -74,12 +74,12 @@ def packing(c: Connection, payload: Mapping[str, Any], env: Env) -> Packing | No
     return Packing(backend, kind, view, ticket, tuple(chosen), tuple(too_large), left)
 
 
-def _candidates(rows: Sequence[FileRow], kind: LetterKind, message_id: str) -> list[FileRow]:
-    """Stored files that this letter should carry: those marked for it, or, of the request, those in no letter yet."""
-    stored = [row for row in rows if row.fate == "stored"]
+def _candidates(c: Connection, rows: Sequence[FileRow], kind: LetterKind, message_id: str) -> list[FileRow]:
+    """Stored files that this letter should carry: of the request, those in no letter yet; else those marked for it, one among
+    them perhaps that the ticket has already, and that was sent once more."""
     if kind in (LetterKind.TICKET, LetterKind.FILES):
-        return [row for row in stored if not row.letter_id]
-    return [row for row in stored if row.letter_id == message_id]
+        return [row for row in rows if row.fate == "stored" and not row.letter_id]
+    return [row for row in files.of_letter(c, message_id) if row.fate == "stored"]
 
 
 def _fit(rows: Sequence[FileRow], most: int) -> tuple[list[FileRow], list[FileRow]]:

@@ -18,6 +18,7 @@ from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.loops.courier import Courier
 from imbot.loops.pulse import Pulse
+from imbot.services import delivery
 from imbot.store import outbox
 from imbot.store.db import Db
 from imbot.store.migrate import migrate
@@ -199,3 +200,34 @@ async def test_what_an_errand_puts_and_claims_goes_on_behind_it(post: Post, monk
     stored = await post.db.read(outbox.by_key, "b")
     assert stored is not None
     assert stored.parcel.attempt == 1
+
+
+async def test_what_is_offered_while_its_claim_is_on_its_way_back_goes_once(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn and a claim may be one commit, and the turn's answer may come first."""
+    run = post.db.run
+
+    async def claimed_together(fn: Any, *args: Any) -> Any:
+        answer = await run(fn, *args)
+        if fn is delivery.claim:
+            post.courier.offer(answer)
+        return answer
+
+    monkeypatch.setattr(post.db, "run", claimed_together)
+    await post.put(3)
+    await post.until(3)
+    await asyncio.sleep(0.05)
+    assert len(post.tried) == 3
+
+
+async def test_nothing_is_offered_to_a_courier_that_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "imbot.db"
+    migrate(f"sqlite:///{path}")
+    db = await Db.open(f"sqlite:///{path}")
+    idle = Post(db)
+    await db.run(partial(outbox.put, take=True), NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), NOW)
+    idle.courier.offer(await db.read(outbox.taken))
+    await asyncio.sleep(0.02)
+    assert idle.tried == []
+    await db.close()

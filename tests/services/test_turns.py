@@ -276,6 +276,29 @@ def test_a_photo_without_words_goes_as_an_addition(office: Office) -> None:
     assert sorted(parcel.payload["letter"] for parcel in packs) == ["addition", "ticket"]
 
 
+def test_a_photo_that_the_request_has_already_goes_with_the_addition_all_the_same(office: Office) -> None:
+    office.link()
+    office.command("newticket")
+    office.press("Оборудование")
+    office.press("Принтер")
+    office.say("Мигает красным")
+    office.attach("screen.jpg")
+    office.show(message_id="review")
+    office.press("send")
+    (ticket,) = tickets.open_of_person(office.c, 1, 1)
+    tickets.save(office.c, replace(ticket, number="IM-CL-1"))
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "notice"))
+    office.attach("screen.jpg")
+    office.press("send")
+    packs = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
+    (addition,) = (parcel for parcel in packs if parcel.payload["letter"] == "addition")
+    (again,) = files.of_letter(office.c, addition.payload["message_id"])
+    assert files.stored(office.c, again.id, "p", 1000, "s", "image/jpeg")
+    packed_ = letters.packing(office.c, addition.payload, office.env)
+    assert packed_ is not None
+    assert [row.name for row in packed_.files] == ["screen.jpg"]
+
+
 def test_who_has_answered_is_not_told_that_an_answer_is_awaited(office: Office) -> None:
     office.link()
     ticket = tickets.get(office.c, file_a_request(office))
