@@ -73,6 +73,13 @@ class _Timed:
         self.kept = 0
         self.kept_at = 0.0
 
+    @property
+    def is_ready(self) -> bool:
+        return self._reader.is_ready
+
+    async def ready(self) -> None:
+        await self._reader.ready()
+
     async def read_many(self, letters: Sequence[bytes | Path]) -> list[InboundMail | LetterRefused]:
         if not self.kept_at:
             self.kept_at = time.perf_counter()

@@ -1,9 +1,10 @@
 """Carries out what the watcher has kept: count -> read in the child -> look (in a thread) -> receive, in batches, in order.
 
-    kept -> counted -> read -> looked -> received
-               |         | refused: quarantine
-               |         +- died: its try is spent, those behind it get theirs back; it waits behind all others -> counted ...
-               +- its tries are spent: quarantine
+    kept -> (reader ready) counted -> read -> looked -> received
+                            |         | refused: quarantine
+                            |         +- died: its try is spent, those behind it get theirs back; it waits behind all others
+                            |                  -> counted ...
+                            +- its tries are spent: quarantine
 
 A letter's first reading is one of a batch; one that was counted before (its reader died, or we did) is read alone, so that
 it spoils no neighbour's chance. While one batch is received the next one is being read. Letters are handed to the one writer
@@ -41,6 +42,9 @@ _LETTERS, _BYTES = 50, 4 * 1024 * 1024  # of a batch; a larger letter is one of 
 
 
 class Reads(Protocol):
+    @property
+    def is_ready(self) -> bool: ...
+    async def ready(self) -> None: ...
     async def read_many(self, letters: Sequence[bytes | Path]) -> Sequence[InboundMail | LetterRefused]: ...
 
 
@@ -69,8 +73,9 @@ class Carrying:
         ] = {}  # letters that ended their reader in this run, in the order of their next tries
 
     @property
-    def scope(self) -> Scope:
-        return self._name, self._besides
+    def scope(self) -> Scope | None:
+        """Whose letters are read next, and at once; None while nobody can read: no try of theirs begins yet."""
+        return (self._name, self._besides) if self._reader.is_ready else None
 
     async def carry_out(self, stop: asyncio.Event, counted: Sequence[RawLetter] = ()) -> bool:
         """Everything that is kept and has no fate, but of letters that ended their reader only one: True, if there are more
@@ -91,9 +96,14 @@ class Carrying:
         if not found or found[0].id != id:
             self._died.pop(id, None)
             return
-        await self._db.run(inbox.count_attempts, [id])
-        hit("attempts_counted")
+        await self._count([id])
         await self._receive(await self._read(found))
+
+    async def _count(self, ids: Sequence[int]) -> None:
+        """A try begins when somebody can read: while a reader starts we may die for many reasons, none of which is a letter."""
+        await self._reader.ready()
+        await self._db.run(inbox.count_attempts, ids)
+        hit("attempts_counted")
 
     async def _unread(self, behind: int, most: int) -> list[RawLetter]:
         return await self._db.read(inbox.unread, most, self._name, behind, _BYTES, self._besides)
@@ -113,8 +123,7 @@ class Carrying:
                     behind = kept[-1].id
                     continue
                 batch, any_read = _batch(waiting), True
-                await self._db.run(inbox.count_attempts, [letter.id for letter in batch])
-                hit("attempts_counted")
+                await self._count([letter.id for letter in batch])
                 receiving = asyncio.ensure_future(self._receive(ready))  # behind the counting, beside the reading
                 ready = await self._read(batch)
                 await receiving
@@ -129,7 +138,7 @@ class Carrying:
 
     async def _read(self, batch: Sequence[RawLetter]) -> list[_Ready]:
         """What was counted is read and looked at. Ends with the letter that the reader died on."""
-        if batch[0].attempts >= reports.TRIES:
+        if batch[0].attempts >= reports.DEATHS:
             return [_Ready(batch[0], batch[0].attempts + 1)]
         answers = await self._reader.read_many([self._raw(letter) for letter in batch])
         hit("letter_read")
@@ -171,8 +180,9 @@ class Carrying:
         """The item border: whatever a letter does, it is set aside at the last try. Returns its outcome, None: no fate yet."""
         id = ready.kept.id
         self._died.pop(id, None)
-        if ready.attempt > reports.TRIES:
-            return await self._db.run(reports.refuse, id, "it could not be read in three tries", self._clock())
+        if ready.attempt > reports.DEATHS:
+            reason = f"imbot ended {reports.DEATHS} times while it was read"
+            return await self._db.run(reports.refuse, id, reason, self._clock())
         try:
             if ready.error is not None:
                 raise ready.error

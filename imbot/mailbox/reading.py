@@ -74,6 +74,20 @@ class Reader:
     ) -> None:
         await self.close()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a letter would be read at once."""
+        return self._child is not None and self._child.returncode is None and not self._lock.locked()
+
+    async def ready(self) -> None:
+        """Returns when there is a child. It starts with the first letter otherwise, which takes a busy machine seconds."""
+        async with self._lock:
+            try:
+                await self._ready()
+            except BaseException:  # cancelled while it starts: its first frame would be taken for an answer
+                await self._end()
+                raise
+
     async def read(self, raw: bytes | Path) -> InboundMail:
         """The letter. Raises `LetterRefused` where it breaks a bound, `ReaderDied` where the child broke on it."""
         (answer,) = await self.read_many([raw])

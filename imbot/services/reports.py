@@ -35,6 +35,7 @@ from imbot.store import inbox, ledger, letters, outbox, people, tickets, told
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{3,200}")
 TRIES = 3  # a letter that ends its reader is set aside after so many
+DEATHS = 10  # and one at which imbot itself ended, after so many: hardly ever is it the letter that ends imbot
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,15 @@ class Mortal:
         self.batches: list[int] = []
         self.kept: list[int] = []
         self.attempts: list[list[int]] = []
+        self.counted: list[int] = []  # tries so far of all letters, each time that a reader was asked for
+
+    @property
+    def is_ready(self) -> bool:
+        return self._reader.is_ready
+
+    async def ready(self) -> None:
+        self.counted.append(ask(self._database, "SELECT coalesce(sum(attempts), 0) FROM mails")[0][0])
+        await self._reader.ready()
 
     async def read_many(self, letters: Sequence[bytes | Path]) -> list[InboundMail | LetterRefused]:
         self.batches.append(len(letters))
@@ -179,6 +188,13 @@ async def test_attempts_are_counted_before_they_are_made(world: World) -> None:
     assert mortal.attempts == [[1, 1, 1, 1, 1]]
 
 
+async def test_a_try_is_counted_only_when_somebody_can_read(world: World) -> None:
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([status_letter(1), status_letter(2)], reader=mortal)
+    assert mortal.counted == [0]
+    assert mortal.attempts == [[1, 1]]
+
+
 async def test_a_letter_that_ends_its_reader_is_set_aside_after_three_tries_and_costs_no_neighbour_one(
     world: World,
 ) -> None:
@@ -242,11 +258,25 @@ async def test_a_letter_whose_tries_are_spent_is_read_no_more(world: World) -> N
     raw = status_letter(1)
     kept = NewRaw("7", "1", raw, "", len(raw), hashlib.sha256(raw).hexdigest())
     ids = await world.db.run(keep_many, "replies", [kept], NOW)
-    await world.db.run(count_attempts, ids, 3)
+    await world.db.run(count_attempts, ids, reports.DEATHS)
     mortal = Mortal(world.database, world.reader)
     await world.watch([raw], reader=mortal)
     assert mortal.batches == []
-    assert world.ask("SELECT outcome, reason FROM mails") == [("quarantined", "it could not be read in three tries")]
+    reason = "imbot ended 10 times while it was read"
+    assert world.ask("SELECT outcome, reason FROM mails") == [("quarantined", reason)]
+
+
+async def test_a_letter_at_which_imbot_was_killed_more_than_three_times_is_read_all_the_same(world: World) -> None:
+    good, bad = status_letter(1), poison(2)
+    kept = [
+        NewRaw("7", str(n), raw, "", len(raw), hashlib.sha256(raw).hexdigest()) for n, raw in enumerate((good, bad), 1)
+    ]
+    ids = await world.db.run(keep_many, "replies", kept, NOW)
+    await world.db.run(count_attempts, ids, reports.DEATHS - 1)
+    mortal = Mortal(world.database, world.reader)
+    await world.watch([good, bad], reader=mortal)
+    assert mortal.batches == [1, 1]
+    assert world.outcomes() == ["applied", "quarantined"]
 
 
 async def test_a_large_letter_lies_in_a_file_and_is_read_from_it(world: World) -> None:

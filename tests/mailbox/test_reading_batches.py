@@ -43,6 +43,31 @@ async def test_answers_come_in_order_and_a_refused_letter_stands_among_them(tmp_
         assert await reader.read_many([]) == []
 
 
+async def test_a_child_that_was_asked_for_before_reads_what_comes() -> None:
+    async with Reader() as reader:
+        assert (reader.pid, reader.is_ready) == (None, False)
+        await reader.ready()
+        assert reader.is_ready
+        child = reader.pid
+        assert child is not None
+        assert subjects(await reader.read_many([plain(1)])) == ["1"]
+        await reader.ready()
+        assert reader.pid == child
+
+
+async def test_one_that_was_cancelled_while_it_started_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Reader() as reader:
+        monkeypatch.setattr(reading, "_started", lambda _: asyncio.sleep(60))
+        asked = asyncio.create_task(reader.ready())
+        while reader.pid is None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        assert reader.pid is None
+        monkeypatch.undo()
+        assert subjects(await reader.read_many([plain(1)])) == ["1"]
+
+
 async def test_a_file_over_the_limit_is_refused_by_its_size(tmp_path: Path) -> None:
     filed = tmp_path / "letter"
     filed.write_bytes(b"x" * 1001)
