@@ -35,6 +35,7 @@ CHECKS: Mapping[str, Check] = {
         checks_conduct.follow_ups_wait,
         checks_conduct.limits_kept,
         checks_conduct.no_storm,
+        checks_conduct.codes_work_once,
     )
 }
 

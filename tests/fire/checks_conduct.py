@@ -1,13 +1,14 @@
 """Checks of how imbot behaves while it works: what was taken is answered, nothing is written twice into one letter, what must
-wait waits, the limits of a far end are kept, and one that is down is not stormed."""
+wait waits, the limits of a far end are kept, one that is down is not stormed, and what lets somebody in does so once."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import accumulate
 
+from tests.fire import texts
 from tests.fire.checks_service import answers
 from tests.fire.facts import Event, Finding, Journals
 
@@ -163,3 +164,36 @@ def _refusing(smtp: Sequence[Event]) -> Iterator[tuple[float, float]]:
             begun = None
     if begun is not None:
         yield begun, float("inf")
+
+
+def codes_work_once(journals: Journals) -> list[Finding]:
+    """19: the letter of a sign-in lets in once, by its code or by the link beside it: whoever sends one of them again, signed
+    out or in another chat, stays outside."""
+    letter_of: dict[str, str] = {}
+    for one in journals.smtp:
+        keys = texts.keys_in(str(one["subject"]), str(one["text"])) if one["e"] == "accepted" else None
+        letter_of.update({key: one["message_id"] for key in keys or () if key})
+    used: dict[str, list[str]] = defaultdict(list)
+    for chat, t, key in _entered(journals, letter_of):
+        used[letter_of[key]].append(f"in chat {chat} at {t:.2f}")
+    journals.counted["sign-ins by a code or a link"] += sum(map(len, used.values()))
+    return [
+        Finding("codes_work_once", letter, f"its code or link let somebody in {', again '.join(times)}")
+        for letter, times in used.items()
+        if len(times) > 1
+    ]
+
+
+def _entered(journals: Journals, keys: Container[str]) -> Iterator[tuple[int, float, str]]:
+    """(chat, when, by which of `keys`): it was the last thing that the chat sent before it was told that it is in."""
+    tried: dict[int, str] = {}
+    stands: dict[tuple[int, int], str] = {}
+    for one in journals.bot:
+        if one["e"] == "sent":
+            key = str(one.get("text") or "").removeprefix("/start").strip()
+            tried[int(one["chat"])] = key if key in keys else ""
+        elif one["e"] == "saw":
+            place, text = (int(one["chat"]), int(one["message"])), str(one.get("text") or "")
+            if texts.says_in(text) and stands.get(place) != text and (key := tried.pop(place[0], "")):
+                yield place[0], one["t"], key
+            stands[place] = text

@@ -15,7 +15,7 @@ from tests.fire.follow_ups import News
 from tests.fire.journal import Journal
 from tests.fire.persons import GaveUp, Markers, Patience, Person, Telephone
 from tests.fire.sight import Sight
-from tests.fire.signing_in import Codes, sign_in
+from tests.fire.signing_in import Codes, sign_in, try_again
 
 _MANY = 5  # open requests, above which somebody rather looks after what they have
 
@@ -70,6 +70,7 @@ class Employees:
         await self._pause(person, stop)
         if one.signs_in:
             await self._try(person, "sign in", sign_in(person, one.address, self._codes))
+            await self._try(person, "tried a code again", try_again(person, one.address, self._codes))
         while not stop.is_set():
             await self._walk(person)
             await self._pause(person, stop)

@@ -1,46 +1,53 @@
-"""How an employee signs in: the address, the code from the letter that really came, and once more where that failed."""
+"""How an employee signs in: the address, the code from the letter that really came, and once more where that failed. And how
+somebody tries the letter of a code a second time, which must let nobody in."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.fire import texts
 from tests.fire.journal import Tail
 from tests.fire.persons import GaveUp, Person
 
-_CODE = re.compile(r"\b([A-Z2-7]{4})[ -]?([A-Z2-7]{4})\b")
-
 
 class Codes:
-    """The codes in the sink's journal, by the address that they were sent to."""
+    """The codes in the sink's journal, and the links beside them, by the address that they were sent to."""
 
     def __init__(self, path: Path) -> None:
         self._tail = Tail(path)
-        self._by_address: dict[str, list[str]] = {}
+        self._by_address: dict[str, list[tuple[str, str]]] = {}
 
     def of(self, address: str) -> list[str]:
         """Oldest first."""
+        return [code for code, _ in self._letters(address)]
+
+    def link(self, address: str, code: str) -> str:
+        """What the link in the letter of this code says to the bot, "" where it bore none."""
+        return next((link for each, link in self._letters(address) if each == code), "")
+
+    def _letters(self, address: str) -> list[tuple[str, str]]:
         for event in self._tail.new():
-            found = _CODE.search(event["text"]) if event["e"] == "accepted" and "Код" in event["subject"] else None
-            for rcpt in event["rcpt"] if found else ():
-                self._by_address.setdefault(rcpt.lower(), []).append(found[1] + found[2] if found else "")
+            keys = texts.keys_in(event["subject"], event["text"]) if event["e"] == "accepted" else None
+            for rcpt in event["rcpt"] if keys else ():
+                self._by_address.setdefault(rcpt.lower(), []).append(keys or ("", ""))
         return self._by_address.get(address.lower(), [])
 
 
-async def sign_in(person: Person, address: str, codes: Codes) -> None:
-    """Until the bot says that the person is in. Raises GaveUp."""
+async def sign_in(person: Person, address: str, codes: Codes, old: Sequence[str] = ()) -> None:
+    """Until the bot says that the person is in; by a code that is not `old`. Raises GaveUp."""
     deadline = asyncio.get_running_loop().time() + person.patience.whole
-    tried: set[str] = set()
+    tried = set(old)
     while asyncio.get_running_loop().time() < deadline:
         screen = person.screen()
         text = screen.text if screen else ""
-        if "Вход выполнен" in text or (screen is not None and screen.button("Новая заявка")):
+        if texts.says_in(text) or (screen is not None and screen.button("Новая заявка")):
             return
         version = screen.version if screen else 0
         fresh = [one for one in codes.of(address) if one not in tried]
         if "код уже идёт" in text and not fresh:
-            await person.until(lambda: codes.of(address)[len(tried) :] or None, 1.0)
+            await person.until(lambda: [one for one in codes.of(address) if one not in tried] or None, 1.0)
             continue
         if "код уже идёт" in text or ("Код не подошёл" in text and fresh):
             tried.update(fresh)
@@ -53,3 +60,30 @@ async def sign_in(person: Person, address: str, codes: Codes) -> None:
             await person.say("/start")
         await person.until(lambda: True if getattr(person.screen(), "version", 0) > version else None)  # noqa: B023
     raise GaveUp(f"signing in as {address}")
+
+
+async def try_again(person: Person, address: str, codes: Codes) -> None:
+    """Sign out, try the code and the link of the letters that let them in once more, and sign in by a fresh one. What the bot
+    made of the old ones is for the checker to see. Raises GaveUp."""
+    old = list(dict.fromkeys(codes.of(address)))
+    await person.do(
+        lambda: person.say("/me"),
+        lambda: person.screen("Что о вас известно") or person.screen("Отвязать этот чат"),
+        "looking where to sign out",
+    )
+    await person.press_until(
+        lambda: person.button("Отвязать чат"), lambda: person.screen("Отвязать этот чат"), "signing out"
+    )
+    await person.press_until(lambda: person.button("Да, отвязать"), lambda: person.screen("Чат отвязан"), "signing out")
+    for code in old[-1:]:
+        for words in (code, f"/start {codes.link(address, code)}"):
+            before = person.sight.version
+            await person.say(words)  # said once: more would be another try
+            await person.until(lambda: _told(person, before), person.patience.whole)  # noqa: B023 - asked before the next
+    await sign_in(person, address, codes, old)
+
+
+def _told(person: Person, version: int) -> bool | None:
+    """Whether the bot has said anything behind `version`."""
+    screen = person.screen()
+    return True if screen is not None and screen.version > version else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fire.checker import CHECKS
-from tests.fire.story import CHAT, FOLLOW_UP_SUBJECT, MORE, ONE, Story, follow_up_text, good_day, request_text
+from tests.fire.story import CHAT, FOLLOW_UP_SUBJECT, MORE, ONE, OTHER, Story, follow_up_text, good_day, request_text
 
 
 def alive(story: Story, begin: float, end: float) -> None:
@@ -30,7 +30,14 @@ def an_input(*, served: float, shown: bool = False, confirmed: bool = True) -> S
 
 def test_all_named_checks_pass_a_good_day() -> None:
     story = good_day()
-    for name in ("every_input_taken", "words_stand_once", "follow_ups_wait", "limits_kept", "no_storm"):
+    for name in (
+        "every_input_taken",
+        "words_stand_once",
+        "follow_ups_wait",
+        "limits_kept",
+        "no_storm",
+        "codes_work_once",
+    ):
         assert name in CHECKS
         assert story.finds(name) == []
 
@@ -103,3 +110,38 @@ def test_a_storm_on_a_mail_server_that_is_down_is_found() -> None:
     assert story.finds("no_storm") == []
     story.smtp += [{"t": 20 + n / 4, "e": "refused", "code": 421, "stage": "mail"} for n in range(8)]
     assert len(story.finds("no_storm")) == 1
+
+
+def let_in(
+    story: Story, t: float, words: str, *, chat: int = CHAT, shown: str = "Анна, здравствуйте. Вход выполнен."
+) -> None:
+    story.sent(t, chat=chat, text=words)
+    story.saw(t + 1, int(t), shown, chat=chat)
+
+
+def a_code(story: Story, t: float, code: str, link: str) -> None:
+    text = f"Код для входа в чат поддержки: {code}\n\nПришлите его в чат или нажмите ссылку:\nhttps://t.me/bot?start={link}\n"
+    story.accepted(t, text, message_id=f"<{link}@bot>", subject=f"Код для входа: {code}")
+
+
+def test_a_code_or_the_link_beside_it_that_lets_in_a_second_time_is_found() -> None:
+    for again, chat in (("ABCD2345", CHAT), ("/start firstlink", CHAT), ("ABCD2345", OTHER)):
+        story = good_day()
+        a_code(story, 100, "ABCD-2345", "firstlink")
+        let_in(story, 101, "ABCD2345")
+        story.saw(103, 101, "Анна, здравствуйте. Вход выполнен.")  # shown once more, it is the same
+        story.sent(104, text="/me")
+        assert story.finds("codes_work_once") == []
+        let_in(story, 110, again, chat=chat)
+        assert [one.about for one in story.finds("codes_work_once")] == ["<firstlink@bot>"], again
+
+
+def test_an_old_code_that_is_refused_and_a_fresh_one_that_is_not_are_well() -> None:
+    story = good_day()
+    a_code(story, 100, "ABCD-2345", "firstlink")
+    let_in(story, 101, "ABCD2345")
+    let_in(story, 110, "ABCD2345", shown="Код больше не действует. Пришлите рабочий адрес, и придёт новый.")
+    let_in(story, 112, "/start firstlink", shown="Ссылка больше не действует. Пришлите рабочий адрес.")
+    a_code(story, 120, "EFGH-6723", "secondlink")
+    let_in(story, 121, "EFGH6723")
+    assert story.finds("codes_work_once") == []

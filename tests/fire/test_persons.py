@@ -13,6 +13,7 @@ from tests.fire import follow_ups
 from tests.fire.journal import Journal, read
 from tests.fire.persons import GaveUp, Markers, Patience, Person, photo
 from tests.fire.sight import ChatSight, Sight
+from tests.fire.signing_in import Codes, try_again
 
 
 class Phone:
@@ -135,3 +136,49 @@ def test_every_marker_is_planned_before_it_is_used(tmp_path: Path) -> None:
 def test_no_photo_is_like_another() -> None:
     assert photo("fire0000001", 1).data != photo("fire0000001", 2).data
     assert photo("fire0000001", 1).data.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+class Door(Phone):
+    """imbot and the mail server, as somebody sees them who signs out and in. `letters`: the sink's journal."""
+
+    def __init__(self, chat: ChatSight, letters: Path) -> None:
+        super().__init__()
+        self._chat, self._sink, self._fresh = chat, Journal(letters), False
+        self._post("ABCD2345", "firstlink")
+
+    def _post(self, code: str, link: str) -> None:
+        text = f"Код для входа: {code}\n\nhttps://t.me/bot?start={link}\n"
+        self._sink.note("accepted", rcpt=["u1001@example.test"], subject=f"Код для входа: {code}", text=text)
+
+    async def call(self, verb: str, **args: Any) -> Any:
+        words, buttons = self._answer(str(args.get("text") or args.get("value")))
+        self._chat.take(saw(60 + len(self.calls), words, *buttons))
+        return await super().call(verb, **args)
+
+    def _answer(self, said: str) -> tuple[str, list[str]]:
+        match said:
+            case "/me":
+                return "Что о вас известно", ["Отвязать чат"]
+            case "Отвязать чат":
+                return "Отвязать этот чат от вашего рабочего адреса?", ["Да, отвязать", "Нет, оставить"]
+            case "Да, отвязать":
+                return "Чат отвязан. Чтобы вернуться, пришлите рабочий адрес почты.", []
+            case "u1001@example.test":
+                self._post("EFGH6723", "secondlink")
+                return "Если адрес есть в компании, код уже идёт туда.", []
+            case "EFGH6723":
+                return "Анна, здравствуйте. Вход выполнен.", []
+            case _:
+                return "Больше не действует. Пришлите рабочий адрес, и придёт новый код.", []
+
+
+async def test_who_tries_a_code_again_signs_out_tries_its_link_as_well_and_comes_in_by_a_fresh_one(
+    tmp_path: Path,
+) -> None:
+    chat = ChatSight()
+    door = Door(chat, tmp_path / "smtp.jsonl")
+    one = person(tmp_path, door, chat)
+    one.patience = Patience(step=1.0, whole=5.0, think=0.001, hand=0.0001)
+    await try_again(one, "u1001@example.test", Codes(tmp_path / "smtp.jsonl"))
+    said = [args["text"] for verb, args in door.calls if verb == "say"]
+    assert said == ["/me", "ABCD2345", "/start firstlink", "u1001@example.test", "EFGH6723"]

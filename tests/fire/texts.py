@@ -12,6 +12,8 @@ from typing import Any
 FIRE = re.compile(r"fire\d{7}")  # the marker of what a person asks for
 DESK = re.compile(r"desk\d{7}")  # the marker of what support says
 NUMBER = re.compile(r"IM-CL-\d+")
+_CODE = re.compile(r"\b([A-Z2-7]{4})[ -]?([A-Z2-7]{4})\b")
+_LINK = re.compile(r"\?start=([\w-]+)")
 TOKEN = re.compile(r"imb:\s?([a-z2-7]{10})", re.IGNORECASE)
 
 # A message about a ticket that came by itself. It begins with the ticket's name; a receipt begins with its bare title.
@@ -104,6 +106,18 @@ def status_in(text: str) -> tuple[str, str]:
 
 def says_sent(text: str) -> bool:
     return _SENT.search(text) is not None
+
+
+def says_in(text: str) -> bool:
+    """Whether somebody has just been let in."""
+    return "Вход выполнен" in text
+
+
+def keys_in(subject: str, text: str) -> tuple[str, str] | None:
+    """The code of a letter that brings one, without its hyphen, and what the link beside it says ("" without one)."""
+    code = _CODE.search(text) if "Код" in subject else None
+    link = _LINK.search(text)
+    return (code[1] + code[2], link[1] if link else "") if code else None
 
 
 def says_returned(text: str) -> bool:
