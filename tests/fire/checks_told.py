@@ -67,7 +67,8 @@ def _unsaid(journals: Journals, show: Show) -> Iterator[Finding]:
 
 
 def every_status_told(journals: Journals) -> list[Finding]:
-    """6: each loud change and all words in a message of their own, each file, and the last status on the receipt."""
+    """6: each loud change and all words in a message of their own, each file, that the request came back, and the last status
+    on the receipt."""
     found = []
     for marker, asked in journals.requests.items():
         way = course(journals.heard(marker))
@@ -84,8 +85,19 @@ def every_status_told(journals: Journals) -> list[Finding]:
                     found.append(
                         Finding("every_status_told", marker, f"the file {name} of {telling.action} did not come")
                     )
+        found += _return_untold(journals, marker)
         found += _last_receipt(journals, marker, way)
     return found
+
+
+def _return_untold(journals: Journals, marker: str) -> Iterator[Finding]:
+    """Nobody but the person can send it again. Once the ITSM has answered, it did arrive, and nothing need be said."""
+    report = journals.came_back.get(marker)
+    journals.counted["requests that came back"] += report is not None
+    if report and not any(texts.says_returned(show.text) for show in journals.notices.get(marker, ())):
+        yield Finding(
+            "every_status_told", marker, f"that it came back, as the post said at {report['t']:.2f}, was not told"
+        )
 
 
 def _last_receipt(journals: Journals, marker: str, way: Course) -> Iterator[Finding]:

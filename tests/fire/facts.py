@@ -198,6 +198,15 @@ class Journals:
         return found
 
     @cached_property
+    def came_back(self) -> dict[str, Event]:
+        """By marker: the report of the post that its letter did not arrive, where that was the first thing heard of it."""
+        first: dict[str, Event] = {}
+        for one in self.said:
+            if not one.get("forged"):
+                first.setdefault(self.about(one), one)
+        return {marker: one for marker, one in first.items() if one.get("bounce")}
+
+    @cached_property
     def shows(self) -> list[Show]:
         known: set[tuple[int, int]] = set()
         found = []

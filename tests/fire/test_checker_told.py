@@ -222,3 +222,17 @@ def test_a_letter_with_anothers_words_or_address_is_found() -> None:
     found = story.finds("nobody_reads_anothers")
     assert {one.about for one in found} == {TWO, "<r1@bot>"}
     assert CHAT != OTHER
+
+
+def test_a_request_that_came_back_and_nobody_was_told_is_found() -> None:
+    story = good_day()
+    story.said(5, "bounce", bounce=True, number="")
+    assert ["came back" in one.words for one in story.finds("every_status_told")] == [True]
+    story.saw(6, 20, f"Пришло сообщение, что письмо по заявке «{TITLE}» до поддержки не дошло. Всё сохранено.")
+    assert story.finds("every_status_told") == []
+
+
+def test_a_report_of_the_post_behind_the_registration_need_not_be_told() -> None:
+    story = good_day()
+    story.said(12, "bounce", bounce=True, number="")
+    assert story.finds("every_status_told") == []
