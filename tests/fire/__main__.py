@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import office, soak, start, trial
+from tests.fire.bug import Bug, without
 from tests.fire.bugs import BUGS
 from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.faults import KINDS, pairs
@@ -51,6 +52,10 @@ def main() -> int:
     bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
     bugs.add_argument("names", nargs="*", help="these only; default: all")
     bugs.add_argument("--seed", type=int, default=1)
+    bugs.add_argument(
+        "--clean", action="store_true", help="the same campaigns against the code as it is: nothing may be found"
+    )
+    bugs.add_argument("--folder", type=Path, help="where the journals of each campaign are kept; default: nowhere")
     bugs.set_defaults(run=_bugs)
     _measured(commands)
     asked = parser.parse_args()
@@ -189,15 +194,28 @@ def _bugs(asked: argparse.Namespace) -> bool:
         print(f"no such mistake: {', '.join(sorted(unknown))}", file=sys.stderr)
         return False
     chosen = [bug for bug in BUGS if not asked.names or bug.name in asked.names]
+    if asked.clean:
+        return _clean(chosen, asked.seed, asked.folder)
     escaped = 0
     for bug in chosen:
-        caught = asyncio.run(hunt(bug, asked.seed))
+        caught = asyncio.run(hunt(bug, asked.seed, kept=asked.folder))
         escaped += not caught.named
         by = ", ".join(f"{name} {number}" for name, number in caught.by.most_common()) or "nothing"
         verdict = "caught" if caught.named else "ESCAPED"
         print(f"{verdict:<8} {bug.name:<28} {caught.seconds:4.0f} s  {by} {caught.broke}", flush=True)
     print(f"{len(chosen) - escaped} of {len(chosen)} caught")
     return not escaped
+
+
+def _clean(chosen: Sequence[Bug], seed: int, folder: Path | None) -> bool:
+    """The control: a campaign that finds something where no mistake was put proves nothing where one was."""
+    good = True
+    for bug in chosen:
+        seen = asyncio.run(hunt(without(bug), seed, tries=1, kept=folder))
+        by = ", ".join(f"{name} {number}" for name, number in seen.by.most_common() if name not in TIMED)
+        print(f"{'FOUND' if by or seen.broke else 'clean':<8} {bug.name:<28} {seen.seconds:4.0f} s  {by} {seen.broke}")
+        good = good and not by and not seen.broke
+    return good
 
 
 if __name__ == "__main__":

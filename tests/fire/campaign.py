@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.fire.checker import run_checks, table
 from tests.fire.control import RigError
-from tests.fire.employees import Employee, Employees
+from tests.fire.employees import Employee, Employees, Habits
 from tests.fire.facts import Finding, read_journals
 from tests.fire.helpdesk import Chances, Helpdesk
 from tests.fire.itsm_mail import Office
@@ -71,6 +71,7 @@ class Plan:
     weather: str = ""
     idle: int = 0
     chances: Chances = field(default_factory=Chances)
+    habits: Habits = field(default_factory=Habits)
     patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=120.0, think=0.7, hand=0.15))
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -152,7 +153,7 @@ async def at_work(world: World, plan: Plan) -> AsyncIterator[tuple[Employees, He
     """Employees and ITSM, until the block ends: by then they must have been sent home (`home()`, then they come to an end)."""
     at_work = world.persons[: len(world.persons) - plan.idle]
     rows = [Employee(one.chat, one.address, one.signs_in) for one in at_work]
-    employees = Employees(world.bot, world.journals, rows, plan.seed, plan.patience)
+    employees = Employees(world.bot, world.journals, rows, plan.seed, plan.patience, habits=plan.habits)
     office = Office(world.itsm, world.mailbox, world.mx)
     desk = Helpdesk(world.deliver, world.journals, office, plan.seed, plan.chances)
     go_home, close = asyncio.Event(), asyncio.Event()

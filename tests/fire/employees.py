@@ -29,6 +29,16 @@ class Employee:
     signs_in: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How often, of 1. `looks_after`: somebody with open requests looks after one of them instead of filing another; `replies`:
+    that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star."""
+
+    looks_after: float = 0.25
+    replies: float = 0.2
+    rates_low: float = 0.2
+
+
 class Employees:
     """All of them. `run(stop)` returns when everybody has come to the end of the walk that they were in."""
 
@@ -40,13 +50,14 @@ class Employees:
         seed: int,
         patience: Patience | None = None,
         first_marker: int = 1,
+        habits: Habits | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._sight = Sight(journals["botapi"])
         self._journal = Journal(journals["model"])
         self._codes = Codes(journals["smtp"])
         self._employees, self._markers = list(employees), Markers(first_marker)
-        self._patience = patience or Patience()
+        self._patience, self._habits = patience or Patience(), habits or Habits()
         self._persons = [self._person(one, phone, seed) for one in self._employees]
 
     def _person(self, one: Employee, phone: Telephone, seed: int) -> Person:
@@ -89,9 +100,9 @@ class Employees:
         chance, what = person.random.random(), person.random.random()
         if told and chance < 0.75:
             await self._react(person, person.random.choice(told))
-        elif open_ones and (what < 0.25 or len(open_ones) >= _MANY):
+        elif open_ones and (what < self._habits.looks_after or len(open_ones) >= _MANY):
             await self._look_after(person, person.random.choice(open_ones))
-        elif what < 0.32:
+        elif what < self._habits.looks_after + 0.07:
             await self._try(person, "looked around", follow_ups.look(person))
         else:
             await self._file(person)
@@ -115,29 +126,30 @@ class Employees:
                 await self._try(person, "sent again", follow_ups.send_again(person, told))
             case "question":
                 await self._try(person, "answered", follow_ups.answer(person, told))
-            case _ if chance < 0.3:
-                await self._try(person, "rated 5", follow_ups.rate(person, told, 5))
-            case _ if chance < 0.4:
-                await self._try(person, "rated 3", follow_ups.rate(person, told, 3))
-            case _ if chance < 0.6:
+            case _ if person.random.random() < self._habits.rates_low:
                 await self._try(person, "rated 1", follow_ups.rate(person, told, 1))
-            case _ if chance < 0.7:
+            case _ if chance < 0.37:
+                await self._try(person, "rated 5", follow_ups.rate(person, told, 5))
+            case _ if chance < 0.5:
+                await self._try(person, "rated 3", follow_ups.rate(person, told, 3))
+            case _ if chance < 0.62:
                 await self._try(person, "without rating", follow_ups.rate(person, told, None))
-            case _ if chance < 0.9:
+            case _ if chance < 0.87:
                 await self._try(person, "not solved", follow_ups.not_solved(person, told))
             case _:
                 self.counts["left unrated"] += 1
 
     async def _look_after(self, person: Person, marker: str) -> None:
-        chance = person.random.random()
         message = person.sight.find(marker, holds=lambda seen: not seen.is_dialog and not seen.files)
-        if chance < 0.3:
-            await self._try(person, "added", follow_ups.add(person, marker))
-        elif chance < 0.5 and message is not None:
+        if message is not None and person.random.random() < self._habits.replies:
             await self._try(person, "replied", follow_ups.reply(person, message, marker))
-        elif chance < 0.75:
+            return
+        chance = person.random.random()
+        if chance < 0.37:
+            await self._try(person, "added", follow_ups.add(person, marker))
+        elif chance < 0.69:
             await self._try(person, "withdrew", follow_ups.withdraw(person, marker, sure=True))
-        elif chance < 0.85:
+        elif chance < 0.81:
             await self._try(person, "nearly withdrew", follow_ups.withdraw(person, marker, sure=False))
         else:
             await self._try(person, "looked around", follow_ups.look(person))

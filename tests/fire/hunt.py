@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fire.bugs import Bug, copy_with
+from tests.fire.bug import Bug, copy_with
 from tests.fire.campaign import Plan, play
 from tests.fire.control import RigError
 
@@ -29,12 +31,12 @@ class Caught:
         return self.bug.caught & frozenset(self.by)
 
 
-async def hunt(bug: Bug, seed: int, tries: int = 3) -> Caught:
-    """Campaigns of other seeds follow, up to `tries`, while nothing was found."""
+async def hunt(bug: Bug, seed: int, tries: int = 3, kept: Path | None = None) -> Caught:
+    """Campaigns of other seeds follow, up to `tries`, while nothing was found. `kept`: where each leaves its journals; None:
+    nowhere."""
     begun, by, broke = time.monotonic(), Counter[str](), ""
     for number in range(tries):
-        with tempfile.TemporaryDirectory(prefix=f"imbot-bug-{bug.name}-") as name:
-            folder = Path(name)
+        with _folder(bug, seed + number, kept) as folder:
             settings: dict[str, Any] = {"seed": seed + number, "persons": 10, "signing_in": 0} | dict(bug.plan)
             plan = Plan(code=copy_with(bug, folder / "code"), places=bug.places, weather=bug.weather, **settings)
             try:
@@ -45,3 +47,12 @@ async def hunt(bug: Bug, seed: int, tries: int = 3) -> Caught:
         if bug.caught & set(by):
             break
     return Caught(bug, by, time.monotonic() - begun, broke)
+
+
+@contextlib.contextmanager
+def _folder(bug: Bug, seed: int, kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept / f"{bug.name}-{seed}"
+        return
+    with tempfile.TemporaryDirectory(prefix=f"imbot-bug-{bug.name}-") as name:
+        yield Path(name)

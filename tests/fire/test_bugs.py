@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fire.bugs import BUGS, copy_with
+from tests.fire.bug import copy_with, without
+from tests.fire.bugs import BUGS
 from tests.fire.checker import CHECKS
+from tests.fire.nanny import places
 from tests.fire.weather import KINDS
 
 DRAINED = "all_drained"  # said by the campaign itself
@@ -34,3 +36,10 @@ def test_there_are_enough_of_them_and_each_is_to_be_caught_by_a_check_that_there
     for bug in BUGS:
         assert bug.caught <= {*CHECKS, DRAINED}, bug.name
         assert bug.weather in {"", *KINDS}, bug.name
+
+
+def test_without_its_mistake_a_campaign_dies_where_the_code_can_die() -> None:
+    for bug in BUGS:
+        sound = without(bug)
+        assert (sound.edits, len(sound.places)) == ((), len(bug.places))
+        assert {one.partition(":")[0] for one in sound.places} <= {"", *places()}, bug.name

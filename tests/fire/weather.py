@@ -36,8 +36,8 @@ async def telegram_uneven(world: World, rng: random.Random) -> None:
     """Now and then Telegram takes long over one message, and not over the next."""
     try:
         while True:
-            await world.bot.call("delay", method="sendMessage", seconds=rng.uniform(1.0, 3.0), times=1)
-            await asyncio.sleep(rng.uniform(0.1, 0.4))
+            await world.bot.call("delay", method="sendMessage", seconds=rng.uniform(2.0, 5.0), times=1)
+            await asyncio.sleep(rng.uniform(0.3, 0.9))
     finally:
         await world.bot.call("clear")
 
