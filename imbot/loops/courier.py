@@ -159,12 +159,13 @@ class Courier:
         if ready.isdisjoint(wanted):
             self._short = short
             return self._until_next(now, due)
-        self._short = True  # whoever is done meanwhile
+        self._short, ended = True, set(self._carried)  # of what ends meanwhile both are to be known
         claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
         counts = Counter(parcel.target for parcel in claimed)
-        self._short = short or any(count >= wanted[target] for target, count in counts.items())
+        self._short = short or not claimed or any(count >= wanted[target] for target, count in counts.items())
         for parcel in claimed:
-            if not self._has(parcel):  # a turn that was committed together with this claim has offered it
+            begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
+            if not begun:  # else a turn that was committed together with this claim has offered it
                 self._start(parcel)
         if not claimed:  # what is due is under way with its lease run out; this very commit would wake us for ever
             await asyncio.sleep(_NET)
