@@ -136,7 +136,12 @@ class Watcher:
             begin = self._mailbox.elsewhere(source.former)
             log.warning("mailbox_is_another", mailbox=self._leg, place=self._mailbox.place)
         tried, without = await self._withheld(source)
-        batch = await self._mailbox.fetch_new(begin or None, without)
+        try:
+            batch = await self._mailbox.fetch_new(begin or None, without)
+        except MailboxError as error:
+            if tried and not isinstance(error, LetterWithheld):
+                await self._db.run(withholding.not_asked, source.account, tried, self._clock())
+            raise
         if tried:
             await self._db.run(withholding.handed_out, source.account, tried)
         while True:

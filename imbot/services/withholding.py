@@ -18,6 +18,9 @@ from imbot.store.withheld import Withheld, forget, name_of, note, one_of, withhe
 
 TRIES, LOST_TRIES = 3, 6  # where asking for it ends the connection, that may be the network's fault as well
 AGAIN = timedelta(hours=6)
+AGAIN_LOST = timedelta(
+    minutes=15
+)  # a network that ended the connections is soon mended; a server that chokes on it is not
 
 
 def failed(c: Connection, account: str, key: str, size: int, now: datetime, *, lost: bool) -> None:
@@ -40,6 +43,13 @@ def before_try(c: Connection, mailbox: str, account: str, now: datetime) -> tupl
     return tried, given_up
 
 
+def not_asked(c: Connection, account: str, keys: set[str], now: datetime) -> None:
+    """The mailbox failed before it could be asked for: that is no try."""
+    for one in withheld(c, account):
+        if one.key in keys and not one.mail:
+            note(c, account, replace(one, tries=max(one.tries - 1, 1)), now)
+
+
 def handed_out(c: Connection, account: str, keys: set[str]) -> None:
     """What was tried has come, or has gone from the server."""
     for key in keys:
@@ -48,8 +58,9 @@ def handed_out(c: Connection, account: str, keys: set[str]) -> None:
 
 def due(c: Connection, account: str, now: datetime) -> Withheld | None:
     """One that was given up and is to be asked for again."""
-    before = (now - AGAIN).timestamp()
-    return next((one for one in withheld(c, account) if one.mail and one.at <= before), None)
+    waits = {True: AGAIN_LOST.total_seconds(), False: AGAIN.total_seconds()}
+    found = (one for one in withheld(c, account) if one.mail)
+    return next((one for one in found if one.at <= now.timestamp() - waits[one.lost]), None)
 
 
 def ask_again(c: Connection, account: str, one: Withheld, now: datetime) -> None:
@@ -84,4 +95,5 @@ def _reason(one: Withheld) -> str:
     validity, _, uid = one.key.rpartition(":")
     called = f"UID {uid}" if validity.isdigit() else f"UIDL {one.key[:100]}"
     size = f", {one.size} bytes" if one.size > 0 else ""
-    return f"the mail server lists it and does not hand it out ({called}{size}); it is asked for again every few hours"
+    often = "quarter of an hour" if one.lost else "few hours"
+    return f"the mail server lists it and does not hand it out ({called}{size}); it is asked for again every {often}"

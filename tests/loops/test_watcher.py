@@ -353,6 +353,15 @@ async def test_a_letter_that_the_server_does_not_hand_out_holds_up_no_other(worl
     assert (box.alone, box.marked) == (2, [1, 3, 2])
 
 
+async def test_a_wire_that_was_cut_in_a_letter_and_a_server_away_for_long_cost_no_letter_its_place(
+    world: World,
+) -> None:
+    cut: list[list[bytes] | MailboxError] = [LetterWithheld("cut in mid-letter", "7:1", 99, lost=True)]
+    away = [MailboxError("nobody listens", lost=True) for _ in range(2 * withholding.LOST_TRIES)]
+    await world.watch(*cut, *away, [status_letter(1)])
+    assert world.outcomes() == ["applied"]
+
+
 async def test_a_letter_of_which_only_the_headers_came_is_refused_with_its_window(world: World) -> None:
     mortal = Mortal(world.database, world.reader)
     await world.watch([status_letter(1)], reader=mortal, truncated=True)

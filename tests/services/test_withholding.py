@@ -52,6 +52,23 @@ def test_a_connection_that_ends_gets_more_tries_since_it_may_be_the_networks_fau
     assert given_up(office, lost=True) == withholding.LOST_TRIES
 
 
+def test_a_mailbox_that_fails_before_a_letter_is_asked_for_costs_it_no_try(office: Office) -> None:
+    withholding.failed(office.c, "replies", "7:4", 1, NOW, lost=True)
+    for _ in range(withholding.LOST_TRIES * 2):
+        assert withholding.before_try(office.c, "replies", "replies", NOW) == ({"7:4"}, set())
+        withholding.not_asked(office.c, "replies", {"7:4"}, NOW)
+    (one,) = withheld(office.c, "replies")
+    assert (one.tries, one.mail) == (1, 0)
+
+
+def test_one_that_connections_ended_at_is_asked_for_again_soon(office: Office) -> None:
+    given_up(office, lost=True)
+    (note,) = inbox.quarantined(office.c, NOW, 10)
+    assert note.reason.endswith("asked for again every quarter of an hour")
+    assert withholding.due(office.c, "replies", office.now) is None
+    assert withholding.due(office.c, "replies", office.now + withholding.AGAIN_LOST) is not None
+
+
 def test_what_comes_meanwhile_is_forgotten(office: Office) -> None:
     withholding.failed(office.c, "replies", "7:4", 1, NOW, lost=False)
     withholding.handed_out(office.c, "replies", {"7:4"})
