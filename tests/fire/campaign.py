@@ -70,10 +70,10 @@ class Plan:
     places: Sequence[str] | None = None
     weather: str = ""
     idle: int = 0
-    chances: Chances = field(default_factory=Chances)
+    chances: Chances = field(default_factory=lambda: Chances(large=0.5))
     habits: Habits = field(default_factory=Habits)
     patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=120.0, think=0.7, hand=0.15))
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"directory": {"recheck_minutes": 1}})
 
 
 @dataclass(slots=True)

@@ -27,13 +27,14 @@ Deliver = Callable[[bytes], Awaitable[None]]
 _MOSCOW = ZoneInfo("Europe/Moscow")
 _LOOK = 0.05
 _MOST_CHANGES = 12  # of one call: imbot holds a status that changes twenty times in ten minutes
+_LARGE = 240_000  # bytes of a large file; its letter has more than 256 KB
 _STUBBORN = 60  # tries of one delivery, a second apart
 
 
 @dataclass(frozen=True, slots=True)
 class Chances:
     """How often things go otherwise than straight. `pace`: mean seconds between two letters of a call; `late`: of a late
-    registration."""
+    registration; `large`: how often a file makes its letter too large for imbot's table of letters."""
 
     pace: float = 1.5
     late: float = 12.0
@@ -48,6 +49,7 @@ class Chances:
     forges: float = 0.15
     closes: float = 0.1
     stays_silent: float = 0.3  # to "not solved" and additions
+    large: float = 0.0
 
 
 @dataclass(slots=True)
@@ -240,7 +242,8 @@ class Helpdesk:
         mark = self._mark()
         note = self._note(call, "comment", f"{mark} смотрите вложение")
         if call.rng.random() < 0.6:
-            note = replace(note, files=((f"{mark}.txt", f"{mark}: порядок действий\n".encode() * 5),))
+            more = call.rng.randbytes(_LARGE) if call.rng.random() < self._chances.large else b""
+            note = replace(note, files=((f"{mark}.txt", f"{mark}: порядок действий\n".encode() * 5 + more),))
         await self._say(call, note)
 
     def _mark(self) -> str:

@@ -22,6 +22,7 @@ from tests.fire.checks_faults import Limits, Tried
 from tests.fire.control import RigError
 from tests.fire.facts import Finding, Journals, read_journals
 from tests.fire.faults import must_be_red
+from tests.fire.helpdesk import Chances
 from tests.fire.journal import Journal
 from tests.fire.nanny import ROOT, Nanny
 from tests.fire.persons import Patience
@@ -72,7 +73,8 @@ class Outcome:
 async def play(folder: Path, trial: Trial) -> Outcome:
     """One trial in `folder`, from its first person to its findings."""
     persons = trial.persons + 1 + _STRANGERS
-    plan = Plan(seed=trial.seed, peace=trial.peace, code=trial.code, idle=1 + _STRANGERS, patience=trial.patience)
+    idle = 1 + _STRANGERS
+    plan = Plan(trial.seed, peace=trial.peace, code=trial.code, idle=idle, patience=trial.patience, chances=Chances())
     tried: list[Tried] = []
     own: list[Finding] = []
     async with World(folder, trial.seed, persons, signing_in=_STRANGERS, settings=trial.settings) as world:
