@@ -42,8 +42,10 @@ def place(session: Session, pile: Pile, facts: Facts, problem: str = "") -> Turn
 
 
 def choices(facts: Facts) -> tuple[TicketBrief, ...]:
-    """The tickets that the words may be about: open ones, and what was resolved just now, where the work may not be done."""
-    return (*facts.open_tickets[:OFFERED], *facts.recent_tickets)[:CHOICES]
+    """The tickets that the words may be about: open ones, first those where support waits for words, and what was resolved
+    just now, where the work may not be done."""
+    likely = sorted(facts.open_tickets, key=lambda each: each.status != "waiting")
+    return (*likely[:OFFERED], *facts.recent_tickets)[:CHOICES]
 
 
 def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:

@@ -12,7 +12,7 @@ from imbot.dialog.slots import draft_of
 from imbot.dialog.turn import advance
 from imbot.domain.chats import Commanded, Happened, Pressed, Typed
 from tests.dialog.test_turn import press, problem, screen, world_with_ticket
-from tests.dialog.world import World
+from tests.dialog.world import Ticket, World
 
 
 @pytest.mark.parametrize("state", ["me", "unlink", "help", "withdraw", "cancelled", "rest"])
@@ -103,3 +103,13 @@ def test_an_addition_to_what_is_not_theirs_is_kept_and_words_of_no_addition_stay
     assert turn.screen.name == "menu"
     nothing = advance(Session("adding", {}, "tttt"), Happened("not_found", {}), world.facts())
     assert nothing.session.state == "rest"
+
+
+def test_words_out_of_the_blue_are_offered_first_to_the_request_that_waits_for_words() -> None:
+    world = World()
+    for number, status in enumerate(("waiting", "new", "in_progress", "new"), 1):
+        created = world.now + timedelta(minutes=number)
+        world.tickets[f"x{number}"] = Ticket(f"x{number}", "Принтер", "", status, created_at=created)
+    world.take(Typed("Можно прийти после трёх"))
+    assert world.screen is not None
+    assert [one["id"] for one in world.screen.values["tickets"]] == ["x1", "x4", "x3"]
