@@ -78,24 +78,42 @@ async def reply(person: Person, seen: Seen, marker: str) -> bool:
     done = await person.until(lambda: _after(person, before, *wanted), person.patience.whole)
     if done is None:
         raise GaveUp(f"replying to {marker}")
-    if any(whose in done.text for whose in _WHOSE):  # the message came twice, and imbot died before it noted the first
-        done = await _belongs(person, marker, words)
+    if _is_whose(done):  # the message came twice, and imbot died before it noted the first
+        belongs = await _belongs(person, marker, words)
+        if belongs is None:
+            return False
+        done = belongs
     if _ADDING[0] in done.text:  # more of an addition that was begun and never sent
         return await _send(person, marker, words, noted=True)
     return await _taken(person, marker, words, done)
 
 
-async def _belongs(person: Person, marker: str, words: str) -> Seen:
-    """imbot asks which request these words belong to."""
+def _is_whose(seen: Seen | None) -> bool:
+    """Whether imbot asks which request some words belong to."""
+    return seen is not None and any(whose in seen.text for whose in _WHOSE)
+
+
+async def _belongs(person: Person, marker: str, words: str) -> Seen | None:
+    """The answer to that. It names a few requests only: where theirs is not among them the person takes the words back, and
+    gets None."""
     before = person.sight.version
 
     def find() -> Button | None:
         screen = person.screen(words)
-        if screen is None or not any(whose in screen.text for whose in _WHOSE):
+        if screen is None or not _is_whose(screen):
             return None
         named = next((one for one in screen.buttons if marker in one.label), None)
         return named or (screen.button("Дополнить заявку") if marker in screen.text else None)
 
+    asked = person.screen(words)
+    if asked is not None and _is_whose(asked) and find() is None:
+        await person.press_until(
+            lambda: person.button("Отмена", words),
+            lambda: None if _is_whose(person.screen(words)) else True,
+            f"taking {words} back",
+        )
+        person.told_no("addition", words, marker, asked)
+        return None
     return await person.press_until(
         find,
         lambda: _after(person, before, *_added(marker), (*_ADDING, words), *_no(marker, 0)),

@@ -73,6 +73,26 @@ async def test_who_is_asked_which_request_a_reply_is_about_says_so_and_sends_it(
     assert [(event["what"], event["of"]) for event in noted] == [("addition", "fire0000009")]
 
 
+async def test_who_is_asked_and_not_offered_their_request_takes_the_words_back(tmp_path: Path) -> None:
+    class Forgetful(Phone):
+        async def call(self, verb: str, **args: Any) -> Any:
+            if verb == "say":
+                asked = f"«{args['text']}»\n\nК какой заявке это отнести? Или это новая?"
+                chat.take(saw(50, asked, "Принтер: fire0000010", "Новая заявка", "Отмена"))
+            elif args["value"] == "Отмена":
+                chat.take(saw(50, "Хорошо, ничего не отправлено.", "Меню"))
+            return await super().call(verb, **args)
+
+    chat = ChatSight()
+    bot = Forgetful()
+    one = person(tmp_path, bot, chat)
+    chat.take(saw(2, "По заявке IM-CL-1 «Принтер: fire0000009» поддержка спрашивает:", "Ответить"))
+    assert not await follow_ups.reply(one, chat.messages[2], "fire0000009")
+    assert [args["value"] for verb, args in bot.calls if verb == "press"] == ["Отмена"]
+    (no,) = [event for event in read(tmp_path / "model.jsonl") if event["e"] == "told_no"]
+    assert (no["of"], no["message"], "К какой заявке" in no["text"]) == ("fire0000009", 50, True)
+
+
 def test_the_screen_is_what_changed_last_and_neither_a_notice_nor_a_receipt() -> None:
     chat = ChatSight()
     chat.take(saw(1, "О чём заявка?", "Консультация"))
