@@ -90,12 +90,14 @@ class Result:
 
 class Deaths:
     """Where imbot dies next. Each place in turn, the ones that only the first minutes lead to before the others, at its first,
-    sometimes at its second or third time; what was not reached comes again later. Every fourth death is one by chance."""
+    sometimes at its second or third time; what was not reached comes again later, and then at its first time. Every fourth
+    death is one by chance."""
 
     def __init__(self, rng: random.Random, plan: Plan) -> None:
         self._rng, self._plan = rng, plan
         self._row: list[str] = list(plan.places or [""]) if plan.places is not None else []
         self._every = [name for name in places(plan.code) if name not in COLD]
+        self._rare = set(_EARLY)  # what is not to be waited for twice
         self._turn = 0
 
     def next(self) -> tuple[str, float]:
@@ -109,12 +111,14 @@ class Deaths:
             self._row = self._rng.sample(self._every, len(self._every))
             self._row.sort(key=lambda name: name not in _EARLY)
         name = self._row.pop(0)
-        most = 30 if name in _BUSY else 1 if self._rng.random() < 0.6 else 3
+        most = 30 if name in _BUSY else 1 if name in self._rare or self._rng.random() < 0.6 else 3
         return f"{name}:{self._rng.randint(1, most)}", self._plan.life * 3
 
     def missed(self, failpoint: str) -> None:
-        if self._plan.places is None and failpoint:
-            self._row.insert(min(len(self._row), 5), failpoint.partition(":")[0])
+        name = failpoint.partition(":")[0]
+        if self._plan.places is None and name and name not in _EARLY:  # the first minutes do not come again
+            self._rare.add(name)
+            self._row.insert(min(len(self._row), 5), name)
 
 
 async def kill_often(
