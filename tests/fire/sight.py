@@ -118,7 +118,9 @@ class Sight:
 
 
 async def wait_for(chat: ChatSight, what: Callable[[], T | None], patience: float) -> T | None:
-    """What `what` finds in the chat, looked for at each change; None after `patience` seconds."""
+    """What `what` finds in the chat, looked for at each change; None after `patience` seconds. Others get their turn even where
+    it is there at once: a person who waits for the wrong thing must not stop the whole rig."""
+    await asyncio.sleep(0)
     try:
         async with asyncio.timeout(patience):
             while (found := what()) is None:

@@ -4,7 +4,7 @@ somebody tries the letter of a code a second time, which must let nobody in."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tests.fire import texts
@@ -34,6 +34,10 @@ class Codes:
                 self._by_address.setdefault(rcpt.lower(), []).append(keys or ("", ""))
         return self._by_address.get(address.lower(), [])
 
+    def fresh(self, address: str, tried: Collection[str]) -> list[str]:
+        """Those not tried yet; a letter that was sent twice bears the same code again."""
+        return [one for one in self.of(address) if one not in tried]
+
 
 async def sign_in(person: Person, address: str, codes: Codes, old: Sequence[str] = ()) -> None:
     """Until the bot says that the person is in; by a code that is not `old`. Raises GaveUp."""
@@ -45,9 +49,9 @@ async def sign_in(person: Person, address: str, codes: Codes, old: Sequence[str]
         if texts.says_in(text) or (screen is not None and screen.button("Новая заявка")):
             return
         version = screen.version if screen else 0
-        fresh = [one for one in codes.of(address) if one not in tried]
+        fresh = codes.fresh(address, tried)
         if "код уже идёт" in text and not fresh:
-            await person.until(lambda: [one for one in codes.of(address) if one not in tried] or None, 1.0)
+            await person.until(lambda: codes.fresh(address, tried) or None, 1.0)
             continue
         if "код уже идёт" in text or ("Код не подошёл" in text and fresh):
             tried.update(fresh)

@@ -13,7 +13,7 @@ from tests.fire import follow_ups
 from tests.fire.journal import Journal, read
 from tests.fire.persons import GaveUp, Markers, Patience, Person, photo
 from tests.fire.sight import ChatSight, Sight
-from tests.fire.signing_in import Codes, try_again
+from tests.fire.signing_in import Codes, sign_in, try_again
 
 
 class Phone:
@@ -91,6 +91,25 @@ async def test_who_is_asked_and_not_offered_their_request_takes_the_words_back(t
     assert [args["value"] for verb, args in bot.calls if verb == "press"] == ["Отмена"]
     (no,) = [event for event in read(tmp_path / "model.jsonl") if event["e"] == "told_no"]
     assert (no["of"], no["message"], "К какой заявке" in no["text"]) == ("fire0000009", 50, True)
+
+
+async def test_a_code_that_came_twice_holds_up_nobody(tmp_path: Path) -> None:
+    class Slow(Phone):
+        async def call(self, verb: str, **args: Any) -> Any:
+            if "@" in args["text"]:
+                chat.take(saw(51, "Если адрес есть в компании, код уже идёт туда."))
+            elif "/" not in args["text"]:
+                asyncio.get_running_loop().call_later(0.02, chat.take, saw(52, "Вход выполнен."))
+            return await super().call(verb, **args)
+
+    letter = {"subject": "Код для входа: UGUI BZMM", "text": "UGUI BZMM", "rcpt": ["a@example.test"]}
+    with Journal(tmp_path / "smtp.jsonl") as post:
+        post.note_all([("accepted", letter)] * 2)
+    chat = ChatSight()
+    one = person(tmp_path, Slow(), chat)
+    one.patience = Patience(step=0.5, whole=3.0, think=0.001, hand=0.0001)
+    chat.take(saw(50, "Пришлите рабочий адрес почты"))
+    await sign_in(one, "a@example.test", Codes(tmp_path / "smtp.jsonl"))
 
 
 def test_the_screen_is_what_changed_last_and_neither_a_notice_nor_a_receipt() -> None:
