@@ -70,6 +70,7 @@ class World:
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self._settings, self._limits, self._direct = settings or {}, limits, direct
         self._in_order = in_order
+        self._delivering = asyncio.Lock()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> World:
@@ -144,8 +145,10 @@ class World:
     # ------------------------------------------------------------------------------------------------------------
 
     async def deliver(self, raw: bytes) -> None:
-        """Into the watched mailbox, as a mail server would hand it over. Returns when it is there."""
-        await asyncio.to_thread(self.dovecot.deliver, self.mailbox, raw)
+        """Into the watched mailbox, as a mail server would hand it over. Returns when it is there. A Maildir gets one at a time:
+        of two at once Dovecot may number one behind letters that come seconds later."""
+        async with contextlib.nullcontext() if self._in_order else self._delivering:
+            await asyncio.to_thread(self.dovecot.deliver, self.mailbox, raw)
 
     def vouched(self, raw: bytes) -> bytes:
         """The letter with the header by which its mail server vouches for the sender: imbot believes it."""
