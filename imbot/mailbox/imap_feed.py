@@ -48,6 +48,12 @@ class Feed:
         self._answer: Answer | None = None  # the FETCH answer under way
         self._literal: io.BytesIO | None = None
         self._missing = 0  # bytes of the literal
+        self.came = 0  # bytes so far
+
+    @property
+    def collects(self) -> bool:
+        """Whether letters are on their way."""
+        return self._collected is not None
 
     @contextmanager
     def collecting(self) -> Iterator[list[Answer]]:
@@ -59,6 +65,7 @@ class Feed:
             self._collected = None
 
     def data_received(self, data: bytes) -> None:
+        self.came += len(data)
         protocol = self._protocol
         if protocol.incomplete_line:
             data, protocol.incomplete_line = protocol.incomplete_line + data, b""

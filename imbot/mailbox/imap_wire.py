@@ -31,6 +31,7 @@ _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
 _FOLDERS_NAMED = 20
+_LONGEST_FLOW = 600.0  # seconds that letters may take while bytes of them go on coming: a thin line is not a silent one
 _EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
 
 
@@ -217,8 +218,13 @@ class Wire:
         limit = self._timeout if seconds is None else seconds
         task = asyncio.ensure_future(work)
         waiting: set[asyncio.Future[Any]] = {task, self._lost}
+        feed, until, flows = self._feed, asyncio.get_running_loop().time() + _LONGEST_FLOW, True
         try:
-            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            while flows:
+                came = feed.came if feed else 0
+                done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                flows = not done and feed is not None and feed.collects and feed.came > came
+                flows = flows and asyncio.get_running_loop().time() < until
             if task.done():
                 return task.result()
             if self._lost.done():

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbot.domain.errors import MailboxError
 from imbot.mailbox.imap_feed import Feed, Outside, read_outsides
+from imbot.mailbox.imap_wire import Wire
+from tests.proxy import ScriptedServer
 
 STREAM = (
     b"* 3 EXISTS\r\n"
@@ -53,6 +56,33 @@ def fed(pieces: Sequence[bytes]) -> tuple[list[list[bytes]], list[bytes]]:
         return answers, protocol.lines
 
     return asyncio.run(feed())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_thin_line_is_waited_for_and_a_silent_one_is_not(whole: bool) -> None:
+    parts = [b"* 1 FETCH (UID 3 BODY[] {60}\r\n", *[b"0123456789" * 2] * (3 if whole else 2)]
+
+    def answer(line: bytes) -> bytes:
+        tag, _, rest = line.partition(b" ")
+        if rest.startswith(b"UID FETCH"):
+            told = [*parts, b")\r\n" + tag + b" OK done\r\n"] if whole else parts
+            for n, part in enumerate(told, 1):
+                asyncio.get_running_loop().call_later(0.3 * n, server._writers[-1].write, part)
+            return b""
+        said = b"* CAPABILITY IMAP4rev1\r\n" if rest.startswith(b"CAPABILITY") else b""
+        return said + tag + b" OK done\r\n"
+
+    async with ScriptedServer(b"* OK hi\r\n", answer) as server:
+        wire = Wire("here", timeout=0.5)
+        await wire.open("127.0.0.1", server.port, "none", "")
+        await wire.login("bot", "pw")
+        await wire.select("INBOX")
+        if whole:
+            assert await wire.bodies([3]) == {3: b"0123456789" * 6}
+        else:
+            with pytest.raises(MailboxError, match=r"no answer within 0\.5 s to the letters"):
+                await wire.bodies([3])
+        wire.abort()
 
 
 @given(st.lists(st.integers(1, len(STREAM) - 1), max_size=40))
