@@ -44,7 +44,9 @@ def send_refused_again(path: Path) -> int:
 
 
 async def _stop_dovecot(scene: Scene) -> None:
+    """With its connections: a child of it that serves one may outlive it by half a minute."""
     await asyncio.to_thread(scene.world.dovecot.stop)
+    await order("proxy", "cut", leg="imap")(scene)
 
 
 async def _start_dovecot(scene: Scene) -> None:
