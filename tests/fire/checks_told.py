@@ -81,7 +81,7 @@ def every_status_told(journals: Journals) -> list[Finding]:
                 )
                 found.append(Finding("every_status_told", marker, words))
             for name in telling.files:
-                if not journals.file_shows.get((chat, name)):
+                if not journals.file_shows.get((chat, name)) and not _had_no_room(journals, marker, telling, name):
                     found.append(
                         Finding("every_status_told", marker, f"the file {name} of {telling.action} did not come")
                     )
@@ -98,6 +98,15 @@ def _return_untold(journals: Journals, marker: str) -> Iterator[Finding]:
         yield Finding(
             "every_status_told", marker, f"that it came back, as the post said at {report['t']:.2f}, was not told"
         )
+
+
+def _had_no_room(journals: Journals, marker: str, telling: Telling, name: str) -> bool:
+    """Whether the person was told that this file could not be taken, and the disk was full or could not be written to when it
+    was to be kept."""
+    told = [show.t for show in _showings(journals, marker, telling) if f"Не передали {name}" in show.text]
+    excused = any(begin <= t and telling.said <= end for begin, end in journals.bad_disk for t in told[:1])
+    journals.excused["a file of support not passed on, the disk was full"] += excused
+    return excused
 
 
 def _last_receipt(journals: Journals, marker: str, way: Course) -> Iterator[Finding]:

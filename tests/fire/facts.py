@@ -272,6 +272,16 @@ class Journals:
         sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if _keeps_back(one))
         return outages([*self.nanny, *self.proxy, *sink])
 
+    @cached_property
+    def bad_disk(self) -> list[tuple[float, float]]:
+        """(from, to) in which files could not be written, on order."""
+        found, begun = [], 0.0
+        for one in self.nanny:
+            if any(name.startswith("disk_") for name in one.get("names") or ()):
+                begun = one["t"] if one["e"] == "trial_asked" else begun
+                found += [(begun, one["t"])] if one["e"] == "trial_ended" else []
+        return found
+
     def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
         """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
         come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back. What was

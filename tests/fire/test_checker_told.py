@@ -115,6 +115,18 @@ def test_words_of_a_comment_and_its_file_must_come() -> None:
     assert story.finds("every_status_told") == []
 
 
+def test_a_file_that_found_no_room_is_named_and_only_while_the_disk_is_full() -> None:
+    story = good_day()
+    story.said(15, "comment", "desk0000003", files=["desk0000003.txt"])
+    left_out = "Не передали desk0000003.txt (9 байт): сейчас не смогли его принять."
+    story.saw(15.5, 20, f"По заявке {NAMED} поддержка пишет:\n«desk0000003 смотрите»\n{left_out}")
+    assert len(story.finds("every_status_told")) == 1
+    story.nanny += [{"t": t, "e": f"trial_{e}", "names": ["disk_full"]} for t, e in ((14, "asked"), (15.2, "ended"))]
+    assert story.finds("every_status_told") == []
+    story.nanny[-1]["t"] = 14.5  # it was well again when the letter came
+    assert len(story.finds("every_status_told")) == 1
+
+
 def test_the_details_of_a_ticket_are_no_notice() -> None:
     story = good_day()
     story.said(15, "comment", "desk0000003")
