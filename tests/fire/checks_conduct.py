@@ -14,6 +14,7 @@ from tests.fire.facts import Event, Finding, Journals
 
 _ALIVE = 5.0  # seconds of serving in which an update that was taken must have shown something
 _WINDOW, _MOST = 10.0, 12  # tries at a far end that is down: one a second, and a little for where a window begins
+_AGAIN = 4  # of those may be one letter's: a person sends again what was refused
 _REFUSED = 0.02  # of all messages: what jitter of a busy machine may cost
 
 
@@ -79,10 +80,16 @@ def _serving(journals: Journals) -> list[tuple[float, float]]:
 
 def _hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
     """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order, or had asked for
-    patience in this chat."""
+    patience in this chat, or the person had shut the bot out."""
     cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
     refused = any(begin <= one["t"] <= end or _holds(one, chat, begin, end) for one in journals.ordered)
-    return cut or refused
+    return cut or refused or _shut_out(journals, chat, begin, end)
+
+
+def _shut_out(journals: Journals, chat: str, begin: float, end: float) -> bool:
+    marks = [one for one in journals.bot if one["e"] in ("blocked", "unblocked") and str(one["chat"]) == chat]
+    before = [one["e"] for one in marks if one["t"] <= begin][-1:]
+    return before == ["blocked"] or any(begin <= one["t"] <= end and one["e"] == "blocked" for one in marks)
 
 
 def _holds(one: Event, chat: str, begin: float, end: float) -> bool:
@@ -138,8 +145,9 @@ def limits_kept(journals: Journals) -> list[Finding]:
 
 
 def no_storm(journals: Journals) -> list[Finding]:
-    """18: a mail server that takes nothing is tried once a second at the most."""
-    found = []
+    """18: a mail server that takes nothing for now is tried once a second at the most. One that refuses letters for good is
+    given each of them, and none again and again."""
+    found = list(_once_more(journals.smtp))
     for begin, end in _refusing(journals.smtp):
         tries = [one["t"] for one in journals.smtp if one["e"] == "refused" and begin <= one["t"] <= end]
         journals.counted["tries at a mail server that is down"] += len(tries)
@@ -151,13 +159,24 @@ def no_storm(journals: Journals) -> list[Finding]:
     return found
 
 
+def _once_more(smtp: Sequence[Event]) -> Iterator[Finding]:
+    refused: dict[str, list[float]] = defaultdict(list)
+    for one in smtp:
+        if one["e"] == "refused" and one.get("message_id"):
+            refused[one["message_id"]].append(one["t"])
+    for message_id, times in refused.items():
+        many = max(bisect_left(times, t + _WINDOW) - n for n, t in enumerate(times))
+        if many > _AGAIN:
+            yield Finding("no_storm", message_id, f"given {many} times in {_WINDOW:g} s to a server that refuses it")
+
+
 def _refusing(smtp: Sequence[Event]) -> Iterator[tuple[float, float]]:
-    """(from, to) in which it refused everything on order."""
+    """(from, to) in which it put off everything on order."""
     begun: float | None = None
     for one in smtp:
         if one["e"] != "fault":
             continue
-        if one["verb"] == "answer" and one.get("text") and begun is None:
+        if one["verb"] == "answer" and str(one.get("text")).startswith("4") and begun is None:
             begun = one["t"]
         elif one["verb"] == "clear" and begun is not None:
             yield begun, one["t"]

@@ -142,15 +142,16 @@ class Sink:
             self.journal.note("refused", code=535, stage="auth")
         return AuthResult(success=good, handled=False, auth_data="bot" if good else None)
 
-    async def _judged(self, stage: str) -> str:
-        """The answer on order for this stage, or "". Hangs while it is told to."""
+    async def _judged(self, stage: str, raw: bytes = b"") -> str:
+        """The answer on order for this stage, or "". Hangs while it is told to. `raw`: the letter, where it has come."""
         while stage in self.faults.hanging:
             await self.faults.go_on.wait()
         if stage in self.faults.late:
             await asyncio.sleep(self.faults.late[stage])
         answer = self.faults.answers.get(stage, "")
         if answer:
-            self.journal.note("refused", code=int(answer[:3]), stage=stage)
+            about = {"message_id": as_read(raw)["message_id"]} if raw else {}
+            self.journal.note("refused", code=int(answer[:3]), stage=stage, **about)
         return answer
 
     async def handle_MAIL(  # noqa: N802
@@ -173,10 +174,10 @@ class Sink:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(server, Connection)
         server.whole()
-        if refusal := await self._judged("data"):
-            return refusal
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode()
+        if refusal := await self._judged("data", raw):
+            return refusal
         self.letters += 1
         number = self.letters
         facts = as_read(raw) | {"n": number, "rcpt": list(envelope.rcpt_tos), "sender": envelope.mail_from or ""}

@@ -66,6 +66,15 @@ def test_who_goes_on_at_once_or_cannot_be_reached_is_not_waited_for() -> None:
     assert story.finds("every_input_taken") == []
 
 
+def test_who_shuts_the_bot_out_is_shown_nothing() -> None:
+    story = an_input(served=20)
+    story.bot.append({"t": 12.5, "e": "blocked", "chat": CHAT})
+    assert story.finds("every_input_taken") == []
+    story.bot.append({"t": 1, "e": "blocked", "chat": OTHER})
+    story.bot.pop(-2)
+    assert len(story.finds("every_input_taken")) == 1
+
+
 def test_a_second_tap_may_change_nothing() -> None:
     story = an_input(served=2, shown=True)
     for t, update in ((12.5, 8), (20, 9)):
@@ -145,3 +154,14 @@ def test_an_old_code_that_is_refused_and_a_fresh_one_that_is_not_are_well() -> N
     a_code(story, 120, "EFGH-6723", "secondlink")
     let_in(story, 121, "EFGH6723")
     assert story.finds("codes_work_once") == []
+
+
+def test_letters_refused_for_good_are_no_storm_but_one_of_them_again_and_again_is() -> None:
+    story = Story()
+    story.smtp = [{"t": 10, "e": "fault", "verb": "answer", "stage": "data", "text": "552 too big"}]
+    for n in range(30):
+        story.smtp.append({"t": 11 + n / 4, "e": "refused", "code": 552, "stage": "data", "message_id": f"<{n}>"})
+    assert story.finds("no_storm") == []
+    for n in range(5):
+        story.smtp.append({"t": 30 + n, "e": "refused", "code": 552, "stage": "data", "message_id": "<x>"})
+    assert [one.about for one in story.finds("no_storm")] == ["<x>"]
