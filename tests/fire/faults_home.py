@@ -183,8 +183,8 @@ MACHINE: tuple[Fault, ...] = (
     Fault("clock_ahead", "the clock is a day ahead, and right again", "clock", _day_ahead, _right_time, seconds=12),
     Fault("clock_behind", "the clock is a day behind, and right again", "clock", _day_behind, _right_time, seconds=12),
     Fault("second_instance", "it is started a second time by mistake", "process", _second_instance, seconds=4),
-    Fault("sigterm", "it is ended and started again", "process", _terminate_and_start, answered=False, seconds=4),
+    Fault("sigterm", "it is ended and started again", "process", _terminate_and_start, _start, answered=False, seconds=4),
     Fault("stopped", "it is ended, and started again later", "process", _terminate, _start, answered=False, seconds=6),
     Fault("asleep", "the machine sleeps", "process", _asleep, _awake, answered=False, seconds=8),
-    Fault("sigkill", "it is killed and started again", "process", _kill_and_start, answered=False, seconds=4),
+    Fault("sigkill", "it is killed and started again", "process", _kill_and_start, _start, answered=False, seconds=4),
 )  # fmt: skip

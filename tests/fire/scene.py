@@ -41,11 +41,15 @@ class Scene:
     own: list[Finding] = field(default_factory=list)
     life: Life | None = None
     open: dict[str, contextlib.AsyncExitStack] = field(default_factory=dict)
+    bad_store: bool = False  # what is tried now spoils the data base as well: imbot cannot start before that is over
     repairs: Callable[[Path], int] | None = None  # what an admin does to the data base until nothing is left to be done
 
     async def start(self) -> None:
-        """Start imbot and wait until it answers; one that ends by itself is started again, as a supervisor does. Raises
-        RigError."""
+        """Start imbot and wait until it answers; one that ends by itself is started again, as a supervisor does. Where it
+        cannot start it is started once, and not waited for. Raises RigError."""
+        if self.bad_store and not self.nanny.lives:
+            self.life = await self.nanny.start()
+            return
         until = time.monotonic() + _START
         while True:
             if not self.nanny.lives:
