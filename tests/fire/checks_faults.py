@@ -127,8 +127,11 @@ def _most(times: Sequence[float], tried: Tried, limits: Limits) -> tuple[int, fl
 
 
 def no_unhandled(tried: Tried) -> list[Finding]:
-    """Whatever happens, nothing takes imbot by surprise."""
-    found = dict.fromkeys(unhandled(tried.log.splitlines()))
+    """Whatever happens, nothing takes imbot by surprise. A start that its data base does not let succeed says so and ends."""
+    lines = tried.log.splitlines()
+    if any(name.startswith(("db_", "disk_")) for name in tried.names):
+        lines = [line for line in lines if not line.startswith("imbot: ")]
+    found = dict.fromkeys(unhandled(lines))
     return [Finding("no_unhandled", tried.name, words) for words in found]
 
 

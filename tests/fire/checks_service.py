@@ -100,6 +100,9 @@ def serving_soon(journals: Journals) -> list[Finding]:
         if any(a <= kill + journals.serving_seconds and b >= kill for a, b in journals.outages.get("telegram", ())):
             journals.excused["no way to Telegram after a kill"] += 1
             continue
+        if any(begin <= kill <= end for begin, end in journals.bad_store):
+            journals.excused["no data base after a kill"] += 1
+            continue
         journals.counted["kills survived"] += 1
         if poll - kill > journals.serving_seconds:
             words = f"killed at {kill:.2f}, the next poll came {poll - kill:.2f} s later"

@@ -275,17 +275,35 @@ class Journals:
     @cached_property
     def bad_disk(self) -> list[tuple[float, float]]:
         """(from, to) in which files could not be written, on order."""
+        return self._under(*_FULL, "disk_full_for_files")
+
+    @cached_property
+    def bad_store(self) -> list[tuple[float, float]]:
+        """(from, to) in which nothing could be noted."""
+        return self._under(*_FULL, "db_locked", "db_locked_short")
+
+    def _under(self, *faults: str) -> list[tuple[float, float]]:
+        """(from, to) of the trials of these."""
         found, begun = [], 0.0
         for one in self.nanny:
-            if any(name.startswith("disk_") for name in one.get("names") or ()):
+            if any(name in faults for name in one.get("names") or ()):
                 begun = one["t"] if one["e"] == "trial_asked" else begun
                 found += [(begun, one["t"])] if one["e"] == "trial_ended" else []
         return found
 
+    def _unnoted(self, t: float) -> bool:
+        """Whether imbot ended before what was done at `t` could be noted: the data base was not to be written to until then."""
+        ends = [one["t"] for one in self.nanny if one["e"] in ("killed", "ended")]
+        return any(
+            begin - WINDOW <= t <= end and any(t <= one <= end + WINDOW for one in ends)
+            for begin, end in self.bad_store
+        )
+
     def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
         """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
-        come; "" where nothing excuses it. `lost`: the Message-ID or the chat whose answer may have been held back. What was
-        taken right behind a kill was on its way before: nothing serves again within a second."""
+        come, or it could not be noted until imbot ended; "" where nothing excuses it. `lost`: the Message-ID or the chat whose
+        answer may have been held back. What was taken right behind a kill was on its way before: nothing serves again within a
+        second."""
         if any(abs(kill - t) <= WINDOW for kill in self.kills):
             return "kill"
         if any(
@@ -294,7 +312,7 @@ class Journals:
             return "cut"
         if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
             return "answer lost"
-        return ""
+        return "ended, and could not note it" if self._unnoted(t) else ""
 
     @cached_property
     def _lost_answers(self) -> dict[str, list[float]]:
@@ -314,6 +332,7 @@ def _keeps_back(one: Event) -> bool:
     return one["e"] == "fault" and not (one["verb"] == "hang" and one.get("stage") != "data")
 
 
+_FULL = ("disk_full", "disk_read_only")
 _BREAKS = ("fault", "freeze", "slow", "refuse", "corrupt", "hang")
 _HEALS = ("healed", "heal", "thaw", "clear")
 _MOMENTS = ("cut", "corrupted")

@@ -104,6 +104,15 @@ def test_a_kill_at_the_end_a_second_kill_and_a_cut_are_excused() -> None:
     assert story.finds("serving_soon") == []
 
 
+def test_who_cannot_write_to_the_data_base_is_not_waited_for_behind_a_kill() -> None:
+    story = good_day()
+    story.nanny += [{"t": t, "e": e} for e, t in killed_and_started().items()]
+    story.nanny += [
+        {"t": t, "e": f"trial_{e}", "names": ["db_locked", "sigkill"]} for t, e in ((9, "asked"), (30, "ended"))
+    ]
+    assert story.finds("serving_soon") == []
+
+
 def test_the_time_of_an_answer_is_measured_from_each_input() -> None:
     story = good_day()
     assert answer_times(story.journals()) == [0.5, 0.5, 0.5]

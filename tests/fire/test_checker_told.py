@@ -146,6 +146,17 @@ def test_a_notice_told_twice_is_found_unless_a_kill_came_right_behind_the_first(
     assert len(story.finds("no_unexcused_double_notice")) == 1
 
 
+def test_a_notice_told_again_is_excused_where_imbot_ended_before_it_could_be_noted() -> None:
+    story = good_day()
+    story.saw(60, 15, DONE)
+    for name, found in (("db_locked", 0), ("disk_full_for_files", 1)):
+        story.nanny = [{"t": t, "e": f"trial_{e}", "names": [name]} for t, e in ((29, "asked"), (50, "ended"))]
+        story.nanny.append({"t": 45, "e": "ended", "code": 0})
+        assert len(story.finds("no_unexcused_double_notice")) == found
+    story.nanny = [{**one, "names": ["db_locked"]} for one in story.nanny[:2]]  # it went on, and noted it in the end
+    assert len(story.finds("no_unexcused_double_notice")) == 1
+
+
 def test_a_message_that_is_edited_is_no_second_one() -> None:
     story = good_day()
     story.saw(35, 12, DONE, edit=True)

@@ -145,6 +145,12 @@ def test_whatever_takes_imbot_by_surprise_is_found_in_its_log() -> None:
     assert found == ["loop_died: KeyError: 1", "Task exception was never retrieved: OSError: no", lines_end(log)]
 
 
+def test_a_start_that_the_data_base_forbids_may_say_so() -> None:
+    one = tried(log="imbot: the data base is locked by another program\n")
+    assert len(checks_faults.no_unhandled(one)) == 1
+    assert checks_faults.no_unhandled(replace(one, names=("db_locked", "sigkill"))) == []
+
+
 def lines_end(log: str) -> str:
     return log.splitlines()[-1]
 

@@ -131,7 +131,7 @@ async def attempt(scene: Scene, faults: tuple[Fault, ...], limits: Limits, journ
     tried.must, tried.answered = must_be_red(faults), all(one.answered for one in faults)
     tried.down = {one.down: scene.world.wires[one.down] for one in faults if one.down}
     await _watch(scene, tried, max(one.seconds for one in faults), limits)
-    for one in sorted(faults[::-1], key=lambda one: one.part == "process"):  # a start needs what the others spoil
+    for one in sorted(faults, key=lambda one: one.part == "process"):  # a start needs what the others spoil
         scene.bad_store = scene.bad_store and one.part != "process"
         await one.end(scene)
     tried.ended = time.monotonic()
