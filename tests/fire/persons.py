@@ -136,8 +136,9 @@ class Person:
         return screen if screen is not None and all(word in screen.text for word in words) else None
 
     def button(self, label: str, *words: str) -> Button | None:
-        """The newest button of this label in a message that bears `words`."""
-        seen = self.sight.find(*words, holds=lambda one: one.button(label) is not None)
+        """The newest button of this label in a message that bears `words`; where there is none, of one that bears the label."""
+        exact = self.sight.find(*words, holds=lambda one: any(each.label == label for each in one.buttons))
+        seen = exact or self.sight.find(*words, holds=lambda one: one.button(label) is not None)
         return seen.button(label) if seen else None
 
     # --- what they note

@@ -141,6 +141,15 @@ def test_an_exact_label_comes_before_one_that_bears_it() -> None:
     assert button.label == "5"
 
 
+def test_a_button_of_another_screen_that_bears_the_label_is_not_taken_for_it(tmp_path: Path) -> None:
+    chat = ChatSight()
+    chat.take(saw(2, "Заявка fire0000009 принята", "Дополнить"))
+    chat.take(saw(3, "Это дополнение к заявке fire0000009?", "Дополнить заявку"))
+    button = person(tmp_path, Phone(), chat).button("Дополнить", "fire0000009")
+    assert button is not None
+    assert button.message == 2
+
+
 async def test_what_has_no_effect_is_done_again_until_patience_ends(tmp_path: Path) -> None:
     phone = Phone()
     one = person(tmp_path, phone)
