@@ -208,12 +208,12 @@ async def _weather(place: Stage, plan: Plan, told: Report) -> None:
 async def _kill(place: Stage, plan: Plan, samples: Journal, told: Report) -> None:
     """A kill now and then, and a new life; one that ended by itself is a finding."""
     dice, life = random.Random(f"{plan.seed}:kills"), 1
-    due = plan.life * dice.uniform(0.9, 1.1) if plan.kills else float("inf")
+    due = plan.life * dice.uniform(0.9, 1.1)
     samples.note("life", number=life)
     begun = asyncio.get_running_loop().time()
     while True:
         await asyncio.sleep(0.5)
-        killed = asyncio.get_running_loop().time() - begun >= due
+        killed = life <= plan.kills and asyncio.get_running_loop().time() - begun >= due
         if place.nanny.lives and not killed:
             continue
         if not place.nanny.lives:
