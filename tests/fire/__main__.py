@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.fire import office, soak, start, trial
 from tests.fire.bug import Bug, without
-from tests.fire.bugs import BUGS
+from tests.fire.bugs import BUGS, SAMPLE
 from tests.fire.campaign import COLD, Plan, Result, play
 from tests.fire.faults import KINDS, pairs
 from tests.fire.hunt import hunt
@@ -51,6 +51,7 @@ def main() -> int:
     faults.set_defaults(run=_faults)
     bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
     bugs.add_argument("names", nargs="*", help="these only; default: all")
+    bugs.add_argument("--sample", action="store_true", help=f"a quick few: {', '.join(SAMPLE)}")
     bugs.add_argument("--seed", type=int, default=1)
     bugs.add_argument(
         "--clean", action="store_true", help="the same campaigns against the code as it is: nothing may be found"
@@ -193,7 +194,8 @@ def _bugs(asked: argparse.Namespace) -> bool:
     if unknown:
         print(f"no such mistake: {', '.join(sorted(unknown))}", file=sys.stderr)
         return False
-    chosen = [bug for bug in BUGS if not asked.names or bug.name in asked.names]
+    names = asked.names or (SAMPLE if asked.sample else ())
+    chosen = [bug for bug in BUGS if not names or bug.name in names]
     if asked.clean:
         return _clean(chosen, asked.seed, asked.folder)
     escaped = 0

@@ -7,3 +7,5 @@ from tests.fire import bugs_of_death, bugs_of_life
 from tests.fire.bug import Bug
 
 BUGS: tuple[Bug, ...] = (*bugs_of_death.BUGS, *bugs_of_life.BUGS)
+# Caught soonest, and each by another check: for those who have two minutes.
+SAMPLE = ("handed_over_before_250", "message_id_of_each_try", "code_reusable", "cursor_before_letters")

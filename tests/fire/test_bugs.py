@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fire.bug import copy_with, without
-from tests.fire.bugs import BUGS
+from tests.fire.bugs import BUGS, SAMPLE
 from tests.fire.checker import CHECKS
 from tests.fire.nanny import places
 from tests.fire.weather import KINDS
@@ -33,6 +33,7 @@ def test_each_mistake_still_fits_the_code_and_can_be_imported(bug, tmp_path: Pat
 def test_there_are_enough_of_them_and_each_is_to_be_caught_by_a_check_that_there_is() -> None:
     assert len(BUGS) >= 20
     assert len({bug.name for bug in BUGS}) == len(BUGS)
+    assert {bug.name for bug in BUGS} > set(SAMPLE)
     for bug in BUGS:
         assert bug.caught <= {*CHECKS, DRAINED}, bug.name
         assert bug.weather in {"", *KINDS}, bug.name
