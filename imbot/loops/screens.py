@@ -2,12 +2,14 @@
 
     owed -> (show_after) -> shown | blocked | tried again later
 
-A turn never waits for this; a throttled chat holds up nobody but itself. After a crash what is still owed is shown again.
+A turn never waits for this; a throttled chat holds up nobody but itself. While the channel as a whole is down, one chat tries it,
+once a second at the most, and the others stand in line. After a crash what is still owed is shown again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _BY = "screens"
 _SWEEP = 5.0  # seconds between looks for what was left over
+_PROBE = 1.0  # seconds between two tries of a channel that is down, whoever they are for
 
 
 class Shows(Protocol):
@@ -78,6 +81,9 @@ class Screens:
         self._db, self._channel, self._templates, self._env = db, channel, templates, env
         self._pulse, self._clock = pulse, clock
         self._notes = _Notes(db, pulse, clock)
+        self._down_since: float | None = None  # the loop's time of the last try that found the channel down
+        self._probing = asyncio.Lock()
+        self._jitter = random.Random()  # noqa: S311 (spreads tries; no secret)
         self._shown: list[Callable[[], None]] = []
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._after: dict[str, datetime] = {}
@@ -125,8 +131,10 @@ class Screens:
         try:
             while chat_key in self._after:
                 await self._until_due(chat_key)
-                del self._after[chat_key]
-                await self._show(chat_key)
+                if self._down_since is None:
+                    await self._show(chat_key)
+                else:
+                    await self._probe(chat_key)
         except StoreUnavailable as error:  # still owed: the sweep finds it
             log.error("store_unavailable", error=str(error))
         except Exception:  # the item border: a template of ours is wrong; tried again by the sweep
@@ -142,7 +150,19 @@ class Screens:
             await asyncio.sleep(min(wait, 5.0))
             await self._until_due(chat_key)
 
+    async def _probe(self, chat_key: str) -> None:
+        """As one of many that wait for the channel; what is owed by the time of the try is what is shown."""
+        async with self._probing:
+            if self._down_since is not None:
+                wait = self._down_since + _PROBE * self._jitter.uniform(1.0, 1.2) - asyncio.get_running_loop().time()
+                await asyncio.sleep(max(0.0, wait))
+                self._known.pop(chat_key, None)
+                await self._show(chat_key)
+                return
+        await self._show(chat_key)
+
     async def _show(self, chat_key: str) -> None:
+        del self._after[chat_key]
         known = self._known.pop(chat_key, None)
         owed, lang = known if known else await self._db.read(showing.owed, chat_key, self._env)
         if owed is None:
@@ -174,8 +194,10 @@ class Screens:
     def _heard(self, error: DeliveryError | None) -> None:
         """What is refused for a chat's or a screen's own sake was answered all the same."""
         if error is not None and error.kind == "down":
+            self._down_since = asyncio.get_running_loop().time()
             self._pulse.wrong(self._channel.name, str(error), _BY)
         else:
+            self._down_since = None
             self._pulse.ok(self._channel.name, _BY)
 
     async def _retire(self, chat_key: str, message_id: str) -> None:

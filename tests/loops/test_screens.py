@@ -14,6 +14,8 @@ from benchmarks.office import NOW, env
 from imbot.config import packed
 from imbot.dialog.render import Rendered
 from imbot.dialog.screen import Screen, screen_to_json
+from imbot.domain.errors import DeliveryError
+from imbot.loops import screens as loop_of_screens
 from imbot.loops.pulse import Pulse
 from imbot.loops.screens import Screens
 from imbot.store import sessions
@@ -72,5 +74,49 @@ async def test_the_next_screen_does_not_wait_for_the_buttons_of_the_last_one(db:
     phone.tidy.set()
     await phone.until(lambda: len(phone.retired) == 2)
     assert sorted(phone.retired) == ["m1", "m2"]
+    stop.set()
+    await running
+
+
+class Outage(Phone):
+    """Refuses everything while it is `down`; notes how many tries were under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.tries, self.at_once, self.most = True, 0, 0, 0
+
+    async def show(self, chat_id: str, rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str:
+        self.tries, self.at_once = self.tries + 1, self.at_once + 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        if self.down:
+            raise DeliveryError("HTTP 500", kind="down")
+        self.shown.append(chat_id)
+        return f"m{self.tries}"
+
+
+async def test_a_channel_that_is_down_is_tried_by_one_chat_at_a_time(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_of_screens, "_PROBE", 0.02)
+    phone, stop = Outage(), asyncio.Event()
+    screens = Screens(db, phone, TEMPLATES, env(), Pulse(lambda: NOW), lambda: NOW)
+    running = asyncio.create_task(screens.run(stop))
+    screen = screen_to_json(Screen("store_down", {"support_contact": ""}))
+    chats = [f"telegram:{number}" for number in range(1001, 1009)]
+    await db.run(sessions.owe, chats[0], screen, NOW, False, NOW)
+    screens.push(chats[0], NOW)
+    await phone.until(lambda: phone.tries == 1 and not phone.at_once)
+    await asyncio.sleep(0.02)  # that it is down has been heard
+    phone.most = 0
+    for chat in chats[1:]:
+        await db.run(sessions.owe, chat, screen, NOW, False, NOW)
+        screens.push(chat, NOW)
+    await phone.until(lambda: phone.tries == len(chats))
+    assert phone.most == 1
+    phone.down = False
+    for chat in chats:
+        screens.push(chat, NOW)
+    await phone.until(lambda: len(phone.shown) == len(chats))
+    assert sorted(phone.shown) == [chat.partition(":")[2] for chat in chats]
     stop.set()
     await running
