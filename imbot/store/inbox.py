@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Text, bindparam, delete, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.facts import fact as fact
@@ -97,6 +97,8 @@ _SAMES = select(mails.c.sha256, mails.c.id).where(
 )
 _UNREAD_BEHIND = select(*_RAW).where(_UNREAD, mails.c.id > bindparam("behind")).order_by(mails.c.id)
 _UNREAD_BEHIND = _UNREAD_BEHIND.limit(bindparam("most"))
+# The sign keeps SQLite from an index in which all settled letters stand.
+_OF_MAILBOX = _UNREAD_BEHIND.where(literal_column("+mails.mailbox", Text) == bindparam("box"))
 _COUNT_MANY = Prepared(
     update(mails).where(mails.c.id == bindparam("this")).values(attempts=mails.c.attempts + bindparam("by"))
 )
@@ -230,9 +232,10 @@ def unread(
     `most_bytes` together, and at least one."""
     found: list[RawLetter] = []
     weight = 0
-    statement = _UNREAD_BEHIND.where(mails.c.mailbox == mailbox) if mailbox else _UNREAD_BEHIND
+    statement = _OF_MAILBOX if mailbox else _UNREAD_BEHIND
     statement = statement.where(mails.c.mailbox.not_in(besides)) if besides else statement
-    for row in c.execute(statement, {"behind": behind, "most": limit}):
+    values = {"behind": behind, "most": limit} | ({"box": mailbox} if mailbox else {})
+    for row in c.execute(statement, values):
         weight += row.size
         if found and weight > most_bytes:
             break

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
+
+from imbot.store.engine import raw_connection
+
+_LOOKED_AT = ("SELECT", "DELETE", "UPDATE", "WITH")
 
 
 @contextmanager
 def plans_of(c: Connection) -> Iterator[list[str]]:
-    """The steps of each SELECT and DELETE that is carried out meanwhile, as EXPLAIN QUERY PLAN words them."""
+    """The steps of each statement that reads and is carried out meanwhile, as EXPLAIN QUERY PLAN words them; there when the
+    block has ended. However it is given to the driver."""
     plans: list[str] = []
-
-    def explain(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if statement.startswith(("SELECT", "DELETE")):
-            rows = c.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-            plans.extend(row[-1] for row in rows)
-
-    event.listen(c, "before_cursor_execute", explain)
+    statements: dict[str, None] = {}
+    raw = raw_connection(c)
+    raw.set_trace_callback(lambda statement: statements.setdefault(statement))
     try:
         yield plans
     finally:
-        event.remove(c, "before_cursor_execute", explain)
+        raw.set_trace_callback(None)
+    for statement in statements:
+        if statement.lstrip().startswith(_LOOKED_AT):
+            plans.extend(row[-1] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}"))
 
 
 def walks(plans: list[str]) -> list[str]:
