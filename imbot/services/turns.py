@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, assert_never
 
 from sqlalchemy import Connection
@@ -115,10 +116,11 @@ def _facts(
 ) -> Facts:
     chat, event = incoming.chat, incoming.event
     person = people.person_of_chat(c, chat.key)
-    found = ticket_rows.open_of_person(c, person.id, 10) if person else []
-    done = ticket_rows.resolved_of_person(c, person.id, now - _RECENT, 3) if person else []
     reply_to = event.reply_to if isinstance(event, Typed | Attached) else ""
-    return Facts(
+    return _Facts(
+        c,
+        env,
+        fresh,
         now=now,
         timezone=env.zone,
         lang=lang,
@@ -126,17 +128,53 @@ def _facts(
         catalogue=env.catalogue,
         locations=env.locations,
         settings=env.dialog,
-        open_tickets=tuple(_brief(ticket) for ticket in found),
-        recent_tickets=tuple(_brief(ticket) for ticket in done),
-        last_location=ticket_rows.last_location(c, person.id) if person else None,
         consented=not env.consent_version or bool(person and people.consented(c, person.id) == env.consent_version),
-        fresh_id=fresh.ticket_id,
-        fresh_token=fresh.session_token,
         screen=screen_from_json(slot.screen) if slot and slot.screen else None,
         screen_id=slot.message_id if slot and slot.shown else "",
         replied_ticket=letters.ticket_of_message(c, chat.key, reply_to) if reply_to else "",
-        late_news=_late(c, now, env),
     )
+
+
+class _Facts(Facts):
+    """What few turns ask for is read when it is asked for: still within the turn's transaction, and before it orders anything."""
+
+    _c: Connection
+    _env: Env
+    _fresh: Fresh
+    _ASKED_FOR = ("open_tickets", "recent_tickets", "last_location", "fresh_id", "fresh_token", "late_news")
+
+    def __init__(self, c: Connection, env: Env, fresh: Fresh, **known: Any) -> None:
+        super().__init__(**known)
+        for name in self._ASKED_FOR:
+            del self.__dict__[name]  # the default, which says nothing
+        self.__dict__.update(_c=c, _env=env, _fresh=fresh)
+
+    @cached_property
+    def open_tickets(self) -> tuple[TicketBrief, ...]:
+        return tuple(map(_brief, ticket_rows.open_of_person(self._c, self.person.id, 10))) if self.person else ()
+
+    @cached_property
+    def recent_tickets(self) -> tuple[TicketBrief, ...]:
+        since = self.now - _RECENT
+        return (
+            tuple(map(_brief, ticket_rows.resolved_of_person(self._c, self.person.id, since, 3))) if self.person else ()
+        )
+
+    @cached_property
+    def last_location(self) -> tuple[str, str] | None:
+        return ticket_rows.last_location(self._c, self.person.id) if self.person else None
+
+    @cached_property
+    def fresh_id(self) -> str:
+        return self._fresh.ticket_id
+
+    @cached_property
+    def fresh_token(self) -> str:
+        return self._fresh.session_token
+
+    @cached_property
+    def late_news(self) -> bool:
+        return _late(self._c, self.now, self._env)
 
 
 def _brief(ticket: Ticket) -> TicketBrief:
