@@ -104,6 +104,9 @@ def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, en
     heard_of = bool(ticket.number) or ticket.registered_at is not None
     if not heard_of and row.outcome != "failed" and now - row.put_at <= _BOUNCES:
         letters.letter_settled(c, message_id, now, "failed", words)
+        order = outbox.by_key(c, f"letter:{message_id}")
+        if order is not None:  # the answer to it was lost: it did arrive, and goes again only when somebody says so
+            outbox.drop(c, order.parcel.id, now)
         outbox.suspend(c, f"ticket:{ticket.id}", words, now)
         _tell_failure(c, ticket, message_id, words, f"bounce:{message_id}:{now.isoformat()}", now, env, how="returned")
     return ticket

@@ -129,6 +129,26 @@ def test_a_request_that_came_back_can_be_sent_again_under_its_message_id(office:
     assert again.payload["message_id"] == ticket.message_id
 
 
+def test_a_letter_whose_answer_was_lost_and_that_came_back_goes_again_only_when_somebody_says_so(
+    office: Office,
+) -> None:
+    ticket = a_ticket(office)
+    key = f"letter:{ticket.message_id}"
+    payload = {"message_id": ticket.message_id, "ticket": ticket.id, "letter": "ticket"}
+    outbox.put(office.c, NewParcel(f"ticket:{ticket.id}", "smtp", key, Kind.LETTER, payload), NOW)
+    (sent,) = outbox.claim(office.c, NOW, 10, only="smtp")
+    outbox.uncount(office.c, sent, NOW, "the connection broke after the letter and before the answer")
+    receive(office, a_loose())
+    stored = outbox.by_key(office.c, key)
+    assert stored is not None
+    assert stored.settled_at is not None
+    office.later(hours=1)
+    assert outbox.claim(office.c, office.now, 10, only="smtp") == []
+    assert send_again(office.c, now_of(office, ticket), office.now)
+    (again,) = outbox.claim(office.c, office.now, 10, only="smtp")
+    assert again.payload["message_id"] == ticket.message_id
+
+
 @pytest.mark.parametrize(
     "report",
     [
