@@ -56,12 +56,12 @@ def main() -> int:
         results[name] = {"medians": medians(rounds), "ratios": ratios(journey, rounds), "rounds": rounds}
         print(table(journey, rounds), flush=True)
         good = good and all(line["ok"] for line in results[name]["ratios"])
+    if asked.json:
+        Path(asked.json).write_text(json.dumps(about | {"journeys": results}, indent=1), "utf-8")
     if asked.charts:
         from benchmarks.charts import draw
 
         print("drawn: " + ", ".join(map(str, draw(Path(asked.charts), about, results))))
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(about | {"journeys": results}, indent=1), "utf-8")
     return 0 if good or not asked.gate else 1
 
 
@@ -161,7 +161,7 @@ def _figure(round_: dict[str, dict[str, float]], path: str | float) -> float | N
 def _gate(ratio: Ratio) -> str:
     words = [f">= {ratio.at_least:g}" if ratio.at_least is not None else ""]
     words.append(f"<= {ratio.at_most:g}" if ratio.at_most is not None else "")
-    words.append(f"(aim {ratio.aim:g})" if ratio.aim is not None else "")
+    words.append(f"(aim {ratio.aim:.3g})" if ratio.aim is not None else "")
     return " ".join(word for word in words if word)
 
 

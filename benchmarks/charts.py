@@ -31,7 +31,7 @@ def draw(folder: Path, about: Mapping[str, Any], results: Mapping[str, Any]) -> 
     mpl.rcParams |= {"svg.hashsalt": "imbot", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    held = [(name, line) for name, of in results.items() for line in of["ratios"] if line["gate"] and name != "growth"]
+    held = [(name, line) for name, of in results.items() for line in of["ratios"] if name != "growth" and _bounds(line)]
     if held:
         written += _gates(folder, about, held)
     if "growth" in results:
@@ -60,13 +60,18 @@ def _gates(folder: Path, about: Mapping[str, Any], held: Sequence[tuple[str, Map
 
 def used(line: Mapping[str, Any]) -> float:
     """The share of its gate that a ratio uses: value / most, or least / value; the larger, where it has both."""
-    words = str(line["gate"]).split("(")[0].split()
-    bounds = dict(zip(words[::2], map(float, words[1::2]), strict=True))
+    bounds = _bounds(line)
     value = float(line["value"])
-    shares = [value / bounds["<="]] if bounds.get("<=") else []
+    shares = [value / bounds["<="] if bounds["<="] else value] if "<=" in bounds else []
     if ">=" in bounds:
         shares.append(bounds[">="] / value if value else float("inf"))
     return max(shares)
+
+
+def _bounds(line: Mapping[str, Any]) -> dict[str, float]:
+    """Of ">= 2 <= 10 (aim 5)" the two; none where there is only an aim."""
+    words = str(line["gate"]).split("(")[0].split()
+    return dict(zip(words[::2], map(float, words[1::2]), strict=True))
 
 
 def _titled(journey: str, ratio: str) -> str:
@@ -82,7 +87,7 @@ def _growth(folder: Path, about: Mapping[str, Any], figures: Mapping[str, float]
         unit = "us" if f"{work}_us_x1" in figures else "ms"
         base = figures[f"{work}_{unit}_x1"]
         curve = [figures[f"{work}_{unit}_{name}"] / base for name in sizes]
-        axes.plot(list(sizes.values()), curve, marker="o", label=f"{label}: {base:,.3g} {unit} at {sizes['x1']:,.0f}")
+        axes.plot(list(sizes.values()), curve, marker="o", label=f"{label}: {base:,.4g} {unit} at {sizes['x1']:,.0f}")
     axes.axhspan(0.8, 1.2, color="#eeeeee", zorder=0)
     axes.set_xscale("log")
     axes.set_ylim(0, max(2.0, axes.get_ylim()[1]))

@@ -35,6 +35,8 @@ def test_charts_say_machine_command_and_date(tmp_path: Path) -> None:
         {"name": "CPU / python-telegram-bot", "value": 0.33, "gate": "<= 0.35 (aim 0.23)", "ok": True},
         {"name": "p50 / SMTP alone", "value": 6.1, "gate": "<= 3", "ok": False},
         {"name": "for comparison", "value": 2.0, "gate": "", "ok": True},
+        {"name": "an aim alone", "value": 1.02, "gate": "(aim 1)", "ok": True},
+        {"name": "none at all", "value": 0.0, "gate": "<= 0", "ok": True},
     ]
     results = {"J1": {"ratios": ratios}, "growth": {"ratios": [], "medians": {"imbot": GROWTH}}}
     written = draw(tmp_path / "figures", ABOUT, results)
