@@ -8,7 +8,7 @@ The only module that knows everybody.
 
 from __future__ import annotations
 
-import imbot.lean  # noqa: F401 # isort: skip # before all others: they take the libraries as they find them
+import imbot.lean  # isort: skip # before all others: they take the libraries as they find them
 
 import asyncio
 import contextlib
@@ -211,6 +211,7 @@ def _now() -> datetime:
 
 async def build(settings: Settings, clock: Clock = _now) -> App:
     """Everything wired, the schema at its newest, nothing running. Raises ImbotError naming what is wrong."""
+    imbot.lean.keep_memory_together()
     folders = make_folders(settings.general.data_dir)
     lock = InstanceLock(folders.root)
     lock.acquire()

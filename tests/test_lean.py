@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 
-from imbot.lean import import_without
+import pytest
+
+from imbot.lean import import_without, keep_memory_together
 
 _SEEN = "import json, sys, imbot.app, imbot.log; print(json.dumps(sorted(sys.modules)))"
 
@@ -26,3 +29,29 @@ def test_what_was_left_out_is_there_for_whoever_asks_later() -> None:
 def test_what_is_loaded_already_is_not_hidden() -> None:
     import_without(["telegram"], ["json", "sys"])
     assert sys.modules["json"] is json
+
+
+def test_the_allocator_is_bounded_where_it_is_glibcs() -> None:
+    assert keep_memory_together() == (platform.libc_ver()[0] == "glibc")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_two_heaps_serve_every_thread() -> None:
+    """Each heap beyond the first begins with a mapping of its own."""
+    program = (
+        "import re, threading\n"
+        "from imbot.lean import keep_memory_together\n"
+        "assert keep_memory_together()\n"
+        "done = threading.Barrier(9)\n"
+        "def work():\n"
+        "    kept = [bytes(1000 + n) for n in range(2000)]\n"
+        "    done.wait(); done.wait()\n"
+        "threads = [threading.Thread(target=work) for _ in range(8)]\n"
+        "[each.start() for each in threads]; done.wait()\n"
+        "maps = open('/proc/self/smaps').read()\n"
+        "heaps = re.findall(r'^([0-9a-f]+)-[0-9a-f]+ rw-p 00000000 00:00 0 *$', maps, re.M)\n"
+        "print(sum(int(start, 16) % (64 * 2**20) == 0 for start in heaps))\n"
+        "done.wait()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60).stdout
+    assert int(found) <= 1
