@@ -125,6 +125,9 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
             error.kind == "down"
         )  # the courier's breaker knows for how long: earlier attempts of this one, cut off, say nothing
         due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
+        if error.kind == "throttled" and error.retry_after is not None and parcel.payload.get("awaited"):
+            # A limit that was met says itself when it is over, and somebody has pressed Send and looks at this one.
+            due = now + timedelta(seconds=error.retry_after * (1 + 0.2 * jitter))
         (outbox.uncount if down else outbox.again)(c, parcel, due, str(error))
         return
     match parcel.kind:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.parcels import Kind, NewParcel, Parcel
@@ -272,6 +274,20 @@ def test_a_receipt_that_nobody_has_in_hand_will_say_the_rest_as_well(office: Off
     assert open_kinds(office).count(Kind.RECEIPT) == 2
     delivery.message_shown(office.c, in_hand, ANNA.key, "review", office.now)
     assert claim(office, Kind.RECEIPT).id != in_hand.id
+
+
+def test_the_answer_to_send_is_tried_as_soon_as_the_limit_is_over_that_it_met(office: Office) -> None:
+    slow = DeliveryError("429", kind="throttled", retry_after=1)
+    ticket = file_a_request(office)
+    for _ in range(3):  # however often
+        delivery.failed(office.c, claim(office, Kind.RECEIPT), slow, office.now, office.env, 0.9)
+        office.later(seconds=1.2)
+    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
+    telling.put_receipt(office.c, ticket, office.now)  # nobody waits for this one
+    delivery.failed(office.c, claim(office, Kind.RECEIPT), slow, office.now, office.env)
+    office.later(seconds=1.2)
+    with pytest.raises(AssertionError, match="no receipt may go"):
+        claim(office, Kind.RECEIPT)
 
 
 def test_a_receipt_does_not_stand_behind_a_notice_that_is_tried_again_later(office: Office) -> None:
