@@ -13,7 +13,8 @@ import importlib
 import sys
 from collections.abc import Iterable
 
-_M_TRIM_THRESHOLD, _M_ARENA_MAX = -1, -8  # malloc.h of glibc; see mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc; see mallopt(3)
+_LARGE = 128 * 1024  # bytes; glibc's own first values, which it raises by itself unless they are set
 _LIBRARIES = ("structlog", "telegram")
 _LEFT_OUT = ("rich", "pygments", "click", "cryptography")
 
@@ -40,7 +41,8 @@ def keep_memory_together() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(_M_ARENA_MAX, 2)) and bool(mallopt(_M_TRIM_THRESHOLD, 128 * 1024))
+    wanted = ((_M_ARENA_MAX, 2), (_M_TRIM_THRESHOLD, _LARGE), (_M_MMAP_THRESHOLD, _LARGE))
+    return all(mallopt(name, value) for name, value in wanted)
 
 
 import_without(_LIBRARIES, _LEFT_OUT)
