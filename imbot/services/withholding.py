@@ -18,9 +18,8 @@ from imbot.store.withheld import Withheld, forget, name_of, note, one_of, withhe
 
 TRIES, LOST_TRIES = 3, 6  # where asking for it ends the connection, that may be the network's fault as well
 AGAIN = timedelta(hours=6)
-AGAIN_LOST = timedelta(
-    minutes=15
-)  # a network that ended the connections is soon mended; a server that chokes on it is not
+# A network that ended the connections is soon mended; a server that chokes on the letter is not.
+AGAIN_LOST = timedelta(minutes=15)
 
 
 def failed(c: Connection, account: str, key: str, size: int, now: datetime, *, lost: bool) -> None:
