@@ -29,6 +29,7 @@ from imbot.services.said import said
 from imbot.store import files, inbox, letters, outbox, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import OwedScreen, Slot
+from imbot.store.where import where
 
 _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
@@ -40,7 +41,7 @@ _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes,
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before. `owed`: that
-    screen as it lies in the data base, and the language to show it in, where this turn did nothing else. `claimed`: parcels
+    screen as it lies in the data base, and the language to show it in, where that is sure. `claimed`: parcels
     that were claimed as they were put, by this turn or just before it; with each its letter, where it is composed already."""
 
     show_after: datetime | None = None
@@ -65,18 +66,19 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
         people.set_blocked(c, chat.key, False, now)
     if env.reverify_after and row.linked_at and now - row.linked_at > env.reverify_after:
         people.unlink_chat(c, chat.key, now)
-    data = sessions.load(c, chat.key) or {}
+    stands = where(c, chat.key)
+    data = stands.session or {}
     bucket, flooded = _spend(data.get("bucket"), now)
     if flooded:
         sessions.save(c, chat.key, {**data, "bucket": bucket}, now)
         return _owe(c, incoming, Screen("too_fast"), None, now, lang)
-    slot = sessions.slot(c, chat.key)
-    before = session_from_json(data or None)
-    session, screen, plain = _converse(c, incoming, before, slot, lang, now, env, fresh)
+    slot, before = stands.slot, session_from_json(data or None)
+    session, screen, ordered = _converse(c, incoming, before, slot, stands.person, lang, now, env, fresh)
     unsent.note(c, chat, before, session, now)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
-    done = _owe(c, incoming, screen, slot, now, lang if plain else "") if screen is not None else Taken()
-    return done if plain else replace(done, claimed=composing.at_once(c, outbox.taken(c), now, env, fresh))
+    sure = not any(isinstance(order, o.SetLanguage) for order in ordered)
+    done = _owe(c, incoming, screen, slot, now, lang if sure else "") if screen is not None else Taken()
+    return done if not ordered else replace(done, claimed=composing.at_once(c, outbox.taken(c), now, env, fresh))
 
 
 def _converse(
@@ -84,43 +86,52 @@ def _converse(
     incoming: Incoming,
     session: Session,
     slot: Slot | None,
+    person: Person | None,
     lang: str,
     now: datetime,
     env: Env,
     fresh: Fresh,
-) -> tuple[Session, Screen | None, bool]:
-    """Advance until no order is answered any more; the last screen counts. True: nothing was ordered."""
+) -> tuple[Session, Screen | None, list[o.Order]]:
+    """Advance until no order is answered any more; the last screen counts. Also, all that was ordered."""
     event: Event = incoming.event
     screen: Screen | None = None
     answers: list[Happened] = []
-    plain = True
+    ordered: list[o.Order] = []
     for _ in range(_ROUNDS):
-        facts = _facts(c, incoming, slot, lang, now, env, fresh)
+        facts = _facts(c, incoming, slot, person, lang, now, env, fresh)
         turn: Turn = advance(session, event, facts)
         session, screen = turn.session, turn.screen or screen  # an answer without a screen keeps the turn's own
-        plain = plain and not turn.orders
+        ordered += turn.orders
         for order in turn.orders:
-            answer = _carry_out(c, incoming, order, facts.person, slot, now, env, fresh)
+            answer = _carry_out(c, incoming, order, person, slot, now, env, fresh)
             if isinstance(order, _WRITES):
                 fresh = fresh.after_a_letter()
             if answer is not None:
                 answers.append(answer)
         if not answers:
-            return session, screen, plain
+            return session, screen, ordered
         event = answers.pop(0)
+        person = people.person_of_chat(c, incoming.chat.key)  # an order may have linked or unlinked the chat
     raise RuntimeError(f"a turn does not come to an end: {type(event).__name__}")
 
 
 def _facts(
-    c: Connection, incoming: Incoming, slot: Slot | None, lang: str, now: datetime, env: Env, fresh: Fresh
+    c: Connection,
+    incoming: Incoming,
+    slot: Slot | None,
+    person: Person | None,
+    lang: str,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
 ) -> Facts:
     chat, event = incoming.chat, incoming.event
-    person = people.person_of_chat(c, chat.key)
     reply_to = event.reply_to if isinstance(event, Typed | Attached) else ""
-    return _Facts(
+    return _Facts.of(
         c,
         env,
         fresh,
+        slot,
         now=now,
         timezone=env.zone,
         lang=lang,
@@ -129,7 +140,6 @@ def _facts(
         locations=env.locations,
         settings=env.dialog,
         consented=not env.consent_version or bool(person and people.consented(c, person.id) == env.consent_version),
-        screen=screen_from_json(slot.screen) if slot and slot.screen else None,
         screen_id=slot.message_id if slot and slot.shown else "",
         replied_ticket=letters.ticket_of_message(c, chat.key, reply_to) if reply_to else "",
     )
@@ -141,13 +151,24 @@ class _Facts(Facts):
     _c: Connection
     _env: Env
     _fresh: Fresh
-    _ASKED_FOR = ("open_tickets", "recent_tickets", "last_location", "fresh_id", "fresh_token", "late_news")
+    _slot: Slot | None
+    _ASKED_FOR = ("screen", "open_tickets", "recent_tickets", "last_location", "fresh_id", "fresh_token", "late_news")
 
-    def __init__(self, c: Connection, env: Env, fresh: Fresh, **known: Any) -> None:
+    def __init__(self, **known: Any) -> None:
         super().__init__(**known)
         for name in self._ASKED_FOR:
-            del self.__dict__[name]  # the default, which says nothing
-        self.__dict__.update(_c=c, _env=env, _fresh=fresh)
+            if name not in known:  # as they all are in a copy (`dataclasses.replace`)
+                del self.__dict__[name]  # the default, which says nothing
+
+    @classmethod
+    def of(cls, c: Connection, env: Env, fresh: Fresh, slot: Slot | None, **known: Any) -> _Facts:
+        facts = cls(**known)
+        facts.__dict__.update(_c=c, _env=env, _fresh=fresh, _slot=slot)
+        return facts
+
+    @cached_property
+    def screen(self) -> Screen | None:
+        return screen_from_json(self._slot.screen) if self._slot and self._slot.screen else None
 
     @cached_property
     def open_tickets(self) -> tuple[TicketBrief, ...]:

@@ -78,7 +78,7 @@ _SEE_CHAT = Prepared(_put_chat("sqlite").returning(chats))
 def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
     """The chat speaks for this person from now on. The person is made or brought up to date from `entry`."""
     put = _of_entry(entry, now) | {"address": entry.address, "created_at": now}
-    linked = _person(c.execute(_put_person(dialect(c)), put).one())
+    linked = person_of(c.execute(_put_person(dialect(c)), put).one())
     values = {"key": chat.key, "channel": chat.channel, "id": chat.id, "seen_at": now}
     c.execute(_put_unseen_chat(dialect(c)), values)
     first = func.coalesce(chats.c.first_linked_at, literal(now, Moment))
@@ -96,7 +96,7 @@ def unlink_chat(c: Connection, chat_key: str, now: datetime) -> bool:
 def person_of_chat(c: Connection, chat_key: str) -> Person | None:
     """Who this chat speaks for: None where it is not linked, or its person has left."""
     row = _OF_CHAT.first(c, key=chat_key)
-    return None if row is None else _person(row)
+    return None if row is None else person_of(row)
 
 
 def person(c: Connection, person_id: int) -> Person | None:
@@ -112,7 +112,7 @@ def find_persons(c: Connection, address_or_chat_id: str) -> list[Person]:
     wanted = address_or_chat_id.strip()
     of_chat = select(chats.c.person_id).where(or_(chats.c.key == wanted, chats.c.id == wanted))
     found = select(people).where(or_(people.c.address == wanted.lower(), people.c.id.in_(of_chat)))
-    return [_person(row) for row in c.execute(found.where(people.c.erased_at.is_(None)).order_by(people.c.id))]
+    return [person_of(row) for row in c.execute(found.where(people.c.erased_at.is_(None)).order_by(people.c.id))]
 
 
 def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
@@ -178,7 +178,7 @@ def admins(c: Connection, addresses: Iterable[str]) -> list[Person]:
     role = func.coalesce(func.nullif(people.c.own_role, ""), people.c.role)
     named = people.c.address.in_([address.lower() for address in addresses])
     found = select(people).where(or_(role == Role.ADMIN, named), people.c.gone_at.is_(None))
-    return [_person(row) for row in c.execute(found.order_by(people.c.id))]
+    return [person_of(row) for row in c.execute(found.order_by(people.c.id))]
 
 
 def persons_to_sweep(c: Connection, before: datetime, limit: int) -> list[Person]:
@@ -186,7 +186,7 @@ def persons_to_sweep(c: Connection, before: datetime, limit: int) -> list[Person
     linked = select(chats.c.person_id).where(chats.c.person_id.is_not(None))
     stale = or_(people.c.checked_at.is_(None), people.c.checked_at < before)
     found = select(people).where(people.c.id.in_(linked), people.c.gone_at.is_(None), stale)
-    return [_person(row) for row in c.execute(found.order_by(people.c.checked_at, people.c.id).limit(limit))]
+    return [person_of(row) for row in c.execute(found.order_by(people.c.checked_at, people.c.id).limit(limit))]
 
 
 def count_linked(c: Connection) -> int:
@@ -197,7 +197,7 @@ def count_linked(c: Connection) -> int:
 def list_persons(c: Connection, after_id: int, limit: int) -> list[Person]:
     """Everybody who was not erased, by id; the next page begins after the last id of this one."""
     found = select(people).where(people.c.id > after_id, people.c.erased_at.is_(None))
-    return [_person(row) for row in c.execute(found.order_by(people.c.id).limit(limit))]
+    return [person_of(row) for row in c.execute(found.order_by(people.c.id).limit(limit))]
 
 
 def _of_entry(entry: Entry, now: datetime) -> dict[str, Any]:
@@ -214,10 +214,11 @@ def _of_entry(entry: Entry, now: datetime) -> dict[str, Any]:
 
 def _one(c: Connection, statement: Prepared, **values: object) -> Person | None:
     row = statement.first(c, **values)
-    return None if row is None else _person(row)
+    return None if row is None else person_of(row)
 
 
-def _person(row: Row[Any]) -> Person:
+def person_of(row: Row[Any]) -> Person:
+    """A row that bears the columns of `people` under their own names."""
     return Person(
         id=row.id,
         address=row.address or "",

@@ -51,6 +51,22 @@ def test_an_address_becomes_a_parcel_and_nobody_waits_for_the_directory(office: 
     assert parcels(office) == [Kind.LOOKUP]
 
 
+def test_a_turn_hands_over_the_screen_it_owes_unless_it_has_changed_the_language(office: Office) -> None:
+    office.link()
+    office.command("newticket")
+    office.press("Оборудование")
+    cancelled = office.take(ANNA, Typed("отмена"))  # orders that what was given is dropped
+    assert cancelled.owed is not None
+    owed, lang = cancelled.owed
+    assert (owed, lang) == (sessions.owed_to(office.c, ANNA.key), "ru")
+    office.command("me")
+    token = office.screen()["rows"][0][0]["value"].partition(":")[0]
+    changed = office.take(ANNA, Pressed(f"{token}:lang:en", ""))
+    assert changed.show_after is not None
+    assert changed.owed is None
+    assert people.see_chat(office.c, ANNA, "ru", office.now).lang == "en"
+
+
 def test_the_answer_to_send_goes_before_everything_that_comes_by_itself(office: Office) -> None:
     for number in range(20):
         notice = NewParcel(f"chat:telegram:{number}", "telegram", f"n{number}", Kind.NOTICE, {"screen": {}})
