@@ -84,7 +84,7 @@ class Telegram:
         base = settings.api_base.rstrip("/")
         self._calls_base = f"{base}/bot{settings.token}"
         self._files_base = f"{(settings.file_base or base + '/file').rstrip('/')}/bot{settings.token}"
-        self._calls = AiohttpRequest(proxy=settings.proxy, read_seconds=settings.read_seconds)
+        self._calls = AiohttpRequest(proxy=settings.proxy, read_seconds=settings.read_seconds, in_all=True)
         # A pool of its own, so that the long poll takes no connection from the answers.
         self._polls = AiohttpRequest(
             proxy=settings.proxy,

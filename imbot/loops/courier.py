@@ -5,7 +5,7 @@
 What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`), and offered
 to it behind that commit.
 
-Woken by every commit. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
+Woken by every commit that touched a lane. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from imbot.services.env import Env
 from imbot.store import outbox
 from imbot.store.db import Db
 from imbot.store.errors import StoreUnavailable
+from imbot.store.touched import OUTBOX
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class Courier:
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._proven: set[str] = set()  # targets that worked the last time
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
-        db.on_commit(self._wake.set)
+        db.on_commit(self._wake.set, OUTBOX)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""

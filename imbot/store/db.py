@@ -41,7 +41,7 @@ class Db:
         self._writer = Writer(path, busy_seconds)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._readers: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[tuple[str, Callable[[], None]]] = []
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
@@ -62,9 +62,10 @@ class Db:
         """Why the last writing transaction failed as a whole; "" when it did not."""
         return self._writer.trouble
 
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """`callback` runs in the loop's thread after each commit that kept something, behind its callers' answers."""
-        self._callbacks.append(callback)
+    def on_commit(self, callback: Callable[[], None], touching: str = "") -> None:
+        """`callback` runs in the loop's thread after each commit that kept something, behind its callers' answers. `touching`:
+        only where something of the kind was noted as changed (`store.touched`)."""
+        self._callbacks.append((touching, callback))
 
     async def run(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `fn(connection, ...)` in a writing transaction and returns its result once that is durable.
@@ -105,7 +106,7 @@ class Db:
         self._jobs.put(Job(fn, future))
         return await future
 
-    def _answer(self, jobs: Sequence[Job]) -> None:
+    def _answer(self, jobs: Sequence[Job], touched: frozenset[str]) -> None:
         for job in jobs:
             future: asyncio.Future[Any] = job.waiter
             if future.done():
@@ -115,8 +116,9 @@ class Db:
             else:
                 future.set_exception(job.error)
         if any(job.error is None for job in jobs):
-            for callback in self._callbacks:
-                callback()
+            for touching, callback in self._callbacks:
+                if not touching or touching in touched:
+                    callback()
 
     # What follows runs in the threads.
 
@@ -149,7 +151,7 @@ class Db:
                 continue
             self._writer.write(jobs)
             try:
-                self._loop.call_soon_threadsafe(self._answer, jobs)
+                self._loop.call_soon_threadsafe(self._answer, jobs, self._writer.touched)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 continue
         self._writer.close()

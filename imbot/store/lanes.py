@@ -28,6 +28,7 @@ from sqlalchemy import (
 from imbot.domain.parcels import Kind, Parcel
 from imbot.store.schema import lanes, parcels
 from imbot.store.sql import Prepared, dialect, insert
+from imbot.store.touched import OUTBOX, touch
 
 Rewrite = Callable[[Parcel], tuple[Kind, Mapping[str, Any]]]
 
@@ -77,7 +78,8 @@ class StoredParcel:
 
 def wake(c: Connection, lane: str) -> None:
     """Sets the head of `lane` ready, or not, as things stand. Follows every change to a lane."""
-    _WAKE.run(c, which=lane)
+    if _WAKE.run(c, which=lane):
+        touch(c, OUTBOX)
 
 
 def suspend(c: Connection, lane: str, reason: str, now: datetime) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from imbot.failpoints import hit
 from imbot.store.engine import connect, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, translated
+from imbot.store.touched import take_touched
 
 
 class Job:
@@ -37,10 +38,12 @@ class _GroupLost(Exception):
 
 
 class Writer:
-    """The one connection that writes. `trouble`: why the last transaction failed as a whole, "" when it did not."""
+    """The one connection that writes. `trouble`: why the last transaction failed as a whole, "" when it did not. `touched`:
+    what the functions of the last `write` have noted as changed (`store.touched`)."""
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self.trouble = ""
+        self.touched: frozenset[str] = frozenset()
         self._path = path
         self._busy_seconds = busy_seconds
         self._connection: Connection | None = None
@@ -57,6 +60,7 @@ class Writer:
 
     def write(self, jobs: Sequence[Job]) -> None:
         """Runs each function and commits. Afterwards every job has a result that is durable, or an error."""
+        self.touched = frozenset()
         try:
             try:
                 self._write_group(jobs)
@@ -77,6 +81,7 @@ class Writer:
             for job in jobs:
                 self._run_in_savepoint(job, c, raw)
             raw.execute("COMMIT")
+            self.touched = take_touched(c)
             hit("group_committed")
         except (sqlite3.Error, _GroupLost) as error:
             self.close()
@@ -105,6 +110,7 @@ class Writer:
                 if not raw_connection(c).in_transaction:
                     raise StoreError("a function ended the transaction that it was given")
                 raw_connection(c).execute("COMMIT")
+                self.touched |= take_touched(c)
                 self.trouble = ""
             except Exception as error:
                 self.close()

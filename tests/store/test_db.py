@@ -19,6 +19,7 @@ from imbot.store.db import Db, once
 from imbot.store.errors import StoreError, StoreUnavailable
 from imbot.store.facts import set_fact
 from imbot.store.inbox import first_time
+from imbot.store.touched import OUTBOX
 from tests.store.conftest import NOW
 
 
@@ -121,6 +122,40 @@ async def test_a_commit_is_told_after_the_answers_and_a_failure_is_not(db: Db) -
     await db.run(first_time, "a", NOW)
     await asyncio.sleep(0)
     assert told == ["commit"]
+
+
+async def test_the_outbox_is_told_of_only_where_a_parcel_may_go_at_another_moment_than_before(db: Db) -> None:
+    told: list[str] = []
+    db.on_commit(lambda: told.append("outbox"), OUTBOX)
+    await db.run(first_time, "a", NOW)
+    await asyncio.sleep(0)
+    assert told == []
+    parcel = NewParcel("chat:telegram:1", "telegram", "k", Kind.NOTICE)
+    await db.run(outbox.put, parcel, NOW)
+    await asyncio.sleep(0)
+    assert told == ["outbox"]
+    await db.run(outbox.put, parcel, NOW)  # its key is known: nothing happens
+    await asyncio.sleep(0)
+    assert told == ["outbox"]
+    (claimed,) = await db.run(outbox.claim, NOW, 1)
+    await db.run(outbox.again, claimed, NOW, "not now")
+    await asyncio.sleep(0)
+    assert told == ["outbox", "outbox"]
+
+
+async def test_a_function_alone_in_its_transaction_tells_of_the_outbox_as_well(db: Db, path: Path) -> None:
+    told: list[str] = []
+    db.on_commit(lambda: told.append("outbox"), OUTBOX)
+
+    def rude(c: Connection) -> None:
+        c.exec_driver_sql("ROLLBACK")
+
+    parcel = NewParcel("chat:telegram:1", "telegram", "k", Kind.NOTICE)
+    put, ended = await asyncio.gather(db.run(outbox.put, parcel, NOW), db.run(rude), return_exceptions=True)
+    assert put is True
+    assert isinstance(ended, StoreError)
+    await asyncio.sleep(0)
+    assert told == ["outbox"]
 
 
 async def test_a_function_that_ends_the_transaction_spoils_it_for_no_other(db: Db, path: Path) -> None:
@@ -254,6 +289,7 @@ from imbot.domain.parcels import Kind, NewParcel
 from imbot.store import outbox
 from imbot.store.db import Db
 from imbot.store.inbox import first_time
+from imbot.store.touched import OUTBOX
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
