@@ -8,7 +8,7 @@ import ssl
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -40,6 +40,7 @@ class SmtpServer:
     mail_answer: str = ""
     rcpt_answer: str = ""
     data_answer: str = ""
+    pipelining: ClassVar[bool] = False  # offered; what comes at once is taken in any case
     repeats: Callable[[str], str] | None = None  # what it says of a token that it refuses
     on_data: Callable[[SMTP], Awaitable[None]] | None = None
     port: int = 0
@@ -107,6 +108,12 @@ class SmtpServer:
             f"535 5.7.8 Error: authentication failed {self.repeats(token) if self.repeats else ''}".rstrip()
         )
         return AuthResult(success=False, handled=True)
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]] if self.pipelining else responses
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

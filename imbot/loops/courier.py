@@ -5,7 +5,8 @@
 What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`), and offered
 to it behind that commit.
 
-Woken by every commit that touched a lane. A target that is down as a whole gets one probe at a time, and its parcels lose no attempt.
+Woken by every commit that touched a lane. A target that is down as a whole gets one probe at a time, and its parcels lose no
+attempt.
 """
 
 from __future__ import annotations

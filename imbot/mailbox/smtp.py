@@ -19,15 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiosmtplib
-from aiosmtplib.protocol import SMTPProtocol
 
 from imbot import failpoints
 from imbot.domain.errors import DeliveryError, ImbotError, TokenError
 from imbot.mailbox.inbox import TlsMode, tls_context
 from imbot.mailbox.oauth import Tokens, secrets_of_sign_in, without
+from imbot.mailbox.smtp_talk import Talk, taken_over
 
-_CHUNK = 64 * 1024
-_HIGH_WATER = 256 * 1024  # bytes waiting in our own buffers before we let the network catch up
+_ONE_PART = 32 * 1024  # bytes that go with the final dot, in one piece
 _IN_A_THREAD = 512 * 1024  # a letter above this is prepared off the event loop
 _AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the server, never about this letter
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -51,8 +50,10 @@ class SmtpSettings:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far one letter has come. `dot_sent`: the final dot has left us, the server may have the letter."""
+    """How far one letter has come. `begun`: the server has said 354. `dot_sent`: the final dot has left us, the server may have
+    the letter."""
 
+    begun: bool = False
     dot_sent: bool = False
 
 
@@ -178,17 +179,13 @@ class Smtp:
         reused = self._client
         client = await self._ready()
         try:
-            await self._begin(client, sender, len(data), again=client is reused)
-            client = self._client or client
-            for recipient in recipients:
-                await client.rcpt(_checked(recipient))
-            failpoints.hit("smtp_rcpt")
-            answer = await self._data(client, data, progress)
+            addresses = [_checked(address) for address in (sender, *recipients)]
+            payload = await asyncio.to_thread(_stuffed, data) if len(data) > _IN_A_THREAD else _stuffed(data)
+            answer = await self._talk(client, addresses, len(data), payload, progress, again=client is reused)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset(error.code)
             raise self._refusal(error.code, error.message) from error
         except (UnicodeError, ValueError) as error:  # an address that cannot stand in a command
-            await self._reset(553)
             raise DeliveryError(
                 f"{self._where}: an address cannot be sent: {error}", permanent=True, kind="refused", code="address"
             ) from error
@@ -201,19 +198,32 @@ class Smtp:
         self._used_at = time.monotonic()
         return answer
 
-    async def _begin(self, client: aiosmtplib.SMTP, sender: str, size: int, *, again: bool) -> None:
-        """MAIL FROM; a kept connection that turns out to be closed is opened again, once and silently."""
+    async def _talk(
+        self,
+        client: aiosmtplib.SMTP,
+        addresses: Sequence[str],
+        size: int,
+        payload: bytes,
+        progress: _Progress,
+        *,
+        again: bool,
+    ) -> str:
+        """The letter over this connection; a kept one that turns out to be closed is opened again, once and silently."""
         patience = min(10.0, self._settings.timeout / 3) if again else self._settings.timeout
+        at_once = client.supports_extension("pipelining")
         try:
             self._check_size(client, size)
-            await client.mail(_checked(sender), timeout=patience)
+            with taken_over(client) as talk:
+                await talk.envelope(addresses[0], addresses[1:], at_once=at_once, patience=patience)
+                failpoints.hit("smtp_rcpt")
+                return await self._letter(talk, payload, progress)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPSenderRefused) as error:
             closing = not isinstance(error, aiosmtplib.SMTPSenderRefused) or error.code == 421
-            if not (again and closing):
+            if not (again and closing) or progress.begun:
                 raise
-            self._drop()
-            fresh = await self._connect()
-            await self._begin(fresh, sender, size, again=False)
+        self._drop()
+        fresh = await self._connect()
+        return await self._talk(fresh, addresses, size, payload, progress, again=False)
 
     def _check_size(self, client: aiosmtplib.SMTP, size: int) -> None:
         """The server's own limit (RFC 1870), asked before megabytes are sent in vain."""
@@ -221,23 +231,20 @@ class Smtp:
         if limit.isdigit() and 0 < int(limit) < size:
             raise aiosmtplib.SMTPDataError(552, f"the letter has {size} bytes, the server takes {limit}")
 
-    async def _data(self, client: aiosmtplib.SMTP, data: bytes, progress: _Progress) -> str:
-        payload = await asyncio.to_thread(_stuffed, data) if len(data) > _IN_A_THREAD else _stuffed(data)
-        start = await client.execute_command(b"DATA")
-        if start.code != 354:
-            raise aiosmtplib.SMTPDataError(start.code, start.message)
-        protocol = client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        # The reader waits from the first byte on: a server may refuse in the middle, and that answer counts.
-        reading = asyncio.ensure_future(protocol.read_response(timeout=None))
-        try:
-            await _write(protocol, payload, reading, progress)
-            answer = await reading
-        finally:
-            if not reading.done():
-                reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+    async def _letter(self, talk: Talk, payload: bytes, progress: _Progress) -> str:
+        """The letter, its final dot and the answer; a server may speak in the middle, and that counts."""
+        progress.begun = True
+        middle = len(payload) // 2
+        await talk.part(payload[:middle])
+        failpoints.hit("smtp_mid_data")
+        if middle > _ONE_PART:
+            await talk.part(payload[middle:])
+            middle = len(payload)
+        if not talk.has_answer:
+            talk.say(payload[middle:] + b".")
+            progress.dot_sent = True
+            failpoints.hit("smtp_dot")
+        answer = await talk.answer()
         if answer.code != 250:
             if not progress.dot_sent:
                 self._drop()  # it spoke before our last byte: the two sides no longer agree where they are
@@ -318,33 +325,6 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def _write(
-    protocol: SMTPProtocol, payload: bytes, reading: asyncio.Future[aiosmtplib.SMTPResponse], progress: _Progress
-) -> None:
-    """The letter and its final dot, unless the server speaks first."""
-    middle = len(payload) // 2
-    await _write_chunks(protocol, payload[:middle], reading)
-    failpoints.hit("smtp_mid_data")
-    await _write_chunks(protocol, payload[middle:], reading)
-    if not reading.done():
-        protocol.write(b".\r\n")
-        progress.dot_sent = True
-        failpoints.hit("smtp_dot")
-
-
-async def _write_chunks(
-    protocol: SMTPProtocol, payload: bytes, reading: asyncio.Future[aiosmtplib.SMTPResponse]
-) -> None:
-    view = memoryview(payload)
-    for start in range(0, len(view), _CHUNK):
-        if reading.done():
-            return
-        protocol.write(bytes(view[start : start + _CHUNK]))
-        # aiosmtplib has no public way to wait for a drain.
-        while not reading.done() and _waiting_bytes(protocol) > _HIGH_WATER:  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
-
-
 def _stuffed(data: bytes) -> bytes:
     """CRLF line ends, a final one, and dots doubled at line starts (RFC 5321, 4.5.2), without the final dot."""
     if not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"):
@@ -360,8 +340,3 @@ def _checked(address: str) -> str:
     if not address.isascii() or not address.isprintable() or any(char in " <>" for char in address):
         raise ValueError(f"{address[:80]!r} is not a plain ASCII address")
     return address
-
-
-def _waiting_bytes(protocol: SMTPProtocol) -> int:
-    transport = protocol.transport
-    return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0

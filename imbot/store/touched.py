@@ -1,4 +1,4 @@
-"""What a transaction has changed that somebody outside the data base waits for. Noted on the connection, told behind the commit."""
+"""What a transaction has changed that somebody outside waits for. Noted on the connection, told behind the commit."""
 
 from __future__ import annotations
 

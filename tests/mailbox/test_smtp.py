@@ -23,6 +23,11 @@ LETTER = b"From: bot@example.test\r\nTo: itsm@example.test\r\nSubject: Printer\r
 ANNA, ITSM = "bot@example.test", ["itsm@example.test"]
 
 
+@pytest.fixture(params=[False, True], ids=["one by one", "pipelined"], autouse=True)
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SmtpServer, "pipelining", request.param)
+
+
 def settings(port: int, **changes: Any) -> SmtpSettings:
     return dataclasses.replace(
         SmtpSettings("127.0.0.1", port, tls="none", hello_name="bot.example.test", timeout=5), **changes
