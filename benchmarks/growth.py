@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -100,7 +101,7 @@ def _turns(c: Connection, person: int) -> None:
 def _letter(c: Connection, person: int) -> None:
     """The person's open ticket is done, says the helpdesk. Kept, then received."""
     number = (person - 1) * filling.EACH + 1
-    raw = office.status_letter(number)
+    raw = office.status_letter(number, desk.now() - timedelta(hours=2))
     (mail_id,) = inbox.keep_many(c, "replies", [NewRaw("2", str(number), raw, "", len(raw), str(number))], desk.now())
     outcome = reports.receive(c, mail_id, bytes_to_mail(raw), desk.now(), desk.env())
     check(outcome == "applied", f"the letter about IM-CL-{number} was {outcome}")

@@ -8,8 +8,9 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.header import Header
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +25,17 @@ from imbot.store.db import once
 from imbot.store.letters import LetterRow
 from imbot.store.migrate import migrate
 from tests.servers import Dovecot, make_certificates, open_folder
-from tests.services.conftest import make_env
+from tests.services.conftest import MOSCOW, make_env
 
 BOT = "bot@example.test"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 _PERSONS = 1000
 
 
-def status_letter(number: int) -> bytes:
-    """ "Done", as InfraManager's letters are (tests/mails/inframanager): about 2 KB, believed, each with its own number."""
+def status_letter(number: int, hour: datetime = NOW - timedelta(hours=1)) -> bytes:
+    """ "Done", as InfraManager's letters are (tests/mails/inframanager): about 2 KB, believed, each with its own number, and
+    sent within `hour`."""
+    sent_at = format_datetime((hour + timedelta(minutes=number % 60)).astimezone(MOSCOW))
     subject = Header(f"Заявка № IM-CL-{number} выполнена", "utf-8", maxlinelen=70).encode()
     sender = Header("Служба поддержки", "utf-8").encode()
     text = (
@@ -45,12 +48,12 @@ def status_letter(number: int) -> bytes:
         "Return-Path: <itsm@demo.local>\n"
         "Authentication-Results: mx.demo.local; dkim=pass header.d=demo.local; dmarc=pass header.from=demo.local\n"
         "Received: from itsm.demo.local (itsm.demo.local [192.0.2.7])\n\tby mx.demo.local (Postfix) with ESMTPS"
-        f" id 4F{number:08X}\n\tfor <{BOT}>; Mon, 23 Nov 2026 11:{number % 60:02}:00 +0300 (MSK)\n"
+        f" id 4F{number:08X}\n\tfor <{BOT}>; {sent_at} (MSK)\n"
         "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=demo.local; s=mail;\n\t"
         "h=From:To:Subject:Date:Message-ID; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\n\t"
         f"b={'Vx9k' * 40}\n"
         f"From: {sender} <itsm@demo.local>\nTo: {BOT}\nSubject: {subject}\n"
-        f"Date: Mon, 23 Nov 2026 11:{number % 60:02}:00 +0300\nMessage-ID: <done-{number}@itsm.demo.local>\n"
+        f"Date: {sent_at}\nMessage-ID: <done-{number}@itsm.demo.local>\n"
         "Auto-Submitted: auto-generated\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
         "Content-Transfer-Encoding: base64\n\n"
     )
