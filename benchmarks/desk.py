@@ -197,7 +197,7 @@ class QuietChat:
     def put(self, incoming: Incoming) -> None:
         self._updates.put_nowait(incoming)
 
-    async def poll(self, _offset: int | None) -> list[dict[str, Any]]:
+    async def poll(self, _offset: int | None, **_: bool) -> list[dict[str, Any]]:
         incoming = await self._updates.get()
         return [{"update_id": int(incoming.update_key.rpartition(":")[2]), "incoming": incoming}]
 

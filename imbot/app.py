@@ -143,6 +143,7 @@ class App:
         pokes.append(courier.probe)
         dispatch.on_claimed(partial(go_on, errands, courier))
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
+        dispatch.on_recovered(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough
             "greeting": self._greet,

@@ -115,12 +115,12 @@ class Telegram:
         await self._polls.shutdown()
         await self._calls.shutdown()
 
-    async def poll(self, offset: int | None) -> list[dict[str, Any]]:
-        """The raw updates from `offset` on, at once or after a long poll; none is confirmed but those before it.
+    async def poll(self, offset: int | None, *, wait: bool = True) -> list[dict[str, Any]]:
+        """The raw updates from `offset` on; none is confirmed but those before it. `wait`: for one, where there is none yet.
         A second poller is a DeliveryError of the kind `conflict`. A webhook that somebody set forbids polling: it is
         ended, and this poll is empty."""
         values: dict[str, Any] = {
-            "timeout": self.settings.poll_timeout,
+            "timeout": self.settings.poll_timeout if wait else 0,
             "limit": 100,
             "allowed_updates": list(WANTED_UPDATES),
         }

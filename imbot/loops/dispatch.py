@@ -40,7 +40,7 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str: ...
-    async def poll(self, offset: int | None) -> list[dict[str, Any]]: ...
+    async def poll(self, offset: int | None, *, wait: bool = True) -> list[dict[str, Any]]: ...
     async def acknowledge(self, handle: str, text: str = "") -> None: ...
 
 
@@ -63,9 +63,15 @@ class Dispatch:
         self._answers: set[asyncio.Task[None]] = set()
         self._offset: int | None = None  # behind the last update that was carried out
         self._conflicts = 0  # in a row
+        self._failed = False  # the last poll
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
         self._claimed: list[Callable[[Sequence[Claimed]], None]] = []
+        self._recovered: list[Callable[[], None]] = []
+
+    def on_recovered(self, callback: Callable[[], None]) -> None:
+        """`callback` runs at the first poll that is answered after one that was not."""
+        self._recovered.append(callback)
 
     def on_claimed(self, callback: Callable[[Sequence[Claimed]], None]) -> None:
         """`callback` is given the parcels that an update has put and claimed, once that is committed."""
@@ -84,7 +90,8 @@ class Dispatch:
             await asyncio.wait(self._answers, timeout=2)
 
     async def _poll(self, stop: asyncio.Event, offset: int | None) -> list[dict[str, Any]]:
-        polling = asyncio.ensure_future(self._channel.poll(offset))
+        # Behind a failure the channel is asked how it is, not for what may be half a minute away: others wait to hear of it.
+        polling = asyncio.ensure_future(self._channel.poll(offset, wait=not self._failed))
         stopping = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,6 +99,7 @@ class Dispatch:
                 return []
             updates = polling.result()
         except DeliveryError as error:
+            self._failed = True
             self._pulse.wrong(self._channel.name, str(error), _BY)
             log.warning("poll_failed", channel=self._channel.name, error=str(error), kind=error.kind)
             if (
@@ -108,8 +116,12 @@ class Dispatch:
                 task.cancel()
             await asyncio.gather(polling, stopping, return_exceptions=True)
         self._conflicts = 0
-        if self._pulse.ok(self._channel.name, _BY):
+        self._pulse.ok(self._channel.name, _BY)
+        if self._failed:
+            self._failed = False
             log.info("poll_recovered", channel=self._channel.name)
+            for callback in self._recovered:
+                callback()
         return updates
 
     async def _batch(self, updates: Sequence[Mapping[str, Any]]) -> None:

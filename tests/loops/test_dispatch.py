@@ -39,7 +39,7 @@ class Channel:
         self.updates: list[dict[str, Any]] = []
         self.offsets: list[int | None] = []
 
-    async def poll(self, offset: int | None) -> list[dict[str, Any]]:
+    async def poll(self, offset: int | None, *, wait: bool = True) -> list[dict[str, Any]]:
         self.offsets.append(offset)
         waiting = [one for one in self.updates if one["update_id"] >= (offset or 0)]
         await asyncio.sleep(0 if waiting else 3600)
@@ -95,10 +95,13 @@ async def test_a_first_conflict_costs_seconds_and_a_second_poller_is_not_fought_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waits: list[float] = []
+    asked: list[bool] = []
+    recovered: list[int] = []
     answers = [*[DeliveryError("409", kind="conflict")] * 6, [], DeliveryError("409", kind="conflict")]
 
     class Contested(Channel):
-        async def poll(self, offset: int | None) -> list[dict[str, Any]]:
+        async def poll(self, offset: int | None, *, wait: bool = True) -> list[dict[str, Any]]:
+            asked.append(wait)
             if not answers:
                 stop.set()
                 return []
@@ -113,6 +116,9 @@ async def test_a_first_conflict_costs_seconds_and_a_second_poller_is_not_fought_
     monkeypatch.setattr(dispatch, "first_of", first_of)
     stop, pulse, screens, db = asyncio.Event(), Pulse(lambda: NOW), Screens(), Away()
     one: Any = Dispatch(db, Contested(), read, screens, None, pulse, lambda: NOW, "example.test")  # type: ignore[arg-type]
+    one.on_recovered(lambda: recovered.append(len(waits)))
     async with asyncio.timeout(LONG):
         await one.run(stop)
     assert waits == [3.0, 6.0, 12.0, 24.0, 30.0, 30.0, 3.0]
+    assert asked == [True, *[False] * 6, True, False], "after a failure it is asked how the channel is, without waiting"
+    assert recovered == [6, 7]
