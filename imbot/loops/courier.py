@@ -46,7 +46,7 @@ HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck"
 _BY = {"telegram": "parcels"}  # others talk to it as well, in other ways
 _SILENT = ("smtp", "directory")  # no pace of ours and no size makes these slow
 _ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has taken one: who shuts down is not stormed
-_IDLE = 20.0  # seconds between looks when nothing is due: a net, for commits wake us
+_IDLE = 5.0  # seconds between looks when nothing is due: our own commits wake us, those of the command line do not
 _NET = 1.0
 _BACK = timedelta(minutes=1)
 _LONGEST_PROBE = timedelta(seconds=60)

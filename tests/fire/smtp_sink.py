@@ -44,6 +44,7 @@ class Connection(SMTP):
         self._sink = sink
         self._in_data = False
         self._due = 0.0
+        self.pipelines = bool(sink.connections % 2)  # every other one says that it does: both ways are walked
         super().__init__(sink, **options)
 
     def data_received(self, data: bytes) -> None:
@@ -153,6 +154,13 @@ class Sink:
             about = {"message_id": as_read(raw)["message_id"]} if raw else {}
             self.journal.note("refused", code=int(answer[:3]), stage=stage, **about)
         return answer
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        assert isinstance(server, Connection)
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]] if server.pipelines else responses
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
