@@ -123,11 +123,12 @@ async def _imbot(place: Place, database: Path, address: str) -> tuple[list[tuple
     said: list[tuple[float, str]] = []
     spent = desk.cpu()
     async with desk.running(database, chat, desk.NoMail(), read_update) as db:
-        talking = asyncio.create_task(_talk(address, place["chats"], said))
+        silence = asyncio.Event()
+        talking = asyncio.create_task(_talk(address, place["chats"], said, silence))
         while await db.read(_open, 0):
             await asyncio.sleep(0.25)
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
+        silence.set()  # not cut off: what the Bot API has is a word that was said
+        await talking
         await asyncio.sleep(1.5)  # what was said last is answered
         spent = desk.cpu() - spent
     await chat.close()
@@ -140,10 +141,10 @@ def _open(c: Connection, _: int) -> int:
     return len(outbox.open_parcels(c, 1))
 
 
-async def _talk(address: str, chats: int, said: list[tuple[float, str]]) -> None:
-    """Persons write "/help" by turns; each is noted when the Bot API had it."""
+async def _talk(address: str, chats: int, said: list[tuple[float, str]], silence: asyncio.Event) -> None:
+    """Persons write "/help" by turns, until `silence`; each is noted when the Bot API had it."""
     async with aiohttp.ClientSession() as session:
-        while True:
+        while not silence.is_set():
             chat = str(desk.FIRST_CHAT + chats + len(said) % _TALKERS)
             async with session.get(f"{address}/say", params={"chat": chat, "text": "/help"}) as answer:
                 said.append((float(await answer.text()), chat))
