@@ -46,6 +46,7 @@ class Templates:
         self._packed = Templates(folders[-1:], timezone) if forgiving and len(folders) > 1 else None
         self._environment = _environment(FileSystemLoader([str(folder) for folder in self.folders]), timezone)
         self._words: dict[str, Mapping[str, str]] = {}
+        self._there: dict[str, bool] = {}
         self._said: dict[tuple[str, str, bytes], str] = {}
         self._met: dict[int, None] = {}
 
@@ -106,8 +107,12 @@ class Templates:
         return self._words[lang]
 
     def exists(self, name: str) -> bool:
-        """Whether `name` can be rendered, in its own language or in the other one."""
-        return any((folder / each).is_file() for each in _in_other_languages(name) for folder in self.folders)
+        """Whether `name` can be rendered, in its own language or in the other one. Looked up once: what is written into the
+        folders later is not loaded either."""
+        if name not in self._there:
+            places = (folder / each for each in _in_other_languages(name) for folder in self.folders)
+            self._there[name] = any(place.is_file() for place in places)
+        return self._there[name]
 
     def problems(self) -> list[str]:
         """Every template of every folder that does not compile or asks for one that is not there, each with its own path;

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from imbot.mime.html import html_to_text
 from imbot.mime.marks import few_marks
@@ -13,6 +14,7 @@ from imbot.mime.tidying import LONGEST, readable
 
 FORMS = 8  # of one text
 LONGEST_FIGURE = 24
+_A_FEW_WORDS = 120  # characters
 _MARKUP = re.compile(r"<[^<>]{0,500}>")
 _ADDRESS = re.compile(r"[a-z0-9._%+'-]{1,64}@[a-z0-9.-]{3,200}")
 _FIGURES = re.compile(r"[0-9]+")
@@ -32,6 +34,10 @@ _MARKS = re.compile(r"[*_~`^|\\]+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001fa
 def forms(text: str) -> tuple[str, ...]:
     """`text` and every shape of it that keeps its lines: entities resolved (a desk that forgets to escape leads to a second
     round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
+    return _forms_of_words(text) if len(text) <= _A_FEW_WORDS else _forms(text)
+
+
+def _forms(text: str) -> tuple[str, ...]:
     found = [text]
     for each in found:
         seen = _IGNORABLE.sub("", few_marks(each[:LONGEST]))
@@ -42,6 +48,10 @@ def forms(text: str) -> tuple[str, ...]:
         if len(found) >= FORMS:
             break
     return tuple(found)
+
+
+# Names, places and categories come again with each request of a person: a third of what it costs to write its letter.
+_forms_of_words = lru_cache(maxsize=512)(_forms)
 
 
 def flat(text: str) -> str:
