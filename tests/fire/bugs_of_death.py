@@ -148,8 +148,8 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "imbot/store/writer.py",
-                '        self.touched: frozenset[str] = frozenset()\n        self._path',
-                '        self.early: Any = None\n        self.touched: frozenset[str] = frozenset()\n        self._path',
+                "        self.touched: frozenset[str] = frozenset()\n        self._path",
+                "        self.early: Any = None\n        self.touched: frozenset[str] = frozenset()\n        self._path",
             ),
             Edit(
                 "imbot/store/db.py",
