@@ -114,10 +114,11 @@ class Change:
 def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetime | None = None) -> Change | None:
     """What `report` makes of `ticket`, or None where it changes nothing.
 
-    A report older than the last one applied changes nothing. An ITSM may reopen what is done; a finished ticket of our
-    own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for (`asked`, at
-    `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends. Idempotent: the same
-    report twice is None the second time.
+    A report older than the last one applied changes nothing. Of two of the same second, which a mailbox may hand out in any
+    order, the one that says "begun" is the older one, unless work was asked for. An ITSM may reopen what is done; a finished
+    ticket of our own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for
+    (`asked`, at `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends.
+    Idempotent: the same report twice is None the second time.
     """
     moment = min(report.at or now, now)
     if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
@@ -125,6 +126,8 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     if ticket.reported_at is not None and moment < ticket.reported_at:
         return None
     old, new = ticket.status, _next_status(ticket.status, report.status)
+    if moment == ticket.reported_at and old in DONE and new is Status.IN_PROGRESS and not ticket.asked:
+        return None
     after = replace(
         ticket,
         status=new,

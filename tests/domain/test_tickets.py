@@ -69,6 +69,15 @@ def test_the_same_report_twice_changes_nothing_the_second_time() -> None:
     assert apply(applied(TICKET, one), one, NOW) is None
 
 
+def test_of_one_second_begun_is_older_than_done_in_whatever_order_the_letters_lie() -> None:
+    begun, done = report(Status.IN_PROGRESS, 2), report(Status.RESOLVED, 2)
+    assert applied(TICKET, begun, done).status is Status.RESOLVED
+    assert applied(TICKET, done, begun).status is Status.RESOLVED
+    assert applied(TICKET, done, report(Status.IN_PROGRESS, 3)).status is Status.IN_PROGRESS
+    asked = replace(applied(TICKET, done), asked="reopen")
+    assert applied(asked, begun).status is Status.IN_PROGRESS
+
+
 def test_an_older_report_changes_nothing() -> None:
     ticket = applied(TICKET, report(Status.RESOLVED, 10))
     assert apply(ticket, report(Status.IN_PROGRESS, 5), NOW + timedelta(days=1)) is None
