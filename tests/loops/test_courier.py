@@ -231,3 +231,21 @@ async def test_nothing_is_offered_to_a_courier_that_has_ended(tmp_path: Path) ->
     await asyncio.sleep(0.02)
     assert idle.tried == []
     await db.close()
+
+
+async def test_what_was_given_back_for_want_of_a_hand_is_not_carried_by_an_offer_that_comes_late(post: Post) -> None:
+    def put(c: Connection) -> list[Parcel]:
+        outbox.put(c, NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now, take=True)
+        return outbox.taken(c)
+
+    courier: Any = post.courier
+    start, begun = courier._start, []
+    courier._start = begun.append  # nothing is carried: only who would be is looked at
+    (parcel,) = await post.db.run(put)
+    await courier._take(parcel, {}, post.now)
+    begun.clear()
+    courier.offer([parcel])
+    assert begun == []
+    courier._start = start
+    await post.until(1)
+    assert len(post.tried) == 1
