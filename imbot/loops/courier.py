@@ -176,9 +176,8 @@ class Courier:
     async def _take(self, parcel: Parcel, wanted: dict[str, int], now: datetime) -> None:
         """One that was claimed with the transaction that put it; where there is no hand for it, it waits its turn."""
         if wanted.get(parcel.target, 0) < 1:
-            self._carried.add(
-                (parcel.id, parcel.attempt)
-            )  # an offer that comes late must not carry what was given back
+            # The turn that claimed it may be about to offer it: what was given back must not be carried as well.
+            self._carried.add((parcel.id, parcel.attempt))
             await self._db.run(outbox.uncount, parcel, now, parcel.last_error)
             return
         wanted[parcel.target] -= 1

@@ -50,7 +50,7 @@ def _forms(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-# Names, places and categories come again with each request of a person: a third of what it costs to write its letter.
+# Names, places and categories come again with each request of a person.
 _forms_of_words = lru_cache(maxsize=512)(_forms)
 
 
