@@ -26,22 +26,26 @@ __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values
 _ALARM = "alarm:"
 _NAMES_ADMINS = frozenset({"failed", "reopen_silence", "unconfirmed"})  # they say whether an admin knows
 _GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
+_A_MOMENT = timedelta(seconds=0.25)  # within it a mail server that works has the letter; nobody feels it
 _NOTHING = Enclosed()
 note_message = letters.note_message
 
 
 def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool = False) -> None:
     """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth.
-    `awaited`: somebody has pressed Send and looks at it, so it goes before what comes by itself."""
+    `awaited`: somebody has pressed Send and looks at it, so it goes before what comes by itself; it waits a moment for the mail
+    server, which mostly has the letter by then, so that one message says so and not two."""
     if not still_theirs(c, ticket, ticket.chat_key):
         return
     _, lane = lanes_of_chat(ticket.chat_key)
     of_ticket, channel = f"receipt:{ticket.id}:", ticket.chat_key.partition(":")[0]
     if not awaited and outbox.stands_open(c, lane, of_ticket):
+        outbox.hasten(c, lane, of_ticket, now)
         return  # nobody has it in hand yet: it will say this as well
     payload = {"ticket": ticket.id} | ({"awaited": True} if awaited else {})
     key = f"{of_ticket}{now.isoformat()}"
-    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, urgent=awaited), now, take=awaited)
+    due_at = now + _A_MOMENT if awaited else None
+    outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, due_at=due_at, urgent=awaited), now)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:

@@ -97,6 +97,14 @@ _TAKE = Prepared(
     .where(_P.key == bindparam("this"), _READY, _P.lease_until.is_(None), _P.ready_at <= bindparam("now"))
     .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
 )
+# What was put for a later moment; one that has failed waits for its next try.
+_HASTEN = Prepared(
+    update(parcels)
+    .where(_P.lane == bindparam("which"), text("settled_at IS NULL"), _P.lease_until.is_(None), _P.last_error == "")
+    .where(_P.due_at > bindparam("now"), func.substr(_P.key, 1, func.length(bindparam("start"))) == bindparam("start"))
+    .values(due_at=bindparam("now"))
+    .returning(_P.key)
+)
 _FEW = 8
 # Those that are held by a lease are few, which SQLite would not guess: left to itself it walks all that is ready, or the table.
 _TAKEN = Prepared(
@@ -163,9 +171,22 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) 
     if _PUT.run(c, **values) < 1:
         return False
     wake(c, parcel.lane)
-    if take and not held(c) and _UNDER_WAY.value(c) < _FEW:
-        _TAKE.run(c, this=parcel.key, now=now, until=now + LEASE)
+    if take:
+        _take(c, parcel.key, now)
     return True
+
+
+def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> None:
+    """What lies in `lane` under such a key and was put for a later moment goes now, as if it were put with `take`. One that
+    waits for its next try does so still."""
+    for row in _HASTEN.all(c, which=lane, start=key_start, now=now):
+        wake(c, lane)
+        _take(c, row.key, now)
+
+
+def _take(c: Connection, key: str, now: datetime) -> None:
+    if not held(c) and _UNDER_WAY.value(c) < _FEW:
+        _TAKE.run(c, this=key, now=now, until=now + LEASE)
 
 
 def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:

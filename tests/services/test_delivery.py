@@ -33,6 +33,7 @@ def file_a_request(office: Office, *photos: str) -> Ticket:
         office.attach(photo)
     office.show(message_id="review")
     office.press("send")
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     return tickets.open_of_person(office.c, 1, 1)[0]
 
 
@@ -274,6 +275,31 @@ def test_a_receipt_that_nobody_has_in_hand_will_say_the_rest_as_well(office: Off
     assert open_kinds(office).count(Kind.RECEIPT) == 2
     delivery.message_shown(office.c, in_hand, ANNA.key, "review", office.now)
     assert claim(office, Kind.RECEIPT).id != in_hand.id
+
+
+def test_the_answer_to_send_says_at_once_that_the_mail_server_has_it(office: Office) -> None:
+    office.link()
+    ticket = file_a_request_of_the_linked(office)
+    pack(office, claim(office, Kind.PACK))
+    with pytest.raises(AssertionError, match="no receipt may go"):
+        claim(office, Kind.RECEIPT)
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now, office.env)
+    receipt = claim(office, Kind.RECEIPT)
+    assert receipt.attempt == 1  # claimed with that very transaction
+    assert telling.receipt_values(office.c, now_is(office, ticket), office.env)["handover"] == "accepted"
+    delivery.message_shown(office.c, receipt, ANNA.key, "review", office.now)
+    assert Kind.RECEIPT not in open_kinds(office)  # one message, not two
+
+
+def test_the_answer_to_send_does_not_wait_for_a_mail_server_that_is_slow(office: Office) -> None:
+    office.link()
+    ticket = file_a_request_of_the_linked(office)
+    office.later(seconds=0.25)
+    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
+    pack(office, claim(office, Kind.PACK))
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now, office.env)
+    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)  # and the rest follows
+    assert now_is(office, ticket).receipt_id == "review"
 
 
 def test_the_answer_to_send_is_tried_as_soon_as_the_limit_is_over_that_it_met(office: Office) -> None:
