@@ -15,14 +15,13 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from benchmarks.journey import Figures
-from imbot.app import go_on
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
 from imbot.channels.pacer import Pacer
@@ -118,7 +117,7 @@ def _value(c: Connection, chat: Chat, label: str) -> str:
 
 
 def waiting_letters(url: str, count: int) -> None:
-    """`count` letters of as many requests wait in the outbox, as `delivery.letter_packed` leaves them."""
+    """`count` letters of as many requests wait in the outbox, as `composing.packed` leaves them."""
     migrate(url)
     once(url, _put_letters, count)
 
@@ -248,7 +247,6 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     sender = Sender("bot@demo.local", "imbot", database.parent)
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)
     courier = Courier(db, errands.run, env(), pulse, now)
-    dispatch.on_claimed(partial(go_on, errands, courier))
     tasks = [asyncio.create_task(loop.run(stop)) for loop in (dispatch, screens, courier)]
     try:
         yield db

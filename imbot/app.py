@@ -15,7 +15,7 @@ import contextlib
 import gc
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,7 +39,6 @@ from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.loops.timers import Timers
 from imbot.loops.watcher import Watcher
-from imbot.services.composing import Claimed
 from imbot.services.env import WATCHER, Env
 from imbot.store import epoch, inbox, tickets
 from imbot.store.db import Db
@@ -141,7 +140,6 @@ class App:
         errands = Errands(self.db, self._smtp, self._asked, channels, self.templates, sender, self.env, clock, look)
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
-        dispatch.on_claimed(partial(go_on, errands, courier))
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         dispatch.on_recovered(partial(courier.works_elsewhere, self.telegram.name))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
@@ -274,14 +272,6 @@ async def _begin_epoch(db: Db, path: Path) -> None:
         epoch.write_mark(path, fresh)
     else:
         log.error("held", note="the data base is older than what was sent: `imbot outbox confirm` says go on")
-
-
-def go_on(errands: Errands, courier: Courier, claimed: Sequence[Claimed]) -> None:
-    """What an update has put and claimed goes at once."""
-    for parcel, letter in claimed:
-        if letter is not None:
-            errands.keep_at_hand(parcel, letter)
-    courier.offer(parcel for parcel, _ in claimed)
 
 
 async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:

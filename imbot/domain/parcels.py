@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from imbot.domain.letters import Letter
+
 LEASE = timedelta(minutes=5)  # longer than the hard limit of any send (docs: design, Outbox)
 SEND_LIMIT = timedelta(minutes=3)
 
@@ -33,7 +35,7 @@ class Parcel:
     """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
     only a lane's oldest open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt`
     is the number of this claim, from 1; settling needs it. `waits_for` holds the lane until somebody clears it
-    (`number:<ticket id>`)."""
+    (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever claimed it had it; not kept with it."""
 
     id: int
     lane: str
@@ -46,6 +48,7 @@ class Parcel:
     attempt: int = 0
     waits_for: str = ""
     last_error: str = ""
+    at_hand: Letter | None = field(default=None, compare=False, repr=False)
 
     @property
     def chat_key(self) -> str:

@@ -2,8 +2,8 @@
 
     open -> claimed (attempt counted, lease) -> settled | again later | lane suspended
 
-What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`), and offered
-to it behind that commit.
+What the courier would do next anyway may be claimed with the transaction that puts it (`outbox.put(take=True)`); it is given
+that behind the commit.
 
 Woken by every commit that touched a lane. A target that is down as a whole gets one probe at a time, and its parcels lose no
 attempt.
@@ -37,7 +37,7 @@ from imbot.store.touched import OUTBOX
 
 log = structlog.get_logger(__name__)
 
-Errand = Callable[[Parcel], Awaitable[Parcel | None]]
+Errand = Callable[[Parcel], Awaitable[None]]
 
 # At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
 # has connections, so that answers to people find one even where Telegram is slow.
@@ -65,8 +65,7 @@ class Breaker:
 
 
 class Courier:
-    """`errand(parcel)` sends and settles, or raises DeliveryError. It returns the parcel that it has put and claimed for what
-    comes next, if it has one."""
+    """`errand(parcel)` sends and settles, or raises DeliveryError."""
 
     def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
@@ -81,6 +80,7 @@ class Courier:
         self._proven: set[str] = set()  # targets that worked the last time
         self._jitter = random.Random()  # noqa: S311 (spreads retries; no secret)
         db.on_commit(self._wake.set, OUTBOX)
+        db.on_taken(self.offer)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
@@ -123,14 +123,18 @@ class Courier:
 
     def offer(self, parcels: Iterable[Parcel]) -> None:
         """Just claimed as they were put, and committed: they go at once, without a look into the data base. What there is no hand
-        for is found by the next look, or by the next start's."""
+        for is found by the look that follows, or by the next start's."""
         if not self._open:
             return
         wanted = self._wanted(self._clock())
         for parcel in parcels:
-            if wanted.get(parcel.target, 0) > 0 and not self._has(parcel):
+            if self._has(parcel):
+                continue
+            if wanted.get(parcel.target, 0) > 0:
                 wanted[parcel.target] -= 1
                 self._start(parcel)
+            else:
+                self._wake.set()
 
     def works_elsewhere(self, target: str) -> None:
         """Somebody else has just used this far end and got what they wanted: its next probe need not wait for its moment."""
@@ -218,11 +222,9 @@ class Courier:
             watched = self._pulse.asking(parcel.target) if parcel.target in _SILENT else nullcontext()
             with watched:
                 async with asyncio.timeout(SEND_LIMIT.total_seconds()):
-                    following = await self._errand(parcel)
+                    await self._errand(parcel)
             hit("parcel_settled")
             self._works(parcel.target)
-            if following is not None:
-                self.offer([following])
         except Unsettled as error:  # it is done: only the note of it waits
             await until_noted(error.settle, self._pulse)
             self._works(parcel.target)

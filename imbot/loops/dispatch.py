@@ -22,7 +22,6 @@ from imbot.failpoints import hit
 from imbot.loops.pulse import Clock, Pulse, first_of
 from imbot.loops.screens import Screens
 from imbot.services import turns
-from imbot.services.composing import Claimed
 from imbot.services.env import Env, Fresh
 from imbot.store import inbox
 from imbot.store.db import Db
@@ -66,16 +65,11 @@ class Dispatch:
         self._failed = False  # the last poll
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
-        self._claimed: list[Callable[[Sequence[Claimed]], None]] = []
         self._recovered: list[Callable[[], None]] = []
 
     def on_recovered(self, callback: Callable[[], None]) -> None:
         """`callback` runs at the first poll that is answered after one that was not."""
         self._recovered.append(callback)
-
-    def on_claimed(self, callback: Callable[[Sequence[Claimed]], None]) -> None:
-        """`callback` is given the parcels that an update has put and claimed, once that is committed."""
-        self._claimed.append(callback)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop`; a batch that has been taken is carried out to its end first."""
@@ -189,9 +183,6 @@ class Dispatch:
         taken = await self._db.run(turns.take, incoming, self._clock(), self._env, fresh)
         self._pulse.ok("store")
         hit("turn_committed")
-        if taken.claimed:
-            for callback in self._claimed:
-                callback(taken.claimed)
         if taken.show_after is not None:
             self._screens.push(incoming.chat.key, taken.show_after, taken.owed)
         if incoming.handle:

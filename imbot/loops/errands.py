@@ -27,7 +27,7 @@ from imbot.loops.pulse import Clock
 from imbot.loops.settling import noted
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
-from imbot.services import breaker, checks, delivery, sending, signin, telling, watchdog
+from imbot.services import breaker, checks, composing, delivery, sending, signin, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, outbox, people
@@ -36,9 +36,6 @@ from imbot.templates import Templates, cut
 
 _SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
 _HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
-_AT_HAND = (
-    1.0  # seconds that a composed letter is kept for the errand that sends it; any later one reads what is stored
-)
 _TRANSFERS = 8  # files on their way to or from a channel at once: they must leave connections to what people wait for
 
 P = ParamSpec("P")
@@ -103,11 +100,9 @@ class Errands:
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
-        self._composed: dict[int, Letter] = {}  # by the parcels that are about to send them
         self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
 
-    async def run(self, parcel: Parcel) -> Parcel | None:
-        """Returns what it has put and claimed for the courier to go on with."""
+    async def run(self, parcel: Parcel) -> None:
         match parcel.kind:
             case Kind.LOOKUP:
                 await self._look_up(parcel)
@@ -119,7 +114,7 @@ class Errands:
                 async with self._transfers:
                     await self._download(parcel)
             case Kind.PACK:
-                return await self._pack(parcel)
+                await self._pack(parcel)
             case Kind.LETTER:
                 await self._letter(parcel)
             case Kind.NOTE:
@@ -139,12 +134,6 @@ class Errands:
                 await self._check(parcel)
             case _:
                 assert_never(parcel.kind)
-        return None
-
-    def keep_at_hand(self, parcel: Parcel, letter: Letter) -> None:
-        """`letter` has just been stored for `parcel`, which is about to go: it need not be read again."""
-        self._composed[parcel.id] = letter
-        asyncio.get_running_loop().call_later(_AT_HAND, self._composed.pop, parcel.id, None)
 
     async def _look_up(self, parcel: Parcel) -> None:
         payload = parcel.payload
@@ -205,25 +194,22 @@ class Errands:
         answer = await self._send(replace(letter, attachments=parts))
         await noted(self._db, sending.files_went, parcel, answer, rows.attached, self._clock())
 
-    async def _pack(self, parcel: Parcel) -> Parcel | None:
+    async def _pack(self, parcel: Parcel) -> None:
         packing = await self._db.read(ticket_letters.packing, parcel.payload, self._env)
         if packing is None or (packing.kind is LetterKind.FILES and not packing.files):
             await self._db.run(outbox.settle, parcel, "nothing to send", self._clock())
-            return None
+            return
         now, message_id = self._clock(), parcel.payload["message_id"]
         parts = tuple(ticket_letters.attachment(row, self._sender.files) for row in packing.files)
         sending = packing.backend.sending(message_id, now, parts)
         letter = habits.compose(packing.backend.profile, self._templates, packing.kind, packing.view, sending)
         fresh = Fresh.mint(self._domain)
         hit("letter_composed")
-        following = await self._db.run(delivery.letter_packed, parcel, packing, letter, now, self._env, fresh)
+        await self._db.run(composing.packed, parcel, packing, letter, now, self._env, fresh)
         hit("letter_packed")
-        if following is not None:
-            self.keep_at_hand(following, letter)
-        return following
 
     async def _letter(self, parcel: Parcel) -> None:
-        letter = self._composed.pop(parcel.id, None) if parcel.attempt == 1 else None
+        letter = parcel.at_hand
         if letter is None:
             letter = await self._db.read(ticket_letters.to_send, parcel.payload["message_id"], self._sender.files)
         if letter is None:

@@ -9,17 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from imbot.backends.base import LetterKind
 from imbot.domain.errors import DeliveryError
-from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lanes_of_chat, next_try
 from imbot.domain.tickets import Handover, Ticket
-from imbot.services import filing, sending, telling, watchdog
+from imbot.services import composing, sending, telling, watchdog
 from imbot.services.env import Env, Fresh
-from imbot.services.letters import Packing, letter_to_json
 from imbot.store import files, ledger, letters, outbox, people, tickets
-from imbot.store.letters import LetterRow
 
 _BOUNCES = timedelta(days=14)  # mail systems give up within days; a later report is a mistake or a forgery
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
@@ -28,49 +24,6 @@ _LATE = timedelta(hours=24)  # how long a file is tried for after its request we
 def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
     """Parcels that may go now, at most so many a target."""
     return outbox.claim_for(c, now, wanted, under_way)
-
-
-def letter_packed(
-    c: Connection, parcel: Parcel, packing: Packing, letter: Letter, now: datetime, env: Env, fresh: Fresh
-) -> Parcel | None:
-    """A composed letter is put: from now on neither its text nor its Message-ID changes. Returns its parcel where that was
-    claimed as it was put."""
-    ticket = packing.ticket
-    if not outbox.settle(c, parcel, "packed", now):
-        return None
-    row = LetterRow(letter.message_id, ticket.id, str(packing.kind), letter_to_json(letter, packing.files), now)
-    letters.save_letter(c, row)
-    files.assign(c, [row.id for row in packing.files], letter.message_id)
-    for large in packing.too_large:
-        files.refuse(c, large.id, "too_large_letter")
-    key = f"letter:{letter.message_id}"
-    outbox.put(
-        c,
-        NewParcel(
-            lane=f"ticket:{ticket.id}",
-            target="smtp",
-            key=key,
-            kind=Kind.LETTER,
-            payload={"message_id": letter.message_id, "ticket": ticket.id, "letter": str(packing.kind)},
-        ),
-        now,
-        take=True,
-    )
-    _pack_the_rest(c, parcel, packing, now, env, fresh)
-    if packing.too_large:
-        telling.put_receipt(c, ticket, now)
-    return next((one for one in outbox.taken(c) if one.key == key), None)
-
-
-def _pack_the_rest(c: Connection, parcel: Parcel, packing: Packing, now: datetime, env: Env, fresh: Fresh) -> None:
-    """Files that did not fit go out in a further letter of the same thread."""
-    if packing.left <= 0:
-        return
-    ticket, message_id = packing.ticket, parcel.payload["message_id"]
-    rest = [row.id for row in files.of_letter(c, message_id) if row not in packing.files and row.fate == "stored"]
-    if packing.kind not in (LetterKind.TICKET, LetterKind.FILES):
-        files.assign(c, rest, "")
-    filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, env)
 
 
 def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:
@@ -189,7 +142,7 @@ def _tell_failure(
     """`how`: refused by the mail server; unreached, so that we gave up; returned, after the mail server had taken it.
     `mail_works`: it would take another letter."""
     row = letters.letter(c, message_id)
-    kind = row.kind if row else str(LetterKind.TICKET)
+    kind = row.kind if row else "ticket"
     if message_id == ticket.message_id:
         ticket = replace(ticket, handover=Handover.FAILED, failure=words)
         tickets.save(c, ticket)
@@ -223,7 +176,7 @@ def file_stored(
         return
     if letters.letter(c, row.letter_id or ticket.message_id) is not None:
         files.assign(c, [row.id], "")
-        filing.pack(c, ticket, "files", fresh.message_ids[0], "", now, env)
+        composing.order_files(c, ticket, fresh.message_ids[0], now, env)
     telling.put_receipt(c, ticket, now)
 
 

@@ -14,7 +14,7 @@ from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, Status, Ticket, may_add, may_see
 from imbot.failpoints import hit
 from imbot.mime.names import clean_file_name
-from imbot.services import telling, watchdog
+from imbot.services import composing, telling
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, outbox, people, sessions, tickets
 from imbot.store.files import FileRow
@@ -63,11 +63,13 @@ def keep_file(c: Connection, chat: Chat, order: KeepFile, signed_in: bool, now: 
         _fetch(c, row, now)
 
 
-def fetch_files(c: Connection, ticket_id: str, now: datetime) -> None:
-    """Start the downloads of what was kept before sign-in."""
-    for row in files.of_ticket(c, ticket_id):
+def fetch_files(c: Connection, ticket_id: str, now: datetime) -> list[FileRow]:
+    """Start the downloads of what was kept before sign-in. Returns all files kept under this id."""
+    rows = files.of_ticket(c, ticket_id)
+    for row in rows:
         if row.fate == "wanted":
             _fetch(c, row, now)
+    return rows
 
 
 def drop_draft(c: Connection, ticket_id: str, now: datetime) -> None:
@@ -91,11 +93,10 @@ def open_ticket(
     turns into the receipt."""
     if person is None:
         return Happened("not_opened", {"reason": "gone", "ticket": ""})
-    existing = tickets.get(c, order.ticket_id)
-    if existing is not None:
-        return Happened("opened", {"ticket": existing.id}) if may_see(existing, person) else _not_found()
-    if env.dialog.one_open_ticket and (still_open := tickets.open_of_person(c, person.id, 1)):
-        return Happened("not_opened", {"reason": "one_open", "ticket": still_open[0].id})
+    if env.dialog.one_open_ticket and tickets.get(c, order.ticket_id) is None:
+        still_open = tickets.open_of_person(c, person.id, 1)
+        if still_open:
+            return Happened("not_opened", {"reason": "one_open", "ticket": still_open[0].id})
     ticket = Ticket(
         id=order.ticket_id,
         person_id=person.id,
@@ -114,14 +115,15 @@ def open_ticket(
         previous=order.previous,
         receipt_id=review_id,
     )
-    tickets.add(c, ticket, location_key=order.location_key)
+    if not tickets.add(c, ticket, location_key=order.location_key):
+        return Happened("opened", {"ticket": ticket.id}) if own_ticket(c, ticket.id, person) else _not_found()
     if review_id:
         sessions.release_slot(c, chat.key)
         telling.note_message(c, chat.key, review_id, ticket.id, now)
     ledger.log(c, ticket.id, now, "filed", {"by": person.address})
-    fetch_files(c, ticket.id, now)
+    rows = fetch_files(c, ticket.id, now)
     _recheck(c, ticket, person, now, env)
-    pack(c, ticket, "ticket", ticket.message_id, "", now, env)
+    composing.write(c, ticket, person, "ticket", ticket.message_id, "", now, env, rows=rows)
     telling.put_receipt(c, ticket, now, awaited=True)
     hit("ticket_opened")
     return Happened("opened", {"ticket": ticket.id})
@@ -145,7 +147,7 @@ def add_to_ticket(
         telling.put_receipt(c, ticket, now)
     _recheck(c, ticket, person, now, env)
     hit("addition_put")
-    waits = pack(c, ticket, "addition", message_id, order.text, now, env, lane=lane)
+    waits = composing.write(c, ticket, person, "addition", message_id, order.text, now, env, lane=lane)
     return Happened("added", telling.ticket_values(ticket) | {"waits": waits})
 
 
@@ -159,40 +161,6 @@ def take_files(c: Connection, ticket: Ticket, files_id: str, message_id: str, no
     files.move(c, files_id, ticket.id)
     files.assign(c, [row.id for row in rows], message_id)
     return f"ticket:{files_id}"
-
-
-def pack(
-    c: Connection,
-    ticket: Ticket,
-    letter: str,
-    message_id: str,
-    text: str,
-    now: datetime,
-    env: Env,
-    *,
-    lane: str = "",
-) -> bool:
-    """Order a letter of the ticket: composed by the courier, outside of any transaction, once its files are there. Returns
-    whether it waits for the number: all but the first do, where without it they would open calls of their own."""
-    waits = letter != "ticket" and env.backend(ticket.backend).waits_for_number and watchdog.holds(c, ticket)
-    put = outbox.put(
-        c,
-        NewParcel(
-            lane=lane or f"ticket:{ticket.id}",
-            target="self",
-            key=f"pack:{message_id}",
-            kind=Kind.PACK,
-            payload={"ticket": ticket.id, "letter": letter, "message_id": message_id, "text": text},
-            waits_for=f"number:{ticket.id}" if waits else "",
-        ),
-        now,
-        take=True,
-    )
-    if not put:
-        raise RuntimeError(f"two letters with one Message-ID: {letter} of {ticket.id}")  # never to be lost in silence
-    if waits:
-        watchdog.joined(c, ticket, message_id, now)
-    return waits
 
 
 def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket | None:
@@ -210,8 +178,10 @@ def _fetch(c: Connection, row: FileRow, now: datetime) -> None:
 def _recheck(c: Connection, ticket: Ticket, person: Person, now: datetime, env: Env) -> None:
     """Ask the directory again ahead of the letter, unless it was asked just now. Its own target: a directory that is down
     settles as grace at once and holds nobody up."""
+    if not env.can_recheck:
+        return
     checked = people.checked_at(c, person.id)
-    if env.can_recheck and (checked is None or now - checked > env.recheck_age):
+    if checked is None or now - checked > env.recheck_age:
         payload = {"person": person.id, "ticket": ticket.id}
         key = f"recheck:{ticket.id}:{now.isoformat()}"
         outbox.put(c, NewParcel(f"ticket:{ticket.id}", "recheck", key, Kind.RECHECK, payload), now)

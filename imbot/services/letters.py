@@ -60,11 +60,21 @@ def packing(c: Connection, payload: Mapping[str, Any], env: Env) -> Packing | No
     """What the pack parcel `payload` asks for, or None where the ticket is gone. Reads only."""
     ticket = tickets.get(c, payload["ticket"])
     person = people.person(c, ticket.person_id) if ticket else None
-    if ticket is None or person is None:
-        return None
+    return None if ticket is None or person is None else packing_of(c, ticket, person, None, payload, env)
+
+
+def packing_of(
+    c: Connection,
+    ticket: Ticket,
+    person: Person,
+    rows: Sequence[FileRow] | None,
+    payload: Mapping[str, Any],
+    env: Env,
+) -> Packing:
+    """The same of this ticket and its person; `rows`: the ticket's files, None where they are to be read."""
     backend = env.backend(ticket.backend)
     kind = LetterKind(payload["letter"])
-    rows = files.of_ticket(c, ticket.id)
+    rows = files.of_ticket(c, ticket.id) if rows is None else rows
     mine = _candidates(c, rows, kind, payload["message_id"])
     chosen, too_large = _fit(mine, env.max_letter_bytes)
     refused = [row for row in rows if row.fate in ("refused", "failed")] if kind is LetterKind.TICKET else []
@@ -107,8 +117,10 @@ def _view(
     payload: Mapping[str, Any],
     env: Env,
 ) -> TicketView:
-    verified, rating = people.checked_at(c, person.id), ratings.rating(c, ticket.id)
-    ours = [] if payload["letter"] == "ticket" else [ticket.message_id]
+    first = payload["letter"] == LetterKind.TICKET
+    verified = people.checked_at(c, person.id) if env.can_recheck else None
+    rating = None if first else ratings.rating(c, ticket.id)
+    ours = [] if first else [ticket.message_id]
     return TicketView(
         ticket_id=ticket.id,
         token=ticket.token,

@@ -35,7 +35,7 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
     """Have the ticket's one receipt shown or edited. What it says is read when it is shown, so it is always the truth.
     `awaited`: somebody has pressed Send and looks at it, so it goes before what comes by itself; it waits a moment for the mail
     server, which mostly has the letter by then, so that one message says so and not two."""
-    if not still_theirs(c, ticket, ticket.chat_key):
+    if not awaited and not still_theirs(c, ticket, ticket.chat_key):
         return
     _, lane = lanes_of_chat(ticket.chat_key)
     of_ticket, channel = f"receipt:{ticket.id}:", ticket.chat_key.partition(":")[0]

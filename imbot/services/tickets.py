@@ -25,8 +25,9 @@ from imbot.domain.tickets import (
 )
 from imbot.failpoints import hit
 from imbot.services import breaker, telling, watchdog
+from imbot.services.composing import write
 from imbot.services.env import Env, Fresh
-from imbot.services.filing import own_ticket, pack, take_files
+from imbot.services.filing import own_ticket, take_files
 from imbot.store import ledger, letters, outbox, ratings, tickets
 
 _NOTHING = Enclosed()
@@ -121,7 +122,7 @@ def complain(c: Connection, person: Person | None, order: Complain, now: datetim
     if ratings.rating(c, ticket.id) is not None:
         ratings.rating_words(c, ticket.id, order.text)
     ledger.log(c, ticket.id, now, "complained", {"text": order.text})
-    _follow_up(c, ticket, "complaint", order.text, now, env, fresh, order.files_id)
+    _follow_up(c, ticket, person, "complaint", order.text, now, env, fresh, order.files_id)
     hit("complaint_put")
     return Happened("complained", ticket_values(ticket))
 
@@ -137,7 +138,7 @@ def not_solved(
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "reopen_asked", {"reason": order.reason, "text": order.reason})
-    _follow_up(c, ticket, "not_solved", order.reason, now, env, fresh, order.files_id)
+    _follow_up(c, ticket, person, "not_solved", order.reason, now, env, fresh, order.files_id)
     telling.put_receipt(c, ticket, now)
     values = ticket_values(ticket) | {"reason": order.reason, "until": until.isoformat()}
     return Happened("reopen_asked", values)
@@ -151,7 +152,7 @@ def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime
     ticket = replace(ticket, asked="withdraw", asked_until=None)
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "withdraw_asked", {})
-    _follow_up(c, ticket, "withdrawal", "", now, env, fresh)
+    _follow_up(c, ticket, person, "withdrawal", "", now, env, fresh)
     telling.put_receipt(c, ticket, now)
     waits = telling.asked_of(ticket, env) == "withdraw_later"
     return Happened("withdrawn_asked", ticket_values(ticket) | {"waits": waits})
@@ -250,10 +251,19 @@ def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> Non
 
 
 def _follow_up(
-    c: Connection, ticket: Ticket, letter: str, text: str, now: datetime, env: Env, fresh: Fresh, files_id: str = ""
+    c: Connection,
+    ticket: Ticket,
+    person: Person | None,
+    letter: str,
+    text: str,
+    now: datetime,
+    env: Env,
+    fresh: Fresh,
+    files_id: str = "",
 ) -> None:
+    assert person is not None  # whose ticket it is
     lane = take_files(c, ticket, files_id, fresh.message_ids[0], now)
-    pack(c, ticket, letter, fresh.message_ids[0], text, now, env, lane=lane)
+    write(c, ticket, person, letter, fresh.message_ids[0], text, now, env, lane=lane)
 
 
 def _not_found() -> Happened:

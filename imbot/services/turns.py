@@ -6,7 +6,7 @@ Nothing here waits for anybody: what needs the world becomes a parcel, what is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, assert_never
@@ -22,16 +22,16 @@ from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Chat, Event, Happened, Incoming, Pressed, Typed
 from imbot.domain.people import Person
 from imbot.domain.tickets import Ticket
-from imbot.services import comments, composing, decisions, filing, signin, telling, tickets, unsent
-from imbot.services.composing import Claimed
+from imbot.services import comments, decisions, filing, signin, telling, tickets, unsent
 from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
-from imbot.store import files, inbox, letters, outbox, people, sessions
+from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
 from imbot.store.sessions import OwedScreen, Slot
 from imbot.store.where import where
 
 _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
+_LINKS = (o.CheckCode, o.RedeemToken, o.Unlink)  # they may make the chat another person's, or nobody's
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
 _RECENT = timedelta(days=1)  # how long work that is done may still be added to without being asked for
 _ALBUM_PAUSE = timedelta(seconds=1)
@@ -41,13 +41,11 @@ _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes,
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of an update. `show_after`: a new screen is owed, from that moment on. `repeated`: taken before. `owed`: that
-    screen as it lies in the data base, and the language to show it in, where that is sure. `claimed`: parcels
-    that were claimed as they were put, by this turn or just before it; with each its letter, where it is composed already."""
+    screen as it lies in the data base, and the language to show it in, where that is sure."""
 
     show_after: datetime | None = None
     repeated: bool = False
     owed: tuple[OwedScreen, str] | None = None
-    claimed: tuple[Claimed, ...] = ()
 
 
 def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fresh) -> Taken:
@@ -77,8 +75,7 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     unsent.note(c, chat, before, session, now)
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
     sure = not any(isinstance(order, o.SetLanguage) for order in ordered)
-    done = _owe(c, incoming, screen, slot, now, lang if sure else "") if screen is not None else Taken()
-    return done if not ordered else replace(done, claimed=composing.at_once(c, outbox.taken(c), now, env, fresh))
+    return _owe(c, incoming, screen, slot, now, lang if sure else "") if screen is not None else Taken()
 
 
 def _converse(
@@ -111,7 +108,8 @@ def _converse(
         if not answers:
             return session, screen, ordered
         event = answers.pop(0)
-        person = people.person_of_chat(c, incoming.chat.key)  # an order may have linked or unlinked the chat
+        if any(isinstance(order, _LINKS) for order in turn.orders):
+            person = people.person_of_chat(c, incoming.chat.key)
     raise RuntimeError(f"a turn does not come to an end: {type(event).__name__}")
 
 

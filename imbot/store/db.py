@@ -19,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from imbot.domain.parcels import Parcel
 from imbot.store.engine import connect, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreUnavailable, in_our_words
 from imbot.store.writer import Job, Writer
@@ -42,6 +43,7 @@ class Db:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._readers: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._callbacks: list[tuple[str, Callable[[], None]]] = []
+        self._takers: list[Callable[[Sequence[Parcel]], None]] = []
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
@@ -66,6 +68,11 @@ class Db:
         """`callback` runs in the loop's thread after each commit that kept something, behind its callers' answers. `touching`:
         only where something of the kind was noted as changed (`store.touched`)."""
         self._callbacks.append((touching, callback))
+
+    def on_taken(self, callback: Callable[[Sequence[Parcel]], None]) -> None:
+        """`callback` is given the parcels that were claimed as they were put (`outbox.put`), behind each commit that did so and
+        before its callers are answered."""
+        self._takers.append(callback)
 
     async def run(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `fn(connection, ...)` in a writing transaction and returns its result once that is durable.
@@ -106,7 +113,9 @@ class Db:
         self._jobs.put(Job(fn, future))
         return await future
 
-    def _answer(self, jobs: Sequence[Job], touched: frozenset[str]) -> None:
+    def _answer(self, jobs: Sequence[Job], touched: frozenset[str], taken: Sequence[Parcel]) -> None:
+        for taker in self._takers if taken else ():
+            taker(taken)
         for job in jobs:
             future: asyncio.Future[Any] = job.waiter
             if future.done():
@@ -151,7 +160,7 @@ class Db:
                 continue
             self._writer.write(jobs)
             try:
-                self._loop.call_soon_threadsafe(self._answer, jobs, self._writer.touched)
+                self._loop.call_soon_threadsafe(self._answer, jobs, self._writer.touched, self._writer.taken)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 continue
         self._writer.close()

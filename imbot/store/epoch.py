@@ -10,14 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, exists, func, select, text
 
 from imbot.durable import write_whole
 from imbot.store.errors import StoreUnavailable
 from imbot.store.facts import fact, set_fact
-from imbot.store.schema import parcels
+from imbot.store.schema import facts, parcels
 
 _NOW, _BEFORE, _HELD = "epoch", "epoch_before", "outbox_held"
+held_mark = exists().where(facts.c.name == _HELD, facts.c.value == "1")  # `held`, within a statement
 
 
 def read_mark(path: Path) -> str:

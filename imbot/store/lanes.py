@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from imbot.domain.letters import Letter
 from imbot.domain.parcels import Kind, Parcel
 from imbot.store.schema import lanes, parcels
 from imbot.store.sql import Prepared, dialect, insert
@@ -37,17 +38,18 @@ _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
 _WAITING_LANES = Prepared(select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct())
 _OF_LANE = Prepared(select(parcels).where(_P.lane == bindparam("which"), _OPEN).order_by(_P.id))
-_head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
-_suspended = exists().where(lanes.c.lane == bindparam("which"))
+head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
+suspended_lane = exists().where(lanes.c.lane == bindparam("which"))
 _WAKE = Prepared(
     update(parcels)
-    .where(_P.id == _head)
+    .where(_P.id == head)
     .values(
-        ready_at=case((or_(_P.waits_for != "", _suspended), null()), else_=func.coalesce(_P.lease_until, _P.due_at))
+        ready_at=case((or_(_P.waits_for != "", suspended_lane), null()), else_=func.coalesce(_P.lease_until, _P.due_at))
     )
 )
 
 
+_HEAD = Prepared(select(head.label("id")))
 _STANDS_OPEN = Prepared(
     select(_P.id)
     .where(_P.lane == bindparam("which"), _OPEN, _P.lease_until.is_(None))
@@ -181,6 +183,11 @@ def get(c: Connection, id: int) -> StoredParcel | None:
     return found[0] if found else None
 
 
+def is_free(c: Connection, lane: str) -> bool:
+    """Whether nothing in `lane` is open: what is put there now is its head."""
+    return _HEAD.value(c, which=lane) is None
+
+
 def stands_open(c: Connection, lane: str, key_start: str) -> bool:
     """Whether a parcel whose key begins so waits in `lane`, and nobody has it in hand."""
     return _STANDS_OPEN.first(c, which=lane, start=key_start) is not None
@@ -217,7 +224,7 @@ def counts(c: Connection) -> dict[str, int]:
     return figures
 
 
-def parcel_of(row: Row[Any], attempt: int | None = None) -> Parcel:
+def parcel_of(row: Row[Any], attempt: int | None = None, at_hand: Letter | None = None) -> Parcel:
     """A row of parcels; `attempt` stands for a claim that the row does not count yet."""
     return Parcel(
         id=row.id,
@@ -231,6 +238,7 @@ def parcel_of(row: Row[Any], attempt: int | None = None) -> Parcel:
         attempt=row.attempts if attempt is None else attempt,
         waits_for=row.waits_for,
         last_error=row.last_error,
+        at_hand=at_hand,
     )
 
 

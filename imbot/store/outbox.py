@@ -18,7 +18,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Subquery,
     and_,
@@ -33,20 +32,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import Insert
 
+from imbot.domain.letters import Letter
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
 from imbot.store.epoch import confirm_epoch as confirm_epoch
 from imbot.store.epoch import epoch as epoch
 from imbot.store.epoch import held as held
+from imbot.store.epoch import held_mark
 from imbot.store.lanes import StoredParcel as StoredParcel
 from imbot.store.lanes import by_key as by_key
 from imbot.store.lanes import count_waiting as count_waiting
 from imbot.store.lanes import counts as counts
 from imbot.store.lanes import drop as drop
 from imbot.store.lanes import get as get
+from imbot.store.lanes import head, parcel_of, suspended_lane, wake
+from imbot.store.lanes import is_free as is_free
 from imbot.store.lanes import is_suspended as is_suspended
 from imbot.store.lanes import of_lane as of_lane
 from imbot.store.lanes import open_parcels as open_parcels
-from imbot.store.lanes import parcel_of, wake
 from imbot.store.lanes import prune as prune
 from imbot.store.lanes import readdress as readdress
 from imbot.store.lanes import release as release
@@ -59,6 +61,7 @@ from imbot.store.lanes import suspended as suspended
 from imbot.store.lanes import waiting as waiting
 from imbot.store.schema import parcels
 from imbot.store.sql import Prepared, insert
+from imbot.store.touched import note_taken
 
 _P = parcels.c
 _LOSE_BODY = frozenset({Kind.CODE})
@@ -91,11 +94,20 @@ _CLAIM = Prepared(
     .where(_P.id == bindparam("this"))
     .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
 )
-# A head that is ready is taken with the transaction that put it.
+# A head that nothing holds is taken with the transaction that put it, as long as little else is under way.
+_FEW = 8
 _TAKE = Prepared(
     update(parcels)
-    .where(_P.key == bindparam("this"), _READY, _P.lease_until.is_(None), _P.ready_at <= bindparam("now"))
+    .where(_P.key == bindparam("this"), _P.id == head, _P.waits_for == "", _P.lease_until.is_(None), ~suspended_lane)
+    .where(_P.due_at <= bindparam("now"), ~held_mark)
+    .where(
+        text(
+            "(SELECT count(*) FROM (SELECT 1 FROM parcels INDEXED BY ix_parcels_leases WHERE lease_until IS NOT NULL"
+            " LIMIT :few)) < :few"
+        ).bindparams(few=_FEW)
+    )
     .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
+    .returning(*_P)
 )
 # What was put for a later moment; one that has failed waits for its next try.
 _HASTEN = Prepared(
@@ -105,17 +117,11 @@ _HASTEN = Prepared(
     .values(due_at=bindparam("now"))
     .returning(_P.key)
 )
-_FEW = 8
 # Those that are held by a lease are few, which SQLite would not guess: left to itself it walks all that is ready, or the table.
 _TAKEN = Prepared(
     text(
         "SELECT id FROM parcels INDEXED BY ix_parcels_leases WHERE lease_until IS NOT NULL AND ready_at IS NOT NULL"
     ).columns(_P.id)
-)
-_UNDER_WAY = Prepared(
-    text("SELECT count(*) AS count FROM parcels INDEXED BY ix_parcels_leases WHERE lease_until IS NOT NULL").columns(
-        column("count", Integer)
-    )
 )
 _BY_ID = Prepared(select(parcels).where(_P.id == bindparam("this")))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
@@ -153,10 +159,10 @@ def _put(dialect: str) -> Insert:
 _PUT = Prepared(_put("sqlite"))
 
 
-def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) -> bool:
+def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, at_hand: Letter | None = None) -> bool:
     """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
-    and little else is under way, it is claimed with this very transaction (`taken`), so that the courier need not commit once
-    more before it goes. Of many the courier claims as many as it has hands."""
+    and little else is under way, it is claimed with this very transaction, and the courier is given it behind the commit, with
+    what is `at_hand`. Of many the courier claims as many as it has hands."""
     values = {
         "lane": parcel.lane,
         "target": parcel.target,
@@ -170,9 +176,8 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False) 
     }
     if _PUT.run(c, **values) < 1:
         return False
-    wake(c, parcel.lane)
-    if take:
-        _take(c, parcel.key, now)
+    if not (take and _take(c, parcel.lane, parcel.key, now, at_hand)):
+        wake(c, parcel.lane)
     return True
 
 
@@ -180,18 +185,21 @@ def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> None:
     """What lies in `lane` under such a key and was put for a later moment goes now, as if it were put with `take`. One that
     waits for its next try does so still."""
     for row in _HASTEN.all(c, which=lane, start=key_start, now=now):
-        wake(c, lane)
-        _take(c, row.key, now)
+        if not _take(c, lane, row.key, now):
+            wake(c, lane)
 
 
-def _take(c: Connection, key: str, now: datetime) -> None:
-    if not held(c) and _UNDER_WAY.value(c) < _FEW:
-        _TAKE.run(c, this=key, now=now, until=now + LEASE)
+def _take(c: Connection, lane: str, key: str, now: datetime, at_hand: Letter | None = None) -> bool:
+    row = _TAKE.first(c, this=key, which=lane, now=now, until=now + LEASE)
+    if row is None:
+        return False
+    note_taken(c, parcel_of(row, at_hand=at_hand))
+    return True
 
 
 def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:
-    """Parcels that were claimed as they were put, and are not under way yet. Whoever does not carry one out gives it back
-    (`uncount`)."""
+    """Parcels that were claimed as they were put, and are not under way yet: the courier was not there to be given them, or
+    had no hand free. Whoever does not carry one out gives it back (`uncount`)."""
     wanted = sorted(
         row.id for row in _TAKEN.all(c) if row.id not in under_way
     )  # most are under way, and need not be read

@@ -161,15 +161,10 @@ def slot(c: Connection, chat_key: str) -> Slot | None:
     return None if row is None else Slot(row.screen or None, row.message_id, row.seq, row.due_at is None)
 
 
-def release_slot(c: Connection, chat_key: str) -> str:
-    """Takes the message out of the dialog's hands and returns its id ("" if none): it stays as it is, whoever has the id
-    may edit it, and the next screen is a new message. A screen still owed is dropped."""
-    row = _SLOT.first(c, key=chat_key)
-    if row is None:
-        return ""
+def release_slot(c: Connection, chat_key: str) -> None:
+    """Takes the message out of the dialog's hands: it stays as it is, whoever has its id may edit it, and the next screen is a
+    new message. A screen still owed is dropped."""
     _RELEASE.run(c, key=chat_key)
-    message_id: str = row.message_id
-    return message_id
 
 
 def prune(c: Connection, before: datetime) -> int:

@@ -34,7 +34,7 @@ _NUMBERS = Prepared(
     .where(ticket_numbers.c.ticket_id == bindparam("ticket"))
     .order_by(ticket_numbers.c.at, ticket_numbers.c.number)
 )
-_ADD = Prepared(tickets.insert())
+_ADD = Prepared(insert("sqlite", tickets).on_conflict_do_nothing(index_elements=["id"]))
 _SAVE = Prepared(
     update(tickets)
     .where(tickets.c.id == bindparam("this"))
@@ -62,10 +62,11 @@ _LAST_LOCATION = Prepared(
 )
 
 
-def add(c: Connection, ticket: Ticket, location_key: str = "") -> None:
-    """Puts a new ticket. `location_key`: of the list of places, "" where the place is free text."""
+def add(c: Connection, ticket: Ticket, location_key: str = "") -> bool:
+    """Puts a new ticket. `location_key`: of the list of places, "" where the place is free text. False: there is one of this id,
+    and nothing happens."""
     values = {name: getattr(ticket, name) for name in (*_FIXED, *_MUTABLE)}
-    _ADD.run(c, location_key=location_key, **values)
+    return _ADD.run(c, location_key=location_key, **values) > 0
 
 
 def get(c: Connection, id: str) -> Ticket | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from imbot.domain.parcels import Parcel
+
 OUTBOX = "outbox"  # a parcel that may go now, or at another moment than before
 
-_KEY = "imbot-touched"
+_KEY, _TAKEN = "imbot-touched", "imbot-taken"
 
 
 def touch(c: Connection, what: str) -> None:
@@ -17,3 +19,22 @@ def touch(c: Connection, what: str) -> None:
 def take_touched(c: Connection) -> frozenset[str]:
     """What was noted since this was last asked."""
     return frozenset(c.info.pop(_KEY, ()))
+
+
+def note_taken(c: Connection, parcel: Parcel) -> None:
+    """It was claimed as it was put: whoever carries parcels is given it behind the commit."""
+    c.info.setdefault(_TAKEN, []).append(parcel)
+
+
+def count_taken(c: Connection) -> int:
+    return len(c.info.get(_TAKEN, ()))
+
+
+def forget_taken(c: Connection, count: int) -> None:
+    """What was noted behind the first `count` was undone."""
+    del c.info.get(_TAKEN, [])[count:]
+
+
+def all_taken(c: Connection) -> list[Parcel]:
+    """What was noted since this was last asked, in order."""
+    return list(c.info.pop(_TAKEN, ()))

@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from imbot.domain.parcels import Parcel
 from imbot.failpoints import hit
 from imbot.store.engine import connect, disconnect, raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, translated
-from imbot.store.touched import take_touched
+from imbot.store.touched import all_taken, count_taken, forget_taken, take_touched
 
 
 class Job:
@@ -38,12 +39,13 @@ class _GroupLost(Exception):
 
 
 class Writer:
-    """The one connection that writes. `trouble`: why the last transaction failed as a whole, "" when it did not. `touched`:
-    what the functions of the last `write` have noted as changed (`store.touched`)."""
+    """The one connection that writes. `trouble`: why the last transaction failed as a whole, "" when it did not. `touched` and
+    `taken`: what the functions of the last `write` have noted as changed, and claimed (`store.touched`)."""
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self.trouble = ""
         self.touched: frozenset[str] = frozenset()
+        self.taken: list[Parcel] = []
         self._path = path
         self._busy_seconds = busy_seconds
         self._connection: Connection | None = None
@@ -60,7 +62,7 @@ class Writer:
 
     def write(self, jobs: Sequence[Job]) -> None:
         """Runs each function and commits. Afterwards every job has a result that is durable, or an error."""
-        self.touched = frozenset()
+        self.touched, self.taken = frozenset(), []
         try:
             try:
                 self._write_group(jobs)
@@ -81,7 +83,7 @@ class Writer:
             for job in jobs:
                 self._run_in_savepoint(job, c, raw)
             raw.execute("COMMIT")
-            self.touched = take_touched(c)
+            self.touched, self.taken = take_touched(c), all_taken(c)
             hit("group_committed")
         except (sqlite3.Error, _GroupLost) as error:
             self.close()
@@ -90,6 +92,7 @@ class Writer:
 
     def _run_in_savepoint(self, job: Job, c: Connection, raw: sqlite3.Connection) -> None:
         raw.execute("SAVEPOINT job")
+        before = count_taken(c)
         try:
             job.result, job.error = job.fn(c), None
         except Exception as error:
@@ -97,6 +100,7 @@ class Writer:
             if isinstance(job.error, StoreUnavailable):
                 raise _GroupLost from error  # SQLite may have ended the transaction by itself
             raw.execute("ROLLBACK TO job")
+            forget_taken(c, before)
         hit("in_transaction")
         raw.execute("RELEASE job")  # fails where the function ended the transaction
 
@@ -111,6 +115,7 @@ class Writer:
                     raise StoreError("a function ended the transaction that it was given")
                 raw_connection(c).execute("COMMIT")
                 self.touched |= take_touched(c)
+                self.taken += all_taken(c)
                 self.trouble = ""
             except Exception as error:
                 self.close()

@@ -139,22 +139,22 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/store/writer.py",
-                '            raw.execute("COMMIT")\n            self.touched = take_touched(c)\n',
+                '            raw.execute("COMMIT")\n            self.touched, self.taken = take_touched(c), all_taken(c)\n',
                 "            if self.early is not None:\n"
                 "                self.early(jobs)\n"
                 "                import time\n\n                time.sleep(0.05)\n"
                 '                hit("before_commit")\n'
-                '            raw.execute("COMMIT")\n            self.touched = take_touched(c)\n',
+                '            raw.execute("COMMIT")\n            self.touched, self.taken = take_touched(c), all_taken(c)\n',
             ),
             Edit(
                 "imbot/store/writer.py",
-                "        self.touched: frozenset[str] = frozenset()\n        self._path",
-                "        self.early: Any = None\n        self.touched: frozenset[str] = frozenset()\n        self._path",
+                "        self.touched: frozenset[str] = frozenset()\n",
+                "        self.early: Any = None\n        self.touched: frozenset[str] = frozenset()\n",
             ),
             Edit(
                 "imbot/store/db.py",
                 "        self._jobs: queue.SimpleQueue[Job | None]",
-                "        self._writer.early = lambda jobs: self._loop.call_soon_threadsafe(self._answer, jobs, frozenset())\n"
+                "        self._writer.early = lambda jobs: self._loop.call_soon_threadsafe(self._answer, jobs, frozenset(), [])\n"
                 "        self._jobs: queue.SimpleQueue[Job | None]",
             ),
         ),

@@ -15,7 +15,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/store/lanes.py",
-                "    .where(_P.id == _head)\n",
+                "    .where(_P.id == head)\n",
                 '    .where(_P.lane == bindparam("which"), text("settled_at IS NULL"))\n',
             ),
         ),
@@ -66,7 +66,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/services/tickets.py",
-                '    _follow_up(c, ticket, "complaint", order.text, now, env, fresh, order.files_id)\n',
+                '    _follow_up(c, ticket, person, "complaint", order.text, now, env, fresh, order.files_id)\n',
                 "",
             ),
         ),
@@ -78,7 +78,7 @@ BUGS: tuple[Bug, ...] = (
         "an addition goes out before the helpdesk has given a number, and opens a second call",
         (
             Edit(
-                "imbot/services/filing.py",
+                "imbot/services/composing.py",
                 '            waits_for=f"number:{ticket.id}" if waits else "",\n',
                 '            waits_for="",\n',
             ),

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from benchmarks.office import NOW, env
 from imbot.domain.errors import DeliveryError
+from imbot.domain.letters import Letter
 from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.loops.courier import Courier
 from imbot.loops.pulse import Pulse
@@ -23,6 +24,7 @@ from imbot.store import outbox
 from imbot.store.db import Db
 from imbot.store.migrate import migrate
 
+LETTER = Letter("<1@demo.local>", "bot@demo.local", "help@demo.local", "s", "t", NOW)
 LONG = 30.0  # seconds; ends a test that hangs, decides nothing
 
 
@@ -159,7 +161,7 @@ async def test_an_errand_that_ends_unsettled_is_not_carried_again_before_its_lea
         post.tried.append((post.now, parcel.id))
 
     monkeypatch.setattr(post.courier, "_errand", forget)
-    await post.db.run(partial(outbox.put, take=True), NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now)
+    await post.db.run(outbox.put, NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now, take=True)
     await post.until(1)
     for number in range(3):  # each commit wakes the courier
         await post.db.run(outbox.put, NewParcel(f"n{number}", "nobody", f"n{number}", Kind.NOTE, {}), post.now)
@@ -183,23 +185,34 @@ async def test_what_is_offered_goes_once_though_the_next_look_sees_it_as_well(po
 
 async def test_what_an_errand_puts_and_claims_goes_on_behind_it(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     errand = post.errand
+    put = partial(outbox.put, take=True, at_hand=LETTER)
+    seen: list[Parcel] = []
 
-    def put(c: Connection) -> Parcel:
-        outbox.put(c, NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"b": 1}), post.now, take=True)
-        (parcel,) = outbox.taken(c, [post.tried[0][1]])
-        return parcel
-
-    async def first(parcel: Parcel) -> Parcel | None:
+    async def first(parcel: Parcel) -> None:
+        seen.append(parcel)
         await errand(parcel)
-        return await post.db.run(put) if parcel.key == "a" else None
+        if parcel.key == "a":
+            await post.db.run(put, NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"b": 1}), post.now)
 
     monkeypatch.setattr(post.courier, "_errand", first)
     await post.db.run(outbox.put, NewParcel("ticket:a", "self", "a", Kind.NOTE, {"a": 1}), post.now)
     await post.until(2)
-    assert len({id for _, id in post.tried}) == 2
-    stored = await post.db.read(outbox.by_key, "b")
-    assert stored is not None
-    assert stored.parcel.attempt == 1
+    assert [(parcel.key, parcel.attempt, parcel.at_hand) for parcel in seen] == [("a", 1, None), ("b", 1, LETTER)]
+
+
+async def test_what_was_undone_is_not_carried(post: Post) -> None:
+    def put_and_fail(c: Connection) -> None:
+        outbox.put(c, NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now, take=True)
+        raise LookupError("nothing of this happened")
+
+    undone = post.db.run(put_and_fail)
+    kept = post.db.run(outbox.put, NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"b": 1}), post.now, take=True)
+    answers = await asyncio.gather(undone, kept, return_exceptions=True)
+    assert isinstance(answers[0], LookupError)
+    await post.until(1)
+    await asyncio.sleep(0.05)
+    assert len(post.tried) == 1
+    assert await post.db.read(outbox.by_key, "a") is None
 
 
 async def test_what_is_offered_while_its_claim_is_on_its_way_back_goes_once(

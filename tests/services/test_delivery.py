@@ -12,7 +12,7 @@ from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.people import Absence, Entry
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.mime.content import refusal
-from imbot.services import checks, delivery, telling
+from imbot.services import checks, composing, delivery, telling
 from imbot.services import letters as ticket_letters
 from imbot.services import tickets as ticket_services
 from imbot.services.env import Fresh
@@ -33,7 +33,6 @@ def file_a_request(office: Office, *photos: str) -> Ticket:
         office.attach(photo)
     office.show(message_id="review")
     office.press("send")
-    office.later(seconds=1)  # the receipt gives the mail server a moment
     return tickets.open_of_person(office.c, 1, 1)[0]
 
 
@@ -59,7 +58,7 @@ def pack(office: Office, parcel: Parcel) -> ticket_letters.Packing:
     packing = ticket_letters.packing(office.c, parcel.payload, office.env)
     assert packing is not None
     letter = Letter(parcel.payload["message_id"], "bot@demo.local", "help@demo.local", "s", "t", office.now)
-    delivery.letter_packed(office.c, parcel, packing, letter, office.now, office.env, Fresh.mint("demo.local"))
+    composing.packed(office.c, parcel, packing, letter, office.now, office.env, Fresh.mint("demo.local"))
     return packing
 
 
@@ -103,6 +102,7 @@ def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own
 
 def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:
     ticket = file_a_request(office, "a.jpg")
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     download = claim(office, Kind.DOWNLOAD)
     delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
     office.later(seconds=1)
@@ -166,6 +166,7 @@ def test_giving_up_is_by_age(office: Office) -> None:
 
 def test_who_blocked_the_bot_gets_notices_by_letter_in_order_and_no_receipts(office: Office) -> None:
     ticket = file_a_request(office)
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     people.set_blocked(office.c, ANNA.key, False, office.now)
     for number in (1, 2):
         key, payload = f"n{number}", {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
@@ -182,6 +183,7 @@ def test_who_blocked_the_bot_gets_notices_by_letter_in_order_and_no_receipts(off
 
 def test_notices_of_a_blocked_chat_go_to_the_persons_other_chat_first(office: Office) -> None:
     ticket = file_a_request(office)
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     office.link(EVE, ANNA_ENTRY)  # a second chat of the same person
     receipt = claim(office, Kind.RECEIPT)
     office.later(seconds=1)
@@ -264,6 +266,7 @@ def test_a_silence_after_not_solved_is_told_once_and_offers_a_new_request(office
 
 def test_a_receipt_that_nobody_has_in_hand_will_say_the_rest_as_well(office: Office) -> None:
     ticket = file_a_request(office)
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
     for _ in range(2):
         office.later(seconds=1)
@@ -298,13 +301,16 @@ def test_the_answer_to_send_does_not_wait_for_a_mail_server_that_is_slow(office:
     delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
     pack(office, claim(office, Kind.PACK))
     delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now, office.env)
-    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)  # and the rest follows
+    delivery.message_shown(
+        office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now
+    )  # and the rest follows
     assert now_is(office, ticket).receipt_id == "review"
 
 
 def test_the_answer_to_send_is_tried_as_soon_as_the_limit_is_over_that_it_met(office: Office) -> None:
     slow = DeliveryError("429", kind="throttled", retry_after=1)
     ticket = file_a_request(office)
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     for _ in range(3):  # however often
         delivery.failed(office.c, claim(office, Kind.RECEIPT), slow, office.now, office.env, 0.9)
         office.later(seconds=1.2)
@@ -318,6 +324,7 @@ def test_the_answer_to_send_is_tried_as_soon_as_the_limit_is_over_that_it_met(of
 
 def test_a_receipt_does_not_stand_behind_a_notice_that_is_tried_again_later(office: Office) -> None:
     ticket = file_a_request(office)
+    office.later(seconds=1)  # the receipt gives the mail server a moment
     outbox.put(
         office.c, NewParcel(f"chat:{ANNA.key}", "telegram", "n1", Kind.NOTICE, {"ticket": ticket.id}), office.now
     )
