@@ -18,7 +18,7 @@ States (the data each of them needs stands beside it):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 VERSION = 1
@@ -61,12 +61,13 @@ class Session:
 
     def go(self, state: str) -> Session:
         """The same session in another state."""
-        return replace(self, state=state)
+        return Session(state, self.data, self.token, self.version)
 
     def put(self, **data: Any) -> Session:
         """With these data; None takes a key out."""
         merged = {**self.data, **data}
-        return replace(self, data={key: value for key, value in merged.items() if value is not None})
+        kept = {key: value for key, value in merged.items() if value is not None}
+        return Session(self.state, kept, self.token, self.version)
 
     def value(self, name: str) -> str:
         """The value of a button of this dialog."""

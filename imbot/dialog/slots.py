@@ -129,8 +129,9 @@ def expire(session: Session, facts: Facts) -> tuple[Session, Orders]:
     dropped = session.data.get("dropped")
     if dropped is not None and (not dropped_kind(session) or is_stale(dropped.get("at"), facts)):
         session, orders = session.put(dropped=None), dropped_orders(session)
-    draft = draft_of(session)
-    if draft is not None and draft.early and is_stale(draft.started_at, facts):
+    kept = session.data.get("draft")
+    draft = draft_of(session) if isinstance(kept, dict) and kept.get("early") else None
+    if draft is not None and is_stale(draft.started_at, facts):
         session, orders = with_draft(session, None), (*orders, DropDraft(draft.pile.id))
     return session, orders
 

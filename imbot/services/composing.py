@@ -93,7 +93,7 @@ def _order_the_rest(c: Connection, packing: Packing, message_id: str, now: datet
     rest = [row.id for row in files.of_letter(c, message_id) if row not in packing.files and row.fate == "stored"]
     if packing.kind not in (LetterKind.TICKET, LetterKind.FILES):
         files.assign(c, rest, "")
-    order_files(c, packing.ticket, fresh.message_ids[0], now, env)
+    order_files(c, packing.ticket, fresh.message_id(), now, env)
 
 
 def _written(

@@ -176,7 +176,7 @@ def file_stored(
         return
     if letters.letter(c, row.letter_id or ticket.message_id) is not None:
         files.assign(c, [row.id], "")
-        composing.order_files(c, ticket, fresh.message_ids[0], now, env)
+        composing.order_files(c, ticket, fresh.message_id(), now, env)
     telling.put_receipt(c, ticket, now)
 
 

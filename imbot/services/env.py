@@ -141,11 +141,9 @@ class Fresh:
     def ticket_token(self) -> str:
         return "imb:" + self._word("token", 7)[:10].upper()
 
-    @property
-    def message_ids(self) -> tuple[str, ...]:
-        """A few, each with 120 random bits (`domain.letters.mint_message_id`)."""
-        numbers = range(self.letters, self.letters + 3)
-        return tuple(f"<{self._word(f'letter {number}', 15)}@{self.mail_domain}>" for number in numbers)
+    def message_id(self, further: int = 0) -> str:
+        """120 random bits (`domain.letters.mint_message_id`); `further`: of the letters after the next one."""
+        return f"<{self._word(f'letter {self.letters + further}', 15)}@{self.mail_domain}>"
 
     @property
     def code(self) -> str:

@@ -104,7 +104,7 @@ def open_ticket(
         title=order.title,
         backend=env.backend(order.backend or env.default_backend).name,
         token=fresh.ticket_token,
-        message_id=fresh.message_ids[0],
+        message_id=fresh.message_id(),
         created_at=now,
         category=order.category,
         subcategory=order.subcategory,
@@ -138,7 +138,7 @@ def add_to_ticket(
         return _not_found()
     if not may_add(ticket):  # it has ended while the words were written
         return Happened("cannot_add", telling.ticket_values(ticket))
-    message_id = fresh.message_ids[0]
+    message_id = fresh.message_id()
     lane = take_files(c, ticket, order.files_id, message_id, now)
     ledger.log(c, ticket.id, now, "added", {"text": order.text, "message_id": message_id})
     if ticket.status is Status.WAITING and not ticket.asked:

@@ -74,7 +74,7 @@ def found(c: Connection, chat: Chat, entry: Entry, lang: str, now: datetime, env
                 "code": fresh.code,
                 "link": fresh.link,
                 "lang": lang,
-                "message_id": fresh.message_ids[0],
+                "message_id": fresh.message_id(),
             },
             urgent=True,
         ),
@@ -204,7 +204,7 @@ def _link(c: Connection, chat: Chat, entry: Entry, now: datetime, env: Env, fres
         "to": person.address,
         "template": "linked",
         "lang": chat_language(c, chat.key, env),
-        "message_id": fresh.message_ids[1],
+        "message_id": fresh.message_id(1),
         "values": {"name": given_name(person.name), "channel": chat.channel.capitalize(), "at": now.isoformat()},
     }
     key = f"linked:{chat.key}:{now.isoformat()}"

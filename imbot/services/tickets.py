@@ -262,8 +262,8 @@ def _follow_up(
     files_id: str = "",
 ) -> None:
     assert person is not None  # whose ticket it is
-    lane = take_files(c, ticket, files_id, fresh.message_ids[0], now)
-    write(c, ticket, person, letter, fresh.message_ids[0], text, now, env, lane=lane)
+    lane = take_files(c, ticket, files_id, fresh.message_id(), now)
+    write(c, ticket, person, letter, fresh.message_id(), text, now, env, lane=lane)
 
 
 def _not_found() -> Happened:

@@ -8,7 +8,9 @@ serve both sides, and a thread costs a read 0.15 ms where an async driver (a thr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -30,6 +32,8 @@ T = TypeVar("T")
 SWITCH_SECONDS = 0.001
 
 GROUP = 64  # functions a commit; more would make the first of them wait
+# Commits after which the log is moved into the file, beside the writer: every thirtieth caller would wait for that otherwise.
+MOVE_EVERY = 40
 
 
 class Db:
@@ -47,6 +51,7 @@ class Db:
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
+        self._unmoved = 0  # commits since the log was moved last
 
     @classmethod
     async def open(cls, url: str, *, readers: int = 2, busy_seconds: float = 3.0) -> Db:
@@ -152,6 +157,15 @@ class Db:
         if not cut_log(self._path, self._busy_seconds):
             raise StoreUnavailable("the data base is locked by another program")
 
+    def _move(self) -> None:
+        """As far as readers let it. Where it fails, SQLite does it with a commit, once the log is long (`engine.LONG_LOG`)."""
+        c = self._readers.get()
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                raw_connection(c).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            self._readers.put(c)
+
     def _write_for_ever(self) -> None:
         last = False
         while not last:
@@ -159,6 +173,10 @@ class Db:
             if not jobs:
                 continue
             self._writer.write(jobs)
+            self._unmoved += 1
+            if self._unmoved >= MOVE_EVERY:
+                self._unmoved = 0
+                self._pool.submit(self._move)
             try:
                 self._loop.call_soon_threadsafe(self._answer, jobs, self._writer.touched, self._writer.taken)
             except RuntimeError:  # the loop is closed: nobody waits any more

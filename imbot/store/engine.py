@@ -14,12 +14,14 @@ from sqlalchemy.pool import NullPool
 from imbot.domain.errors import ConfigError
 from imbot.store.errors import StoreUnavailable, in_our_words
 
+LONG_LOG = 4_000  # pages of the write-ahead log, 16 MB, from which on a commit moves it into the file
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
     "PRAGMA temp_store=MEMORY",
+    f"PRAGMA wal_autocheckpoint={LONG_LOG}",
 )
 
 
