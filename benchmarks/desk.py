@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import os
 import resource
 import socket
@@ -248,6 +249,8 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)
     courier = Courier(db, errands.run, env(), pulse, now)
     tasks = [asyncio.create_task(loop.run(stop)) for loop in (dispatch, screens, courier)]
+    gc.collect()
+    gc.freeze()
     try:
         yield db
     finally:

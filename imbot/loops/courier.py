@@ -47,6 +47,7 @@ _BY = {"telegram": "parcels"}  # others talk to it as well, in other ways
 _SILENT = ("smtp", "directory")  # no pace of ours and no size makes these slow
 _ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has taken one: who shuts down is not stormed
 _IDLE = 5.0  # seconds between looks when nothing is due: our own commits wake us, those of the command line do not
+_GATHER = 0.003  # seconds from being woken to looking: what becomes ready together is claimed together
 _NET = 1.0
 _BACK = timedelta(minutes=1)
 _LONGEST_PROBE = timedelta(seconds=60)
@@ -116,10 +117,11 @@ class Courier:
         self._wake.set()
 
     async def _sleep(self, seconds: float) -> None:
-        """Until something wakes us."""
+        """Until something wakes us, and a moment longer."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+                await asyncio.sleep(_GATHER)
 
     def offer(self, parcels: Iterable[Parcel]) -> None:
         """Just claimed as they were put, and committed: they go at once, without a look into the data base. What there is no hand

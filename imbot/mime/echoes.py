@@ -31,6 +31,10 @@ _MACRO = re.compile(r"\{[^{}\n]{1,80}\}")
 _MARKS = re.compile(r"[*_~`^|\\]+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]+")
 
 
+# Nothing in such a text is hidden, wide, a mark or a part of a tag: beyond its blanks there is nothing to take away.
+_PLAIN = re.compile(r"[0-9A-Za-zА-Яа-яЁё№«»— \n.,:;!?()/@%+='\"-]*")
+
+
 def forms(text: str) -> tuple[str, ...]:
     """`text` and every shape of it that keeps its lines: entities resolved (a desk that forgets to escape leads to a second
     round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
@@ -38,6 +42,14 @@ def forms(text: str) -> tuple[str, ...]:
 
 
 def _forms(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((text, readable(text) or text))) if _is_plain(text) else _forms_of_any(text)
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= LONGEST and _PLAIN.fullmatch(text) is not None
+
+
+def _forms_of_any(text: str) -> tuple[str, ...]:
     found = [text]
     for each in found:
         seen = _IGNORABLE.sub("", few_marks(each[:LONGEST]))
@@ -64,6 +76,8 @@ def echoes(text: str) -> tuple[str, ...]:
     there. A desk may put the whole into its page or a line of it. That a page has one blank for all blanks and line ends is
     left to `flat`."""
     found = list(dict.fromkeys(forms(text)))
+    if _is_plain(text):
+        return tuple(one for one in found if one)
     for each in tuple(found):
         if "<" in each or "&" in each:
             whole = html_to_text(each[:LONGEST])

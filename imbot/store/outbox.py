@@ -238,8 +238,11 @@ def claim_for(c: Connection, now: datetime, wanted: Mapping[str, int], under_way
 
 
 def _ready(c: Connection, target: str, now: datetime, limit: int, under_way: Collection[int]) -> list[Row[Any]]:
-    asked = {"which": target, "now": now, "most": limit + len(under_way)}
-    rows = [row for row in _CLAIMABLE.all(c, **asked) if row.id not in under_way]
+    asked = {"which": target, "now": now}
+    found = _CLAIMABLE.all(c, **asked, most=limit)
+    rows = [row for row in found if row.id not in under_way]
+    if len(rows) < len(found):  # their leases ran out, and they stand before others
+        rows = [row for row in _CLAIMABLE.all(c, **asked, most=limit + len(under_way)) if row.id not in under_way]
     rows.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
     return rows[:limit]
 
