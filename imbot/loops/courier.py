@@ -175,8 +175,6 @@ class Courier:
             begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
             if not begun:  # else a turn that was committed together with this claim has offered it
                 self._start(parcel)
-        if not claimed:  # what is due is under way with its lease run out; this very commit would wake us for ever
-            await asyncio.sleep(_NET)
         return self._until_next(now, due)
 
     async def _take(self, parcel: Parcel, wanted: dict[str, int], now: datetime) -> None:
