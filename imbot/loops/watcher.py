@@ -37,6 +37,7 @@ from imbot.store.inbox import NewRaw, RawLetter
 log = structlog.get_logger(__name__)
 
 _BIG = 256 * 1024
+_SMALL = 64 * 1024  # bytes that may be hashed in the loop: a fifth of a millisecond
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 _AHEAD = 20.0  # seconds that a backlog is kept before its first letters are carried out
 _ANNOUNCE = 60.0  # seconds between notes that the mailbox was read
@@ -121,8 +122,10 @@ class Watcher:
                 await self._db.run(withholding.failed, *told, lost=error.lost)
             await self._carrying.carry_out(stop)
             raise
-        await self._note_success()
+        if self._pulse.ok(self._leg):
+            log.info("mailbox_recovered", mailbox=self._leg)
         more = await self._carrying.carry_out(stop, counted) or more
+        await self._note_success()
         await self._mark(source.account)
         return more
 
@@ -189,7 +192,8 @@ class Watcher:
             hit("mail_fetched")
         if batch.anew:
             log.warning("mailbox_begun_anew", mailbox=self._leg, before=before, now=batch.cursor)
-        letters = await asyncio.to_thread(self._prepared, batch.letters)
+        small = sum(len(letter.raw) for letter in batch.letters) <= _SMALL
+        letters = self._prepared(batch.letters) if small else await asyncio.to_thread(self._prepared, batch.letters)
         kept = (self.name, letters, batch.cursor, before, self._clock())
         reads = None if batch.more else self._carrying.scope
         counted = await self._db.run(
@@ -200,7 +204,8 @@ class Watcher:
         return counted
 
     def _prepared(self, letters: Sequence[Fetched]) -> list[tuple[Fetched, NewRaw]]:
-        """In a thread: hashing and writing a large letter takes its time. A large one lies in a file from here on."""
+        """In a thread, unless all are small: hashing and writing a large letter takes its time. A large one lies in a file from
+        here on."""
         prepared = []
         for letter in letters:
             validity, _, uid = letter.key.rpartition(":")
@@ -248,8 +253,6 @@ class Watcher:
             hit("idle_woken")
 
     async def _note_success(self) -> None:
-        if self._pulse.ok(self._leg):
-            log.info("mailbox_recovered", mailbox=self._leg)
         now = self._clock()
         if now.timestamp() - self._noted > _ANNOUNCE:
             self._noted = now.timestamp()
