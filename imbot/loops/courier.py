@@ -49,7 +49,7 @@ _ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has take
 _IDLE = 5.0  # seconds between looks when nothing is due: our own commits wake us, those of the command line do not
 _GATHER = 0.003  # seconds from being woken to looking: what becomes ready together is claimed together
 _NET = 1.0
-_BACK = timedelta(minutes=1)
+_BACK = timedelta(seconds=2)
 _LONGEST_PROBE = timedelta(seconds=60)
 _BETWEEN_PROBES = timedelta(seconds=2)
 # Between two tries at a mail server that answers and takes nothing for now: one that shuts down, or greylists, is not stormed.
@@ -74,6 +74,7 @@ class Courier:
         self._last = clock()
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
+        self._single: frozenset[str] = frozenset()  # targets that may have one, which is being claimed
         self._breakers: dict[str, Breaker] = {}
         self._open = False  # between the start's clearing of leases and the end
         self._short = False  # something was due and found no hand: whoever is done makes room for it
@@ -132,7 +133,7 @@ class Courier:
         for parcel in parcels:
             if self._has(parcel):
                 continue
-            if wanted.get(parcel.target, 0) > 0:
+            if wanted.get(parcel.target, 0) > 0 and parcel.target not in self._single:
                 wanted[parcel.target] -= 1
                 self._start(parcel)
             else:
@@ -168,12 +169,16 @@ class Courier:
             self._short = short
             return self._until_next(now, due)
         self._short, ended = True, set(self._carried)  # of what ends meanwhile both are to be known
-        claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
+        self._single = frozenset(target for target, n in wanted.items() if n == 1)
+        try:
+            claimed = await self._db.run(delivery.claim, now, wanted, list(self._running))
+        finally:
+            self._single = frozenset()
         counts = Counter(parcel.target for parcel in claimed)
         self._short = short or not claimed or any(count >= wanted[target] for target, count in counts.items())
         for parcel in claimed:
             begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
-            if not begun:  # else a turn that was committed together with this claim has offered it
+            if not begun:  # else it was committed together with this claim, and offered
                 self._start(parcel)
         return self._until_next(now, due)
 
@@ -182,7 +187,11 @@ class Courier:
         if wanted.get(parcel.target, 0) < 1:
             # The turn that claimed it may be about to offer it: what was given back must not be carried as well.
             self._carried.add((parcel.id, parcel.attempt))
-            await self._db.run(outbox.uncount, parcel, now, parcel.last_error)
+            try:
+                await self._db.run(outbox.uncount, parcel, now, parcel.last_error)
+            except BaseException:
+                self._carried.discard((parcel.id, parcel.attempt))  # it was not given back: the next look finds it
+                raise
             return
         wanted[parcel.target] -= 1
         if not wanted[parcel.target]:

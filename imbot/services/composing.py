@@ -106,7 +106,8 @@ def _written(
     env: Env,
 ) -> bool:
     """Whether it could be composed here and now."""
-    words = len(ticket.description) + len(asked["text"])
+    parts = (ticket.description, asked["text"], *ticket.contacts.values(), *(answer for _, answer in ticket.fields))
+    words = sum(map(len, parts))
     if env.templates is None or rows or words > _SHORT or not outbox.is_free(c, _lane(ticket)):
         return False
     found = packing_of(c, ticket, person, rows, asked, env)

@@ -1,4 +1,4 @@
-"""What becomes of a parcel, in one transaction each: delivered, packed, failed. Nothing is sent here."""
+"""What becomes of a parcel, in one transaction each: delivered, failed, rerouted. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lanes_of_cha
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import composing, sending, telling, watchdog
 from imbot.services.env import Env, Fresh
-from imbot.services.letters import words_to_send
 from imbot.store import files, ledger, letters, outbox, people, tickets
 
 _BOUNCES = timedelta(days=14)  # mail systems give up within days; a later report is a mistake or a forgery
@@ -23,14 +22,8 @@ _LATE = timedelta(hours=24)  # how long a file is tried for after its request we
 
 
 def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
-    """Parcels that may go now, at most so many a target. Letters of words alone come with them: read together, they need not be
-    read one by one."""
-    return [
-        replace(parcel, at_hand=words_to_send(c, parcel.payload["message_id"]))
-        if parcel.kind is Kind.LETTER
-        else parcel
-        for parcel in outbox.claim_for(c, now, wanted, under_way)
-    ]
+    """Parcels that may go now, at most so many a target."""
+    return outbox.claim_for(c, now, wanted, under_way)
 
 
 def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:

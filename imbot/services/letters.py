@@ -228,17 +228,9 @@ def letter_from_json(message_id: str, data: Mapping[str, Any], rows: Sequence[Fi
 def to_send(c: Connection, message_id: str, folder: Path) -> Letter | None:
     """A letter of the table with its files; None where it was erased."""
     row = letters.letter(c, message_id)
-    if row is None:
+    if row is None or not row.letter:
         return None
     return letter_from_json(message_id, row.letter, files.of_letter(c, message_id), folder)
-
-
-def words_to_send(c: Connection, message_id: str) -> Letter | None:
-    """The same of a letter that bears no files; None for any other."""
-    row = letters.letter(c, message_id)
-    if row is None or not row.letter or row.letter["files"]:
-        return None
-    return letter_from_json(message_id, row.letter, (), Path())
 
 
 def attachment(row: FileRow, folder: Path) -> Attachment:

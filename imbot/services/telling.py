@@ -39,8 +39,7 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
         return
     _, lane = lanes_of_chat(ticket.chat_key)
     of_ticket, channel = f"receipt:{ticket.id}:", ticket.chat_key.partition(":")[0]
-    if not awaited and outbox.stands_open(c, lane, of_ticket):
-        outbox.hasten(c, lane, of_ticket, now)
+    if not awaited and outbox.hasten(c, lane, of_ticket, now):
         return  # nobody has it in hand yet: it will say this as well
     payload = {"ticket": ticket.id} | ({"awaited": True} if awaited else {})
     key = f"{of_ticket}{now.isoformat()}"

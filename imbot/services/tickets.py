@@ -117,7 +117,7 @@ def rate(c: Connection, person: Person | None, order: Rate, now: datetime) -> Ha
 def complain(c: Connection, person: Person | None, order: Complain, now: datetime, env: Env, fresh: Fresh) -> Happened:
     """What went wrong, in the person's words: kept with the rating, and a letter."""
     ticket = own_ticket(c, order.ticket_id, person)
-    if ticket is None:
+    if ticket is None or person is None:
         return _not_found()
     if ratings.rating(c, ticket.id) is not None:
         ratings.rating_words(c, ticket.id, order.text)
@@ -132,7 +132,7 @@ def not_solved(
 ) -> Happened:
     """Ask the far end to take the work up again. It is *asked*, no more: only its letter reopens."""
     ticket = own_ticket(c, order.ticket_id, person)
-    if ticket is None or ticket.status not in (Status.RESOLVED, Status.CLOSED):
+    if ticket is None or person is None or ticket.status not in (Status.RESOLVED, Status.CLOSED):
         return _not_found()
     until = after_working(now, env.reopen_wait, env.working)
     ticket = replace(ticket, asked="reopen", asked_until=until)
@@ -147,7 +147,7 @@ def not_solved(
 def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime, env: Env, fresh: Fresh) -> Happened:
     """Tell the far end that it is no longer needed. The status waits for its answer."""
     ticket = own_ticket(c, ticket_id, person)
-    if ticket is None or not may_withdraw(ticket):
+    if ticket is None or person is None or not may_withdraw(ticket):
         return _not_found()
     ticket = replace(ticket, asked="withdraw", asked_until=None)
     tickets.save(c, ticket)
@@ -253,7 +253,7 @@ def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> Non
 def _follow_up(
     c: Connection,
     ticket: Ticket,
-    person: Person | None,
+    person: Person,
     letter: str,
     text: str,
     now: datetime,
@@ -261,7 +261,6 @@ def _follow_up(
     fresh: Fresh,
     files_id: str = "",
 ) -> None:
-    assert person is not None  # whose ticket it is
     lane = take_files(c, ticket, files_id, fresh.message_id(), now)
     write(c, ticket, person, letter, fresh.message_id(), text, now, env, lane=lane)
 

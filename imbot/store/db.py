@@ -8,9 +8,7 @@ serve both sides, and a thread costs a read 0.15 ms where an async driver (a thr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -32,8 +30,10 @@ T = TypeVar("T")
 SWITCH_SECONDS = 0.001
 
 GROUP = 64  # functions a commit; more would make the first of them wait
-# Commits after which the log is moved into the file, beside the writer: every thirtieth caller would wait for that otherwise.
-MOVE_EVERY = 40
+# After so many commits the writer moves the log into the file, once nobody has wanted anything for so many seconds: every 30th
+# caller would wait for that otherwise. Not another thread: a checkpoint beside the writer may meet SQLite's WAL-reset bug, which
+# breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
+MOVE_EVERY, QUIET = 20, 0.05
 
 
 class Db:
@@ -51,7 +51,6 @@ class Db:
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
-        self._unmoved = 0  # commits since the log was moved last
 
     @classmethod
     async def open(cls, url: str, *, readers: int = 2, busy_seconds: float = 3.0) -> Db:
@@ -119,16 +118,18 @@ class Db:
         return await future
 
     def _answer(self, jobs: Sequence[Job], touched: frozenset[str], taken: Sequence[Parcel]) -> None:
-        for taker in self._takers if taken else ():
-            taker(taken)
-        for job in jobs:
-            future: asyncio.Future[Any] = job.waiter
-            if future.done():
-                continue
-            if job.error is None:
-                future.set_result(job.result)
-            else:
-                future.set_exception(job.error)
+        try:
+            for taker in self._takers if taken else ():
+                taker(taken)
+        finally:  # whatever becomes of them, what is committed is answered
+            for job in jobs:
+                future: asyncio.Future[Any] = job.waiter
+                if future.done():
+                    continue
+                if job.error is None:
+                    future.set_result(job.result)
+                else:
+                    future.set_exception(job.error)
         if any(job.error is None for job in jobs):
             for touching, callback in self._callbacks:
                 if not touching or touching in touched:
@@ -157,36 +158,30 @@ class Db:
         if not cut_log(self._path, self._busy_seconds):
             raise StoreUnavailable("the data base is locked by another program")
 
-    def _move(self) -> None:
-        """As far as readers let it. Where it fails, SQLite does it with a commit, once the log is long (`engine.LONG_LOG`)."""
-        c = self._readers.get()
-        try:
-            with contextlib.suppress(sqlite3.Error):
-                raw_connection(c).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        finally:
-            self._readers.put(c)
-
     def _write_for_ever(self) -> None:
-        last = False
+        last, unmoved = False, 0
         while not last:
-            jobs, last = self._next_group()
+            try:
+                jobs, last = self._next_group(QUIET if unmoved >= MOVE_EVERY else None)
+            except queue.Empty:
+                self._writer.move_log()
+                unmoved = 0
+                continue
             if not jobs:
                 continue
             self._writer.write(jobs)
-            self._unmoved += 1
-            if self._unmoved >= MOVE_EVERY:
-                self._unmoved = 0
-                self._pool.submit(self._move)
+            unmoved += 1
             try:
                 self._loop.call_soon_threadsafe(self._answer, jobs, self._writer.touched, self._writer.taken)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 continue
         self._writer.close()
 
-    def _next_group(self) -> tuple[list[Job], bool]:
-        """The functions that wait and whose callers still do; and whether the end was called."""
+    def _next_group(self, patience: float | None) -> tuple[list[Job], bool]:
+        """The functions that wait and whose callers still do; and whether the end was called. Raises queue.Empty where there is
+        none within `patience`."""
         jobs: list[Job] = []
-        job = self._jobs.get()
+        job = self._jobs.get(timeout=patience)
         while job is not None:
             if not job.waiter.cancelled():
                 jobs.append(job)

@@ -49,7 +49,7 @@ _WAKE = Prepared(
 )
 
 
-_HEAD = Prepared(select(head.label("id")))
+_BUSY = Prepared(select(or_(head.is_not(None), suspended_lane).label("busy")))
 _STANDS_OPEN = Prepared(
     select(_P.id)
     .where(_P.lane == bindparam("which"), _OPEN, _P.lease_until.is_(None))
@@ -184,8 +184,8 @@ def get(c: Connection, id: int) -> StoredParcel | None:
 
 
 def is_free(c: Connection, lane: str) -> bool:
-    """Whether nothing in `lane` is open: what is put there now is its head."""
-    return _HEAD.value(c, which=lane) is None
+    """Whether nothing in `lane` is open, and it is not suspended: what is put there now is its head, and may go."""
+    return not _BUSY.value(c, which=lane)
 
 
 def stands_open(c: Connection, lane: str, key_start: str) -> bool:

@@ -44,7 +44,7 @@ from imbot.store.lanes import count_waiting as count_waiting
 from imbot.store.lanes import counts as counts
 from imbot.store.lanes import drop as drop
 from imbot.store.lanes import get as get
-from imbot.store.lanes import head, parcel_of, suspended_lane, wake
+from imbot.store.lanes import head, parcel_of, stands_open, suspended_lane, wake
 from imbot.store.lanes import is_free as is_free
 from imbot.store.lanes import is_suspended as is_suspended
 from imbot.store.lanes import of_lane as of_lane
@@ -55,7 +55,6 @@ from imbot.store.lanes import release as release
 from imbot.store.lanes import resume as resume
 from imbot.store.lanes import retry as retry
 from imbot.store.lanes import settle_lane as settle_lane
-from imbot.store.lanes import stands_open as stands_open
 from imbot.store.lanes import suspend as suspend
 from imbot.store.lanes import suspended as suspended
 from imbot.store.lanes import waiting as waiting
@@ -148,7 +147,6 @@ _AGAIN = Prepared(
     )
     .returning(_P.lane)
 )
-_NEXT = select(func.min(_P.ready_at)).where(_READY)
 
 
 @cache
@@ -162,7 +160,8 @@ _PUT = Prepared(_put("sqlite"))
 def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, at_hand: Letter | None = None) -> bool:
     """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
     and little else is under way, it is claimed with this very transaction, and the courier is given it behind the commit, with
-    what is `at_hand`. Of many the courier claims as many as it has hands."""
+    what is `at_hand`. Of many the courier claims as many as it has hands. What is taken so must not be settled, dropped or moved
+    by the same transaction: it would go all the same."""
     values = {
         "lane": parcel.lane,
         "target": parcel.target,
@@ -181,12 +180,14 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, 
     return True
 
 
-def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> None:
+def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> bool:
     """What lies in `lane` under such a key and was put for a later moment goes now, as if it were put with `take`. One that
-    waits for its next try does so still."""
-    for row in _HASTEN.all(c, which=lane, start=key_start, now=now):
+    waits for its next try does so still. Returns whether there is one of either kind that nobody has in hand."""
+    hastened = _HASTEN.all(c, which=lane, start=key_start, now=now)
+    for row in hastened:
         if not _take(c, lane, row.key, now):
             wake(c, lane)
+    return bool(hastened) or stands_open(c, lane, key_start)
 
 
 def _take(c: Connection, lane: str, key: str, now: datetime, at_hand: Letter | None = None) -> bool:
@@ -198,8 +199,8 @@ def _take(c: Connection, lane: str, key: str, now: datetime, at_hand: Letter | N
 
 
 def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:
-    """Parcels that were claimed as they were put, and are not under way yet: the courier was not there to be given them, or
-    had no hand free. Whoever does not carry one out gives it back (`uncount`)."""
+    """Parcels that were claimed as they were put, and are not under way yet: the courier was not there to be given them (another
+    process put them), or had no hand free. Whoever does not carry one out gives it back (`uncount`)."""
     wanted = sorted(
         row.id for row in _TAKEN.all(c) if row.id not in under_way
     )  # most are under way, and need not be read
@@ -285,12 +286,6 @@ def clear_leases(c: Connection) -> int:
     for lane in names:
         wake(c, lane)
     return cleared
-
-
-def next_due(c: Connection) -> datetime | None:
-    """When the next parcel may be claimed (in the past: now); None while nothing may."""
-    moment: datetime | None = c.execute(_NEXT).scalar()
-    return moment
 
 
 def due(c: Connection) -> dict[str, datetime]:

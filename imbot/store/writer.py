@@ -60,6 +60,14 @@ class Writer:
             disconnect(self._connection)
             self._connection = None
 
+    def move_log(self) -> None:
+        """Moves the write-ahead log into the file, as far as readers let it. Where it fails, a commit does it, once the log is
+        long (`engine.LONG_LOG`), and says what is wrong."""
+        try:
+            raw_connection(self.connection()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except (sqlite3.Error, StoreError):
+            self.close()
+
     def write(self, jobs: Sequence[Job]) -> None:
         """Runs each function and commits. Afterwards every job has a result that is durable, or an error."""
         self.touched, self.taken = frozenset(), []

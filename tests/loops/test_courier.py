@@ -22,6 +22,7 @@ from imbot.loops.pulse import Pulse
 from imbot.services import delivery
 from imbot.store import outbox
 from imbot.store.db import Db
+from imbot.store.errors import StoreUnavailable
 from imbot.store.migrate import migrate
 
 LETTER = Letter("<1@demo.local>", "bot@demo.local", "help@demo.local", "s", "t", NOW)
@@ -122,7 +123,7 @@ async def test_a_far_end_that_works_for_others_is_probed_at_once(post: Post) -> 
     await post.until(tried)
     post.courier.works_elsewhere("smtp")  # of which nothing is known
     async with asyncio.timeout(LONG):
-        while await post.db.read(outbox.next_due) is not None:
+        while await post.db.read(outbox.due):
             post.courier.works_elsewhere("telegram")
             await post.db.run(outbox.hurry, ("telegram",), post.now)
             await asyncio.sleep(0.01)
@@ -286,3 +287,54 @@ async def test_what_is_under_way_beyond_its_lease_is_not_asked_for_over_and_over
     await post.db.run(outbox.put, NewParcel("ticket:b", "self", "b", Kind.NOTE, {"b": 1}), post.now)
     await post.until(2)  # and others go meanwhile
     assert len({id for _, id in post.tried}) == 2
+
+
+async def test_what_could_not_be_given_back_is_looked_for_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    courier: Any = post.courier
+    monkeypatch.setattr(courier, "_start", lambda _: None)
+    await post.db.run(outbox.put, NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1}), post.now, take=True)
+    (parcel,) = await post.db.read(outbox.taken)
+    monkeypatch.undo()
+
+    async def locked(*_: Any) -> None:
+        raise StoreUnavailable("the data base is locked")
+
+    monkeypatch.setattr(post.db, "run", locked)
+    with pytest.raises(StoreUnavailable):
+        await courier._take(parcel, {}, post.now)
+    monkeypatch.undo()
+    courier.probe()
+    await post.until(1)
+
+
+async def test_while_the_one_probe_is_being_claimed_no_other_is_offered(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = post.db.run
+
+    async def slowly(fn: Any, *args: Any, **more: Any) -> Any:
+        answer = await run(fn, *args, **more)
+        if fn is delivery.claim and answer:
+            await run(outbox.put, NewParcel("ticket:b", "smtp", "b", Kind.NOTE, {"b": 1}), post.now, take=True)
+        return answer
+
+    monkeypatch.setattr(post.db, "run", slowly)
+    post.hold = asyncio.Event()
+    await post.put(1)
+    await post.until(1)
+    await asyncio.sleep(0.05)
+    assert len(post.tried) == 1  # it has not worked yet: one at a time
+    post.hold.set()
+    await post.until(2)
+
+
+async def test_a_clock_that_is_put_back_by_seconds_holds_nothing_up(post: Post) -> None:
+    soon = post.now + timedelta(seconds=0.25)
+    await post.db.run(outbox.put, NewParcel("ticket:a", "self", "a", Kind.NOTE, {"a": 1}, due_at=soon), post.now)
+    await asyncio.sleep(0.05)
+    post.now -= timedelta(seconds=50)
+    post.courier.probe()
+    await asyncio.sleep(0.05)
+    post.now += timedelta(seconds=0.3)
+    post.courier.probe()
+    await post.until(1)

@@ -112,3 +112,16 @@ def test_an_addition_stands_behind_what_is_open_and_is_composed_by_then(desk: Of
     letter = letter_of(all_taken(desk.c))
     assert letter is not None
     assert "IM-1" in letter.subject
+
+
+def test_behind_a_request_that_failed_an_addition_is_composed_when_it_may_go(desk: Office) -> None:
+    """Its lane is empty and suspended: by the time that somebody sends again, there may be a number."""
+    send(desk)
+    (ticket,) = tickets.open_of_person(desk.c, 1, 1)
+    person = people.person(desk.c, 1)
+    assert person is not None
+    for one in outbox.of_lane(desk.c, f"ticket:{ticket.id}"):
+        outbox.drop(desk.c, one.id, desk.now)
+    outbox.suspend(desk.c, f"ticket:{ticket.id}", "550 no", desk.now)
+    composing.write(desk.c, ticket, person, "addition", "<9@demo.local>", "И гудит", desk.now, desk.env)
+    assert [one.kind for one in outbox.of_lane(desk.c, f"ticket:{ticket.id}")] == [Kind.PACK]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from imbot.domain.errors import ConfigError, NotFound
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.store import outbox
-from imbot.store.db import MOVE_EVERY, Db, once
+from imbot.store.db import MOVE_EVERY, QUIET, Db, once
 from imbot.store.engine import _PRAGMAS
 from imbot.store.errors import StoreError, StoreUnavailable
 from imbot.store.facts import set_fact
@@ -353,7 +353,7 @@ def size_of_log(path: Path) -> int:
     return path.with_name(f"{path.name}-wal").stat().st_size
 
 
-async def test_the_log_is_moved_into_the_file_beside_the_writer(
+async def test_the_log_is_moved_into_the_file_once_nobody_wants_anything(
     url: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -366,7 +366,7 @@ async def test_the_log_is_moved_into_the_file_beside_the_writer(
         for n in range(MOVE_EVERY):
             await db.run(first_time, f"{number}-{n}-{'k' * 2_000}", NOW)
         async with asyncio.timeout(30):
-            while moved_at(path) == before or db._readers.qsize() < 2:  # noqa: ASYNC110 - it tells nobody
+            while moved_at(path) == before:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         sizes.append(size_of_log(path))
     assert sizes[-1] < 2 * sizes[0]  # it is begun anew each time, and no longer than what one time needs
@@ -379,7 +379,24 @@ async def test_a_log_that_cannot_be_moved_now_stops_nobody(url: str, path: Path)
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM seen_keys").fetchone()  # a snapshot that the log must keep
-        for n in range(2 * MOVE_EVERY):
+        for n in range(MOVE_EVERY):
             await db.run(first_time, f"k{n}", NOW)
+        await asyncio.sleep(4 * QUIET)
+        for n in range(MOVE_EVERY):
+            await db.run(first_time, f"more{n}", NOW)
     await db.close()
     assert len(keys_in(path)) == 2 * MOVE_EVERY
+
+
+async def test_a_taker_that_fails_leaves_nobody_waiting(db: Db) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    def fail(_: object) -> None:
+        raise LookupError("a mistake of ours")
+
+    db.on_taken(fail)
+    parcel = NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {})
+    async with asyncio.timeout(30):
+        assert await db.run(outbox.put, parcel, NOW, take=True)
+    assert [type(failure) for failure in failures] == [LookupError]
