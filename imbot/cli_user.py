@@ -184,7 +184,7 @@ def clear_location(
     everybody: Annotated[bool, typer.Option("--all", help="For all persons, after the offices have moved.")] = False,
     config: Config = None,
 ) -> None:
-    """Forget the places that are offered first in a new request."""
+    """Offer no place of earlier requests in the next one; the requests keep theirs."""
     if bool(who) == everybody:
         raise ImbotError("give a person, or --all")
     settings = settings_of(config)
@@ -193,9 +193,9 @@ def clear_location(
         from imbot.store import tickets
 
         persons = [one_person(c, who)] if who else _all(c)
-        return sum(tickets.clear_location(c, person.id) for person in persons)
+        return sum(tickets.forget_location(c, person.id, now()) for person in persons)
 
-    say(f"places forgotten: {in_store(settings, clear)}")
+    say(f"persons whose last place is not offered any more: {in_store(settings, clear)}")
 
 
 def _all(c: Connection) -> list[Any]:

@@ -110,5 +110,6 @@ def test_a_code_ended_by_wrong_tries_is_not_called_used(company: Company) -> Non
 
 def test_remembered_places_are_forgotten(company: Company) -> None:
     assert company("location", "clear").code == 1
-    assert company("location", "clear", "anna@company.ru").out == "places forgotten: 2\n"
-    assert company("location", "clear", "--all").out == "places forgotten: 0\n"
+    said = "persons whose last place is not offered any more:"
+    assert company("location", "clear", "anna@company.ru").out == f"{said} 1\n"
+    assert company("location", "clear", "--all").out == f"{said} 0\n"

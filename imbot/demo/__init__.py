@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -48,13 +49,18 @@ async def playing(folder: Path, port: int = 0) -> AsyncIterator[str]:
     from imbot.demo.world import open_world
     from imbot.domain.errors import ImbotError
 
+    def taken(error: OSError) -> ImbotError:
+        return ImbotError(f"port {port} is taken; try another one: PORT=8081 make demo ({error.strerror})")
+
+    try:
+        socket.create_server(("127.0.0.1", port)).close()  # before anything is written into the folder
+    except OSError as error:
+        raise taken(error) from error
     async with reading() as read, open_world(folder, start_imbot, read) as world:
         try:
             page = await serve_http(page_app(world), port, on_close=world.api.stop)
         except OSError as error:
-            raise ImbotError(
-                f"port {port} is taken; try another one: PORT=8081 make demo ({error.strerror})"
-            ) from error
+            raise taken(error) from error
         try:
             yield page.url
         finally:

@@ -234,7 +234,10 @@ def notice_screen(notice: Notice, support_contact: str = "") -> Screen:
     rows: tuple[Row, ...]
     match notice.name:
         case "registered" | "number":
-            rows = ((*add, Button("withdraw", f"wd:{ticket}")), (details,))
+            rows = (
+                (*add, *row(Button("withdraw", f"wd:{ticket}") if shown["asked"] != "withdraw" else None)),
+                (details,),
+            )
         case "question" | "comment":
             rows = (row(Button("answer", f"add:{ticket}") if shown["can_add"] else None), (details,))
         case "resolved":
@@ -291,6 +294,7 @@ _NOTICE: dict[str, Any] = {
     "until": None,
     "accepted_at": None,
     "admin_knows": True,
+    "asked": "",
     "can_add": False,
     "letter": "ticket",
     "files": [],

@@ -69,6 +69,7 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
         "old": "answered" if change.old is Status.WAITING and change.asked == ANSWERED else str(change.old),
         "new": str(change.new),
         "again": change.what == "again",
+        "asked": ticket.asked,
         "promised_at": _iso(ticket.promised_at),
         "solution": ticket.solution,
         "question": fields.get("question", ""),

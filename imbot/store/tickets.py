@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, text, update
 
 from imbot.domain.tickets import OPEN, OWN_DESK, Handover, Status, Ticket
 from imbot.store.columns import Moment
+from imbot.store.facts import fact, set_fact
 from imbot.store.schema import people, ticket_numbers, tickets
 from imbot.store.sql import Prepared, insert
 
@@ -54,9 +55,11 @@ _RESOLVED_OF_PERSON = Prepared(
 _COUNT = Prepared(
     select(func.count().label("count")).select_from(tickets).where(tickets.c.person_id == bindparam("person"))
 )
+_FORGOTTEN, _LONG_AGO = "places_forgotten:", datetime.fromtimestamp(0, UTC)
 _LAST_LOCATION = Prepared(
     select(tickets.c.location_key, tickets.c.location)
     .where(tickets.c.person_id == bindparam("person"), tickets.c.location != "")
+    .where(tickets.c.created_at > bindparam("since"))
     .order_by(tickets.c.created_at.desc())
     .limit(1)
 )
@@ -150,15 +153,19 @@ def failed(c: Connection, limit: int) -> list[Ticket]:
 
 
 def last_location(c: Connection, person_id: int) -> tuple[str, str] | None:
-    """(key, text) of the place of their last ticket that had one."""
-    row = _LAST_LOCATION.first(c, person=person_id)
+    """(key, text) of the place of their last ticket that had one, and that was not forgotten."""
+    forgotten = fact(c, f"{_FORGOTTEN}{person_id}")
+    since = datetime.fromisoformat(forgotten) if forgotten else _LONG_AGO
+    row = _LAST_LOCATION.first(c, person=person_id, since=since)
     return None if row is None else (row.location_key, row.location)
 
 
-def clear_location(c: Connection, person_id: int) -> int:
-    """Forgets the places of a person's tickets, so that none is offered next time. Returns how many there were."""
-    found = update(tickets).where(tickets.c.person_id == person_id, tickets.c.location != "")
-    return c.execute(found.values(location="", location_key="")).rowcount
+def forget_location(c: Connection, person_id: int, now: datetime) -> bool:
+    """Has no place of a ticket of theirs offered next time; the tickets keep theirs. False: there was none to offer."""
+    if last_location(c, person_id) is None:
+        return False
+    set_fact(c, f"{_FORGOTTEN}{person_id}", now.isoformat(), now)
+    return True
 
 
 def of_lost_backends(c: Connection, known: Sequence[str]) -> dict[str, int]:

@@ -88,6 +88,8 @@ async def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(ImbotError, match=f"port {port} is taken"):
             async with playing(tmp_path, port):
                 pytest.fail("it must not start")
+    left = list(tmp_path.iterdir())  # noqa: ASYNC240
+    assert left == []  # the same folder may be given again, with another port
 
 
 def test_a_folder_of_an_earlier_play_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from imbot.services import tickets as ticket_services
 from imbot.store import files, outbox, people, sessions, tickets
 from imbot.store import signin as signin_rows
 from imbot.templates import Templates
-from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
+from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, MOSCOW, Office
 
 
 def parcels(office: Office) -> list[Kind]:
@@ -233,6 +233,12 @@ def test_a_withdrawal_before_the_number_says_that_it_will_be_asked_for(office: O
     assert ticket is not None
     shown = telling.receipt_values(office.c, ticket, office.env)
     assert (shown["asked"], shown["can_withdraw"]) == ("withdraw", False)
+    (notice,) = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.NOTICE]
+    screen = screen_from_json(notice.payload["screen"])
+    words = render(screen, "ru", Templates((packed("templates"),), MOSCOW), now=office.now)
+    assert "принята" in words.text
+    assert "Просим поддержку снять заявку" in words.text  # and does not offer it once more
+    assert "withdraw" not in [button.label for each in screen.rows for button in each]
 
 
 def test_a_withdrawal_that_never_went_out_is_forgotten_when_the_request_ends(office: Office) -> None:

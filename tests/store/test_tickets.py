@@ -132,8 +132,13 @@ def test_the_last_place_is_offered_again_and_can_be_forgotten(c: Connection, ann
     tickets.add(c, a_ticket(anna.id, "b", location="Склад у реки", created_at=LATER))
     file_ticket(c, anna.id, "c", created_at=LATER + timedelta(1))
     assert tickets.last_location(c, anna.id) == ("", "Склад у реки")
-    assert tickets.clear_location(c, anna.id) == 2
+    assert tickets.forget_location(c, anna.id, LATER + timedelta(hours=1))
     assert tickets.last_location(c, anna.id) is None
+    assert not tickets.forget_location(c, anna.id, LATER + timedelta(hours=1))
+    kept = [tickets.get(c, id) for id in ("a", "b")]
+    assert [ticket.location for ticket in kept if ticket] == ["Москва", "Склад у реки"]
+    tickets.add(c, a_ticket(anna.id, "d", location="Офис 2", created_at=LATER + timedelta(hours=2)))
+    assert tickets.last_location(c, anna.id) == ("", "Офис 2")
 
 
 def test_the_ledger_only_grows_in_order(c: Connection, anna: Person) -> None:
