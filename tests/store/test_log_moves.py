@@ -1,0 +1,59 @@
+"""The write-ahead log is moved into the file when nobody wants anything, by the writer."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from imbot.store.db import MOVE_EVERY, QUIET, Db
+from imbot.store.engine import _PRAGMAS
+from imbot.store.inbox import first_time
+from tests.store.conftest import NOW
+from tests.store.test_db import keys_in
+
+
+def moved_at(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def size_of_log(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size
+
+
+async def test_the_log_is_moved_into_the_file_once_nobody_wants_anything(
+    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "imbot.store.engine._PRAGMAS", (*_PRAGMAS, "PRAGMA wal_autocheckpoint=0")
+    )  # nobody else does it
+    db = await Db.open(url)
+    sizes = []
+    for number in range(6):
+        before = moved_at(path)
+        for n in range(MOVE_EVERY):
+            await db.run(first_time, f"{number}-{n}-{'k' * 2_000}", NOW)
+        async with asyncio.timeout(30):
+            while moved_at(path) == before:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        sizes.append(size_of_log(path))
+    assert sizes[-1] < 2 * sizes[0]  # it is begun anew each time, and no longer than what one time needs
+    assert len(keys_in(path)) == 6 * MOVE_EVERY
+    await db.close()
+
+
+async def test_a_log_that_cannot_be_moved_now_stops_nobody(url: str, path: Path) -> None:
+    db = await Db.open(url)
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM seen_keys").fetchone()  # a snapshot that the log must keep
+        for n in range(MOVE_EVERY):
+            await db.run(first_time, f"k{n}", NOW)
+        await asyncio.sleep(4 * QUIET)
+        for n in range(MOVE_EVERY):
+            await db.run(first_time, f"more{n}", NOW)
+    await db.close()
+    assert len(keys_in(path)) == 2 * MOVE_EVERY
