@@ -65,7 +65,7 @@ class Writer:
         long (`engine.LONG_LOG`), and says what is wrong."""
         try:
             raw_connection(self.connection()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except (sqlite3.Error, StoreError):
+        except Exception:  # whatever it is, the writer goes on
             self.close()
 
     def write(self, jobs: Sequence[Job]) -> None:

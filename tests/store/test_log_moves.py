@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from imbot.store.db import MOVE_EVERY, QUIET, Db
 from imbot.store.engine import _PRAGMAS
 from imbot.store.inbox import first_time
+from imbot.store.writer import Job, Writer
 from tests.store.conftest import NOW
 from tests.store.test_db import keys_in
 
@@ -57,3 +59,17 @@ async def test_a_log_that_cannot_be_moved_now_stops_nobody(url: str, path: Path)
             await db.run(first_time, f"more{n}", NOW)
     await db.close()
     assert len(keys_in(path)) == 2 * MOVE_EVERY
+
+
+def test_a_log_that_cannot_be_moved_at_all_stops_nobody(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_connection() -> None:
+        raise OSError("no more files can be opened")
+
+    writer = Writer(path, 5.0)
+    monkeypatch.setattr(writer, "connection", no_connection)
+    writer.move_log()
+    monkeypatch.undo()
+    job = Job(partial(first_time, key="k", now=NOW))
+    writer.write([job])
+    writer.close()
+    assert (job.result, job.error) == (True, None)
