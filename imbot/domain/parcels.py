@@ -34,8 +34,9 @@ class Kind(StrEnum):
 class Parcel:
     """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
     only a lane's oldest open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt`
-    is the number of this claim, from 1; settling needs it. `waits_for` holds the lane until somebody clears it
-    (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever claimed it had it; not kept with it."""
+    is the number of this claim, from 1; settling needs it. `waits_for` holds the parcel, and none of those behind it, until
+    somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever claimed it had it; not kept
+    with it."""
 
     id: int
     lane: str

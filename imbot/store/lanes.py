@@ -38,18 +38,23 @@ _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
 _WAITING_LANES = Prepared(select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct())
 _OF_LANE = Prepared(select(parcels).where(_P.lane == bindparam("which"), _OPEN).order_by(_P.id))
-head = select(func.min(_P.id)).where(_P.lane == bindparam("which"), text("settled_at IS NULL")).scalar_subquery()
+# What waits for something holds nobody up: a request whose letter is put late (its photo came down late) must pass an addition
+# that waits for that very request's number.
+head = (
+    select(func.min(_P.id))
+    .where(_P.lane == bindparam("which"), text("settled_at IS NULL"), _P.waits_for == "")
+    .scalar_subquery()
+)
 suspended_lane = exists().where(lanes.c.lane == bindparam("which"))
 _WAKE = Prepared(
     update(parcels)
     .where(_P.id == head)
-    .values(
-        ready_at=case((or_(_P.waits_for != "", suspended_lane), null()), else_=func.coalesce(_P.lease_until, _P.due_at))
-    )
+    .values(ready_at=case((suspended_lane, null()), else_=func.coalesce(_P.lease_until, _P.due_at)))
 )
 
 
-_BUSY = Prepared(select(or_(head.is_not(None), suspended_lane).label("busy")))
+_ANY_OPEN = exists().where(_P.lane == bindparam("which"), text("settled_at IS NULL"))
+_BUSY = Prepared(select(or_(_ANY_OPEN, suspended_lane).label("busy")))
 _STANDS_OPEN = Prepared(
     select(_P.id)
     .where(_P.lane == bindparam("which"), _OPEN, _P.lease_until.is_(None))
@@ -116,7 +121,7 @@ def release(c: Connection, waits_for: str) -> int:
         return 0
     released = c.execute(update(parcels).where(_WAITS, _P.waits_for == waits_for).values(waits_for="")).rowcount
     for lane in names:
-        wake(c, lane)
+        _wake_anew(c, lane)  # they are older than what has passed them
     return released
 
 

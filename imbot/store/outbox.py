@@ -3,8 +3,8 @@
     put -> ready -> claimed (attempt counted, lease) -> settled
              ^--------- again, uncount, lease ran out
 
-`ready_at` is set on exactly one kind of row: the oldest open parcel of a lane that nothing holds (no `waits_for`, no
-suspension). It is the later of its due moment and its lease, so that a claim reads one index and no settled row, however
+`ready_at` is set on exactly one kind of row: of a lane that is not suspended, the oldest open parcel that waits for nothing
+(`waits_for`). It is the later of its due moment and its lease, so that a claim reads one index and no settled row, however
 many parcels there are. `lanes.wake` keeps it true and follows every change to a lane. When to try again and when to give
 up is decided in `domain.parcels`; holding, re-addressing and looking at lanes lives in `store.lanes`.
 """
@@ -97,7 +97,7 @@ _CLAIM = Prepared(
 _FEW = 8
 _TAKE = Prepared(
     update(parcels)
-    .where(_P.key == bindparam("this"), _P.id == head, _P.waits_for == "", _P.lease_until.is_(None), ~suspended_lane)
+    .where(_P.key == bindparam("this"), _P.id == head, _P.lease_until.is_(None), ~suspended_lane)
     .where(_P.due_at <= bindparam("now"), ~held_mark)
     .where(
         text(
@@ -279,9 +279,11 @@ def uncount(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool
 
 
 def clear_leases(c: Connection) -> int:
-    """At a start, before anything is claimed: whoever held a lease is dead. Returns how many were held."""
+    """At a start, before anything is claimed: whoever held a lease is dead. Returns how many were held. Lanes in which something
+    waits are looked at as well: before 30 November 2026 it held up all that was behind it."""
     held_lanes = select(_P.lane).where(text("lease_until IS NOT NULL")).distinct()
-    names = list(c.execute(held_lanes).scalars())
+    waiting_lanes = select(_P.lane).where(text("settled_at IS NULL AND waits_for <> ''")).distinct()
+    names = [*c.execute(held_lanes).scalars(), *c.execute(waiting_lanes).scalars()]
     cleared = c.execute(update(parcels).where(text("lease_until IS NOT NULL")).values(lease_until=None)).rowcount
     for lane in names:
         wake(c, lane)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from imbot.domain.chats import Pressed
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.parcels import Kind, NewParcel, Parcel
@@ -98,6 +99,24 @@ def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own
     outbox.release(office.c, f"number:{ticket.id}")
     delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now, office.env)
     assert [row.name for row in pack(office, claim(office, Kind.PACK)).files] == ["a.jpg"]
+
+
+def test_a_request_whose_photo_comes_late_passes_what_waits_for_its_number(office: Office) -> None:
+    """The letter is put behind a withdrawal or an addition that was asked for meanwhile; each would wait for the other."""
+    ticket = file_a_request(office, "a.jpg")
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "receipt"))
+    office.say("И ещё гудит")
+    office.press("send")
+    office.take(ANNA, Pressed(f"wd:{ticket.id}", "receipt"))
+    office.press("withdraw_yes")
+    waiting = [one.parcel.payload["letter"] for one in outbox.open_parcels(office.c, 100) if one.parcel.waits_for]
+    assert waiting == ["addition", "withdrawal"]
+    store(office, claim(office, Kind.DOWNLOAD), 10)
+    pack(office, claim(office, Kind.PACK))
+    letter = claim(office, Kind.LETTER)
+    assert letter.payload["letter"] == "ticket"
+    delivery.letter_accepted(office.c, letter, "250 ok", office.now, office.env)
+    assert now_is(office, ticket).accepted_at == office.now
 
 
 def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:

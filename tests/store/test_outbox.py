@@ -132,16 +132,31 @@ def test_a_start_clears_all_leases(c: Connection) -> None:
     assert outbox.clear_leases(c) == 1 - 1
 
 
-def test_a_parcel_that_waits_holds_its_lane_until_it_is_released(c: Connection) -> None:
+def test_a_parcel_that_waits_holds_nobody_up_and_goes_first_once_it_is_released(c: Connection) -> None:
     put(c, "a1", waits_for="number:a")
     put(c, "a2")
     put(c, "a3", waits_for="number:a")
     put(c, "b1", lane="ticket:b", waits_for="number:b")
-    assert claim(c) == []
+    (passed,) = outbox.claim(c, NOW, 10)
+    assert passed.key == "a2"
+    assert outbox.again(c, passed, NOW, "421")
     assert [p.key for p in outbox.waiting(c, LATER)] == ["a1", "a3", "b1"]
     assert outbox.release(c, "number:a") == 2
     assert outbox.release(c, "number:a") == 0
-    assert claim(c) == ["a1"]
+    for key in ("a1", "a2", "a3"):  # in the order in which they were put
+        parcel = claim_one(c)
+        assert parcel.key == key
+        assert outbox.settle(c, parcel, "sent", NOW)
+    assert claim(c) == []
+
+
+def test_what_an_older_version_held_up_behind_one_that_waits_goes_at_the_next_start(c: Connection) -> None:
+    put(c, "a1", waits_for="number:a")
+    put(c, "a2")
+    c.execute(text("UPDATE parcels SET ready_at = NULL"))
+    assert claim(c) == []
+    assert outbox.clear_leases(c) == 0
+    assert claim(c) == ["a2"]
 
 
 def test_a_suspended_lane_stands_still_and_goes_on(c: Connection) -> None:

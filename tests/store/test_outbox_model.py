@@ -29,17 +29,17 @@ steps = st.lists(
 
 
 def claimable(c: Connection, now: datetime) -> set[int]:
-    """The oldest open parcel of each lane that is due, waits for nothing, is in no suspended lane and under no lease."""
+    """Of each lane that is not suspended the oldest open parcel that waits for nothing, where it is due and under no lease."""
     allowed = set()
     lanes: set[str] = set()
     for stored in outbox.open_parcels(c, 1000):
         parcel = stored.parcel
-        if parcel.lane in lanes:
+        if parcel.waits_for or parcel.lane in lanes:
             continue
         lanes.add(parcel.lane)
         leased = stored.lease_until is not None and stored.lease_until > now
         due = parcel.due_at <= now or stored.lease_until is not None
-        if due and not leased and not parcel.waits_for and not stored.suspended:
+        if due and not leased and not stored.suspended:
             allowed.add(parcel.id)
     return allowed
 
