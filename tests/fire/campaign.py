@@ -44,7 +44,9 @@ _EARLY = frozenset({"person_looked_up", "code_sent"})
 # Words to the admins that were put off by an hour, so that there are not too many of them.
 WAITS_BY_DESIGN = "(kind = 'alert' AND attempts = 0 AND due_at > unixepoch() * 1000000)"
 _OPEN = (
-    "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = '' AND NOT " + WAITS_BY_DESIGN + ")"
+    # In a suspended lane things wait for somebody to say "send again"; who has gone home does not.
+    "SELECT (SELECT count(*) FROM parcels WHERE settled_at IS NULL AND waits_for = '' AND lane NOT IN (SELECT lane FROM lanes)"
+    " AND NOT " + WAITS_BY_DESIGN + ")"
     " + (SELECT count(*) FROM slots WHERE due_at IS NOT NULL)"
     " + (SELECT count(*) FROM mails WHERE settled_at IS NULL)"
     " + (SELECT count(*) FROM mail_places WHERE marked_at IS NULL)"
