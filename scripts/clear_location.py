@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Forget remembered places: imbot location clear WHO. A thin door: every option is the command's."""
+"""Offer no place of earlier requests again: imbot location clear WHO. A thin door: every option is the command's."""
 
 import sys
 

@@ -33,10 +33,10 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
-    only a lane's oldest open parcel may be claimed. `target`: the far end (`smtp`, `directory`, `telegram`, `self`). `attempt`
-    is the number of this claim, from 1; settling needs it. `waits_for` holds the parcel, and none of those behind it, until
-    somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever claimed it had it; not kept
-    with it."""
+    only a lane's oldest open parcel that waits for nothing may be claimed. `target`: the far end (`smtp`, `directory`,
+    `telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it. `waits_for` holds the parcel, and
+    none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever
+    claimed it had it; not kept with it."""
 
     id: int
     lane: str

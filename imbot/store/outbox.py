@@ -1,4 +1,4 @@
-"""Parcels: put, claimed, settled. Only the head of a lane may be claimed, so nothing overtakes within a lane.
+"""Parcels: put, claimed, settled. Only the head of a lane may be claimed: nothing overtakes in it but what waits.
 
     put -> ready -> claimed (attempt counted, lease) -> settled
              ^--------- again, uncount, lease ran out
