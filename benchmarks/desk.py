@@ -41,7 +41,7 @@ from imbot.loops.screens import Screens
 from imbot.services import letters as ticket_letters
 from imbot.services import turns
 from imbot.services.env import Env, Fresh
-from imbot.store import files, letters, outbox, people, sessions, tickets
+from imbot.store import files, letters, outbox, people, sessions, tickets, told
 from imbot.store.db import Db, once
 from imbot.store.letters import LetterRow
 from imbot.store.migrate import migrate
@@ -126,6 +126,13 @@ def waiting_letters(url: str, count: int) -> None:
 def _put_letters(c: Connection, count: int) -> None:
     for number in range(count):
         put_letter(c, number, sign_in(c, number))
+    note_what_is_told(c)
+
+
+def note_what_is_told(c: Connection) -> None:
+    """What the service does behind the commit that puts a letter."""
+    while told.note_new(c):
+        pass
 
 
 def put_letter(c: Connection, number: int, chat: Chat) -> Ticket:

@@ -64,6 +64,7 @@ def _lead_a_life(c: Connection) -> None:
     now = desk.now() - timedelta(days=7)
     chat = desk.sign_in(c, 0)
     ticket = desk.put_letter(c, 0, chat)
+    desk.note_what_is_told(c)
     while ready := outbox.claim(c, desk.now(), 10):
         for parcel in ready:
             if parcel.target == "smtp":

@@ -20,7 +20,7 @@ from imbot.domain.chats import Chat
 from imbot.domain.people import Entry
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services.env import Env
-from imbot.store import letters, people, tickets
+from imbot.store import letters, people, tickets, told
 from imbot.store.db import once
 from imbot.store.letters import LetterRow
 from imbot.store.migrate import migrate
@@ -131,6 +131,8 @@ def _add_tickets(c: Connection, count: int) -> None:
             "text": f"Описание:\nПринтер мигает красным\n\n{token}",
         }
         letters.save_letter(c, LetterRow(ticket.message_id, ticket.id, "ticket", letter, NOW))
+    while told.note_new(c):
+        pass
 
 
 @cache

@@ -17,12 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import structlog
 from sqlalchemy import Connection
 
 from imbot.domain.parcels import Parcel
 from imbot.store.engine import connect, database_path, disconnect, raw_connection
 from imbot.store.errors import StoreUnavailable, in_our_words
+from imbot.store.told import note_new
+from imbot.store.touched import UNTOLD
 from imbot.store.writer import Job, Writer
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +39,7 @@ GROUP = 64  # functions a commit; more would make the first of them wait
 # caller would wait for that otherwise. Not another thread: a checkpoint beside the writer may meet SQLite's WAL-reset bug, which
 # breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
 MOVE_EVERY, QUIET = 20, 0.05
+_NOTE_AGAIN = 1.0  # seconds
 
 
 class Db:
@@ -48,6 +54,7 @@ class Db:
         self._readers: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._callbacks: list[tuple[str, Callable[[], None]]] = []
         self._takers: list[Callable[[Sequence[Parcel]], None]] = []
+        self._untold, self._noting = False, False  # what letters tell (`store.told`) is to be noted, and is being noted
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
         self._closed = False
@@ -61,6 +68,7 @@ class Db:
         await asyncio.to_thread(db._connect, readers)
         sys.setswitchinterval(SWITCH_SECONDS)
         db._thread.start()
+        db._note_what_is_told()  # what the last one of us had put off
         return db
 
     @property
@@ -117,7 +125,29 @@ class Db:
         self._jobs.put(Job(fn, future))
         return await future
 
+    def _note_what_is_told(self) -> None:
+        """Queued behind the commit that put a letter and before anybody hears of it, so that it is done before the letter can be
+        answered; where the data base does not take it, it is tried again in a second."""
+        self._untold = True
+        if self._noting or self._closed:
+            return
+        self._untold, self._noting = False, True
+        future: asyncio.Future[bool] = self._loop.create_future()
+        future.add_done_callback(self._noted)
+        self._jobs.put(Job(note_new, future))
+
+    def _noted(self, future: asyncio.Future[bool]) -> None:
+        self._noting = False
+        error = future.exception()
+        if error is not None:
+            log.error("letters_not_noted", error=str(error))
+            self._loop.call_later(_NOTE_AGAIN, self._note_what_is_told)
+        elif future.result() or self._untold:
+            self._note_what_is_told()
+
     def _answer(self, jobs: Sequence[Job], touched: frozenset[str], taken: Sequence[Parcel]) -> None:
+        if UNTOLD in touched:
+            self._note_what_is_told()
         try:
             for taker in self._takers if taken else ():
                 taker(taken)

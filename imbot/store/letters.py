@@ -64,11 +64,10 @@ _NOTE_MESSAGE = Prepared(_note_message())
 
 
 def save_letter(c: Connection, row: LetterRow) -> None:
-    """Puts a letter, and what it tells. Its Message-ID is minted once, so a second one is a mistake and raises."""
-    others = told.others_of(row.letter)
+    """Puts a letter; what it tells is noted behind the commit. Its Message-ID is minted once, so a second one is a mistake and
+    raises."""
     values = {each.name: getattr(row, each.name) for each in fields(row)}
-    _PUT.run(c, echoes=others, **values)
-    told.note(c, row.message_id, row.letter, others)
+    _PUT.run(c, echoes=told.put_off(c), **values)
 
 
 def letter(c: Connection, message_id: str) -> LetterRow | None:
@@ -78,12 +77,12 @@ def letter(c: Connection, message_id: str) -> LetterRow | None:
 
 def rewrite_letter(c: Connection, message_id: str, letter: Mapping[str, Any]) -> bool:
     """Another text or date under the same Message-ID (send again); it counts as not settled."""
-    others = told.others_of(letter)
-    found = update(letters).where(letters.c.message_id == message_id)
-    values = {"letter": letter, "echoes": others, "settled_at": None, "outcome": "", "answer": ""}
-    if c.execute(found.values(values)).rowcount == 0:
+    row = _LETTER.first(c, message=message_id)
+    if row is None:
         return False
-    told.note(c, message_id, letter, others)
+    others = told.note_again(c, message_id, row.letter, letter)
+    values = {"letter": letter, "echoes": others, "settled_at": None, "outcome": "", "answer": ""}
+    c.execute(update(letters).where(letters.c.message_id == message_id).values(values))
     return True
 
 

@@ -26,6 +26,7 @@ REVISIONS = (
     "0005",
     "0006",
     "0007",
+    "0008",
 )  # in order; a test holds this to the files in migrations/versions
 HEAD = REVISIONS[-1]
 LOCK_SECONDS = 30.0  # another start may be migrating

@@ -209,11 +209,14 @@ letters = Table(
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
     _text("kind"),
     _json("letter"),
-    _json("echoes"),  # in which other shapes its subject and its text may come back
+    _json(
+        "echoes"
+    ),  # in which other shapes its subject and its text may come back; "unnoted" until that was looked for
     _moment("put_at", required=True),
     _moment("settled_at"),
     _text("outcome"),
     _text("answer"),
+    Index("ix_letters_unnoted", "message_id", **_where("""echoes = '"unnoted"'""")),
 )
 
 ticket_messages = Table(

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from imbot.domain.parcels import Parcel
 
 OUTBOX = "outbox"  # a parcel that may go now, or at another moment than before
+UNTOLD = "untold"  # a letter was put, and what it tells is to be noted (`store.told`)
 
 _KEY, _TAKEN = "imbot-touched", "imbot-taken"
 

@@ -22,7 +22,7 @@ from imbot.domain.notices import comment_notice
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services.letters import letter_to_json
-from imbot.store import letters, outbox, people, tickets
+from imbot.store import letters, outbox, people, tickets, told
 from imbot.store.db import once
 from imbot.store.letters import LetterRow
 from tests.fire import texts
@@ -62,6 +62,8 @@ def _add(c: Connection, numbers: Sequence[int], persons: Sequence[Person], most:
         for parcel, marker in islice(_parcels(c, ticket, number, now), most - len(put)):
             outbox.put(c, parcel, now)
             put.append(Waiting(parcel.lane, parcel.key, marker))
+    while told.note_new(c):
+        pass
     return put
 
 

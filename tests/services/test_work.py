@@ -10,7 +10,7 @@ from imbot.domain.chats import Chat
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import Entry
 from imbot.services import reports
-from imbot.store import inbox, letters
+from imbot.store import inbox, letters, told
 from imbot.store.letters import LetterRow
 from tests.mime.work import work
 from tests.services.conftest import NOW, Office
@@ -61,6 +61,8 @@ def test_three_hundred_letters_of_ours_cost_no_more_than_a_few(office: Office, w
             f"<more{n}@demo.local>", ticket.id, "addition", {"subject": "Дополнение", "text": f"{text}{n}"}, NOW
         )
         letters.save_letter(office.c, row)
+    while told.note_new(office.c):  # as the service does behind each commit
+        pass
     mail = a_mail(DONE, "Решение:\nготово", in_reply_to=(ticket.message_id,))
     lines, outcome = cost(office, mail)
     assert outcome == "applied"

@@ -16,6 +16,19 @@ from tests.store.plans import plans_of, walks
 BACKEND = "inframanager"
 
 
+@pytest.fixture(params=["unnoted", "noted"], autouse=True)
+def in_between(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer is the same before a letter is noted and afterwards."""
+    if request.param == "noted":
+        save = letters.save_letter
+
+        def save_and_note(c: Connection, row: LetterRow) -> None:
+            save(c, row)
+            told.note_new(c)
+
+        monkeypatch.setattr(letters, "save_letter", save_and_note)
+
+
 def put(c: Connection, message_id: str, text: str, ticket_id: str = "tick1") -> None:
     letters.save_letter(c, LetterRow(message_id, ticket_id, "ticket", {"subject": "Просьба", "text": text}, NOW))
 
@@ -84,6 +97,7 @@ def test_of_very_many_letters_the_first_and_the_newest_are_said(c: Connection, a
 def test_letters_of_before_are_written_down_as_new_ones_are(c: Connection, anna: Person) -> None:
     file_ticket(c, anna.id)
     put(c, "<a@bot>", "как в № 10<b></b>42, или tom@company.ru")
+    told.note_new(c)
     noted = sorted(c.execute(select(told_table)).all())
     said = told.said(c, "tick1", 1000)
     c.execute(delete(told_table))
@@ -96,9 +110,13 @@ def test_letters_of_before_are_written_down_as_new_ones_are(c: Connection, anna:
 def test_nothing_is_told_by_who_was_erased(c: Connection, anna: Person) -> None:
     file_ticket(c, anna.id)
     put(c, "<a@bot>", "мой телефон &#56;9031112233, пишите на anna@home.example")
+    told.note_new(c)
+    put(c, "<b@bot>", "не туда: 4455")
     erase.erase(c, anna.id, NOW)
     assert words(c, "figure") == words(c, "address") == set()
-    assert c.execute(select(letters_table.c.echoes)).scalars().all() == [{}]
+    assert told.note_new(c) is False
+    assert words(c, "figure") == set()
+    assert c.execute(select(letters_table.c.echoes)).scalars().all() == [{}, {}]
 
 
 def test_what_is_asked_for_at_each_receipt_is_found_by_an_index(c: Connection, anna: Person) -> None:
@@ -108,6 +126,17 @@ def test_what_is_asked_for_at_each_receipt_is_found_by_an_index(c: Connection, a
         told.said(c, "tick1", 1000)
         tickets.unregistered_of_addresses(c, BACKEND, ["anna@company.ru"], 5)
     assert len(plans) >= 8
-    assert walks(plans) == []
+    assert walks(plans) == ["SCAN letters USING INDEX ix_letters_unnoted"]  # which bears nothing, or next to
     assert any("ix_told_word" in plan for plan in plans)
     assert any("ix_tickets_unnumbered" in plan for plan in plans)
+
+
+def test_letters_are_noted_in_portions_and_once(c: Connection, anna: Person) -> None:
+    file_ticket(c, anna.id)
+    for n in range(told.AT_ONCE + 3):
+        letters.save_letter(c, LetterRow(f"<{n}@bot>", "tick1", "ticket", {"subject": "", "text": f"№ {n}"}, NOW))
+    with plans_of(c) as plans:
+        found = [told.note_new(c) for _ in range(3)]
+    assert found[-1] is False
+    assert words(c, "figure") >= {str(n) for n in range(told.AT_ONCE + 3)}
+    assert walks([plan for plan in plans if "ix_letters_unnoted" not in plan]) == []
