@@ -171,15 +171,13 @@ def _words(text: str, used: int) -> str:
     text = _line(text)
     if text.isascii() and "=?" not in text:
         return _folded(text, used)
-    pieces, current = [], b""
-    room = max(12, (75 - used - 12) // 4 * 3)
-    for char in text:
-        data = char.encode("utf-8")
-        if len(current) + len(data) > room:
-            pieces.append(current)
-            current, room = b"", 45
-        current += data
-    pieces.append(current)
+    data, pieces, start, room = text.encode(), [], 0, max(12, (75 - used - 12) // 4 * 3)
+    while start < len(data):
+        end = start + room
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # never within a character
+            end -= 1
+        pieces.append(data[start:end])
+        start, room = end, 45
     return "\r\n ".join(f"=?utf-8?B?{base64.b64encode(piece).decode('ascii')}?=" for piece in pieces)
 
 
