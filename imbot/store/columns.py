@@ -20,13 +20,19 @@ class Moment(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
+    @staticmethod
+    def to_driver(value: datetime | None) -> int | None:
+        return None if value is None else (value - _EPOCH) // _TICK  # raises TypeError for a naive one
+
+    @staticmethod
+    def from_driver(value: int | None) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        return (value - _EPOCH) // _TICK  # raises TypeError for a naive one
+        return self.to_driver(value)
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return self.from_driver(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -35,11 +41,19 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
+    @staticmethod
+    def to_driver(value: Any) -> str | None:
         return None if value is None else orjson.dumps(value, default=_plain).decode()
 
-    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+    @staticmethod
+    def from_driver(value: str | None) -> Any:
         return None if value is None else orjson.loads(value)
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
+        return self.to_driver(value)
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+        return self.from_driver(value)
 
 
 def _plain(value: Any) -> Any:

@@ -39,7 +39,8 @@ GROUP = 64  # functions a commit; more would make the first of them wait
 # caller would wait for that otherwise. Not another thread: a checkpoint beside the writer may meet SQLite's WAL-reset bug, which
 # breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
 MOVE_EVERY, QUIET = 20, 0.05
-_NOTE_AGAIN = 1.0  # seconds
+# Seconds until what a letter tells is noted where nobody writes before, in front of whom it goes; and where it could not be.
+_NOTE_SOON, _NOTE_AGAIN = 0.05, 1.0
 
 
 class Db:
@@ -68,7 +69,7 @@ class Db:
         await asyncio.to_thread(db._connect, readers)
         sys.setswitchinterval(SWITCH_SECONDS)
         db._thread.start()
-        db._note_what_is_told()  # what the last one of us had put off
+        db._are_to_note(0)  # what the last one of us had put off
         return db
 
     @property
@@ -121,15 +122,14 @@ class Db:
     async def _queued(self, fn: Callable[[Connection], T]) -> T:
         if self._closed:
             raise StoreUnavailable("the data base is closed")
+        self._note_what_is_told()
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(Job(fn, future))
         return await future
 
     def _note_what_is_told(self) -> None:
-        """Queued behind the commit that put a letter and before anybody hears of it, so that it is done before the letter can be
-        answered; where the data base does not take it, it is tried again in a second."""
-        self._untold = True
-        if self._noting or self._closed:
+        """Goes into the queue before anything that can follow the letter, and not while its person waits for it to be sent."""
+        if not self._untold or self._noting or self._closed:
             return
         self._untold, self._noting = False, True
         future: asyncio.Future[bool] = self._loop.create_future()
@@ -141,13 +141,22 @@ class Db:
         error = future.exception()
         if error is not None:
             log.error("letters_not_noted", error=str(error))
-            self._loop.call_later(_NOTE_AGAIN, self._note_what_is_told)
-        elif future.result() or self._untold:
+            self._loop.call_later(_NOTE_AGAIN, self._are_to_note, 0)
+        elif future.result():
+            self._are_to_note(0)
+        else:
+            self._note_what_is_told()  # of what was put meanwhile
+
+    def _are_to_note(self, seconds: float) -> None:
+        self._untold = True
+        if seconds:
+            self._loop.call_later(seconds, self._note_what_is_told)
+        else:
             self._note_what_is_told()
 
     def _answer(self, jobs: Sequence[Job], touched: frozenset[str], taken: Sequence[Parcel]) -> None:
         if UNTOLD in touched:
-            self._note_what_is_told()
+            self._are_to_note(_NOTE_SOON)
         try:
             for taker in self._takers if taken else ():
                 taker(taken)
@@ -160,7 +169,7 @@ class Db:
                     future.set_result(job.result)
                 else:
                     future.set_exception(job.error)
-        if any(job.error is None for job in jobs):
+        if any(job.error is None and job.fn is not note_new for job in jobs):
             for touching, callback in self._callbacks:
                 if not touching or touching in touched:
                     callback()

@@ -6,10 +6,12 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
+from imbot.store.columns import Json, Moment
 from imbot.store.engine import raw_connection
 
 
@@ -79,7 +81,7 @@ class _Compiled:
         self._fixed: list[Any] = []  # the driver's values; those that are given with each call stand there as None
         self._named: list[tuple[int, str, Callable[[Any], Any] | None]] = []
         for place, name in enumerate(compiled.positiontup or ()):
-            convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+            convert = _to_driver(compiled.binds[name].type, dialect)
             if name in values:
                 self._named.append((place, name, convert))
                 self._fixed.append(None)
@@ -90,7 +92,7 @@ class _Compiled:
         self._converts = [
             (place, convert)
             for place, column in enumerate(columns)
-            if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+            if (convert := _from_driver(column.type, dialect)) is not None
         ]
 
     def bound(self, values: Mapping[str, Any]) -> list[Any]:
@@ -105,3 +107,15 @@ class _Compiled:
         for place, convert in self._converts:
             cells[place] = convert(cells[place])
         return self._tuple._make(cells) if self._tuple is not None else row
+
+
+def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    if isinstance(kind, Moment | Json):
+        return kind.to_driver  # without the two calls that SQLAlchemy puts around it
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    if isinstance(kind, Moment | Json):
+        return kind.from_driver
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, func, literal, select, text, update
@@ -14,13 +15,16 @@ from imbot.store.facts import fact, set_fact
 from imbot.store.schema import people, ticket_numbers, tickets
 from imbot.store.sql import Prepared, insert
 
-_FIXED = frozenset({"id", "person_id", "backend", "token", "created_at"})
+_FIXED = ("id", "person_id", "backend", "token", "created_at")
 _MUTABLE = (
     *("chat_key", "title", "message_id", "category", "subcategory", "location", "description", "contacts", "fields"),
     *("status", "handover", "number", "accepted_at", "registered_at", "promised_at", "resolved_at", "closed_at"),
     *("reported_at", "solution", "asked", "asked_until", "failure", "thread", "receipt_id", "previous"),
     *("tag", "watermark"),
 )
+_NAMES = (*_FIXED, *_MUTABLE)
+_cells_of, _mutable_of = attrgetter(*_NAMES), attrgetter(*_MUTABLE)
+_NEW = tuple(f"new_{name}" for name in _MUTABLE)
 _IS_OPEN = tickets.c.status.in_([literal(str(status)) for status in sorted(OPEN)])
 _OPEN_FIRST = case((_IS_OPEN, 0), else_=1)
 
@@ -39,7 +43,7 @@ _ADD = Prepared(insert("sqlite", tickets).on_conflict_do_nothing(index_elements=
 _SAVE = Prepared(
     update(tickets)
     .where(tickets.c.id == bindparam("this"))
-    .values({name: bindparam(f"new_{name}") for name in _MUTABLE})
+    .values({name: bindparam(new) for name, new in zip(_MUTABLE, _NEW, strict=True)})
 )
 _OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
 _NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
@@ -68,7 +72,7 @@ _LAST_LOCATION = Prepared(
 def add(c: Connection, ticket: Ticket, location_key: str = "") -> bool:
     """Puts a new ticket. `location_key`: of the list of places, "" where the place is free text. False: there is one of this id,
     and nothing happens."""
-    values = {name: getattr(ticket, name) for name in (*_FIXED, *_MUTABLE)}
+    values = dict(zip(_NAMES, _cells_of(ticket), strict=True))
     return _ADD.run(c, location_key=location_key, **values) > 0
 
 
@@ -78,7 +82,7 @@ def get(c: Connection, id: str) -> Ticket | None:
 
 def save(c: Connection, ticket: Ticket) -> None:
     """Writes everything that may change. Raises LookupError where there is no such ticket."""
-    values = {f"new_{name}": getattr(ticket, name) for name in _MUTABLE}
+    values = dict(zip(_NEW, _mutable_of(ticket), strict=True))
     if _SAVE.run(c, this=ticket.id, **values) != 1:
         raise LookupError(f"no ticket {ticket.id} to save")
 
@@ -199,7 +203,7 @@ def count_of_status(c: Connection) -> dict[str, int]:
 
 def ticket_of(row: Row[Any]) -> Ticket:
     """A row that bears all columns of the table, as a Ticket."""
-    values = {name: getattr(row, name) for name in (*_FIXED, *_MUTABLE)}
+    values: dict[str, Any] = dict(zip(_NAMES, _cells_of(row), strict=True))
     values["status"] = Status(row.status)
     values["handover"] = Handover(row.handover)
     values["fields"] = tuple((label, answer) for label, answer in row.fields)
