@@ -54,7 +54,7 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     offered = choices(facts)
     one = len(offered) == 1
     items = [
-        (button(session, f"to:{each.id}", "add_here") if one else literal(session, f"to:{each.id}", each.title),)
+        (button(session, f"to:{each.id}", _here(each)) if one else literal(session, f"to:{each.id}", each.title),)
         for each in offered
     ]
     may_file = not (facts.settings.one_open_ticket and facts.open_tickets)
@@ -77,6 +77,11 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         **pile.left,
     }
     return Screen("stray", values, tuple(filter(None, rows)))
+
+
+def _here(ticket: TicketBrief) -> str:
+    """The button's name where there is no choice: whoever was asked by support gives an answer, and no addition."""
+    return "answer_here" if ticket.status == "waiting" else "add_here"
 
 
 def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:

@@ -70,6 +70,7 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
         "new": str(change.new),
         "again": change.what == "again",
         "asked": ticket.asked,
+        "withdrawal_asked": change.asked == "withdraw",
         "promised_at": _iso(ticket.promised_at),
         "solution": ticket.solution,
         "question": fields.get("question", ""),

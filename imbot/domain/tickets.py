@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from enum import StrEnum
 from imbot.domain.people import Person
 
 TITLE_LENGTH = 80
+_WORDS = re.compile(r"\w+")
 RATING_CHANGE_WINDOW = timedelta(days=1)
 
 
@@ -183,8 +185,8 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
     """The name of a ticket everywhere: subcategory and the first words, on one line, <= `limit` characters."""
     words = " ".join(description.split())
     head = " ".join(subcategory.split())
-    if words.lower().startswith(head.lower()):
-        head = ""  # «Принтер мигает» needs no «Принтер:» before it
+    if _bears(words, head):
+        head = ""  # «Принтер мигает» and «не вижу принтера» need no «Принтер:» before them
     elif len(words) > 1 and words[1].islower():
         words = words[0].lower() + words[1:]  # behind the colon; an abbreviation keeps its capitals
     text = f"{head}: {words}" if head and words else head or words
@@ -193,6 +195,15 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
     cut = text[: limit - 1]
     space = cut.rfind(" ")
     return (cut[:space] if space > limit // 2 else cut).rstrip(" ,.;:—-") + "…"
+
+
+def _bears(words: str, head: str) -> bool:
+    """Whether `words` begin with `head`, or bear it, where it is one word of some length, in another case of it."""
+    low, stem = words.lower(), head.lower()
+    if low.startswith(stem):
+        return True
+    cases = (each for each in _WORDS.findall(low) if len(each) <= len(stem) + 2)
+    return len(stem) > 4 and " " not in stem and any(each.startswith(stem[:-1]) for each in cases)
 
 
 def may_see(ticket: Ticket, person: Person) -> bool:

@@ -125,6 +125,13 @@ def test_who_has_answered_is_not_said_to_have_been_waited_for() -> None:
         assert notices_for(change)[0].values["old"] == was
 
 
+def test_an_end_that_was_asked_for_is_told_as_one() -> None:
+    begun = applied(TICKET, report(Status.IN_PROGRESS, number="1"))
+    for asked, granted in (("withdraw", True), ("reopen", False), ("", False)):
+        (notice,) = notices_for(changed(replace(begun, asked=asked), report(Status.REJECTED, 2)))
+        assert notice.values["withdrawal_asked"] is granted
+
+
 def test_a_new_promise_and_a_new_question_are_told() -> None:
     ticket = applied(TICKET, report(Status.REGISTERED, number="1"))
     promised = changed(ticket, report(Status.REGISTERED, 1, promised="2026-11-22T10:00:00+00:00"))
@@ -228,6 +235,10 @@ def test_a_title_is_one_line_of_at_most_eighty_characters() -> None:
     assert title_of("Принтер", "мигает\nкрасным") == "Принтер: мигает красным"
     assert title_of("Принтер", "Принтер мигает") == "Принтер мигает"
     assert title_of("Принтер", "Мигает") == "Принтер: мигает"
+    assert title_of("Принтер", "У меня не печатает принтер") == "У меня не печатает принтер"
+    assert title_of("Принтер", "Не вижу (принтера)") == "Не вижу (принтера)"
+    assert title_of("Почта", "Не приходит почтальон") == "Почта: не приходит почтальон"
+    assert title_of("ПК", "Опять пкм не та") == "ПК: опять пкм не та"
     assert title_of("Принтер", "МФУ мигает") == "Принтер: МФУ мигает"
     assert title_of("", "Мигает") == "Мигает"
     assert title_of("", "") == ""

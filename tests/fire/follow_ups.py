@@ -22,7 +22,8 @@ def _added(marker: str) -> tuple[tuple[str, ...], ...]:
     return tuple((*words, marker) for words in _ADDED)
 
 
-_WHOSE = ("Это дополнение к заявке", "К какой заявке это отнести?")
+_WHOSE = ("Это дополнение к заявке", "Это ответ по заявке", "К какой заявке это отнести?")
+_HERE = ("Дополнить заявку", "Ответить по заявке")
 
 
 def _no(marker: str = "", *which: int) -> tuple[tuple[str, ...], ...]:
@@ -103,7 +104,8 @@ async def _belongs(person: Person, marker: str, words: str) -> Seen | None:
         if screen is None or not _is_whose(screen):
             return None
         named = next((one for one in screen.buttons if marker in one.label), None)
-        return named or (screen.button("Дополнить заявку") if marker in screen.text else None)
+        here = next(filter(None, map(screen.button, _HERE)), None)
+        return named or (here if marker in screen.text else None)
 
     asked = person.screen(words)
     if asked is not None and _is_whose(asked) and find() is None:
