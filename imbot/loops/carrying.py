@@ -83,7 +83,9 @@ class Carrying:
         returned them. Raises StoreUnavailable."""
         if counted and not stop.is_set():
             hit("attempts_counted")
-            await self._receive(await self._read(counted))
+            ready = await self._read(counted)
+            if await self._receive(ready) and len(ready) == len(counted) and not self._died:
+                return False  # these were all: another look would only delay what they have set going
         while await self._once(stop):
             pass
         if self._died and not stop.is_set():
@@ -166,8 +168,8 @@ class Carrying:
                 ready.append(_Ready(letter, attempt, error=error))
         return ready
 
-    async def _receive(self, ready: Sequence[_Ready]) -> None:
-        """All at once to the one writer, which takes them in this order."""
+    async def _receive(self, ready: Sequence[_Ready]) -> bool:
+        """All at once to the one writer, which takes them in this order. Returns whether each has its fate."""
         done = await asyncio.gather(*(self._one(one) for one in ready), return_exceptions=True)
         outcomes = {one.kept.id: outcome for one, outcome in zip(ready, done, strict=True) if isinstance(outcome, str)}
         if outcomes:  # one line for all of them: fifty would hold up the loop
@@ -175,6 +177,7 @@ class Carrying:
         for error in done:
             if isinstance(error, BaseException):
                 raise error
+        return len(outcomes) == len(ready)
 
     async def _one(self, ready: _Ready) -> str | None:
         """The item border: whatever a letter does, it is set aside at the last try. Returns its outcome, None: no fate yet."""

@@ -195,6 +195,26 @@ async def test_a_try_is_counted_only_when_somebody_can_read(world: World) -> Non
     assert mortal.attempts == [[1, 1]]
 
 
+@pytest.mark.parametrize(("letters", "looks"), [([1, 2], 1), ([1, None], 3)])
+async def test_a_few_letters_that_have_their_fate_are_followed_by_no_look_for_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, letters: list[int | None], looks: int
+) -> None:
+    """The one at the start is before them. Behind one that ended its reader there are looks, and a try of its own."""
+    passes, once = 0, Carrying._once
+
+    async def counting(self: Carrying, stop: asyncio.Event) -> bool:
+        nonlocal passes
+        passes += 1
+        return await once(self, stop)
+
+    monkeypatch.setattr(Carrying, "_once", counting)
+    await world.reader.ready()
+    raws = [poison(9) if n is None else status_letter(n) for n in letters]
+    await world.watch(raws, reader=Mortal(world.database, world.reader))
+    assert world.outcomes()[0] == "applied"
+    assert passes >= looks if looks > 1 else passes == 1
+
+
 async def test_a_letter_that_ends_its_reader_is_set_aside_after_three_tries_and_costs_no_neighbour_one(
     world: World,
 ) -> None:
