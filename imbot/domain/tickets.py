@@ -185,7 +185,7 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
     """The name of a ticket everywhere: subcategory and the first words, on one line, <= `limit` characters."""
     words = " ".join(description.split())
     head = " ".join(subcategory.split())
-    if _bears(words, head):
+    if _bears(words[:limit], head):
         head = ""  # «Принтер мигает» and «не вижу принтера» need no «Принтер:» before them
     elif len(words) > 1 and words[1].islower():
         words = words[0].lower() + words[1:]  # behind the colon; an abbreviation keeps its capitals
@@ -198,12 +198,15 @@ def title_of(subcategory: str, description: str, limit: int = TITLE_LENGTH) -> s
 
 
 def _bears(words: str, head: str) -> bool:
-    """Whether `words` begin with `head`, or bear it, where it is one word of some length, in another case of it."""
-    low, stem = words.lower(), head.lower()
-    if low.startswith(stem):
+    """Whether `words` begin with `head`, or bear it, where it is one long word, perhaps in another case of it."""
+    low, name = words.lower(), head.lower()
+    if low.startswith(name):
         return True
-    cases = (each for each in _WORDS.findall(low) if len(each) <= len(stem) + 2)
-    return len(stem) > 4 and " " not in stem and any(each.startswith(stem[:-1]) for each in cases)
+    stem = name if name.isascii() else name[:-1]
+    near = (each for each in _WORDS.findall(low) if each.startswith(stem))
+    return (
+        len(name) > 5 and " " not in name and any(len(each) <= len(name) + 1 + each.startswith(name) for each in near)
+    )
 
 
 def may_see(ticket: Ticket, person: Person) -> bool:

@@ -104,6 +104,8 @@ def receive(
         return _settle(c, mail_id, mail, "own", own, "", now)
     if backend is None or words is None:
         return quarantine(c, mail_id, mail, _disbelieved(mail, looked, env), now, env)
+    while told.note_new(c):  # what our letters told is asked for by each letter that follows, and computed once
+        pass
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses, looked.signed)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)

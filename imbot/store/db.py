@@ -39,8 +39,9 @@ GROUP = 64  # functions a commit; more would make the first of them wait
 # caller would wait for that otherwise. Not another thread: a checkpoint beside the writer may meet SQLite's WAL-reset bug, which
 # breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
 MOVE_EVERY, QUIET = 20, 0.05
-# Seconds until what a letter tells is noted where nobody writes before, in front of whom it goes; and where it could not be.
-_NOTE_SOON, _NOTE_AGAIN = 0.05, 1.0
+# Seconds until what a letter tells is noted where nobody writes before, in front of whom it goes; and where it could not be, at
+# first and in the end.
+_NOTE_SOON, _NOTE_AGAIN, _LONGEST = 0.05, 1.0, 60.0
 
 
 class Db:
@@ -55,6 +56,7 @@ class Db:
         self._readers: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._callbacks: list[tuple[str, Callable[[], None]]] = []
         self._takers: list[Callable[[Sequence[Parcel]], None]] = []
+        self._unnoted_for = 0.0  # seconds until the next try, where the last one failed
         self._untold, self._noting = False, False  # what letters tell (`store.told`) is to be noted, and is being noted
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="imbot-reader")
         self._thread = threading.Thread(target=self._write_for_ever, name="imbot-writer", daemon=True)
@@ -140,9 +142,13 @@ class Db:
         self._noting = False
         error = future.exception()
         if error is not None:
-            log.error("letters_not_noted", error=str(error))
-            self._loop.call_later(_NOTE_AGAIN, self._are_to_note, 0)
-        elif future.result():
+            if self._unnoted_for == 0:
+                log.error("letters_not_noted", error=str(error))
+            self._unnoted_for = min(2 * self._unnoted_for or _NOTE_AGAIN, _LONGEST)
+            self._loop.call_later(self._unnoted_for, self._are_to_note, 0)
+            return
+        self._unnoted_for = 0.0
+        if future.result():
             self._are_to_note(0)
         else:
             self._note_what_is_told()  # of what was put meanwhile

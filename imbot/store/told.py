@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from imbot.mime.echoes import LONGEST_FIGURE, binding_words, echoes
 from imbot.store.schema import letters, tickets, told
 from imbot.store.sql import Prepared, insert
 from imbot.store.touched import UNTOLD, touch
+
+log = structlog.get_logger(__name__)
 
 Shapes = tuple[tuple[str, ...], tuple[str, ...]]  # of a letter's subject, and of its text
 PARTS = ("subject", "text")
@@ -60,16 +63,21 @@ def note_again(
     c: Connection, message_id: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, list[str]]:
     """The letter is another one from now on; what the earlier text told stays told. Returns its `echoes`."""
-    for one in (before, after):
-        others = _others_of(one)
-        _note(c, message_id, one, others)
+    if any(before.get(part) != after.get(part) for part in PARTS):
+        _note(c, message_id, before, _others_of(before))
+    others = _others_of(after)
+    _note(c, message_id, after, others)
     return others
 
 
 def _others_of(letter: Mapping[str, Any]) -> dict[str, list[str]]:
     """What of `echoes` is kept with a letter: those that are not its own words."""
     words = {part: str(letter.get(part, "")) for part in PARTS}
-    return {part: [each for each in echoes(one) if each != one] for part, one in words.items()}
+    try:
+        return {part: [each for each in echoes(one) if each != one] for part, one in words.items()}
+    except Exception:  # the item border: it would stand before all others for ever; its own words count in any case
+        log.exception("letter_without_shapes")
+        return {}
 
 
 def _note(c: Connection, message_id: str, letter: Mapping[str, Any], others: Mapping[str, list[str]]) -> None:

@@ -237,7 +237,16 @@ def test_a_title_is_one_line_of_at_most_eighty_characters() -> None:
     assert title_of("Принтер", "Мигает") == "Принтер: мигает"
     assert title_of("Принтер", "У меня не печатает принтер") == "У меня не печатает принтер"
     assert title_of("Принтер", "Не вижу (принтера)") == "Не вижу (принтера)"
-    assert title_of("Почта", "Не приходит почтальон") == "Почта: не приходит почтальон"
+    assert title_of("Принтер", "Проблема с принтером") == "Проблема с принтером"
+    assert title_of("Printer", "No printers work") == "No printers work"
+    for head, words in (
+        ("Почта", "почти ничего не работает"),
+        ("Связь", "это связано с отпуском"),
+        ("Программа", "нужен программист"),
+        ("Printer", "the form printed yesterday is wrong"),
+        ("Принтер", "с утра ничего не выходит, " * 4 + "дело в принтере"),
+    ):
+        assert title_of(head, words).startswith(f"{head}: {words[:20]}")
     assert title_of("ПК", "Опять пкм не та") == "ПК: опять пкм не та"
     assert title_of("Принтер", "МФУ мигает") == "Принтер: МФУ мигает"
     assert title_of("", "Мигает") == "Мигает"

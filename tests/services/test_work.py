@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, text
 
 from imbot.domain.chats import Chat
 from imbot.domain.letters import InboundMail
@@ -12,6 +13,7 @@ from imbot.domain.people import Entry
 from imbot.services import reports
 from imbot.store import inbox, letters, told
 from imbot.store.letters import LetterRow
+from imbot.store.schema import letters as letters_table
 from tests.mime.work import work
 from tests.services.conftest import NOW, Office
 from tests.services.inbound import DONE, REGISTERED, a_mail, a_ticket
@@ -67,6 +69,17 @@ def test_three_hundred_letters_of_ours_cost_no_more_than_a_few(office: Office, w
     lines, outcome = cost(office, mail)
     assert outcome == "applied"
     assert lines < MOST
+
+
+def test_what_letters_tell_is_computed_for_the_first_that_asks(office: Office) -> None:
+    """And for no other: a burst of requests, and answers to all of them, is computed once."""
+    ticket = a_ticket(office)
+    for n in range(2 * told.AT_ONCE):
+        row = LetterRow(f"<more{n}@demo.local>", ticket.id, "addition", {"subject": "", "text": f"№ {n}"}, NOW)
+        letters.save_letter(office.c, row)
+    assert cost(office, a_mail(DONE, "Решение:\nготово", in_reply_to=(ticket.message_id,)))[1] == "applied"
+    waiting = select(letters_table.c.message_id).where(text("echoes = '\"unnoted\"'"))
+    assert office.c.execute(waiting).all() == []
 
 
 def test_a_registration_that_names_everybody_costs_little_where_hundreds_wait(office: Office) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
+from structlog.testing import capture_logs
 
 from imbot.store import db as database
 from imbot.store import letters, told
@@ -83,7 +84,9 @@ async def test_what_the_data_base_does_not_take_is_noted_a_little_later(
     await db.close()
 
 
-async def test_a_letter_that_cannot_be_noted_stops_nobody(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_noted_at_all_is_tried_again_and_stops_nobody(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "_NOTE_AGAIN", 0.02)
     failed = 0
 
@@ -100,3 +103,24 @@ async def test_a_letter_that_cannot_be_noted_stops_nobody(db: Db, monkeypatch: p
             await asyncio.sleep(0.01)
     monkeypatch.undo()
     await until_noted(db, 1)
+
+
+async def test_a_letter_whose_shapes_cannot_be_had_counts_with_its_own_words(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands before no other, neither for who notes nor for who asks."""
+    shapes = told.echoes
+
+    def fail(text: str) -> tuple[str, ...]:
+        if "666" in text:
+            raise LookupError("a mistake of ours")
+        return shapes(text)
+
+    monkeypatch.setattr(told, "echoes", fail)
+    await db.run(begin)
+    with capture_logs() as lines:
+        await db.run(put, 666, 1042)
+        assert len(await db.read(told.bearing, "666", "another", 5)) == 1
+        await until_noted(db, 2)
+    assert await db.run(noted) == ["1042", "666"]
+    assert {line["event"] for line in lines} == {"letter_without_shapes"}
