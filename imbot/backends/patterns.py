@@ -40,7 +40,7 @@ class Found:
     spans: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is one of a kind: `any_of` hashes dozens of them for a subject
 class Pattern:
     """A compiled pattern. `^` and `$` match at lines."""
 

@@ -68,11 +68,17 @@ class Catalogue:
     categories: tuple[Category, ...] = ()
 
     def category(self, key: str) -> Category | None:
-        return next((category for category in self.categories if category.key == key), None)
+        for category in self.categories:
+            if category.key == key:
+                return category
+        return None
 
     def subcategory(self, category: str, key: str) -> Subcategory | None:
         found = self.category(category)
-        return next((sub for sub in found.subs if sub.key == key), None) if found else None
+        for sub in found.subs if found else ():
+            if sub.key == key:
+                return sub
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from imbot.mime.html import html_to_text
 from imbot.mime.marks import few_marks
-from imbot.mime.tidying import LONGEST, readable
+from imbot.mime.tidying import LONGEST, is_plain, readable
 
 FORMS = 8  # of one text
 LONGEST_FIGURE = 24
@@ -31,10 +31,6 @@ _MACRO = re.compile(r"\{[^{}\n]{1,80}\}")
 _MARKS = re.compile(r"[*_~`^|\\]+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]+")
 
 
-# Nothing in such a text is hidden, wide, a mark or a part of a tag: beyond its blanks there is nothing to take away.
-_PLAIN = re.compile(r"[0-9A-Za-zА-Яа-яЁё№«»— \n.,:;!?()/@%+='\"-]*")
-
-
 def forms(text: str) -> tuple[str, ...]:
     """`text` and every shape of it that keeps its lines: entities resolved (a desk that forgets to escape leads to a second
     round), tags gone, wide and invisible characters as plain ones. For most texts there is one."""
@@ -42,11 +38,7 @@ def forms(text: str) -> tuple[str, ...]:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((text, readable(text) or text))) if _is_plain(text) else _forms_of_any(text)
-
-
-def _is_plain(text: str) -> bool:
-    return len(text) <= LONGEST and _PLAIN.fullmatch(text) is not None
+    return tuple(dict.fromkeys((text, readable(text) or text))) if is_plain(text) else _forms_of_any(text)
 
 
 def _forms_of_any(text: str) -> tuple[str, ...]:
@@ -76,7 +68,7 @@ def echoes(text: str) -> tuple[str, ...]:
     there. A desk may put the whole into its page or a line of it. That a page has one blank for all blanks and line ends is
     left to `flat`."""
     found = list(dict.fromkeys(forms(text)))
-    if _is_plain(text):
+    if is_plain(text):
         return tuple(one for one in found if one)
     for each in tuple(found):
         if "<" in each or "&" in each:

@@ -20,10 +20,21 @@ _BREAKING = re.compile(r"<(?:/p|/div|br|/tr|/li|hr)\b", re.I)
 _END_OF_LINE = re.compile(r"[ \t]*\r?\n")
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 
+_PLAIN = re.compile(r"[0-9A-Za-zА-Яа-яЁё№«»— \n.,:;!?()/@%+='\"-]*")
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing in it is hidden, wide, a mark or a part of a tag: beyond its blanks there is nothing to take away."""
+    return len(text) <= LONGEST and _PLAIN.fullmatch(text) is not None
+
 
 def readable(text: str) -> str:
     """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
     no-break blanks as blanks, at most 64,000 characters in 3,000 lines."""
+    return text.rstrip() if "\n" not in text and is_plain(text) else _tidied(text)
+
+
+def _tidied(text: str) -> str:
     text = unicodedata.normalize("NFC", few_marks(text[:LONGEST]))
     if "<" in text:
         text = _TAGS.sub(_break, text)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbot.mime import echoes
-from imbot.mime.tidying import LONGEST
+from imbot.mime import echoes, tidying
+from imbot.mime.tidying import LONGEST, is_plain, readable
 
 PLAIN = "0123456789AbzZАяЁёй№«»— \n.,:;!?()/@%+='\"-"
 
@@ -20,7 +20,8 @@ def the_long_way(text: str) -> tuple[str, ...]:
 @settings(max_examples=500, deadline=None)
 @given(st.text(alphabet=PLAIN, max_size=80))
 def test_a_plain_text_has_the_shapes_that_the_long_way_finds(text: str) -> None:
-    assert echoes._is_plain(text)
+    assert is_plain(text)
+    assert readable(text) == tidying._tidied(text)
     assert echoes._forms(text) == echoes._forms_of_any(text)
     assert echoes.echoes(text) == the_long_way(text)
 
@@ -34,4 +35,4 @@ def test_long_ones_and_empty_ones_as_well(text: str) -> None:
 
 @pytest.mark.parametrize("char", ["<", "&", "*", "_", "[", "{", "\u00a0", "\u200b", "\u0301", "ﬁ", "²", "\t", "\r"])
 def test_what_may_hide_or_turn_into_something_goes_the_long_way(char: str) -> None:
-    assert not echoes._is_plain(f"Заявка {char} 12")
+    assert not is_plain(f"Заявка {char} 12")
