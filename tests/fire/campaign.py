@@ -240,9 +240,15 @@ async def play(folder: Path, plan: Plan) -> Result:
             finally:
                 await nanny.away()
         await asyncio.to_thread(report, world, plan.code)
+    # In a thread: the world beside this one lives in the same loop, and hundreds of deaths take their time to be judged.
+    findings, told = await asyncio.to_thread(_judged, folder, drained)
+    return Result(findings, told, deaths, employees.counts, desk.counts, lost)
+
+
+def _judged(folder: Path, drained: list[Finding]) -> tuple[list[Finding], str]:
     journals = read_journals(folder)
     findings = drained + run_checks(journals)
-    return Result(findings, table(journals, findings), deaths, employees.counts, desk.counts, lost)
+    return findings, table(journals, findings)
 
 
 @contextlib.asynccontextmanager

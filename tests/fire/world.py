@@ -202,7 +202,8 @@ async def end(process: asyncio.subprocess.Process, seconds: float = _END) -> int
     try:
         code = await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            process.kill()
         code = await process.wait()
     if process.stdin is not None:
         process.stdin.close()
