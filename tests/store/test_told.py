@@ -126,7 +126,8 @@ def test_what_is_asked_for_at_each_receipt_is_found_by_an_index(c: Connection, a
         told.said(c, "tick1", 1000)
         tickets.unregistered_of_addresses(c, BACKEND, ["anna@company.ru"], 5)
     assert len(plans) >= 8
-    assert walks(plans) == ["SCAN letters USING INDEX ix_letters_unnoted"]  # which bears nothing, or next to
+    assert walks(plans) == []
+    assert any("ix_letters_unnoted" in plan for plan in plans)
     assert any("ix_told_word" in plan for plan in plans)
     assert any("ix_tickets_unnumbered" in plan for plan in plans)
 
@@ -139,4 +140,4 @@ def test_letters_are_noted_in_portions_and_once(c: Connection, anna: Person) -> 
         found = [told.note_new(c) for _ in range(3)]
     assert found[-1] is False
     assert words(c, "figure") >= {str(n) for n in range(told.AT_ONCE + 3)}
-    assert walks([plan for plan in plans if "ix_letters_unnoted" not in plan]) == []
+    assert walks(plans) == []
