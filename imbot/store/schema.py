@@ -216,7 +216,7 @@ letters = Table(
     _moment("settled_at"),
     _text("outcome"),
     _text("answer"),
-    Index("ix_letters_unnoted", "message_id", **_where("""echoes = '"unnoted"'""")),
+    Index("ix_letters_unnoted", "echoes", **_where("""echoes = '"unnoted"'""")),
 )
 
 ticket_messages = Table(

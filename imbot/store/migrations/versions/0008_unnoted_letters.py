@@ -10,4 +10,4 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    op.create_index("ix_letters_unnoted", "letters", ["message_id"], sqlite_where=sa.text("""echoes = '"unnoted"'"""))
+    op.create_index("ix_letters_unnoted", "letters", ["echoes"], sqlite_where=sa.text("""echoes = '"unnoted"'"""))
