@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from benchmarks import desk
 from imbot.domain.tickets import Status, StatusReport, apply
 from imbot.services import delivery, tickets
-from imbot.store import inbox, outbox
+from imbot.store import inbox, outbox, told
 from imbot.store import tickets as ticket_rows
 from imbot.store.db import once
 from imbot.store.inbox import NewRaw
@@ -64,7 +64,7 @@ def _lead_a_life(c: Connection) -> None:
     now = desk.now() - timedelta(days=7)
     chat = desk.sign_in(c, 0)
     ticket = desk.put_letter(c, 0, chat)
-    desk.note_what_is_told(c)
+    told.note_all(c)
     while ready := outbox.claim(c, desk.now(), 10):
         for parcel in ready:
             if parcel.target == "smtp":

@@ -131,8 +131,7 @@ def _add_tickets(c: Connection, count: int) -> None:
             "text": f"Описание:\nПринтер мигает красным\n\n{token}",
         }
         letters.save_letter(c, LetterRow(ticket.message_id, ticket.id, "ticket", letter, NOW))
-    while told.note_new(c):
-        pass
+    told.note_all(c)
 
 
 @cache

@@ -15,6 +15,7 @@ from imbot.dialog.orders import AddToTicket, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, open_draft, set_aside, stray_of, with_draft, with_stray
+from imbot.dialog.tickets import is_answer
 from imbot.domain.chats import Pressed
 
 OFFERED = 3  # open tickets to choose from; the others are found in "my tickets"
@@ -53,8 +54,10 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     draft = menu.draft_title(session, facts)
     offered = choices(facts)
     one = len(offered) == 1
+    answers = one and is_answer({"status": offered[0].status})  # whoever was asked by support gives no addition
+    here = "answer_here" if answers else "add_here"
     items = [
-        (button(session, f"to:{each.id}", _here(each)) if one else literal(session, f"to:{each.id}", each.title),)
+        (button(session, f"to:{each.id}", here) if one else literal(session, f"to:{each.id}", each.title),)
         for each in offered
     ]
     may_file = not (facts.settings.one_open_ticket and facts.open_tickets)
@@ -70,6 +73,7 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         "tickets": [
             {"id": each.id, "title": each.title, "number": each.number, "status": each.status} for each in offered
         ],
+        "is_answer": answers,
         "draft": draft,
         "may_file": may_file,
         "problem": problem,
@@ -77,11 +81,6 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         **pile.left,
     }
     return Screen("stray", values, tuple(filter(None, rows)))
-
-
-def _here(ticket: TicketBrief) -> str:
-    """The button's name where there is no choice: whoever was asked by support gives an answer, and no addition."""
-    return "answer_here" if ticket.status == "waiting" else "add_here"
 
 
 def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:

@@ -104,8 +104,7 @@ def receive(
         return _settle(c, mail_id, mail, "own", own, "", now)
     if backend is None or words is None:
         return quarantine(c, mail_id, mail, _disbelieved(mail, looked, env), now, env)
-    while told.note_new(c):  # what our letters told is asked for by each letter that follows, and computed once
-        pass
+    told.note_all(c)  # each letter that follows asks for it as well: it is computed once
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses, looked.signed)
     if binding.ticket is None:
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)

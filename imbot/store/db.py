@@ -175,7 +175,7 @@ class Db:
                     future.set_result(job.result)
                 else:
                     future.set_exception(job.error)
-        if any(job.error is None and job.fn is not note_new for job in jobs):
+        if any(job.error is None for job in jobs):
             for touching, callback in self._callbacks:
                 if not touching or touching in touched:
                     callback()

@@ -59,6 +59,12 @@ def note_new(c: Connection) -> bool:
     return len(rows) == AT_ONCE
 
 
+def note_all(c: Connection) -> None:
+    """However many they are, at once."""
+    while note_new(c):
+        pass
+
+
 def note_again(
     c: Connection, message_id: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, list[str]]:

@@ -62,8 +62,7 @@ def _add(c: Connection, numbers: Sequence[int], persons: Sequence[Person], most:
         for parcel, marker in islice(_parcels(c, ticket, number, now), most - len(put)):
             outbox.put(c, parcel, now)
             put.append(Waiting(parcel.lane, parcel.key, marker))
-    while told.note_new(c):
-        pass
+    told.note_all(c)
     return put
 
 

@@ -115,6 +115,7 @@ async def test_a_failing_read_raises_what_the_function_raised(db: Db) -> None:
 
 async def test_a_commit_is_told_after_the_answers_and_a_failure_is_not(db: Db) -> None:
     told: list[str] = []
+    await db.run(count_keys)  # behind what the opening has queued
     db.on_commit(lambda: told.append("commit"))
     with pytest.raises(NotFound):
         await db.run(add_then_fail, "a")
