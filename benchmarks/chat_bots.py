@@ -140,7 +140,7 @@ async def _aiogram(url: str, words: list[str]) -> None:
 
 
 def imbot(_url: str, config: str) -> None:
-    from imbot import log
+    from imbot import event_loop, log
     from imbot.app import build
     from imbot.channels.pacer import Meter, Pacer
     from imbot.config import load
@@ -152,7 +152,7 @@ def imbot(_url: str, config: str) -> None:
         app.telegram.pacer = Pacer(Meter(overall=_ROUND_THE_CLOCK, burst=_ROUND_THE_CLOCK))
         await app.run(asyncio.Event())
 
-    asyncio.run(run())
+    event_loop.run(run())
 
 
 BOTS = {each.__name__: each for each in (raw, telebot, ptb, orm, aiogram, imbot)}

@@ -86,10 +86,10 @@ class Stub:
         self.heard: dict[str, Any] = {}
         self.url = f"http://127.0.0.1:{self.hear('port')}"
 
-    def hear(self, name: str, bot: subprocess.Popen[bytes] | None = None) -> Any:
-        """Wait until the stub says `name`. Raises Wrong where the bot ends first, or nothing comes."""
+    def hear(self, name: str, bot: subprocess.Popen[bytes] | None = None, patience: float = PATIENCE) -> Any:
+        """Wait until the stub says `name`, for `patience` seconds. Raises Wrong where the bot ends first, or nothing comes."""
         assert self._process.stdout
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while name not in self.heard:
             if not select.select([self._process.stdout], [], [], 1.0)[0]:
                 check(bot is None or bot.poll() is None, f"the bot ended with {bot.returncode if bot else ''}")

@@ -7,7 +7,6 @@ for, and a sync costs the same at any size. Whoever has nothing to hide is flat:
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import statistics
 import tempfile
@@ -21,6 +20,7 @@ from sqlalchemy import Connection
 
 from benchmarks import desk, filling, office
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
+from imbot import event_loop
 from imbot.config_sections import Retention
 from imbot.domain.chats import Chat
 from imbot.loops.cleaning import clean_up
@@ -57,7 +57,7 @@ def imbot(place: Place) -> Figures:
         for name, source in (("x1", place["databases"]["x1"]), *place["databases"].items()):
             path = Path(folder) / f"{name}.db"
             shutil.copy(source, path)
-            figures = _work(path, place["times"]) | asyncio.run(_whole(path, Path(folder)))
+            figures = _work(path, place["times"]) | event_loop.run(_whole(path, Path(folder)))
             found |= {f"{work}_{name}": figures[work] for work in _WORK}
             path.unlink()
     return found

@@ -25,6 +25,7 @@ from sqlalchemy import Connection
 from benchmarks import desk
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.postfix import empty, installed, postfix, taken
+from imbot import event_loop
 from imbot.channels.pacer import Pacer
 from imbot.domain.chats import Chat, Incoming, Pressed
 from imbot.mailbox.smtp import Smtp, SmtpSettings
@@ -146,7 +147,7 @@ class _Timed:
 
 def imbot(place: Place) -> Figures:
     _ready(place)
-    return asyncio.run(_imbot(place))
+    return event_loop.run(_imbot(place))
 
 
 async def _imbot(place: Place) -> Figures:
@@ -213,7 +214,7 @@ def source(place: Place) -> Figures:
 
 def drain(place: Place) -> Figures:
     _ready(place)
-    return asyncio.run(_drain(place))
+    return event_loop.run(_drain(place))
 
 
 async def _drain(place: Place) -> Figures:

@@ -28,6 +28,7 @@ from benchmarks.bare_idle import beside
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.pace_stub import TOKEN, report, stub
 from benchmarks.watching import count
+from imbot import event_loop
 from imbot.channels.telegram import Telegram, TelegramSettings
 from imbot.channels.telegram_wire import read_update
 from imbot.loops.pulse import Pulse
@@ -162,7 +163,7 @@ def imbot(place: Place) -> Figures:
         shutil.copy(place["database"], database)
         hearing: Any = _Hearing()
         with mock.patch.object(imap_wire, "_EXISTS", hearing):
-            rows = asyncio.run(_imbot(place, database, address, hearing))
+            rows = event_loop.run(_imbot(place, database, address, hearing))
         shown = {chat for _, chat, _ in report(address)["sent"]}
         wanted = {str(10_000 + number % place["count"]) for number in range(1, place["count"] + 1)}
         check(shown == wanted, f"{len(shown)} persons of {len(wanted)} were told")

@@ -7,7 +7,6 @@ own watcher; "kept": raw letters and cursor committed; "carried out": statuses a
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import quopri
 import re
@@ -26,6 +25,7 @@ from benchmarks import office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.watching import Watched, watch
 from benchmarks.watching import count as count_of
+from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
 _FULL = 10_000
@@ -133,7 +133,7 @@ def imbot(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
         folder = Path(name)
         shutil.copy(place["database"], folder / "imbot.db")
-        done = asyncio.run(_watched(place, folder))
+        done = event_loop.run(_watched(place, folder))
         check(done.kept == place["count"], f"{done.kept} letters kept before the first was read")
         _check(folder / "imbot.db", place["count"])
     return {

@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from benchmarks import desk
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.pace_stub import OVERALL, TOKEN, report, stub
+from imbot import event_loop
 from imbot.channels.telegram import Telegram, TelegramSettings
 from imbot.channels.telegram_wire import read_update
 from imbot.domain.notices import comment_notice
@@ -98,7 +99,7 @@ def imbot(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name, stub() as address:
         database = Path(name) / "imbot.db"
         shutil.copy(place["database"], database)
-        said, spent = asyncio.run(_imbot(place, database, address))
+        said, spent = event_loop.run(_imbot(place, database, address))
         told = report(address)
     talkers = {str(desk.FIRST_CHAT + place["chats"] + number) for number in range(_TALKERS)}
     notices = [row for row in told["sent"] if row[1] not in talkers]

@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.watching import count, ticking, watch
+from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
 _FULL = 25 * 1024 * 1024
@@ -97,7 +98,7 @@ def _in_the_loop(place: Place, parse: Callable[[bytes], bytes]) -> Figures:
 
 
 def imbot(place: Place) -> Figures:
-    return asyncio.run(_imbot(place))
+    return event_loop.run(_imbot(place))
 
 
 async def _imbot(place: Place) -> Figures:

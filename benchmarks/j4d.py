@@ -8,7 +8,6 @@ a busy machine changes less than the time that passes.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import random
@@ -25,6 +24,7 @@ from typing import Any
 from benchmarks.j4c import large_letter
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.office import status_letter
+from imbot import event_loop
 from imbot.mailbox.reading import Reader
 from imbot.mime.read import bytes_to_mail
 
@@ -135,7 +135,7 @@ def imbot(place: Place) -> Figures:
 
 
 def child(place: Place) -> Figures:
-    return asyncio.run(_child(place))
+    return event_loop.run(_child(place))
 
 
 async def _child(place: Place) -> Figures:

@@ -15,6 +15,7 @@ from benchmarks import office
 from benchmarks.bombs import bombs
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.watching import count, ticking, watch
+from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
 
@@ -38,7 +39,7 @@ def idle(_place: Place) -> Figures:
 
 
 def imbot(place: Place) -> Figures:
-    return asyncio.run(_imbot(place))
+    return event_loop.run(_imbot(place))
 
 
 async def _imbot(place: Place) -> Figures:

@@ -20,6 +20,7 @@ from benchmarks.j1 import TYPED
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
 _DIALOGS = 10_000
+_SLOWEST = 100  # updates/s, below which a run is given up
 _QUIET = 1.5  # seconds for a start, or the last notes, to settle
 _STEPS = TYPED[:3]
 
@@ -42,7 +43,7 @@ def imbot(place: Place) -> Figures:
             time.sleep(_QUIET)
             idle, child = chatting.resident_mib(process.pid), _child_mib(process.pid)
             stub.say("begin")
-            stub.hear("warm", process)
+            stub.hear("warm", process, patience=chatting.PATIENCE + place["dialogs"] * len(_STEPS) / _SLOWEST)
             time.sleep(_QUIET)
             opened, peak = chatting.resident_mib(process.pid), chatting.peak_mib(process.pid)
             chatting.checked(stub.report(), place["dialogs"] * len(_STEPS))

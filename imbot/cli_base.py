@@ -94,9 +94,9 @@ def in_store(settings: Settings, fn: Callable[Concatenate[Connection, P], T], *a
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run what talks to the outside world."""
-    import asyncio
+    from imbot import event_loop
 
-    return asyncio.run(coroutine)
+    return event_loop.run(coroutine)
 
 
 def one_person(c: Connection, who: str) -> Person:

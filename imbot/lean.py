@@ -1,9 +1,9 @@
 """What keeps imbot's memory small: two libraries without what they take along for uses that we have not (13 MiB, and a twelfth of
 a start), and an allocator that gives back what it has.
 
-structlog loads rich for tracebacks in colour, httpx (of python-telegram-bot) rich and click for a command line, and
-python-telegram-bot cryptography for Telegram Passport. All three go on without where these are not installed; for the moment of
-their import they are told so. Whoever needs one of these later imports it as ever.
+structlog loads rich for tracebacks in colour and greenlet for its kind of threads, httpx (of python-telegram-bot) rich and click
+for a command line, and python-telegram-bot cryptography for Telegram Passport. All three go on without where these are not
+installed; for the moment of their import they are told so. Whoever needs one of these later imports it as ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc; see mallopt(3)
 _LARGE = 128 * 1024  # bytes; glibc's own first values, which it raises by itself unless they are set
 _LIBRARIES = ("structlog", "telegram")
-_LEFT_OUT = ("rich", "pygments", "click", "cryptography")
+_LEFT_OUT = ("rich", "pygments", "click", "cryptography", "greenlet")
 
 
 def import_without(libraries: Iterable[str], left_out: Iterable[str]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from imbot import event_loop
 from tests.cli_desk import desk as desk
 from tests.company import company as company  # for the tests of all commands
 from tests.company import empty as empty
@@ -44,6 +46,13 @@ class Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return file if file in TOGETHER else nodeid
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run in the loop that imbot runs in."""
+    return {"uvloop": event_loop.new}
 
 
 @pytest.hookimpl(optionalhook=True)

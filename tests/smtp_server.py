@@ -8,11 +8,17 @@ import ssl
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.servers import Certificates
+
+
+def abort(protocol: SMTP) -> None:
+    """Cuts a connection that is open. Its transport's class is the loop's own."""
+    if protocol.transport is not None:
+        cast("asyncio.WriteTransport", protocol.transport).abort()
 
 
 @dataclass
@@ -88,8 +94,7 @@ class SmtpServer:
     def cut(self) -> None:
         """Close all connections as a restarted server does."""
         for protocol in self._open:
-            if isinstance(protocol.transport, asyncio.WriteTransport):
-                protocol.transport.abort()
+            abort(protocol)
         self._open.clear()
 
     def _authenticate(

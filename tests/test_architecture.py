@@ -30,16 +30,17 @@ MAY_IMPORT = {
     "store": {"domain", *LEAVES},
     "channels": {"domain", "config", "log", "failpoints", "durable", "dialog.screen", "dialog.render"},
     "mailbox": {"domain", "config", "log", "failpoints", "durable", "mime"},
+    "event_loop": set(),
     "directory": {"domain", "config", "log", "failpoints"},
     "services": {"domain", "dialog", "backends", "store", *LEAVES},
     "loops": {"domain", "dialog", "backends", "store", "services", *LEAVES},
     "web": {"domain", "dialog", "backends", "store", "services", *LEAVES},
     "wiring": EVERYBODY,
     "app": {*EVERYBODY, "wiring"},
-    "demo": {*EVERYBODY, "app", "wiring"},
-    "cli": {*EVERYBODY, "app", "wiring", "demo"},
+    "demo": {*EVERYBODY, "app", "event_loop", "wiring"},
+    "cli": {*EVERYBODY, "app", "event_loop", "wiring", "demo"},
 }
-MAY_WAIT = {"channels", "mailbox", "directory", "web", "loops", "app", "demo", "cli"}
+MAY_WAIT = {"channels", "mailbox", "directory", "web", "loops", "app", "event_loop", "demo", "cli"}
 WAITING_FILES = {"imbot/store/db.py"}
 VENDORS = {
     "aiohttp": ("imbot/channels/", "imbot/mailbox/oauth.py", "imbot/web/", "imbot/demo/", "imbot/loops/health.py"),
@@ -69,6 +70,7 @@ VENDORS = {
     "telegram": ("imbot/channels/",),
     "typer": ("imbot/cli",),
     "uvicorn": ("imbot/demo/", "imbot/web/"),
+    "uvloop": ("imbot/event_loop.py",),
 }
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 50

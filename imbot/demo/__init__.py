@@ -19,11 +19,11 @@ DEFAULT_PORT = 8080
 
 def run(port: int = DEFAULT_PORT, folder: Path | None = None) -> None:
     """Play until Ctrl-C or SIGTERM. Raises ImbotError where the port is taken or imbot breaks."""
-    from imbot import log
+    from imbot import event_loop, log
 
     log.set_up("warning", "console")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(port, folder))
+        event_loop.run(serve(port, folder))
 
 
 async def serve(port: int = DEFAULT_PORT, folder: Path | None = None) -> None:

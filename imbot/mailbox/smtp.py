@@ -24,7 +24,7 @@ from imbot import failpoints
 from imbot.domain.errors import DeliveryError, ImbotError, TokenError
 from imbot.mailbox.inbox import TlsMode, tls_context
 from imbot.mailbox.oauth import Tokens, secrets_of_sign_in, without
-from imbot.mailbox.smtp_talk import Talk, taken_over
+from imbot.mailbox.smtp_talk import Talk, taken_over, writable
 
 _ONE_PART = 32 * 1024  # bytes that go with the final dot, in one piece
 _IN_A_THREAD = 512 * 1024  # a letter above this is prepared off the event loop
@@ -168,9 +168,9 @@ class Smtp:
         client, self._client = self._client, None
         if client is None:
             return
-        transport = client.transport
+        transport = writable(client)
         client.close()
-        if isinstance(transport, asyncio.WriteTransport):
+        if transport is not None:
             transport.abort()
 
     # --- one letter

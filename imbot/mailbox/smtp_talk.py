@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import aiosmtplib
 
@@ -168,11 +169,16 @@ def _refusal(number: int, answer: Answer, sender: str, recipients: Sequence[str]
     return aiosmtplib.SMTPDataError(answer.code, answer.message)
 
 
+def writable(client: aiosmtplib.SMTP) -> asyncio.WriteTransport | None:
+    """Its transport: that of a connection, whatever its class. None: there is none."""
+    return cast("asyncio.WriteTransport | None", client.transport)
+
+
 @contextmanager
 def taken_over(client: aiosmtplib.SMTP) -> Iterator[Talk]:
     """The connection is ours within the block. Raises SMTPServerDisconnected."""
-    transport, protocol = client.transport, client.protocol
-    if not isinstance(transport, asyncio.WriteTransport) or protocol is None or transport.is_closing():
+    transport, protocol = writable(client), client.protocol
+    if transport is None or protocol is None or transport.is_closing():
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
     talk = Talk(transport, protocol)
     transport.set_protocol(talk)

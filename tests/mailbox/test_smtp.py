@@ -17,7 +17,7 @@ from imbot.domain.errors import DeliveryError
 from imbot.mailbox.smtp import Smtp, SmtpSettings
 from tests.proxy import LONG, Proxy, ScriptedServer, in_time
 from tests.servers import Certificates
-from tests.smtp_server import SmtpServer
+from tests.smtp_server import SmtpServer, abort
 
 LETTER = b"From: bot@example.test\r\nTo: itsm@example.test\r\nSubject: Printer\r\n\r\nIt does not print.\r\n.\r\n..\r\n"
 ANNA, ITSM = "bot@example.test", ["itsm@example.test"]
@@ -302,8 +302,7 @@ async def test_a_server_of_one_byte_a_moment_is_given_up_in_time() -> None:
 
 async def test_a_drop_after_the_final_dot_is_an_unknown_outcome() -> None:
     async def drop(protocol: SMTP) -> None:
-        assert isinstance(protocol.transport, asyncio.WriteTransport)
-        protocol.transport.abort()
+        abort(protocol)
 
     async with SmtpServer(on_data=drop) as server:
         smtp = Smtp(settings(server.port))
