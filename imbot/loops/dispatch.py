@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -65,6 +65,7 @@ class Dispatch:
         self._failed = False  # the last poll
         self._away = asyncio.Event()  # the data base, while a batch waits for it
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
+        self._saying: set[asyncio.Task[None]] = set()  # that the data base is away; nobody waits for that
         self._recovered: list[Callable[[], None]] = []
 
     def on_recovered(self, callback: Callable[[], None]) -> None:
@@ -124,8 +125,10 @@ class Dispatch:
         try:
             await self._take(updates)
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            saying = {telling, *self._saying}
+            for task in saying:
+                task.cancel()
+            await asyncio.gather(*saying, return_exceptions=True)
             self._away.clear()
             self._told.clear()
 
@@ -138,16 +141,16 @@ class Dispatch:
                 for raw in await self._channel.poll(self._offset):
                     incoming = self._read(raw)
                     if incoming is not None and int(raw["update_id"]) > newest:
-                        await self._tell(raw, incoming)
+                        self._tell(raw, incoming)
             await asyncio.sleep(_STORE_WAIT)
 
-    async def _tell(self, raw: Mapping[str, Any], incoming: Incoming) -> None:
-        """Each thing that somebody does is answered, but not each of many in a row."""
+    def _tell(self, raw: Mapping[str, Any], incoming: Incoming) -> None:
+        """Each thing that somebody does is answered, but not each of many in a row. A chat that is put off holds up no other."""
         update, now = int(raw["update_id"]), asyncio.get_running_loop().time()
         last, at = self._told.get(incoming.chat.key, (-1, float("-inf")))
         if update > last and now - at >= _TELL_AGAIN:
             self._told[incoming.chat.key] = (update, now)
-            await self._screens.say_without_store(incoming.chat, incoming.language, "store_down")
+            _start(self._screens.say_without_store(incoming.chat, incoming.language, "store_down"), self._saying)
 
     async def _take(self, updates: Sequence[Mapping[str, Any]]) -> None:
         """Order within a chat, chats side by side; returns when every update is committed or set aside."""
@@ -170,12 +173,12 @@ class Dispatch:
                     self._pulse.wrong("store", str(error))
                     log.error("store_unavailable", error=str(error))
                     self._away.set()
-                    await self._tell(raw, incoming)
+                    self._tell(raw, incoming)
                     await asyncio.sleep(_STORE_WAIT)
                 except Exception as error:  # the item border: kept for a person, and the next update goes on
                     log.exception("update_set_aside", update=incoming.update_key)
                     await self._db.run(inbox.keep_update, dict(raw), repr(error), self._clock())
-                    await self._screens.say_without_store(incoming.chat, incoming.language, "trouble")
+                    _start(self._screens.say_without_store(incoming.chat, incoming.language, "trouble"), self._answers)
                     break
 
     async def _one(self, incoming: Incoming) -> None:
@@ -186,11 +189,16 @@ class Dispatch:
         if taken.show_after is not None:
             self._screens.push(incoming.chat.key, taken.show_after, taken.owed)
         if incoming.handle:
-            task = asyncio.create_task(self._acknowledge(incoming.handle))
-            self._answers.add(task)
-            task.add_done_callback(self._answers.discard)
+            _start(self._acknowledge(incoming.handle), self._answers)
 
     async def _acknowledge(self, handle: str) -> None:
         """Stops the button's spinner. It says nothing and may be lost: the screen is the answer."""
         with contextlib.suppress(DeliveryError):
             await self._channel.acknowledge(handle)
+
+
+def _start(work: Coroutine[Any, Any, None], running: set[asyncio.Task[None]]) -> None:
+    """Nobody waits for it. It stands in `running` until it has ended, so that it is not lost half way."""
+    task = asyncio.create_task(work)
+    running.add(task)
+    task.add_done_callback(running.discard)

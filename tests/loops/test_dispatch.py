@@ -50,11 +50,19 @@ class Channel:
 
 
 class Screens:
-    def __init__(self) -> None:
+    """`put_off`: a chat that takes nothing for longer than a test lasts."""
+
+    def __init__(self, put_off: str = "") -> None:
         self.told: list[str] = []
+        self.put_off, self.given_up = put_off, 0
 
     async def say_without_store(self, chat: Chat, language: str, name: str) -> None:
         assert name == "store_down"
+        if chat.id == self.put_off:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                self.given_up += 1
         self.told.append(chat.id)
 
 
@@ -89,6 +97,25 @@ async def test_whoever_writes_while_a_batch_waits_for_the_data_base_is_told(monk
     stop.set()
     async with asyncio.timeout(LONG):
         await running
+
+
+async def test_a_chat_that_is_put_off_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while the data base is away nor once it is back; what was to be said of that is not said then."""
+    monkeypatch.setattr(dispatch, "_STORE_WAIT", 0.05)
+    db, channel, screens, stop, pulse = Away(), Channel(), Screens(put_off="10"), asyncio.Event(), Pulse(lambda: NOW)
+    one: Any = Dispatch(db, channel, read, screens, None, pulse, lambda: NOW, "example.test")  # type: ignore[arg-type]
+    channel.updates = [{"update_id": 1, "chat": 10}, {"update_id": 2, "chat": 20}]
+    running = asyncio.create_task(one.run(stop))
+    await until(lambda: screens.told == ["20"])
+    channel.updates += [{"update_id": 3, "chat": 30}]
+    await until(lambda: screens.told == ["20", "30"])
+    db.back = True
+    await until(lambda: channel.offsets[-1] == 4)
+    assert screens.given_up == 1
+    stop.set()
+    async with asyncio.timeout(LONG):
+        await running
+    assert screens.told == ["20", "30"]
 
 
 async def test_a_first_conflict_costs_seconds_and_a_second_poller_is_not_fought_with(
