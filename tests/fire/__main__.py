@@ -41,7 +41,9 @@ def main() -> int:
     kills.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
     kills.set_defaults(run=_kills)
     faults = commands.add_parser("faults", help="the faults of normal life, each alone, or pairs of them")
-    faults.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(KINDS)}")
+    faults.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"`one+other`: both at once; default: all of {', '.join(KINDS)}"
+    )
     faults.add_argument(
         "--pairs", type=int, default=0, help="so many pairs by chance, behind the names; no names: only them"
     )
@@ -171,12 +173,14 @@ def _tell(result: Result) -> None:
 
 
 def _faults(asked: argparse.Namespace) -> bool:
-    unknown = set(asked.names) - KINDS.keys()
+    named = [name.split("+") for name in asked.names]
+    unknown = {one for names in named for one in names} - KINDS.keys()
     if unknown:
         print(f"no such fault: {', '.join(sorted(unknown))}", file=sys.stderr)
         return False
-    names = asked.names or ([] if asked.pairs else list(KINDS))
-    rows = [(KINDS[name],) for name in names] + list(pairs(random.Random(asked.seed), asked.pairs))
+    named = named or ([] if asked.pairs else [[name] for name in KINDS])
+    rows = [tuple(KINDS[one] for one in names) for names in named]
+    rows += list(pairs(random.Random(asked.seed), asked.pairs))
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
     print(f"seed {asked.seed}, {len(rows)} tries, in {folder}", flush=True)
     plan = trial.Trial(rows, asked.seed, asked.persons, tell=lambda line: print(line, flush=True))
