@@ -66,7 +66,7 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
     asks = change.new is Status.WAITING and change.what == "reopened"  # what matters then is the question
     name = "question" if asks else _BY_WHAT.get(change.what) or _BY_STATUS[change.new]
     values = ticket_values(ticket) | {
-        "old": "answered" if change.old is Status.WAITING and change.asked == ANSWERED else str(change.old),
+        "old": _before(change),
         "new": str(change.new),
         "again": change.what == "again",
         "asked": ticket.asked,
@@ -79,6 +79,14 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
         "reason": fields.get("comment", "") or fields.get("solution", ""),
     }
     return (Notice(name, ticket.id, values, silent=name in ("in_progress", "promised")),)
+
+
+def _before(change: Change) -> str:
+    """The state that the ticket leaves, as its person knows it; "" where that is not known: who asked to drop a request may or
+    may not have answered before."""
+    if change.old is not Status.WAITING:
+        return str(change.old)
+    return {ANSWERED: "answered", "withdraw": ""}.get(change.asked, str(change.old))
 
 
 def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:

@@ -26,6 +26,9 @@ def test_the_end_of_a_request_that_was_to_be_dropped_is_no_refusal(lang: str, na
     assert asked not in plain
     assert (rate in plain) is (name == "closed")
     assert rate not in granted
+    before = check(notice_screen(Notice(name, "x", values | {"old": "", "withdrawal_asked": True}), "12-34"), lang)
+    assert {"ru": "Заявка «Принтер» ", "en": "Request “Принтер” is "}[lang] in before
+    assert {"ru": ", теперь", "en": ", now"}[lang] not in before
 
 
 @pytest.mark.parametrize("lang", LANGS)

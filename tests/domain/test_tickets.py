@@ -118,9 +118,10 @@ def test_what_is_done_once_more_after_we_asked_on_is_told_as_done_again() -> Non
     assert apply(again.ticket, report(Status.RESOLVED, 6), late, None) is None
 
 
-def test_who_has_answered_is_not_said_to_have_been_waited_for() -> None:
+def test_who_may_have_answered_is_not_said_to_have_been_waited_for() -> None:
+    """Who asked to drop a request may have answered before: that is not kept, so neither is said."""
     waiting = applied(TICKET, report(Status.WAITING, number="1", question="Какой этаж?"))
-    for asked, was in (("", "waiting"), (ANSWERED, "answered")):
+    for asked, was in (("", "waiting"), (ANSWERED, "answered"), ("withdraw", "")):
         change = changed(replace(waiting, asked=asked), report(Status.RESOLVED, 2))
         assert notices_for(change)[0].values["old"] == was
 
