@@ -111,16 +111,17 @@ def one_person(c: Connection, who: str) -> Person:
     return found[0]
 
 
-def known_as(noun: str) -> Callable[[Any], Any]:
-    """A callback for IDs: what is larger than a data base can count is nothing's number."""
+def number_of(noun: str, command: str) -> Callable[[str], int]:
+    """A parser for IDs as `command` lists them. What is larger than a data base can count is nothing's number."""
 
-    def check(given: int | list[int] | None) -> int | list[int] | None:
-        for id in given if isinstance(given, list) else [given or 0]:
-            if abs(id) > _LARGEST:
-                raise ImbotError(f"there is no {noun} {id}")
-        return given
+    def parse(given: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", given):
+            raise ImbotError(f"{given!r} is no number: the first column of `imbot {command}` has them")
+        if abs(int(given)) > _LARGEST:
+            raise ImbotError(f"there is no {noun} {given}")
+        return int(given)
 
-    return check
+    return parse
 
 
 def say(text: str = "", *, err: bool = False) -> None:

@@ -19,8 +19,8 @@ from imbot.cli_base import (
     AsJson,
     Config,
     in_store,
-    known_as,
     now,
+    number_of,
     one_line,
     say,
     say_json,
@@ -45,11 +45,11 @@ _LONG_AGO = timedelta(days=36_500)
 app = typer.Typer(
     no_args_is_help=True, help="Letters that were not believed or not bound: list, show, save, bind, replay, drop."
 )
-_LETTER = known_as("letter")
-Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID", callback=_LETTER)]
+_LETTER = number_of("letter", "mail quarantine list")
+Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID", parser=_LETTER)]
 Ids = Annotated[
     list[int] | None,
-    typer.Argument(help="Numbers in the first column of the list.", metavar="[ID...]", callback=_LETTER),
+    typer.Argument(help="Numbers in the first column of the list.", metavar="ID", parser=_LETTER),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every letter in quarantine, or all of those chosen below.")]
 Since = Annotated[str, typer.Option(help="Only what came since this day, YYYY-MM-DD.")]

@@ -11,8 +11,8 @@ from imbot.cli_base import (
     AsJson,
     Config,
     in_store,
-    known_as,
     now,
+    number_of,
     one_line,
     say,
     say_json,
@@ -31,7 +31,9 @@ outbox = typer.Typer(no_args_is_help=True, help="What waits to be sent: list, re
 ticket = typer.Typer(no_args_is_help=True, help="Tickets.")
 Id = Annotated[
     int,
-    typer.Argument(help="The number in the first column of the list.", metavar="ID", callback=known_as("parcel")),
+    typer.Argument(
+        help="The number in the first column of the list.", metavar="ID", parser=number_of("parcel", "outbox list")
+    ),
 ]
 _MOST = 200
 

@@ -43,3 +43,10 @@ def test_a_ticket_that_is_not_there_is_said_so(company: Company) -> None:
 def test_a_number_larger_than_any_is_no_parcel(company: Company, command: str) -> None:
     answer = company("outbox", command, str(10**22))
     assert (answer.code, answer.err) == (1, f"imbot: there is no parcel {10**22}\n")
+
+
+@pytest.mark.parametrize("given", ["abc", "1.5", "١", "1_0", "9" * 5000])
+def test_what_is_no_number_is_told_where_they_stand(company: Company, given: str) -> None:
+    answer = company("outbox", "drop", given)
+    assert answer.code == 1
+    assert answer.err == f"imbot: {given!r} is no number: the first column of `imbot outbox list` has them\n"
