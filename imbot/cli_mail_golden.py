@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Your own letters as examples: add, list, check, drop.")
 _NONE_KEPT = "no letters are kept yet: `imbot mail golden add` keeps some"
-Names = Annotated[list[str] | None, typer.Argument(help="Names in the first column of the list.", metavar="[NAME...]")]
+Names = Annotated[list[str] | None, typer.Argument(help="Names in the first column of the list.", metavar="NAME")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Example:
 
 @app.command("add")
 def add(
-    files: Annotated[list[Path] | None, typer.Argument(help="Letters as files (.eml).", metavar="[FILE...]")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="Letters as files (.eml).", metavar="FILE")] = None,
     accepted: Annotated[
         int,
         typer.Option("--from-accepted", help="The letters that were carried out last, so many.", min=0, max=100_000),
