@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -377,26 +373,3 @@ async def test_closing_twice_and_closing_unopened_is_no_error(unused_port: int) 
     smtp = Smtp(settings(unused_port))
     await smtp.close()
     await smtp.close()
-
-
-KILLED = """
-import asyncio, sys
-from imbot.mailbox.smtp import Smtp, SmtpSettings
-async def main():
-    smtp = Smtp(SmtpSettings("127.0.0.1", int(sys.argv[1]), tls="none", hello_name="bot.example.test"))
-    await smtp.send("bot@example.test", ["itsm@example.test"], b"Subject: a\\r\\n\\r\\nb\\r\\n")
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize(("failpoint", "arrived"), [("smtp_mid_data", 0), ("smtp_250", 1), ("smtp_250:2", 1)])
-async def test_failpoints_kill_before_and_after_the_server_has_the_letter(failpoint: str, arrived: int) -> None:
-    async with SmtpServer() as server:
-        environment = {**os.environ, "IMBOT_FAILPOINT": failpoint}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", KILLED, str(server.port), env=environment, stderr=subprocess.DEVNULL
-        )
-        code = await asyncio.wait_for(process.wait(), 20)
-        await asyncio.sleep(0)
-    assert len(server.letters) == arrived
-    assert code == (0 if failpoint.endswith(":2") else -signal.SIGKILL)
