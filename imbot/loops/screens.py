@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _BY = "screens"
 _SWEEP = 5.0  # seconds between looks for what was left over
+_BACK = timedelta(seconds=2)
 _PROBE = 1.0  # seconds between two tries of a channel that is down, whoever they are for
 
 
@@ -89,11 +90,15 @@ class Screens:
         self._after: dict[str, datetime] = {}
         self._known: dict[str, tuple[OwedScreen, str]] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self._last = clock()
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 now = self._clock()
+                if now < self._last - _BACK:  # the clock was put back: what it had put off would wait for as long
+                    await self._db.run(sessions.clock_went_back, now, self._last)
+                self._last = now
                 for owed in await self._db.read(sessions.owed, now, 200):
                     if owed.chat_key not in self._busy:
                         self.push(owed.chat_key, now)
@@ -144,10 +149,11 @@ class Screens:
             self._known.pop(chat_key, None)
 
     async def _until_due(self, chat_key: str) -> None:
-        """A newer screen may move the moment on meanwhile: it is looked at again after each wait."""
+        """A newer screen may move the moment on meanwhile: it is looked at again after each wait. Nothing waits here for longer
+        than until the next sweep: what seems to was put off by a clock that has been put back."""
         wait = (self._after[chat_key] - self._clock()).total_seconds()
-        if wait > 0:
-            await asyncio.sleep(min(wait, 5.0))
+        if 0 < wait <= _SWEEP:
+            await asyncio.sleep(wait)
             await self._until_due(chat_key)
 
     async def _probe(self, chat_key: str) -> None:
@@ -174,8 +180,10 @@ class Screens:
             message_id = await self._channel.show(chat_key.partition(":")[2], rendered, edit=owed.edit_message_id)
         except DeliveryError as error:
             self._heard(error)
-            due = await self._db.run(showing.failed, owed, error, self._clock())
-            if due is not None and (due - self._clock()).total_seconds() <= _SWEEP:
+            now = self._clock()
+            self._last = max(self._last, now)
+            due = await self._db.run(showing.failed, owed, error, now)
+            if due is not None and (due - now).total_seconds() <= _SWEEP:
                 self._after.setdefault(chat_key, due)  # sooner than the sweep would find it
             return
         hit("screen_shown")

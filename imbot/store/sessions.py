@@ -151,6 +151,13 @@ def not_shown(c: Connection, chat_key: str, seq: int, due_at: datetime, error: s
     c.execute(_still_owed(chat_key, seq).values(values))
 
 
+def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
+    """What was put off by a clock that ran ahead until `before` is put off by as much less."""
+    for row in c.execute(select(slots.c.chat_key, slots.c.due_at).where(slots.c.due_at > now)).all():
+        due = max(now, row.due_at - (before - now))
+        c.execute(update(slots).where(slots.c.chat_key == row.chat_key).values(due_at=due))
+
+
 def give_up(c: Connection, chat_key: str, seq: int, error: str = "") -> None:
     """Screen `seq` is owed no more (the person shut us out). It stays the current one."""
     c.execute(_still_owed(chat_key, seq).values(due_at=None, error=error))

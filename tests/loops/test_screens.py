@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -120,3 +121,36 @@ async def test_a_channel_that_is_down_is_tried_by_one_chat_at_a_time(db: Db, mon
     assert sorted(phone.shown) == [chat.partition(":")[2] for chat in chats]
     stop.set()
     await running
+
+
+async def test_what_a_clock_that_ran_ahead_put_off_comes_once_it_is_put_back(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_of_screens, "_SWEEP", 0.02)
+    monkeypatch.setattr(loop_of_screens, "_PROBE", 0.02)
+    now, phone, stop = NOW + timedelta(days=1), Outage(), asyncio.Event()
+    screens = Screens(db, phone, TEMPLATES, env(), Pulse(lambda: now), lambda: now)
+    running = asyncio.create_task(screens.run(stop))
+    screen = screen_to_json(Screen("store_down", {"support_contact": ""}))
+    await db.run(sessions.owe, CHAT, screen, now, False, now)
+    screens.push(CHAT, now)
+    await phone.until(lambda: phone.tries == 1 and not screens._busy)
+    phone.down, now = False, NOW
+    async with asyncio.timeout(LONG):
+        while not await db.read(sessions.owed, NOW + timedelta(minutes=5), 1):  # noqa: ASYNC110 - a sweep tells nobody
+            await asyncio.sleep(0.005)
+    assert phone.shown == [], "it is put off as after any failure"
+    now = NOW + timedelta(minutes=5)
+    await phone.until(lambda: phone.shown == ["1001"])
+    stop.set()
+    await running
+
+
+async def test_a_screen_of_a_turn_whose_clock_ran_ahead_is_shown_at_once(db: Db) -> None:
+    phone = Phone()
+    screens = Screens(db, phone, TEMPLATES, env(), Pulse(lambda: NOW), lambda: NOW)
+    screen = screen_to_json(Screen("store_down", {"support_contact": ""}))
+    ahead = NOW + timedelta(days=1)
+    await db.run(sessions.owe, CHAT, screen, ahead, False, ahead)
+    screens.push(CHAT, ahead)
+    await phone.until(lambda: phone.shown == ["m1"])
