@@ -116,19 +116,23 @@ class Change:
 def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetime | None = None) -> Change | None:
     """What `report` makes of `ticket`, or None where it changes nothing.
 
-    A report older than the last one applied changes nothing. Of two of the same second, which a mailbox may hand out in any
-    order, the one that says "begun" is the older one, unless work was asked for. An ITSM may reopen what is done; a finished
+    A report older than the last one applied changes nothing; where our own clock is behind that one, it says nothing of which is
+    older, and what bears no moment of its own is taken as it comes. Of two of the same second, which a mailbox may hand out in
+    any order, the one that says "begun" is the older one, unless work was asked for. An ITSM may reopen what is done; a finished
     ticket of our own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for
     (`asked`, at `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends.
     Idempotent: the same report twice is None the second time.
     """
-    moment = min(report.at or now, now)
+    said, last = report.at or now, ticket.reported_at
+    moment = min(said, now)
     if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
         return None
-    if ticket.reported_at is not None and moment < ticket.reported_at:
-        return None
+    if last is not None and moment < last:
+        if report.at is not None and report.at < last:
+            return None
+        moment = last  # our clock was put back
     old, new = ticket.status, _next_status(ticket.status, report.status)
-    if moment == ticket.reported_at and old in DONE and new is Status.IN_PROGRESS and not ticket.asked:
+    if said == last and old in DONE and new is Status.IN_PROGRESS and not ticket.asked:
         return None
     after = replace(
         ticket,

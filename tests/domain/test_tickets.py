@@ -118,6 +118,19 @@ def test_what_is_done_once_more_after_we_asked_on_is_told_as_done_again() -> Non
     assert apply(again.ticket, report(Status.RESOLVED, 6), late, None) is None
 
 
+def test_our_own_clock_put_back_hides_no_status() -> None:
+    done = applied(TICKET, report(Status.IN_PROGRESS, 5, number="1"))
+    yesterday = NOW - timedelta(days=1)
+    for one in (report(Status.RESOLVED, 6), replace(report(Status.RESOLVED), at=None)):
+        change = apply(done, one, yesterday)
+        assert change is not None
+        assert (change.new, change.ticket.reported_at) == (Status.RESOLVED, NOW + timedelta(minutes=5))
+        later = apply(change.ticket, report(Status.IN_PROGRESS, 7), yesterday)
+        assert later is not None
+        assert later.what == "reopened"
+    assert apply(done, report(Status.RESOLVED, 4), yesterday) is None, "it is older by its own word"
+
+
 def test_who_may_have_answered_is_not_said_to_have_been_waited_for() -> None:
     """Who asked to drop a request may have answered before: that is not kept, so neither is said."""
     waiting = applied(TICKET, report(Status.WAITING, number="1", question="Какой этаж?"))
