@@ -115,10 +115,10 @@ def number_of(noun: str, command: str) -> Callable[[str], int]:
     """A parser for IDs as `command` lists them. What is larger than a data base can count is nothing's number."""
 
     def parse(given: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,30}", given):
-            raise ImbotError(f"{given!r} is no number: the first column of `imbot {command}` has them")
-        if abs(int(given)) > _LARGEST:
-            raise ImbotError(f"there is no {noun} {given}")
+        if not re.fullmatch(r"[+-]?[0-9]+", given):
+            raise ImbotError(f"{one_line(given, 60)!r} is no number: the first column of `imbot {command}` has them")
+        if len(given) > len(str(_LARGEST)) + 1 or abs(int(given)) > _LARGEST:
+            raise ImbotError(f"there is no {noun} {one_line(given, 60)}")
         return int(given)
 
     return parse

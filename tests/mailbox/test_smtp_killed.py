@@ -13,12 +13,13 @@ import pytest
 from tests.smtp_server import SmtpServer
 
 KILLED = """
-import asyncio, sys
+import sys
+from imbot import event_loop
 from imbot.mailbox.smtp import Smtp, SmtpSettings
 async def main():
     smtp = Smtp(SmtpSettings("127.0.0.1", int(sys.argv[1]), tls="none", hello_name="bot.example.test"))
     await smtp.send("bot@example.test", ["itsm@example.test"], b"Subject: a\\r\\n\\r\\nb\\r\\n")
-asyncio.run(main())
+event_loop.run(main())
 """
 
 
