@@ -61,9 +61,10 @@ class Dispatch:
         self._env, self._pulse, self._clock, self._mail_domain = env, pulse, clock, mail_domain
         self._answers: set[asyncio.Task[None]] = set()
         self._offset: int | None = None  # behind the last update that was carried out
+        self._newest = -1  # update of the batch that is being carried out
         self._conflicts = 0  # in a row
         self._failed = False  # the last poll
-        self._away = asyncio.Event()  # the data base, while a batch waits for it
+        self._telling: asyncio.Task[None] | None = None  # `_tell_others`, while a batch waits for the data base
         self._told: dict[str, tuple[int, float]] = {}  # chat -> the update that was answered so, and when
         self._saying: set[asyncio.Task[None]] = set()  # that the data base is away; nobody waits for that
         self._recovered: list[Callable[[], None]] = []
@@ -74,20 +75,24 @@ class Dispatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop`; a batch that has been taken is carried out to its end first."""
-        while not stop.is_set():
-            updates = await self._poll(stop, self._offset)
-            if updates:
-                hit("update_received")
-                await self._batch(updates)
-                hit("batch_taken")
-                self._offset = max(int(update["update_id"]) for update in updates) + 1
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                updates = await self._poll(stop, stopping)
+                if updates:
+                    hit("update_received")
+                    await self._batch(updates)
+                    hit("batch_taken")
+                    self._offset = max(int(update["update_id"]) for update in updates) + 1
+        finally:
+            stopping.cancel()
         if self._answers:
             await asyncio.wait(self._answers, timeout=2)
 
-    async def _poll(self, stop: asyncio.Event, offset: int | None) -> list[dict[str, Any]]:
+    async def _poll(self, stop: asyncio.Event, stopping: asyncio.Task[Any]) -> list[dict[str, Any]]:
+        """`stopping`: ends with `stop`."""
         # Behind a failure the channel is asked how it is, not for what may be half a minute away: others wait to hear of it.
-        polling = asyncio.ensure_future(self._channel.poll(offset, wait=not self._failed))
-        stopping = asyncio.ensure_future(stop.wait())
+        polling = asyncio.create_task(self._channel.poll(self._offset, wait=not self._failed))
         try:
             await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not polling.done():
@@ -107,9 +112,9 @@ class Dispatch:
             await first_of(stop, seconds=wait)
             return []
         finally:
-            for task in (polling, stopping):
-                task.cancel()
-            await asyncio.gather(polling, stopping, return_exceptions=True)
+            if not polling.done():
+                polling.cancel()
+                await asyncio.gather(polling, return_exceptions=True)
         self._conflicts = 0
         self._pulse.ok(self._channel.name, _BY)
         if self._failed:
@@ -121,26 +126,25 @@ class Dispatch:
 
     async def _batch(self, updates: Sequence[Mapping[str, Any]]) -> None:
         """Returns when every update is committed or set aside."""
-        telling = asyncio.ensure_future(self._tell_others(max(int(update["update_id"]) for update in updates)))
+        self._newest = max(int(update["update_id"]) for update in updates)
         try:
             await self._take(updates)
         finally:
-            saying = {telling, *self._saying}
-            for task in saying:
-                task.cancel()
-            await asyncio.gather(*saying, return_exceptions=True)
-            self._away.clear()
-            self._told.clear()
+            if self._telling is not None:
+                saying, self._telling = {self._telling, *self._saying}, None
+                for task in saying:
+                    task.cancel()
+                await asyncio.gather(*saying, return_exceptions=True)
+                self._told.clear()
 
-    async def _tell_others(self, newest: int) -> None:
+    async def _tell_others(self) -> None:
         """While the batch waits for the data base: a poll from the same offset confirms nothing, and shows who has written
-        since `newest`."""
+        since."""
         while True:
-            await self._away.wait()
             with contextlib.suppress(DeliveryError):
                 for raw in await self._channel.poll(self._offset):
                     incoming = self._read(raw)
-                    if incoming is not None and int(raw["update_id"]) > newest:
+                    if incoming is not None and int(raw["update_id"]) > self._newest:
                         self._tell(raw, incoming)
             await asyncio.sleep(_STORE_WAIT)
 
@@ -159,6 +163,9 @@ class Dispatch:
             incoming = self._read(raw)
             if incoming is not None:
                 chats.setdefault(incoming.chat.key, []).append((raw, incoming))
+        if len(chats) == 1:  # most of the time: at once, without a task of its own
+            await self._one_chat(*chats.values())
+            return
         async with asyncio.TaskGroup() as group:
             for items in chats.values():
                 group.create_task(self._one_chat(items))
@@ -172,7 +179,7 @@ class Dispatch:
                 except StoreUnavailable as error:
                     self._pulse.wrong("store", str(error))
                     log.error("store_unavailable", error=str(error))
-                    self._away.set()
+                    self._telling = self._telling or asyncio.create_task(self._tell_others())
                     self._tell(raw, incoming)
                     await asyncio.sleep(_STORE_WAIT)
                 except Exception as error:  # the item border: kept for a person, and the next update goes on

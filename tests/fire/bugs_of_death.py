@@ -37,8 +37,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/dispatch.py",
-                "                await self._batch(updates)\n",
-                "                kept = asyncio.ensure_future(self._batch(updates))\n                self._answers.add(kept)\n",
+                "                    await self._batch(updates)\n",
+                "                    self._answers.add(asyncio.ensure_future(self._batch(updates)))\n",
             ),
             Edit(
                 "imbot/loops/dispatch.py",
