@@ -27,6 +27,7 @@ from imbot.services.env import Env, Fresh, leg_of
 from imbot.services.said import said
 from imbot.store import files, inbox, letters, people, sessions
 from imbot.store import tickets as ticket_rows
+from imbot.store.people import ChatRow
 from imbot.store.sessions import OwedScreen, Slot
 from imbot.store.where import where
 
@@ -34,6 +35,7 @@ _WRITES = (o.OpenTicket, o.AddToTicket, o.Withdraw, o.Complain, o.NotSolved)
 _LINKS = (o.CheckCode, o.RedeemToken, o.Unlink)  # they may make the chat another person's, or nobody's
 _ROUNDS = 5  # an order may be answered, and the answer may order again: more than a few is a mistake of ours
 _RECENT = timedelta(days=1)  # how long work that is done may still be added to without being asked for
+_HEARD = timedelta(hours=1)  # so exact is the moment at which a chat was last heard of
 _ALBUM_PAUSE = timedelta(seconds=1)
 _BURST, _PER_SECOND = 120.0, 1.0  # a person's events: a full album dump passes, a machine does not
 
@@ -53,7 +55,8 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     if not inbox.first_time(c, incoming.update_key, now):
         return Taken(repeated=True)
     chat = incoming.chat
-    row = people.see_chat(c, chat, incoming.language, now)
+    stands = where(c, chat.key)
+    row = _seen(c, incoming, stands.chat, now)
     lang = row.lang or env.chat_language(row.language)
     if not incoming.private:
         return _refuse_group(c, chat, now, env)
@@ -64,7 +67,7 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
         people.set_blocked(c, chat.key, False, now)
     if env.reverify_after and row.linked_at and now - row.linked_at > env.reverify_after:
         people.unlink_chat(c, chat.key, now)
-    stands = where(c, chat.key)
+        stands = where(c, chat.key)
     data = stands.session or {}
     bucket, flooded = _spend(data.get("bucket"), now)
     if flooded:
@@ -76,6 +79,13 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
     sure = not any(isinstance(order, o.SetLanguage) for order in ordered)
     return _owe(c, incoming, screen, slot, now, lang if sure else "") if screen is not None else Taken()
+
+
+def _seen(c: Connection, incoming: Incoming, row: ChatRow | None, now: datetime) -> ChatRow:
+    """The chat, noted to be heard of. One that writes on and on is not written down each time."""
+    if row is not None and row.language == incoming.language and timedelta() <= now - row.seen_at < _HEARD:
+        return row
+    return people.see_chat(c, incoming.chat, incoming.language, now)
 
 
 def _converse(

@@ -1,4 +1,4 @@
-"""Where a chat stands, all of it in one read, which every turn begins with: its session, its slot, who it speaks for."""
+"""Where a chat stands, all in one read, which every turn begins with: the chat, its session, its slot, who it speaks for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, select
 
 from imbot.domain.people import Person
-from imbot.store.people import person_of
+from imbot.store.people import ChatRow, person_of
 from imbot.store.schema import chats, people, sessions, slots
 from imbot.store.sessions import Slot
 from imbot.store.sql import Prepared
@@ -16,9 +16,11 @@ from imbot.store.sql import Prepared
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """`session`: plain JSON, None before the first turn. `slot`: None where nothing was ever shown. `person`: None where the
-    chat is linked to nobody, or its person has left."""
+    """`chat`: None where it was never heard of, and then nothing else is known either. `session`: plain JSON, None before the
+    first turn. `slot`: None where nothing was ever shown. `person`: None where the chat is linked to nobody, or its person has
+    left."""
 
+    chat: ChatRow | None
     session: dict[str, Any] | None
     slot: Slot | None
     person: Person | None
@@ -27,6 +29,7 @@ class Where:
 _of_person = and_(people.c.id == chats.c.person_id, people.c.gone_at.is_(None))
 _WHERE = Prepared(
     select(
+        *(column.label(f"chat_{column.key}") for column in chats.c),
         sessions.c.data,
         slots.c.screen,
         slots.c.message_id,
@@ -45,9 +48,24 @@ _WHERE = Prepared(
 
 
 def where(c: Connection, chat_key: str) -> Where:
-    """Of a chat that was seen (`people.see_chat`); of any other nothing is known."""
+    """Where the chat of this key stands."""
     row = _WHERE.first(c, key=chat_key)
     if row is None:
-        return Where(None, None, None)
+        return Where(None, None, None, None)
     slot = None if row.seq is None else Slot(row.screen or None, row.message_id, row.seq, row.due_at is None)
-    return Where(row.data, slot, None if row.id is None else person_of(row))
+    return Where(_chat(row), row.data, slot, None if row.id is None else person_of(row))
+
+
+def _chat(row: Any) -> ChatRow:
+    return ChatRow(
+        key=row.chat_key,
+        channel=row.chat_channel,
+        id=row.chat_id,
+        lang=row.chat_lang,
+        language=row.chat_language,
+        blocked=row.chat_blocked,
+        person_id=row.chat_person_id,
+        linked_at=row.chat_linked_at,
+        linked_before=row.chat_first_linked_at is not None,
+        seen_at=row.chat_seen_at,
+    )
