@@ -17,7 +17,15 @@ from zoneinfo import ZoneInfo
 import orjson
 import structlog
 from babel.dates import format_date
-from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, pass_context
+from jinja2 import (
+    BaseLoader,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    pass_context,
+)
 from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -47,6 +55,7 @@ class Templates:
         self._environment = _environment(FileSystemLoader([str(folder) for folder in self.folders]), timezone)
         self._words: dict[str, Mapping[str, str]] = {}
         self._there: dict[str, bool] = {}
+        self._found: dict[str, Template] = {}
         self._said: dict[tuple[str, str, bytes], str] = {}
         self._met: dict[int, None] = {}
 
@@ -65,7 +74,9 @@ class Templates:
 
     def _rendered(self, name: str, values: Mapping[str, Any], lang: str) -> str:
         try:
-            template = self._environment.select_template(_in_other_languages(name))
+            template = self._found.get(name)
+            if template is None:
+                template = self._found[name] = self._environment.select_template(_in_other_languages(name))
             return template.render({"lang": lang, **values})
         except TemplateNotFound as error:
             missing = error.name if error.name and error.name not in _in_other_languages(name) else name

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
-from imbot.backends.patterns import any_of
+from imbot.backends.patterns import Pattern, any_of
 from imbot.backends.profile import Profile
 from imbot.backends.tokens import without_foreign
 from imbot.backends.understanding import numbers_in
@@ -72,8 +72,9 @@ def _template(profile: Profile, templates: Templates, name: str) -> str:
 def _opened(profile: Profile, text: str) -> str:
     """A number that shows only when entities and invisible characters are gone is written openly, so that its return is
     known for an echo."""
-    seen = set(numbers_in(profile, text))
-    for form in forms(text)[1:]:
+    hidden = forms(text)[1:]
+    seen = set(numbers_in(profile, text)) if hidden else set()
+    for form in hidden:
         if not seen.issuperset(found := numbers_in(profile, form)):
             return _opened(profile, form)
         seen.update(found)
@@ -143,22 +144,22 @@ def safe_subject_words(profile: Profile, words: Sequence[str]) -> bool:
     """Whether none of `words` looks like a number of this ITSM, or like one of its status letters, in any shape in which it
     may come back. Our own token in a person's words would bind their letters to a foreign ticket: refused as well."""
     anchors = tuple(pattern for anchor in profile.anchors for pattern in anchor.any)
+    marks = (
+        *(lift.pattern for lift in profile.lifts if lift.name == "watermark"),
+        *(each.pattern for each in profile.numbers),
+    )
     number = profile.show_number("1042")  # an answer puts its number before or behind our words
-    watermarks = [lift.pattern for lift in profile.lifts if lift.name == "watermark"]
     shown = list(dict.fromkeys(text for word in words for text in echoes(word)))
     whole = [each for text in shown for each in (text, f"{number} {text}", f"{text} {number}")]
-    together = any_of(anchors)
-    return not any(
-        "imb:" in text.lower()
-        or any(pattern.matches(text) for pattern in watermarks)
-        or any(each.pattern.matches(text) for each in profile.numbers)
-        for text in shown
-    ) and not (
-        (
-            together is None or together.matches("\n".join(whole))
-        )  # no line of them, and then nothing is to be told apart
-        and any(pattern.matches(each) for pattern in anchors for each in whole)
-    )
+    return not (any("imb:" in text.lower() for text in shown) or _any_in(marks, shown) or _any_in(anchors, whole))
+
+
+def _any_in(patterns: tuple[Pattern, ...], texts: Sequence[str]) -> bool:
+    """Whether one of them matches one of these. Where all of them together match nothing in all lines, none is to be tried."""
+    together = any_of(patterns)
+    if together is not None and not together.matches("\n".join(texts)):
+        return False
+    return any(pattern.matches(text) for pattern in patterns for text in texts)
 
 
 def _references(thread: str, earlier: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ import re2  # type: ignore[import-untyped]
 
 _ESCAPED = re.compile(r"\\(.)", re.S)
 _EDGES = {"<": "(?:^|[^0-9A-Za-zА-Яа-я])", ">": "(?:$|[^0-9A-Za-zА-Яа-я])"}
+_GROUP_NAME = re.compile(r"(?<!\\)\(\?P?<\w+>")
+_WHOLE_TEXT = re.compile(r"\\[Az]")
 MAX_PATTERN = 2000
 MAX_FINDS = 1000
 
@@ -112,9 +114,12 @@ def _options(memory: int) -> Any:
 
 @lru_cache(maxsize=64)
 def any_of(patterns: tuple[Pattern, ...]) -> Pattern | None:
-    """One pattern that matches where any of these does: one look in place of a hundred. None where they cannot be joined (two
-    name a group alike, or they are too large together)."""
-    source = "|".join(f"(?:{_written(each.source)})" for each in patterns)
+    """One pattern that matches in some lines where any of these matches in one of them: one look in place of a hundred. Its
+    groups have no names. None where they cannot be joined (one asks for an end of the whole text, or they are too large
+    together)."""
+    source = "|".join(f"(?:{_GROUP_NAME.sub('(', _written(each.source))})" for each in patterns)
+    if _WHOLE_TEXT.search(source):
+        return None
     try:
         return Pattern(source, re2.compile(f"(?m){source}", _options(32 << 20)), 0) if patterns else None
     except re2.error:

@@ -31,16 +31,21 @@ def is_plain(text: str) -> bool:
 def readable(text: str) -> str:
     """The text as patterns want it: no left-over tags (InfraManager's plain parts are full of them), entities resolved,
     no-break blanks as blanks, at most 64,000 characters in 3,000 lines."""
-    return text.rstrip() if "\n" not in text and is_plain(text) else _tidied(text)
+    if not is_plain(text):
+        return _in_lines(_shown(text))
+    return _in_lines(text) if "\n" in text else text.rstrip()
 
 
-def _tidied(text: str) -> str:
+def _shown(text: str) -> str:
     text = unicodedata.normalize("NFC", few_marks(text[:LONGEST]))
     if "<" in text:
         text = _TAGS.sub(_break, text)
     if "&" in text:
         text = unescape(text)
-    text = _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
+    return _INVISIBLE.sub("", text.replace("\u00a0", " ").replace("\u202f", " "))
+
+
+def _in_lines(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n", MOST_LINES)[:MOST_LINES]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")
 

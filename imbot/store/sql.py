@@ -103,10 +103,14 @@ class _Compiled:
         return cells
 
     def row(self, row: tuple[Any, ...]) -> Any:
+        if self._tuple is None:
+            return row
+        if not self._converts:
+            return self._tuple._make(row)
         cells = list(row)
         for place, convert in self._converts:
             cells[place] = convert(cells[place])
-        return self._tuple._make(cells) if self._tuple is not None else row
+        return self._tuple._make(cells)
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

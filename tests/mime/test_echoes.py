@@ -21,7 +21,7 @@ def the_long_way(text: str) -> tuple[str, ...]:
 @given(st.text(alphabet=PLAIN, max_size=80))
 def test_a_plain_text_has_the_shapes_that_the_long_way_finds(text: str) -> None:
     assert is_plain(text)
-    assert readable(text) == tidying._tidied(text)
+    assert readable(text) == tidying._in_lines(tidying._shown(text))
     assert echoes._forms(text) == echoes._forms_of_any(text)
     assert echoes.echoes(text) == the_long_way(text)
 
