@@ -17,8 +17,8 @@ from imbot.store.errors import StoreUnavailable
 from imbot.store.facts import fact, set_fact
 from imbot.store.schema import facts, parcels
 
-_NOW, _BEFORE, _HELD = "epoch", "epoch_before", "outbox_held"
-held_mark = exists().where(facts.c.name == _HELD, facts.c.value == "1")  # `held`, within a statement
+_NOW, _BEFORE, HELD = "epoch", "epoch_before", "outbox_held"
+held_mark = exists().where(facts.c.name == HELD, facts.c.value == "1")  # `held`, within a statement
 
 
 def read_mark(path: Path) -> str:
@@ -49,7 +49,7 @@ def begin(c: Connection, mark: str, fresh: str, now: datetime) -> bool:
     known = {fact(c, _NOW), fact(c, _BEFORE)} - {""}
     untouched = not known and c.execute(select(parcels.c.id).limit(1)).first() is None
     if mark not in known and not untouched:
-        set_fact(c, _HELD, "1", now)
+        set_fact(c, HELD, "1", now)
         return False
     _change(c, fresh, mark, now)
     return True
@@ -57,14 +57,14 @@ def begin(c: Connection, mark: str, fresh: str, now: datetime) -> bool:
 
 def confirm_epoch(c: Connection, fresh: str, now: datetime) -> int:
     """An admin says: go on with what is here. Then write `fresh` to the file. Returns how many parcels are open."""
-    set_fact(c, _HELD, "", now)
+    set_fact(c, HELD, "", now)
     _change(c, fresh, "", now)
     return c.execute(select(func.count()).select_from(parcels).where(text("settled_at IS NULL"))).scalar_one()
 
 
 def held(c: Connection) -> bool:
     """Whether the outbox waits for an admin."""
-    return fact(c, _HELD) == "1"
+    return fact(c, HELD) == "1"
 
 
 def epoch(c: Connection) -> str:

@@ -25,7 +25,6 @@ from sqlalchemy import (
     update,
 )
 
-from imbot.domain.letters import Letter
 from imbot.domain.parcels import Kind, Parcel
 from imbot.store.schema import lanes, parcels
 from imbot.store.sql import Prepared, dialect, insert
@@ -229,7 +228,7 @@ def counts(c: Connection) -> dict[str, int]:
     return figures
 
 
-def parcel_of(row: Row[Any], attempt: int | None = None, at_hand: Letter | None = None) -> Parcel:
+def parcel_of(row: Row[Any], attempt: int | None = None) -> Parcel:
     """A row of parcels; `attempt` stands for a claim that the row does not count yet."""
     return Parcel(
         id=row.id,
@@ -243,7 +242,6 @@ def parcel_of(row: Row[Any], attempt: int | None = None, at_hand: Letter | None 
         attempt=row.attempts if attempt is None else attempt,
         waits_for=row.waits_for,
         last_error=row.last_error,
-        at_hand=at_hand,
     )
 
 

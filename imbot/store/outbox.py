@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Row,
     Subquery,
@@ -30,14 +30,14 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.letters import Letter
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
+from imbot.store.columns import Json
+from imbot.store.epoch import HELD, held_mark
 from imbot.store.epoch import confirm_epoch as confirm_epoch
 from imbot.store.epoch import epoch as epoch
 from imbot.store.epoch import held as held
-from imbot.store.epoch import held_mark
 from imbot.store.lanes import StoredParcel as StoredParcel
 from imbot.store.lanes import by_key as by_key
 from imbot.store.lanes import count_waiting as count_waiting
@@ -59,8 +59,8 @@ from imbot.store.lanes import suspend as suspend
 from imbot.store.lanes import suspended as suspended
 from imbot.store.lanes import waiting as waiting
 from imbot.store.schema import parcels
-from imbot.store.sql import Prepared, insert
-from imbot.store.touched import note_taken
+from imbot.store.sql import Prepared
+from imbot.store.touched import OUTBOX, note_taken, touch
 
 _P = parcels.c
 _LOSE_BODY = frozenset({Kind.CODE})
@@ -95,6 +95,34 @@ _CLAIM = Prepared(
 )
 # A head that nothing holds is taken with the transaction that put it, as long as little else is under way.
 _FEW = 8
+# The newest is its lane's head where nothing else of it is: what `lanes.wake` would find, known as it is put.
+_PUT = Prepared(
+    text(
+        """INSERT INTO parcels
+             (lane, target, "key", kind, payload, due_at, created_at, waits_for, urgent, attempts, lease_until, ready_at)
+           SELECT :lane, :target, :key, :kind, :payload, :due_at, :created_at, :waits_for, :urgent,
+             taken, CASE WHEN taken THEN :until END, CASE WHEN taken THEN :until WHEN heads THEN :due_at END
+           FROM (SELECT heads, heads AND :take AND :due_at <= :created_at
+                     AND NOT EXISTS (SELECT 1 FROM facts WHERE name = :held AND value = '1')
+                     AND (SELECT count(*) FROM (SELECT 1 FROM parcels INDEXED BY ix_parcels_leases
+                                                WHERE lease_until IS NOT NULL LIMIT :few)) < :few AS taken
+                 FROM (SELECT :waits_for = ''
+                     AND NOT EXISTS (SELECT 1 FROM parcels WHERE lane = :lane AND settled_at IS NULL AND waits_for = '')
+                     AND NOT EXISTS (SELECT 1 FROM lanes WHERE lane = :lane) AS heads))
+           WHERE true
+           ON CONFLICT ("key") DO NOTHING
+           RETURNING id, attempts, ready_at IS NOT NULL AS heads"""
+    )
+    .bindparams(
+        bindparam("payload", type_=_P.payload.type),
+        bindparam("due_at", type_=_P.due_at.type),
+        bindparam("created_at", type_=_P.due_at.type),
+        bindparam("until", type_=_P.due_at.type),
+        held=HELD,
+        few=_FEW,
+    )
+    .columns(_P.id, _P.attempts, column("heads", Boolean()))
+)
 _TAKE = Prepared(
     update(parcels)
     .where(_P.key == bindparam("this"), _P.id == head, _P.lease_until.is_(None), ~suspended_lane)
@@ -149,14 +177,6 @@ _AGAIN = Prepared(
 )
 
 
-@cache
-def _put(dialect: str) -> Insert:
-    return insert(dialect, parcels).on_conflict_do_nothing(index_elements=["key"])
-
-
-_PUT = Prepared(_put("sqlite"))
-
-
 def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, at_hand: Letter | None = None) -> bool:
     """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
     and little else is under way, it is claimed with this very transaction, and the courier is given it behind the commit, with
@@ -172,12 +192,34 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, 
         "created_at": now,
         "waits_for": parcel.waits_for,
         "urgent": parcel.urgent,
+        "until": now + LEASE,
+        "take": take,
     }
-    if _PUT.run(c, **values) < 1:
+    row = _PUT.first(c, **values)
+    if row is None:
         return False
-    if not (take and _take(c, parcel.lane, parcel.key, now, at_hand)):
-        wake(c, parcel.lane)
+    if row.attempts:
+        note_taken(c, _as_stored(parcel, row.id, row.attempts, now, at_hand))
+    elif row.heads:
+        touch(c, OUTBOX)
     return True
+
+
+def _as_stored(parcel: NewParcel, id: int, attempts: int, now: datetime, at_hand: Letter | None) -> Parcel:
+    """As `parcel_of` would read it."""
+    return Parcel(
+        id=id,
+        lane=parcel.lane,
+        target=parcel.target,
+        key=parcel.key,
+        kind=parcel.kind,
+        payload=Json.from_driver(Json.to_driver(parcel.payload)),
+        due_at=parcel.due_at or now,
+        created_at=now,
+        attempt=attempts,
+        waits_for=parcel.waits_for,
+        at_hand=at_hand,
+    )
 
 
 def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> bool:
@@ -190,11 +232,11 @@ def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> bool:
     return bool(hastened) or stands_open(c, lane, key_start)
 
 
-def _take(c: Connection, lane: str, key: str, now: datetime, at_hand: Letter | None = None) -> bool:
+def _take(c: Connection, lane: str, key: str, now: datetime) -> bool:
     row = _TAKE.first(c, this=key, which=lane, now=now, until=now + LEASE)
     if row is None:
         return False
-    note_taken(c, parcel_of(row, at_hand=at_hand))
+    note_taken(c, parcel_of(row))
     return True
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import NoSuchColumnError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from imbot.domain.errors import NotFound
-from imbot.store import errors, outbox, people, sessions
+from imbot.store import errors, people, sessions
 from imbot.store.engine import raw_connection
 from imbot.store.errors import StoreError, StoreUnavailable, translated
 from imbot.store.schema import metadata, seen_keys
@@ -21,7 +21,7 @@ POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 def test_upserts_are_written_for_both_dialects() -> None:
     ignoring = insert("postgresql", seen_keys).on_conflict_do_nothing()
     assert "ON CONFLICT DO NOTHING" in str(ignoring.compile(dialect=POSTGRES))
-    for build in (outbox._put, people._put_person, people._put_chat, sessions._owe, sessions._save):
+    for build in (people._put_person, people._put_chat, sessions._owe, sessions._save):
         assert "ON CONFLICT (" in str(build("postgresql").compile(dialect=POSTGRES))
 
 
