@@ -26,7 +26,7 @@ import structlog
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
 from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
 from imbot.failpoints import hit
-from imbot.loops.pulse import Clock, Pulse
+from imbot.loops.pulse import Clock, Looked, Pulse
 from imbot.loops.settling import Unsettled, until_noted
 from imbot.services import delivery
 from imbot.services.env import Env
@@ -49,7 +49,6 @@ _ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has take
 _IDLE = 5.0  # seconds between looks when nothing is due: our own commits wake us, those of the command line do not
 _GATHER = 0.003  # seconds from being woken to looking: what becomes ready together is claimed together
 _NET = 1.0
-_BACK = timedelta(seconds=2)
 _LONGEST_PROBE = timedelta(seconds=60)
 _BETWEEN_PROBES = timedelta(seconds=2)
 # Between two tries at a mail server that answers and takes nothing for now: one that shuts down, or greylists, is not stormed.
@@ -71,7 +70,7 @@ class Courier:
     def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
         self._wake = asyncio.Event()
-        self._last = clock()
+        self._looked = Looked(clock())
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
         self._single: frozenset[str] = frozenset()  # targets that may have one, which is being claimed
@@ -150,12 +149,12 @@ class Courier:
         """Hand out what may go now, each target as many as it has hands; a target that is down gets one probe. Returns the
         seconds until there may be more."""
         now = self._clock()
-        if now < self._last - _BACK:  # the clock was put back: what it had put off would wait for as long
+        if self._looked.later_than(now):
             for breaker in self._breakers.values():
                 breaker.probe_at = breaker.failed_at = now
             self._eased.clear()
-            await self._db.run(outbox.clock_went_back, now, self._last)
-        self._last = now
+            await self._db.run(outbox.clock_went_back, now, self._looked.at)
+        self._looked.at = now
         ended = set(self._carried)
         due, taken = await self._db.read(outbox.look, list(self._running))
         self._carried -= ended - {(parcel.id, parcel.attempt) for parcel in taken}  # settled: nothing will ask for them

@@ -13,6 +13,19 @@ SILENCE = 20.0  # seconds: what is wrong is to be seen within thirty
 
 
 @dataclass(slots=True)
+class Looked:
+    """When a clock was last looked at, to know that it was put back: what it had put off would wait for as long. A step of
+    `slack` is the time service's, and none."""
+
+    at: datetime
+    slack: timedelta = timedelta(seconds=2)
+
+    def later_than(self, now: datetime) -> bool:
+        """Whether the clock, which shows `now`, was put back since."""
+        return now < self.at - self.slack
+
+
+@dataclass(slots=True)
 class Leg:
     """One thing that imbot leans on. `since`: when it went wrong, None while it works. `told`: since when admins know.
     `troubles`: what is wrong with it, by who says so."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from imbot.dialog.screen import Screen, screen_from_json
 from imbot.domain.chats import Chat
 from imbot.domain.errors import DeliveryError
 from imbot.failpoints import hit
-from imbot.loops.pulse import Clock, Pulse, first_of
+from imbot.loops.pulse import Clock, Looked, Pulse, first_of
 from imbot.loops.settling import until_noted
 from imbot.services import showing
 from imbot.services.env import Env
@@ -36,7 +36,6 @@ log = structlog.get_logger(__name__)
 
 _BY = "screens"
 _SWEEP = 5.0  # seconds between looks for what was left over
-_BACK = timedelta(seconds=2)
 _PROBE = 1.0  # seconds between two tries of a channel that is down, whoever they are for
 
 
@@ -90,15 +89,15 @@ class Screens:
         self._after: dict[str, datetime] = {}
         self._known: dict[str, tuple[OwedScreen, str]] = {}
         self._retiring: set[asyncio.Task[None]] = set()
-        self._last = clock()
+        self._looked = Looked(clock())
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 now = self._clock()
-                if now < self._last - _BACK:  # the clock was put back: what it had put off would wait for as long
-                    await self._db.run(sessions.clock_went_back, now, self._last)
-                self._last = now
+                if self._looked.later_than(now):
+                    await self._db.run(sessions.clock_went_back, now, self._looked.at)
+                self._looked.at = now
                 for owed in await self._db.read(sessions.owed, now, 200):
                     if owed.chat_key not in self._busy:
                         self.push(owed.chat_key, now)
@@ -181,7 +180,7 @@ class Screens:
         except DeliveryError as error:
             self._heard(error)
             now = self._clock()
-            self._last = max(self._last, now)
+            self._looked.at = max(self._looked.at, now)
             due = await self._db.run(showing.failed, owed, error, now)
             if due is not None and (due - now).total_seconds() <= _SWEEP:
                 self._after.setdefault(chat_key, due)  # sooner than the sweep would find it

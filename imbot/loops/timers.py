@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
-from imbot.loops.pulse import Clock, Pulse, first_of
+from imbot.loops.pulse import Clock, Looked, Pulse, first_of
 from imbot.services import checks, telling, tickets, unsent, watchdog
 from imbot.services.env import Env
 from imbot.store import people, watches
@@ -62,7 +62,7 @@ class Timers:
         self._poll, self._poll_seconds = poll, poll_seconds
         self._clean_up, self._sweep_every = clean_up, sweep_every
         self._folder, self._reserve = folder, reserve
-        self._last = clock()
+        self._looked = Looked(clock(), _BACK)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A job that is running then is waited for by nobody: all of them may be cut at any point."""
@@ -95,11 +95,11 @@ class Timers:
     def _follow_the_clock(self, scheduler: AsyncIOScheduler) -> None:
         """A clock that was put back has put every job off by as much: they are planned anew."""
         now = self._clock()
-        if now < self._last - _BACK:
+        if self._looked.later_than(now):
             scheduler.remove_all_jobs()
             self._plan(scheduler)
-            log.warning("clock_went_back", seconds=round((self._last - now).total_seconds()))
-        self._last = now
+            log.warning("clock_went_back", seconds=round((self._looked.at - now).total_seconds()))
+        self._looked.at = now
 
     async def _guarded(self, name: str, job: Job) -> None:
         try:

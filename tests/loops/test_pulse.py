@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from imbot.loops.pulse import Pulse
+from imbot.loops.pulse import Looked, Pulse
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TEN = timedelta(minutes=10)
@@ -15,6 +15,14 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+def test_a_clock_that_was_put_back_is_known_by_more_than_the_time_services_step() -> None:
+    looked = Looked(START)
+    assert not looked.later_than(START - timedelta(seconds=2))
+    assert looked.later_than(START - timedelta(seconds=3))
+    assert not looked.later_than(START + TEN)
+    assert not Looked(START, TEN).later_than(START - TEN)
 
 
 def test_a_leg_that_stays_wrong_is_told_once_and_so_is_its_recovery() -> None:
