@@ -96,6 +96,10 @@ GIVE_UP_AGE: Mapping[Kind, timedelta] = {
 }
 
 
+_DAYS = timedelta(days=1)
+_FEW_TRIES = 5  # two minutes apart in all, by `_DELAYS`
+
+
 def next_try(attempts: int, now: datetime, *, retry_after: float | None = None, jitter: float = 0.0) -> datetime:
     """When to try again after `attempts` (>= 1) failed tries. `retry_after` (seconds) is never undercut.
     `jitter` in [0, 1) spreads the wait by up to a fifth, so that a repaired far end is not stormed."""
@@ -104,6 +108,9 @@ def next_try(attempts: int, now: datetime, *, retry_after: float | None = None, 
     return now + timedelta(seconds=wait)
 
 
-def gives_up(kind: Kind, created_at: datetime, now: datetime) -> bool:
-    """Giving up is by age, per kind: an outage of an hour costs no parcel anything."""
-    return now - created_at > GIVE_UP_AGE[kind]
+def gives_up(kind: Kind, created_at: datetime, now: datetime, tries: int) -> bool:
+    """Giving up is by age, per kind: an outage of an hour costs no parcel anything. `tries`: those that failed, this one among
+    them. What may wait for days has been tried a few times as well, for a clock that jumps ahead, or a machine that was off,
+    makes old what nobody has tried."""
+    limit = GIVE_UP_AGE[kind]
+    return now - created_at > limit and (tries >= _FEW_TRIES or limit < _DAYS)

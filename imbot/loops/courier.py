@@ -250,13 +250,15 @@ class Courier:
             await self._failed(parcel, DeliveryError(f"internal error: {error!r}", kind="internal"))
 
     async def _failed(self, parcel: Parcel, error: DeliveryError) -> None:
-        now = self._clock()
+        now, probes = self._clock(), 0
         if error.kind in ("down", "throttled"):
             self._proven.discard(parcel.target)
         if error.kind == "down":
             breaker = self._breakers.setdefault(parcel.target, Breaker(0, now, now))
-            breaker.failures += 1
+            if not breaker.failures or abs(now - breaker.failed_at) >= _BETWEEN_PROBES:
+                breaker.failures += 1  # all that were under way when it went down are one
             breaker.failed_at = now
+            probes = breaker.failures
             wait = next_try(breaker.failures, now, jitter=self._jitter.random()) - now
             breaker.probe_at = now + max(min(wait, _LONGEST_PROBE), timedelta(seconds=error.retry_after or 0))
             self._pulse.wrong(parcel.target, str(error), _BY.get(parcel.target, ""))
@@ -267,7 +269,8 @@ class Courier:
             self._works(parcel.target)
         log.warning("not_delivered", parcel=parcel.id, kind=parcel.kind, error=str(error), cause=error.kind)
         jitter = self._jitter.random()
-        await until_noted(partial(self._db.run, delivery.failed, parcel, error, now, self._env, jitter), self._pulse)
+        note = partial(self._db.run, delivery.failed, parcel, error, now, self._env, jitter, probes)
+        await until_noted(note, self._pulse)
         hit("failure_noted")
 
     def _works(self, target: str) -> None:

@@ -65,18 +65,27 @@ def letter_bounced(c: Connection, message_id: str, words: str, now: datetime, en
     return ticket
 
 
-def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env, jitter: float = 0.0) -> None:
-    """An errand failed: again later, or an end that fits its kind. A far end that is down costs no parcel an attempt."""
+def failed(
+    c: Connection,
+    parcel: Parcel,
+    error: DeliveryError,
+    now: datetime,
+    env: Env,
+    jitter: float = 0.0,
+    probes: int = 0,
+) -> None:
+    """An errand failed: again later, or an end that fits its kind. A far end that is down costs no parcel an attempt; `probes`:
+    how often it was found down in a row."""
     if error.kind == "moved" and error.moved_to:
         _moved(c, parcel, error.moved_to, now)
         return
     if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT, Kind.QUESTION):
         _shut_out(c, parcel, now, env)
         return
-    if not error.permanent and not _too_old(parcel, now):
-        down = (
-            error.kind == "down"
-        )  # the courier's breaker knows for how long: earlier attempts of this one, cut off, say nothing
+    down = (
+        error.kind == "down"
+    )  # the courier's breaker knows for how long: earlier attempts of this one, cut off, say nothing
+    if not error.permanent and not _too_old(parcel, now, probes if down else parcel.attempt):
         due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
         if error.kind == "throttled" and error.retry_after is not None and parcel.payload.get("awaited"):
             # A limit that was met says itself when it is over, and somebody has pressed Send and looks at this one.
@@ -105,10 +114,10 @@ def failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, e
             )
 
 
-def _too_old(parcel: Parcel, now: datetime) -> bool:
+def _too_old(parcel: Parcel, now: datetime, tries: int) -> bool:
     if parcel.kind is Kind.DOWNLOAD and parcel.payload.get("late"):
         return now - parcel.created_at > _LATE
-    return gives_up(parcel.kind, parcel.created_at, now)
+    return gives_up(parcel.kind, parcel.created_at, now, tries)
 
 
 def _letter_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime, env: Env) -> None:

@@ -29,8 +29,14 @@ def test_no_try_counts_as_the_first() -> None:
 
 def test_giving_up_is_by_age_and_every_kind_has_one() -> None:
     assert set(GIVE_UP_AGE) == set(Kind)
-    assert not gives_up(Kind.LETTER, NOW - timedelta(days=4), NOW)
-    assert gives_up(Kind.LETTER, NOW - timedelta(days=6), NOW)
+    assert not gives_up(Kind.LETTER, NOW - timedelta(days=4), NOW, tries=100)
+    assert gives_up(Kind.LETTER, NOW - timedelta(days=6), NOW, tries=100)
+
+
+def test_what_may_wait_for_days_is_tried_a_few_times_whatever_the_clock_says() -> None:
+    assert not gives_up(Kind.RECEIPT, NOW - timedelta(days=2), NOW, tries=4)
+    assert gives_up(Kind.RECEIPT, NOW - timedelta(days=2), NOW, tries=5)
+    assert gives_up(Kind.DOWNLOAD, NOW - timedelta(days=2), NOW, tries=1)
 
 
 def test_a_lease_outlives_the_longest_send() -> None:

@@ -130,6 +130,25 @@ async def test_a_far_end_that_works_for_others_is_probed_at_once(post: Post) -> 
     assert post.pulse.legs["telegram"].since is None
 
 
+async def test_all_that_were_under_way_when_a_far_end_went_down_are_one_failure_of_it(post: Post) -> None:
+    post.answers = [DeliveryError("502", kind="down")] * 10
+    post.hold = asyncio.Event()
+    await post.put(9, "telegram")
+    await post.until(9)
+    post.hold.set()
+    breakers = post.courier._breakers
+    async with asyncio.timeout(LONG):
+        while len(post.answers) > 1:  # noqa: ASYNC110 - the errand tells nobody
+            await asyncio.sleep(0.005)
+    assert breakers["telegram"].failures == 1
+    post.now += timedelta(seconds=10)
+    await post.db.run(outbox.hurry, ("telegram",), post.now)
+    await post.until(10)
+    async with asyncio.timeout(LONG):
+        while breakers["telegram"].failures < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 async def test_what_was_put_as_taken_goes_without_a_claim(post: Post) -> None:
     one = NewParcel("ticket:a", "smtp", "a", Kind.NOTE, {"a": 1})
     await post.db.run(partial(outbox.put, take=True), one, post.now)

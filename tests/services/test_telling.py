@@ -58,7 +58,7 @@ def test_a_request_given_up_for_a_silent_mail_server_promises_no_admin(office: O
     pack(office, claim(office, Kind.PACK))
     office.later(days=6)
     down = DeliveryError("connection refused", kind="down")
-    delivery.failed(office.c, claim(office, Kind.LETTER), down, office.now, office.env)
+    delivery.failed(office.c, claim(office, Kind.LETTER), down, office.now, office.env, probes=5)
     (told,) = notices(office, "notice_failed")
     assert told["values"]["admin_knows"] is False
     assert "Позвоните поддержке" in words(screen_from_json(told))
@@ -112,7 +112,7 @@ def failed_as(office: Office, how: str) -> Ticket:
     else:
         office.later(days=6)
         down = DeliveryError("connection refused", kind="down")
-        delivery.failed(office.c, letter, down, office.now, office.env)
+        delivery.failed(office.c, letter, down, office.now, office.env, probes=5)
     return now_is(office, ticket)
 
 
