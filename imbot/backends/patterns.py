@@ -21,8 +21,9 @@ import re2  # type: ignore[import-untyped]
 
 _ESCAPED = re.compile(r"\\(.)", re.S)
 _EDGES = {"<": "(?:^|[^0-9A-Za-zА-Яа-я])", ">": "(?:$|[^0-9A-Za-zА-Яа-я])"}
-_GROUP_NAME = re.compile(r"(?<!\\)\(\?P?<\w+>")
-_WHOLE_TEXT = re.compile(r"\\[Az]")
+_GROUP_NAME = re.compile(r"\(\?P?<\w+>")
+_CLASS_BEGINS = re.compile(r"\[\^?\]?")
+_OF_ONE_LINE = re.compile(r"\(\?[a-zA-Z]*-[a-zA-Z]*m")
 MAX_PATTERN = 2000
 MAX_FINDS = 1000
 
@@ -117,13 +118,41 @@ def any_of(patterns: tuple[Pattern, ...]) -> Pattern | None:
     """One pattern that matches in some lines where any of these matches in one of them: one look in place of a hundred. Its
     groups have no names. None where they cannot be joined (one asks for an end of the whole text, or they are too large
     together)."""
-    source = "|".join(f"(?:{_GROUP_NAME.sub('(', _written(each.source))})" for each in patterns)
-    if _WHOLE_TEXT.search(source):
+    parts = [_for_joining(_written(each.source)) for each in patterns]
+    if not parts or None in parts:
         return None
+    source = "|".join(f"(?:{part})" for part in parts)
     try:
-        return Pattern(source, re2.compile(f"(?m){source}", _options(32 << 20)), 0) if patterns else None
+        return Pattern(source, re2.compile(f"(?m){source}", _options(32 << 20)), 0)
     except re2.error:
         return None
+
+
+def _for_joining(source: str) -> str | None:
+    """With groups that have no names, for two patterns may name theirs alike. None where it means another thing beside others:
+    it asks for an end of the whole text, by itself or by a flag that has `^` and `$` do so, or quotes what follows."""
+    parts, at, in_class = [], 0, False
+    while at < len(source):
+        end = at + 1
+        if source[at] == "\\":
+            end = at + 2
+            if source[at:end] in ("\\A", "\\z", "\\Q", "\\E"):
+                return None
+        elif in_class:
+            named = source.find(":]", at + 2) if source.startswith("[:", at) else -1
+            end = named + 2 if named >= 0 else end
+            in_class = source[at] != "]"
+        elif begins := _CLASS_BEGINS.match(source, at):
+            end, in_class = begins.end(), True
+        elif _OF_ONE_LINE.match(source, at):
+            return None
+        elif name := _GROUP_NAME.match(source, at):
+            parts.append("(")
+            at = name.end()
+            continue
+        parts.append(source[at:end])
+        at = end
+    return "".join(parts)
 
 
 _SURELY_QUICK = 2000  # steps of a program, above which RE2 may run out of the memory for its fast way, and crawl
