@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     Connection,
     Row,
     Subquery,
@@ -111,7 +110,7 @@ _PUT = Prepared(
                      AND NOT EXISTS (SELECT 1 FROM lanes WHERE lane = :lane) AS heads))
            WHERE true
            ON CONFLICT ("key") DO NOTHING
-           RETURNING id, attempts, ready_at IS NOT NULL AS heads"""
+           RETURNING id, attempts, ready_at"""
     )
     .bindparams(
         bindparam("payload", type_=_P.payload.type),
@@ -121,7 +120,7 @@ _PUT = Prepared(
         held=HELD,
         few=_FEW,
     )
-    .columns(_P.id, _P.attempts, column("heads", Boolean()))
+    .columns(_P.id, _P.attempts, _P.ready_at)
 )
 _TAKE = Prepared(
     update(parcels)
@@ -200,7 +199,7 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, 
         return False
     if row.attempts:
         note_taken(c, _as_stored(parcel, row.id, row.attempts, now, at_hand))
-    elif row.heads:
+    elif row.ready_at is not None:
         touch(c, OUTBOX)
     return True
 

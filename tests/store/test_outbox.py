@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
 from imbot.store import outbox
 from imbot.store.epoch import begin
+from imbot.store.touched import OUTBOX, take_touched
 from tests.store.conftest import NOW
 
 LATER = NOW + timedelta(minutes=1)
@@ -379,3 +380,13 @@ def test_what_was_taken_by_who_died_may_be_claimed_again(c: Connection) -> None:
     outbox.clear_leases(c)
     assert outbox.taken(c) == []
     assert claim(c) == ["k1"]
+
+
+def test_only_what_may_go_some_time_wakes_the_courier(c: Connection) -> None:
+    take_touched(c)
+    put(c, "waiting", waits_for="number:1")
+    assert take_touched(c) == frozenset()
+    put(c, "first")
+    assert take_touched(c) == {OUTBOX}
+    put(c, "behind it")
+    assert take_touched(c) == frozenset()
