@@ -14,6 +14,11 @@ _NAME, _, _NTH = os.environ.get("IMBOT_FAILPOINT", "").partition(":")
 _hits: Counter[str] = Counter()
 
 
+def awaits(name: str) -> bool:
+    """Whether this is the place: what is done in one go may have to be done in two, so that there is a middle to die in."""
+    return name == _NAME
+
+
 def hit(name: str) -> None:
     """Die here and now if this is the place that the environment named when the process started."""
     if name != _NAME:

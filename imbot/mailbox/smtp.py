@@ -234,7 +234,8 @@ class Smtp:
     async def _letter(self, talk: Talk, payload: bytes, progress: _Progress) -> str:
         """The letter, its final dot and the answer; a server may speak in the middle, and that counts."""
         progress.begun = True
-        middle = len(payload) // 2
+        in_one = len(payload) <= 2 * _ONE_PART and not failpoints.awaits("smtp_mid_data")
+        middle = 0 if in_one else len(payload) // 2
         await talk.part(payload[:middle])
         failpoints.hit("smtp_mid_data")
         if middle > _ONE_PART:
