@@ -174,6 +174,9 @@ class Errands:
 
     async def _note(self, parcel: Parcel) -> None:
         payload = parcel.payload
+        if telling.for_admins(parcel) and not await self._db.read(telling.may_show, parcel, self._env):
+            await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
+            return
         values = {"name": "", "account": "", **(payload.get("values") or {})}
         if "screen" in payload:
             screen = screen_from_json(payload["screen"])
@@ -276,7 +279,7 @@ class Errands:
         hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
-        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel)
+        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel, self._env)
         if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return
@@ -285,7 +288,7 @@ class Errands:
 
     async def _file(self, parcel: Parcel) -> None:
         """A file that support sent. One that Telegram would not take is not even tried."""
-        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel)
+        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel, self._env)
         if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return

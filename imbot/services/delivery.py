@@ -243,6 +243,10 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     else:
         outbox.again(c, parcel, now, "blocked")
     lanes = lanes_of_chat(chat_key)
+    if not telling.is_admin(person, env):
+        for alert in filter(telling.for_admins, outbox.of_lane(c, lanes[0])):
+            outbox.drop(c, alert.id, now)
+            telling.pass_on(c, alert, now, env)
     if person is None:
         for lane in lanes:
             outbox.settle_lane(c, lane, "blocked", now)
@@ -271,8 +275,11 @@ def _only_edits(parcel: Parcel) -> bool:
 
 def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The chat is no longer the requester's: notice or file goes to another chat of theirs, or by letter; who has left the firm
-    is told nothing any more."""
+    is told nothing any more. An alert goes to those who are admins now."""
     if not outbox.settle(c, parcel, "not theirs any more", now):
+        return
+    if telling.for_admins(parcel):
+        telling.pass_on(c, parcel, now, env)
         return
     ticket = tickets.get(c, parcel.payload["ticket"])
     person = people.person(c, ticket.person_id) if ticket else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from imbot.dialog.admin import alert_screen, legs_screen
-from imbot.dialog.screen import Screen, screen_to_json
+from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
@@ -24,6 +24,7 @@ from imbot.store.files import FileRow
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
 _ALARM = "alarm:"
+_BATCH = "admins:"  # begins the keys of alerts
 _NAMES_ADMINS = frozenset({"failed", "reopen_silence", "unconfirmed"})  # they say whether an admin knows
 _GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
 _A_MOMENT = timedelta(seconds=0.25)  # within it a mail server that works has the letter; nobody feels it
@@ -121,12 +122,21 @@ def still_theirs(c: Connection, ticket: Ticket, chat_key: str) -> bool:
     return chat is not None and chat.person_id == ticket.person_id
 
 
-def may_show(c: Connection, parcel: Parcel) -> bool:
-    """Whether a notice may still be shown in its chat. Who has just left the firm is told there that their request ends,
-    as long as nobody else has taken the chat."""
-    ticket = tickets.get(c, parcel.payload.get("ticket") or "")
+def for_admins(parcel: Parcel) -> bool:
+    """Whether it bears words for admins, and not for the requester of a ticket."""
+    return "screen" in parcel.payload and not parcel.payload.get("ticket")
+
+
+def may_show(c: Connection, parcel: Parcel, env: Env) -> bool:
+    """Whether a notice may still be shown in its chat, or, of admins, written to its address. Who has just left the firm is told
+    in the chat that their request ends, as long as nobody else has taken it."""
     chat_key = parcel.chat_key
-    if ticket is None or still_theirs(c, ticket, chat_key):
+    if for_admins(parcel):
+        to = parcel.payload.get("to")
+        person = people.person_by_address(c, to) if to else people.person_of_chat(c, chat_key)
+        return to in env.admins or is_admin(person, env)
+    ticket = tickets.get(c, parcel.payload.get("ticket") or "")
+    if ticket is not None and still_theirs(c, ticket, chat_key):
         return True
     chat = people.chat(c, chat_key)
     farewell = parcel.payload.get("screen", {}).get("name") == "notice_withdrawn"
@@ -251,19 +261,36 @@ def tell_admins(c: Connection, now: datetime, env: Env) -> int:
         return 0
     ways = admin_ways(c, env)
     screen = alert_screen([{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting])
-    batch = f"admins:{waiting[0].id}-{waiting[-1].id}"
+    batch = f"{_BATCH}{waiting[0].id}-{waiting[-1].id}"
     silent = {
         leg for parcel in waiting if parcel.payload["name"] == "leg_down" and (leg := parcel.payload["values"]["leg"])
     }
     for way in ways:
-        key, channel = f"{batch}:{way.who}", way.chat_key.partition(":")[0]
-        if way.chat_key and channel not in silent:
-            payload = {"screen": screen_to_json(screen), "ticket": ""}
-            outbox.put(c, NewParcel(f"chat:{way.chat_key}", channel, key, Kind.NOTICE, payload), now)
-        else:
-            outbox.put(c, way.letter(key, screen), now)
+        _to_admin(c, way, f"{batch}:{way.who}", screen, now, silent)
     outbox.settle_lane(c, "admins", "told", now)
     return len(ways)
+
+
+def pass_on(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
+    """An alert that its admin, who is none any more or has another chat, did not get: to all who are admins now and were not
+    told of it. What an admin has asked for themselves ends."""
+    if not parcel.key.startswith(_BATCH):
+        return
+    batch = ":".join(parcel.key.split(":")[:2])
+    screen = screen_from_json(parcel.payload["screen"])
+    for way in admin_ways(c, env):
+        key = f"{batch}:{way.who}"
+        again = f"{parcel.key}:".startswith(f"{key}:")
+        _to_admin(c, way, f"{parcel.key}:moved" if again else key, screen, now)
+
+
+def _to_admin(c: Connection, way: Way, key: str, screen: Screen, now: datetime, silent: Collection[str] = ()) -> None:
+    channel = way.chat_key.partition(":")[0]
+    if way.chat_key and channel not in silent:
+        payload = {"screen": screen_to_json(screen), "ticket": ""}
+        outbox.put(c, NewParcel(f"chat:{way.chat_key}", channel, key, Kind.NOTICE, payload), now)
+    else:
+        outbox.put(c, way.letter(key, screen), now)
 
 
 def put_legs(c: Connection, parcel: Parcel, legs: Sequence[Mapping[str, Any]], now: datetime) -> None:

@@ -97,7 +97,7 @@ def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(com
 def test_a_file_never_reaches_a_chat_that_is_somebody_elses_by_now(company: Office) -> None:
     _, file = a_sent_file(company)
     company.link(ANNA, EVE_ENTRY)
-    assert not telling.may_show(company.c, file)
+    assert not telling.may_show(company.c, file, company.env)
     delivery.reroute(company.c, file, company.now, company.env)
     (note,) = parcels(company, Kind.NOTE)
     assert (note.payload["to"], note.payload["files"]) == ("anna@demo.local", ["1-0"])

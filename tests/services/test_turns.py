@@ -185,7 +185,7 @@ def test_wrong_codes_are_answered_alike_for_known_and_unknown_addresses(office: 
 def test_junk_links_do_not_spend_the_budget_of_codes(office: Office) -> None:
     for number in range(60):
         office.command("start", f"junktoken{number:024}")
-    assert signin_rows.failures_since(office.c, office.now - timedelta(hours=1)) == 0
+    assert signin_rows.failures_since(office.c, office.now - timedelta(hours=1), office.now) == 0
 
 
 def test_a_code_whose_letter_was_never_seen_accepted_does_not_live_for_ever(office: Office) -> None:
@@ -214,7 +214,7 @@ def test_a_chat_that_is_somebody_elses_now_is_told_nothing_of_the_tickets_filed_
     assert telling.receipt(office.c, ticket.id, office.env) is None
     stored = outbox.by_key(office.c, "n1")
     assert stored is not None
-    assert not telling.may_show(office.c, stored.parcel)
+    assert not telling.may_show(office.c, stored.parcel, office.env)
 
 
 def test_a_withdrawal_before_the_number_says_that_it_will_be_asked_for(office: Office) -> None:
