@@ -101,9 +101,9 @@ def _store_says(c: Connection, settings: Settings, address: str, env: Env) -> li
     from imbot.store import admin, lanes, people, signin
 
     person, limits = people.person_by_address(c, address), env.limits
-    day = signin.codes_asked(c, "address", address_hash(env, address), now() - timedelta(days=1))
+    day = signin.codes_asked(c, "address", address_hash(env, address), now() - timedelta(days=1), now())
     hour = [moment for moment in day if now() - moment < timedelta(hours=1)]
-    failures = signin.failures_since(c, now() - timedelta(hours=1))
+    failures = signin.failures_since(c, now() - timedelta(hours=1), now())
     lines = [
         f"known here: {'no' if person is None else 'yes, left the company' if person.gone else 'yes'}",
         f"codes asked for: {len(hour)} of {limits.per_hour} this hour, {len(day)} of {limits.per_day} today"

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+# What was noted for a moment that lies further ahead was noted by a clock that has been put back since: it says nothing of when.
+AHEAD = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:

@@ -148,9 +148,10 @@ class Timers:
         down ends the sweep: silence is not absence."""
         if not self._directory.can_recheck:
             return
-        before = self._clock() - self._sweep_every / 2
+        now = self._clock()
+        before = now - self._sweep_every / 2
         answers: list[tuple[Person, Entry | Absence]] = []
-        for person in await self._db.read(people.persons_to_sweep, before, _SWEEP_AT_ONCE):
+        for person in await self._db.read(people.persons_to_sweep, before, now, _SWEEP_AT_ONCE):
             try:
                 answers.append((person, await self._directory.look_up(person.address)))
             except DirectoryUnavailable as error:

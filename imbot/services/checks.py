@@ -56,7 +56,7 @@ def rechecked(c: Connection, parcel: Parcel, answer: Entry | Absence | None, now
         if outbox.settle(c, parcel, f"gone: {answer}", now):
             leave(c, person, now, env)
     else:
-        checked = people.checked_at(c, person.id)
+        checked = people.checked_at(c, person.id, now)
         within_grace = checked is not None and now - checked <= env.grace
         if within_grace or not env.unverified_waits:
             outbox.settle(c, parcel, "grace" if within_grace else "unverified", now)

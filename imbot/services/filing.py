@@ -180,7 +180,7 @@ def _recheck(c: Connection, ticket: Ticket, person: Person, now: datetime, env: 
     settles as grace at once and holds nobody up."""
     if not env.can_recheck:
         return
-    checked = people.checked_at(c, person.id)
+    checked = people.checked_at(c, person.id, now)
     if checked is None or now - checked > env.recheck_age:
         payload = {"person": person.id, "ticket": ticket.id}
         key = f"recheck:{ticket.id}:{now.isoformat()}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from imbot.domain.calendar import AHEAD
 from imbot.domain.chats import Chat, Happened
 from imbot.domain.parcels import GIVE_UP_AGE, Kind, NewParcel
 from imbot.domain.people import Entry, Person, Role, given_name
@@ -24,9 +25,9 @@ def look_up(c: Connection, chat: Chat, address: str, now: datetime, env: Env, up
     """Ask for a code for `address`: within the limits a parcel asks the directory; the chat is told the same either way."""
     subject = address_hash(env, address)
     verdict = may_ask(
-        signin.codes_asked(c, "chat", chat.key, now - _DAY),
-        signin.codes_asked(c, "address", subject, now - _DAY),
-        signin.failures_since(c, now - _HOUR),
+        signin.codes_asked(c, "chat", chat.key, now - _DAY, now),
+        signin.codes_asked(c, "address", subject, now - _DAY, now),
+        signin.failures_since(c, now - _HOUR, now),
         _linked_before(c, chat),
         now,
         env.limits,
@@ -104,8 +105,8 @@ def code_accepted(c: Connection, code_id: int, now: datetime, env: Env) -> None:
 def check_code(c: Connection, chat: Chat, text: str, now: datetime, env: Env, fresh: Fresh) -> Happened:
     """Try a code typed in this chat; a right one links the chat. Every wrong one counts, for the code and for all."""
     code = normal_code(text)
-    failures = signin.failures_since(c, now - _HOUR)
-    own = signin.failures_since(c, now - _HOUR, chat.key)
+    failures = signin.failures_since(c, now - _HOUR, now)
+    own = signin.failures_since(c, now - _HOUR, now, chat.key)
     if not may_try(failures, own, _linked_before(c, chat), env.limits):
         return _checked("limited", until=_iso(now + env.limits.slow))
     row = signin.open_code(c, chat.key)
@@ -119,7 +120,8 @@ def check_code(c: Connection, chat: Chat, text: str, now: datetime, env: Env, fr
     left = env.limits.tries - signin.count_try(c, row.id)
     if left <= 0:
         signin.use_code(c, row.id, now)
-    if now >= row.minted_at + env.limits.code_life:  # not `over`: whether the mail server took a letter would tell
+    expired = now >= row.minted_at + env.limits.code_life or row.minted_at > now + AHEAD
+    if expired:  # not `over`: whether the mail server took a letter would tell
         return _checked("expired")
     return _checked("wrong", left=max(left, 0))
 
@@ -182,8 +184,9 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
 
 def _over(row: CodeRow, now: datetime, env: Env) -> bool:
     """Whether a code's time has passed. A letter that nobody saw accepted may have come all the same: its code lives no
-    longer than its parcel, and the usual life after that."""
-    return (row.expires_at or row.minted_at + GIVE_UP_AGE[Kind.CODE] + env.limits.code_life) <= now
+    longer than its parcel, and the usual life after that. Nor does any that a clock which ran ahead gave more."""
+    longest = row.minted_at + GIVE_UP_AGE[Kind.CODE] + env.limits.code_life
+    return min(row.expires_at or longest, longest) <= now or row.minted_at > now + AHEAD
 
 
 def _linked_before(c: Connection, chat: Chat) -> bool:

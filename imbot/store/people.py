@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
+from imbot.domain.calendar import AHEAD
 from imbot.domain.chats import Chat
 from imbot.domain.people import Entry, Person, Role
 from imbot.store.columns import Moment
@@ -145,10 +146,11 @@ def mark_checked(c: Connection, person_id: int, entry: Entry | None, now: dateti
     c.execute(update(people).where(people.c.id == person_id).values(values))
 
 
-def checked_at(c: Connection, person_id: int) -> datetime | None:
-    """When the directory last answered for them."""
+def checked_at(c: Connection, person_id: int, now: datetime | None = None) -> datetime | None:
+    """When the directory last answered for them; with `now`, None as well where that lies ahead: it is not known then."""
     moment: datetime | None = _CHECKED_AT.value(c, id=person_id)
-    return moment
+    ahead = moment is not None and now is not None and moment > now + AHEAD
+    return None if ahead else moment
 
 
 def mark_gone(c: Connection, person_id: int, now: datetime) -> list[str]:
@@ -181,10 +183,11 @@ def admins(c: Connection, addresses: Iterable[str]) -> list[Person]:
     return [person_of(row) for row in c.execute(found.order_by(people.c.id))]
 
 
-def persons_to_sweep(c: Connection, before: datetime, limit: int) -> list[Person]:
-    """Linked persons whom the directory was not asked about since `before`, the longest first."""
+def persons_to_sweep(c: Connection, before: datetime, now: datetime, limit: int) -> list[Person]:
+    """Linked persons whom the directory was not asked about since `before`, the longest first. A moment that lies ahead is of a
+    clock that was put back, and says nothing."""
     linked = select(chats.c.person_id).where(chats.c.person_id.is_not(None))
-    stale = or_(people.c.checked_at.is_(None), people.c.checked_at < before)
+    stale = or_(people.c.checked_at.is_(None), people.c.checked_at < before, people.c.checked_at > now + AHEAD)
     found = select(people).where(people.c.id.in_(linked), people.c.gone_at.is_(None), stale)
     return [person_of(row) for row in c.execute(found.order_by(people.c.checked_at, people.c.id).limit(limit))]
 

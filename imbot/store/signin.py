@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from imbot.domain.calendar import AHEAD
 from imbot.store.schema import code_asks, code_failures, codes, invites
 
 
@@ -44,10 +45,11 @@ class InviteRow:
 _SUBJECTS = {"chat": code_asks.c.chat_key, "address": code_asks.c.address_hash}
 
 
-def codes_asked(c: Connection, kind: str, subject: str, since: datetime) -> list[datetime]:
-    """When codes were asked for by a chat (`kind` "chat") or for an address's hash ("address"), oldest first."""
+def codes_asked(c: Connection, kind: str, subject: str, since: datetime, now: datetime) -> list[datetime]:
+    """When codes were asked for by a chat (`kind` "chat") or for an address's hash ("address"), oldest first. What lies ahead was
+    noted by a clock that was put back since, and would hold somebody up for as long."""
     found = select(code_asks.c.at).where(_SUBJECTS[kind] == subject, code_asks.c.at > since)
-    return list(c.execute(found.order_by(code_asks.c.at)).scalars())
+    return list(c.execute(found.where(code_asks.c.at <= now + AHEAD).order_by(code_asks.c.at)).scalars())
 
 
 def note_code_asked(c: Connection, chat_key: str, address_hash: str, now: datetime) -> None:
@@ -58,9 +60,10 @@ def note_failure(c: Connection, chat_key: str, now: datetime) -> None:
     c.execute(insert(code_failures), {"chat_key": chat_key, "at": now})
 
 
-def failures_since(c: Connection, since: datetime, chat_key: str | None = None) -> int:
-    """Wrong codes of everybody, or of one chat."""
+def failures_since(c: Connection, since: datetime, now: datetime, chat_key: str | None = None) -> int:
+    """Wrong codes of everybody, or of one chat; not those that lie ahead."""
     found = select(func.count()).select_from(code_failures).where(code_failures.c.at > since)
+    found = found.where(code_failures.c.at <= now + AHEAD)
     if chat_key is not None:
         found = found.where(code_failures.c.chat_key == chat_key)
     return c.execute(found).scalar_one()

@@ -69,6 +69,8 @@ def test_a_check_without_news_notes_the_moment_only(c: Connection, anna: Person)
     assert people.checked_at(c, anna.id) == LATER
     assert people.person(c, anna.id) == anna
     assert people.checked_at(c, 99) is None
+    assert people.checked_at(c, anna.id, LATER) == LATER
+    assert people.checked_at(c, anna.id, NOW) is None  # the clock was put back since
 
 
 def test_persons_are_found_by_address_chat_key_or_chat_id(c: Connection, anna: Person) -> None:
@@ -106,12 +108,16 @@ def test_consent_is_to_a_version(c: Connection, anna: Person) -> None:
 def test_a_sweep_sees_linked_persons_not_asked_about_lately(c: Connection, anna: Person) -> None:
     tom = people.link_chat(c, Chat("telegram", "7"), TOM, LATER)
     assert people.count_linked(c) == 2
-    assert [person.id for person in people.persons_to_sweep(c, LATER, 10)] == [anna.id]
-    assert [person.id for person in people.persons_to_sweep(c, LATER + timedelta(1), 1)] == [anna.id]
+    assert [person.id for person in people.persons_to_sweep(c, LATER, LATER, 10)] == [anna.id]
+    assert [person.id for person in people.persons_to_sweep(c, LATER + timedelta(1), LATER + timedelta(1), 1)] == [
+        anna.id
+    ]
     people.mark_checked(c, anna.id, None, LATER)
-    assert people.persons_to_sweep(c, LATER, 10) == []
+    assert people.persons_to_sweep(c, LATER, LATER, 10) == []
     people.unlink_chat(c, "telegram:7", LATER)
-    assert [person.id for person in people.persons_to_sweep(c, LATER + timedelta(1), 9)] == [anna.id]
+    assert [person.id for person in people.persons_to_sweep(c, LATER + timedelta(1), LATER + timedelta(1), 9)] == [
+        anna.id
+    ]
     assert people.count_linked(c) == 1
     assert [person.id for person in people.list_persons(c, 0, 1)] == [anna.id]
     assert [person.id for person in people.list_persons(c, anna.id, 9)] == [tom.id]

@@ -50,21 +50,24 @@ def test_asks_are_counted_by_chat_and_by_address(c: Connection) -> None:
     for minutes, chat in ((0, ANNA.key), (5, EVE.key), (9, EVE.key)):
         signin.note_code_asked(c, chat, "hash of anna", NOW + timedelta(minutes=minutes))
     before = NOW - timedelta(hours=1)
-    assert len(signin.codes_asked(c, "chat", EVE.key, before)) == 2
-    assert len(signin.codes_asked(c, "address", "hash of anna", before)) == 3
-    assert signin.codes_asked(c, "address", "hash of anna", NOW) == [
+    assert len(signin.codes_asked(c, "chat", EVE.key, before, LATER)) == 2
+    assert len(signin.codes_asked(c, "address", "hash of anna", before, LATER)) == 3
+    assert signin.codes_asked(c, "address", "hash of anna", NOW, LATER) == [
         NOW + timedelta(minutes=5),
         NOW + timedelta(minutes=9),
     ]
-    assert signin.codes_asked(c, "address", "another", before) == []
+    assert signin.codes_asked(c, "address", "another", before, LATER) == []
+    back = NOW - timedelta(days=1)
+    assert signin.codes_asked(c, "address", "hash of anna", back - timedelta(days=1), back) == []
 
 
 def test_failures_are_counted_for_all_and_for_one(c: Connection) -> None:
     signin.note_failure(c, ANNA.key, NOW)
     signin.note_failure(c, EVE.key, LATER)
-    assert signin.failures_since(c, NOW - timedelta(1)) == 2
-    assert signin.failures_since(c, NOW) == 1
-    assert signin.failures_since(c, NOW - timedelta(1), ANNA.key) == 1
+    assert signin.failures_since(c, NOW - timedelta(1), LATER) == 2
+    assert signin.failures_since(c, NOW, LATER) == 1
+    assert signin.failures_since(c, NOW - timedelta(1), NOW) == 1  # the clock was put back
+    assert signin.failures_since(c, NOW - timedelta(1), LATER, ANNA.key) == 1
 
 
 def test_an_invite_works_once(c: Connection) -> None:
