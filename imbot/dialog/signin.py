@@ -4,6 +4,7 @@ same for known and unknown addresses.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pre
 from imbot.domain.people import canonical_address
 from imbot.domain.signin import CODE_LENGTH, normal_code
 
+_AT = re.compile(r"\s*@\s*")
 STATES = frozenset({"address", "code", "no_mail"})
 
 
@@ -148,7 +150,7 @@ def _press(session: Session, value: str, facts: Facts) -> Turn:
 
 def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     text = told(event.text)
-    address = canonical_address(text)
+    address = canonical_address(_AT.sub("@", text))  # keyboards of phones set a blank behind a word
     if address:
         return _look_up(session, address)
     if normal_code(text) and (session.state == "code" or _like_a_code(text)):  # also after "another address"
@@ -158,7 +160,7 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     if misses_the_code(text):
         return current(session.go("code" if _address(session) else "address"), facts, "no_code")
     single = len(text.split()) == 1
-    if session.state == "code" and single and _like_a_code(text):
+    if session.state == "code" and ((single and _like_a_code(text)) or text.replace(" ", "").isdigit()):
         return current(session, facts, "not_a_code")
     if single and "@" in text:
         return current(session, facts, "not_an_address")

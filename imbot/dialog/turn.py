@@ -22,7 +22,7 @@ from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
 from imbot.dialog.standing import outdated, screen_of
-from imbot.dialog.words import command_in, politeness_in
+from imbot.dialog.words import command_in, politeness_in, yes_or_no
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
 __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance"]
@@ -31,6 +31,12 @@ _DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-
 _Said = Pressed | Typed | Attached | Edited | Commanded | Shared
 _DOUBLE_TAP = timedelta(seconds=3)
 _BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
+# Questions that "yes" and "no" answer, and the button that each of them stands for.
+_ANSWERS = {
+    "withdraw": {"yes": "yes", "no": "no"},
+    "unlink": {"yes": "yes", "no": "stay"},
+    "welcome": {"yes": "draft", "no": "cancel"},
+}
 _CONSENT = frozenset({"consent", "consent_declined"})
 
 
@@ -234,6 +240,9 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
             return replying.reply_to(session, event, facts)
     if session.state == "adding":
         return tickets.adding(session, event, facts)
+    answer = yes_or_no(event.text) if isinstance(event, Typed) and session.state in _ANSWERS else ""
+    if answer:  # as if the button had been pressed
+        return _pressed(session, Pressed(session.value(_ANSWERS[session.state][answer]), ""), facts)
     if polite and not _asks_for_words(session, facts):
         return _nod(session, polite, facts)
     match session.state:

@@ -93,6 +93,8 @@ _DAY_WORDS: Mapping[str, int] = {
     "вчера": -1,
     "yesterday": -1,
 }
+_YES = frozenset({"да", "ага", "угу", "да да", "да конечно", "конечно", "yes", "yeah", "yep", "sure"})
+_NO = frozenset({"нет", "неа", "не надо", "не нужно", "no", "nope"})
 _CODE, _LETTER = r"(?:код|кода|code)", r"(?:код|кода|code|письмо|письма|the letter)"
 _NOT = (
     r"(?:нет|нету|где|жду|не (?:приходит|пришел|пришло|присылают|получил|получила|получаю|вижу|дошел|дошло|могу получить)"
@@ -135,6 +137,12 @@ def politeness_in(text: str) -> str:
     if plain in _THANKS:
         return "thanks"
     return "nod" if not plain and told(text) else ""
+
+
+def yes_or_no(text: str) -> str:
+    """ "yes" or "no" where the whole text says just that, or ""."""
+    plain = _plain(text)
+    return "yes" if plain in _YES else "no" if plain in _NO else ""
 
 
 def misses_the_code(text: str) -> bool:
