@@ -101,7 +101,8 @@ def failure_notice(ticket: Ticket, reason: str, letter: str = "ticket") -> Notic
 
 def unconfirmed_notice(ticket: Ticket) -> Notice:
     """The mail server took the request, and the far end has not confirmed it in its time. Nothing is asked of anybody."""
-    return Notice("unconfirmed", ticket.id, ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at)})
+    values = ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at), "asked": ticket.asked}
+    return Notice("unconfirmed", ticket.id, values)
 
 
 def flood_notice(ticket: Ticket) -> Notice:

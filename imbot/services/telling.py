@@ -64,7 +64,7 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
         "promised_at": _iso(ticket.promised_at),
         "failure": ticket.failure,
         "how": how_failed(c, ticket),
-        "asked": asked_of(ticket, env),
+        "asked": asked_of(c, ticket, env),
         "unconfirmed": unconfirmed,
         "admin_knows": (unconfirmed or ticket.handover is Handover.FAILED) and admins_hear(c, env),
         "files": [
@@ -80,10 +80,12 @@ def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
     }
 
 
-def asked_of(ticket: Ticket, env: Env) -> str:
-    """What support was asked for; "withdraw_later" where that waits for the number."""
-    waits = ticket.asked == "withdraw" and not ticket.number and env.backend(ticket.backend).waits_for_number
-    return "withdraw_later" if waits else ticket.asked
+def asked_of(c: Connection, ticket: Ticket, env: Env) -> str:
+    """What support was asked for; "withdraw_later" where that waits for the number, and no admin has let it go without."""
+    if ticket.asked == "withdraw" and not ticket.number and env.backend(ticket.backend).waits_for_number:
+        asked = watches.question(c, ticket.id)
+        return "withdraw" if asked is not None and asked.let_go else "withdraw_later"
+    return ticket.asked
 
 
 def how_failed(c: Connection, ticket: Ticket) -> str:

@@ -154,7 +154,7 @@ def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime
     ledger.log(c, ticket.id, now, "withdraw_asked", {})
     _follow_up(c, ticket, person, "withdrawal", "", now, env, fresh)
     telling.put_receipt(c, ticket, now)
-    waits = telling.asked_of(ticket, env) == "withdraw_later"
+    waits = telling.asked_of(c, ticket, env) == "withdraw_later"
     return Happened("withdrawn_asked", ticket_values(ticket) | {"waits": waits})
 
 
@@ -214,7 +214,7 @@ def listed(c: Connection, person: Person | None, page: int, env: Env) -> Happene
         found, total = tickets.of_person(c, person.id, page, size)
     rows = [
         ticket_values(one)
-        | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": telling.asked_of(one, env)}
+        | {"id": one.id, "created_at": one.created_at.isoformat(), "asked": telling.asked_of(c, one, env)}
         for one in found
     ]
     return Happened("tickets", {"page": max(page, 0), "pages": pages, "total": total, "tickets": rows})

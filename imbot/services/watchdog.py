@@ -228,6 +228,7 @@ def values(c: Connection, ticket: Ticket, asked: Question | None, env: Env) -> d
         "sent_at": sent_at.isoformat() if sent_at else None,
         "answer": letter.answer if letter else "",
         "trouble": trouble[-3:],
+        "withdraw": ticket.asked == "withdraw",
         "waits": outbox.count_waiting(c, f"number:{ticket.id}"),
         "read_at": read_at.isoformat() if read_at else None,
         "asked": asked.asked if asked else 0,

@@ -11,7 +11,7 @@ from imbot.domain.chats import Pressed
 from imbot.domain.parcels import Kind
 from imbot.domain.people import Role
 from imbot.domain.tickets import Handover
-from imbot.services import decisions, delivery, watchdog
+from imbot.services import decisions, delivery, telling, watchdog
 from imbot.store import ledger, letters, outbox, people, watches
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, Office
 from tests.services.silence import (
@@ -205,3 +205,26 @@ def test_the_command_line_may_decide_before_imbot_has_asked_and_change_its_mind(
     assert decisions.decide_anyway(office.c, now_is(office, ticket), "again", "cli:root", office.now)
     assert now_is(office, ticket).handover is Handover.QUEUED
     assert not decisions.decide_anyway(office.c, now_is(office, ticket), "again", "cli:root", office.now)
+
+
+def test_a_wish_to_withdraw_that_waits_for_the_number_is_told_to_admins_and_as_asked_for_once_it_is_let_go(
+    office: Office,
+) -> None:
+    ticket = accepted(office)
+    office.take(ANNA, Pressed(f"wd:{ticket.id}"))
+    office.press("withdraw_yes")
+    assert telling.receipt_values(office.c, now_is(office, ticket), office.env)["asked"] == "withdraw_later"
+    look(office, hours=1)
+    (told,) = notices(office, "notice_unconfirmed")
+    assert "Вы просили её снять" in words(screen_from_json(told))
+    screen = deliver(office, TOM, "q1")
+    assert screen is not None
+    assert "Сотрудник попросил снять эту заявку" in words(screen)
+    assert "просьба ждёт номера" in words(screen)
+    assert "с дополнениями" not in words(screen)
+    assert "asked to withdraw" in words(screen, "en")
+    press(office, f"a:go:{ticket.id}")
+    assert telling.receipt_values(office.c, now_is(office, ticket), office.env)["asked"] == "withdraw"
+    screen = deliver(office, TOM, "q1")
+    assert screen is not None
+    assert "Просьба и дополнения уходят, не дожидаясь номера" in words(screen)
