@@ -55,13 +55,18 @@ async def examine(config: Path | None) -> list[Leg]:
     try:
         settings = load(config)
     except ConfigError as error:
-        return [
-            Leg("configuration", "wrong", problem, "`imbot doctor` again once it is mended")
-            for problem in error.problems
-        ]
+        hint = "`imbot doctor` again once this is mended"
+        legs = [Leg("configuration", "wrong", problem) for problem in error.problems]
+        return [*legs[:-1], Leg("configuration", "wrong", error.problems[-1], hint)]
     log.set_up("error", "console", secrets=secrets_of(settings))
     legs = [*check_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
-    legs += [*check_templates(settings), _database(settings), _disk(settings), _admins(settings)]
+    legs += [
+        *_shipped_places(settings),
+        *check_templates(settings),
+        _database(settings),
+        _disk(settings),
+        _admins(settings),
+    ]
     far: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [("directory", ask_directory), ("smtp", ask_smtp)]
     far += [(_leg_of(section), partial(ask_mailbox, section=section)) for section in settings.mailboxes()]
     far.append(("telegram", ask_telegram))
@@ -131,11 +136,24 @@ def _own(changed: list[str], profiles: set[str], settings: Settings) -> list[str
     return [*(name for name in changed if not (name.startswith("mail/") and name.endswith("/profile.toml"))), *told]
 
 
+def _shipped_places(settings: Settings) -> list[Leg]:
+    """The offices of the list that is shipped are nobody's."""
+    if settings.general.locations:
+        return []
+    hint = "write the list of your offices, and name it in [general] locations; data/locations.toml shows how"
+    return [Leg("locations", "note", "employees are offered the offices of the shipped example", hint)]
+
+
 def _database(settings: Settings) -> Leg:
     from imbot.services.env import DEFAULT_BACKEND
     from imbot.store import admin, epoch, tickets
     from imbot.store.db import once
 
+    path = settings.general.data_dir / "imbot.db"
+    if not path.exists():
+        return Leg(
+            "data base", "note", f"none at {path} yet: the first `imbot run` makes it, as the user that it runs as"
+        )
     try:
         url = database(settings)
         known = (DEFAULT_BACKEND, *settings.backends)
@@ -153,8 +171,8 @@ def _database(settings: Settings) -> Leg:
     if held:
         hint = "`imbot outbox list`, then `imbot outbox confirm`"
         return Leg("data base", "wrong", "older than what was sent: nothing goes out", hint)
-    size = (settings.general.data_dir / "imbot.db").stat().st_size
-    return Leg("data base", "well", f"{settings.general.data_dir / 'imbot.db'}: whole, current, {size // 1024} KB")
+    size = path.stat().st_size
+    return Leg("data base", "well", f"{path}: whole, current, {size // 1024} KB")
 
 
 def _disk(settings: Settings) -> Leg:

@@ -250,9 +250,12 @@ def _read_secret_files(tree: Tree, folder: Path, problems: list[str]) -> None:
 
 def _read_secrets_folder(tree: Tree, env: Mapping[str, str], problems: list[str]) -> None:
     """A folder with one file a secret, such as `smtp__password`: IMBOT_SECRETS_DIR, or systemd's LoadCredential."""
-    folder = env.get("IMBOT_SECRETS_DIR") or env.get("CREDENTIALS_DIRECTORY")
+    own = env.get("IMBOT_SECRETS_DIR")
+    folder = own or env.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return
+    if own:
+        problems += _misnamed_secrets(Path(own), {"__".join(place) for place in _spread(SECRETS, tree)})
     for *place, key in _spread(SECRETS, tree):
         file = Path(folder) / "__".join((*place, key))
         if not file.is_file():
@@ -266,6 +269,15 @@ def _read_secrets_folder(tree: Tree, env: Mapping[str, str], problems: list[str]
         for name in place:
             table = table.setdefault(name, {})
         table[key] = text
+
+
+def _misnamed_secrets(folder: Path, known: set[str]) -> list[str]:
+    """A folder that is not there, and files that were meant to be secrets, would be passed over in silence otherwise."""
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.is_file() and file.name not in known)
+    except OSError as error:
+        return [f"IMBOT_SECRETS_DIR: {folder} cannot be read ({error.strerror})"]
+    return [f"{folder / name} is no secret that imbot knows{near}" for name in names if (near := meant(name, known))]
 
 
 def _unknown_variables(env: Mapping[str, str]) -> list[str]:

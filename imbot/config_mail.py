@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from imbot.config_types import (
     Address,
+    Host,
     Language,
     List,
     NotNegative,
@@ -79,7 +80,7 @@ class OAuth(Section):
 
 
 class Smtp(Section):
-    host: Plain
+    host: Host
     port: Port
     tls: TlsMode = "starttls"
     username: Plain = ""
@@ -107,7 +108,7 @@ class Smtp(Section):
 
 class Mailbox(Section):
     kind: Literal["imap", "pop3"] = "imap"
-    host: Plain
+    host: Host
     port: Port
     tls: TlsMode = "tls"
     username: Plain

@@ -167,6 +167,12 @@ def _plain(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty: name the server")
+    return _plain(value)
+
+
 def _plain_secret(value: SecretStr) -> SecretStr:
     """The text of the error never repeats the value."""
     _plain(value.get_secret_value())
@@ -192,6 +198,7 @@ Url = Annotated[str, AfterValidator(_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Extension = Annotated[str, AfterValidator(_extension)]
 Plain = Annotated[str, AfterValidator(_plain)]
+Host = Annotated[str, AfterValidator(_host)]
 Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 Language = Annotated[str, AfterValidator(_language)]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from imbot.config import load
+from imbot.config import load, packed
 from imbot.domain.people import Role
 from imbot.store import files, people
 from imbot.store.db import once
@@ -136,6 +136,26 @@ def test_doctor_finds_open_requests_of_a_helpdesk_that_is_gone(company: Company)
     legs = {row["leg"]: row for row in company("doctor", "--json").rows}
     assert legs["data base"]["state"] == "wrong"
     assert "of house" in legs["data base"]["says"]
+
+
+def test_doctor_before_the_first_start_knows_that_there_is_no_data_base_yet(company: Company) -> None:
+    for file in (company.folder / "var").glob("imbot.db*"):
+        file.unlink()
+    legs = {row["leg"]: row for row in company("doctor", "--json").rows}
+    assert (legs["data base"]["state"], "imbot run" in legs["data base"]["says"]) == ("note", True)
+    (company.folder / "var" / "imbot.db").touch()  # which is not the same: something has been lost
+    legs = {row["leg"]: row for row in company("doctor", "--json").rows}
+    assert legs["data base"]["state"] == "wrong"
+
+
+def test_doctor_says_that_the_offices_of_the_example_are_offered(company: Company) -> None:
+    legs = {row["leg"]: row for row in company("doctor", "--json").rows}
+    assert legs["locations"]["state"] == "note"
+    path, own = company.folder / "config.toml", company.folder / "locations.toml"
+    own.write_text((packed("data") / "locations.toml").read_text("utf-8"), "utf-8")
+    text = path.read_text("utf-8").replace("[general]", "[general]\nlocations = 'locations.toml'", 1)
+    path.write_text(text, "utf-8")
+    assert "locations" not in {row["leg"] for row in company("doctor", "--json").rows}
 
 
 def test_doctor_with_a_wrong_config_says_only_that(company: Company) -> None:

@@ -261,6 +261,26 @@ def test_secrets_come_from_files(write: Write, tmp_path: Path) -> None:
     assert settings.telegram.token.get_secret_value() == "987654321:BBEhBOweik6ad9r_QXMENQ"
 
 
+def test_a_folder_of_secrets_that_is_not_there_and_a_misnamed_secret_are_named(write: Write, tmp_path: Path) -> None:
+    assert problems(write(), {"IMBOT_SECRETS_DIR": str(tmp_path / "nowhere")}) == [
+        f"IMBOT_SECRETS_DIR: {tmp_path / 'nowhere'} cannot be read (No such file or directory)"
+    ]
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "telegram_token").write_text("987654321:BBEhBOweik6ad9r_QXMENQ\n")
+    (secrets / "ca.pem").write_text("somebody else's\n")
+    assert problems(write(), {"IMBOT_SECRETS_DIR": str(secrets)}) == [
+        f"{secrets / 'telegram_token'} is no secret that imbot knows; did you mean telegram__token?"
+    ]
+
+
+def test_a_server_without_a_name_is_no_server(write: Write) -> None:
+    wrong = re.sub('host = "[^"]*"', 'host = ""', SMALL)
+    assert {"[smtp] host: is empty: name the server", "[mailbox] host: is empty: name the server"} <= set(
+        problems(write(wrong))
+    )
+
+
 def test_a_secret_file_that_is_missing_or_doubled_is_named(write: Write) -> None:
     missing = problems(write(SMALL.replace('password = "secret"', 'password_file = "nowhere"')))
     assert "[mailbox] password_file: nowhere cannot be read (No such file or directory)" in missing
