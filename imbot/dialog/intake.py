@@ -99,10 +99,11 @@ def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
 def cancel(session: Session, facts: Facts) -> Turn:
     """Away with the draft, but not for good: a mistaken tap loses nothing."""
     orders: Orders = ()
-    if draft_of(session):
+    begun = bool(draft_of(session))
+    if begun:
         session, orders = set_aside(session, "draft", facts)
     session = with_draft(session, None).go("cancelled")
-    return Turn(session, menu.cancelled_screen(session, facts), orders)
+    return Turn(session, menu.cancelled_screen(session, facts, earlier=not begun), orders)
 
 
 def open_order(draft: Draft, facts: Facts) -> OpenTicket:

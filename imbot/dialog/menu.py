@@ -14,7 +14,7 @@ from imbot.dialog.layout import MENU, Row, button, literal, row
 from imbot.dialog.orders import Consent, Order, SetLanguage, Unlink
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import addition_of, draft_of, drop_all, dropped_kind, open_draft, stray_of
+from imbot.dialog.slots import addition_of, draft_of, drop_all, dropped_kind, dropped_words, open_draft, stray_of
 from imbot.dialog.words import LANGUAGE_NAMES, REQUEST
 from imbot.domain.people import given_name
 
@@ -182,10 +182,13 @@ def offer_screen(session: Session, facts: Facts) -> Screen:
     return Screen("offer", values, (row(button(session, "draft")), row(button(session, "anew"), MENU)))
 
 
-def cancelled_screen(session: Session, facts: Facts) -> Screen:
+def cancelled_screen(session: Session, facts: Facts, *, earlier: bool = False) -> Screen:
+    """`earlier`: nothing was cancelled now, and what can be brought back is of a time before."""
     kind = dropped_kind(session)
     rows = (row(button(session, "restore", f"restore_{kind}")) if kind else (), home_row(session))
-    return Screen("cancelled", {"kind": kind, "late": facts.late_news}, tuple(filter(None, rows)))
+    text = dropped_words(session) if earlier else ""
+    values = {"kind": kind, "late": facts.late_news, "earlier": earlier and bool(kind), "text": text}
+    return Screen("cancelled", values, tuple(filter(None, rows)))
 
 
 def one_open_screen(session: Session, facts: Facts) -> Screen:

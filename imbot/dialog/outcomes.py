@@ -116,6 +116,8 @@ def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
     if session.state == "withdraw" and values.get("can_withdraw"):
         session = anew(session.put(about=about), facts)
         return Turn(session, tickets.withdraw_screen(session, facts))
+    if session.state == "withdraw" and not str(values.get("asked", "")).startswith("withdraw"):
+        values = values | {"problem": "nothing_to_withdraw"}
     if session.state == "adding":
         return replying.found(session.put(about=about), values, facts)
     if session.state == "linked":

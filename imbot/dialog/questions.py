@@ -53,7 +53,7 @@ def _values(draft: Draft, facts: Facts, problem: str) -> dict[str, Any]:
 
 def _nav(session: Session, draft: Draft, facts: Facts, *extra: Button | None) -> Row:
     back = button(session, "back") if step_before(draft, facts) or draft.trail else None
-    return row(*extra, back, button(session, "cancel"))
+    return row(*extra, back, None if draft.returning else button(session, "cancel"))  # there is a review to go back to
 
 
 def _ask_category(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen:

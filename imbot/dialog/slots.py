@@ -117,6 +117,13 @@ def dropped_kind(session: Session) -> str:
     return kind if isinstance(kind, str) and _pile_id(dropped) else ""
 
 
+def dropped_words(session: Session) -> str:
+    """The words of what can be brought back."""
+    thing = session.data["dropped"]["thing"] if dropped_kind(session) else {}
+    pile = pile_from_json(thing.get("pile", thing))
+    return pile.words if pile is not None else ""
+
+
 def dropped_orders(session: Session) -> Orders:
     """What drops for good what was cancelled last."""
     pile_id = _pile_id(session.data.get("dropped"))

@@ -256,7 +256,15 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
             session, orders, _ = signin.keep(session, event, facts)
             return Turn(session, menu.welcome_screen(session, facts), orders)
         case _:
-            return stray.take(session, event, facts)
+            named = _named(event, facts)
+            return tickets.ask_details(session, named) if named else stray.take(session, event, facts)
+
+
+def _named(event: Typed | Attached | Shared, facts: Facts) -> str:
+    """The ticket whose number is all that was written; "" where it is none of theirs that is open or was done just now."""
+    text = event.text.strip(" .!?№#").casefold() if isinstance(event, Typed) else ""
+    known = (*facts.open_tickets, *facts.recent_tickets)
+    return next((each.id for each in known if each.number and each.number.casefold() == text), "")
 
 
 def _nod(session: Session, greeting: str, facts: Facts) -> Turn:

@@ -19,7 +19,10 @@ LANGUAGE_NAMES: Mapping[str, str] = {"ru": "Русский", "en": "English"}
 
 _COMMANDS: Mapping[str, frozenset[str]] = {
     "cancel": frozenset({"отмена", "отменить", "отмени", "cancel", "стоп", "stop"}),
-    "mytickets": frozenset({"мои заявки", "заявки", "my tickets", "my requests", "tickets", "requests"}),
+    "mytickets": frozenset(
+        {"мои заявки", "заявки", "статус", "статус заявки", "где моя заявка", "что с моей заявкой", "как моя заявка"}
+        | {"my tickets", "my requests", "tickets", "requests", "status", "where is my request", "where is my ticket"}
+    ),
     "help": frozenset({"помощь", "справка", "help"}),
     "menu": frozenset({"меню", "главное меню", "menu", "main menu"}),
     "newticket": frozenset({"новая заявка", "создать заявку", "new ticket", "new request"}),

@@ -448,3 +448,58 @@ def test_figures_in_place_of_a_code_are_no_request() -> None:
     world.take(Typed("12 34"))
     assert problem(world) == "not_a_code"
     assert open_draft(world.session) is None
+
+
+def test_the_number_of_a_ticket_alone_shows_it() -> None:
+    for words in ("IM-CL-1", "№ im-cl-1."):
+        world = world_with_ticket()
+        world.take(Typed(words))
+        assert screen(world) == "ticket"
+        assert stray_of(world.session) is None
+    world.take(Typed("IM-CL-2"))
+    assert screen(world) == "stray"
+
+
+@pytest.mark.parametrize("words", ["Статус?", "где моя заявка", "Where is my ticket?"])
+def test_who_asks_for_the_status_sees_the_requests(words: str) -> None:
+    world = world_with_ticket()
+    world.take(Typed(words))
+    assert screen(world) == "tickets"
+
+
+def test_an_old_button_to_withdraw_says_why_there_is_nothing_to_withdraw() -> None:
+    world = world_with_ticket("closed")
+    world.take(Pressed("wd:x1"))
+    assert (screen(world), problem(world)) == ("ticket", "nothing_to_withdraw")
+    world = world_with_ticket()
+    world.take(Pressed("t:x1"))
+    assert problem(world) == ""
+
+
+def test_a_change_of_the_description_does_not_offer_to_cancel_the_request() -> None:
+    world = World()
+    world.take(Commanded("newticket"))
+    assert world.screen is not None
+    while screen(world) != "description":  # the first of each list
+        world.take(Pressed(world.screen.rows[0][0].value))
+    labels = [one.label for row in world.screen.rows for one in row]
+    assert "cancel" in labels, labels
+    world.take(Typed("Печатает полосами"))
+    while screen(world) != "review":
+        world.take(Pressed(world.screen.rows[0][0].value))
+    press(world, "change")
+    press(world, "ch:description")
+    assert screen(world) == "description"
+    labels = [one.label for row in world.screen.rows for one in row]
+    assert (labels.count("back"), labels.count("cancel")) == (1, 0), labels
+
+
+def test_a_cancel_with_nothing_written_says_what_can_be_brought_back() -> None:
+    world = World()
+    world.take(Typed("Печатает полосами"))
+    world.take(Commanded("cancel"))
+    assert world.screen is not None
+    assert not world.screen.values["earlier"]
+    world.take(Commanded("newticket"))
+    world.take(Commanded("cancel"))
+    assert (world.screen.values["earlier"], world.screen.values["text"]) == (True, "Печатает полосами")
