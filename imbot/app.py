@@ -13,6 +13,7 @@ import imbot.lean  # isort: skip # before all others: they take the libraries as
 import asyncio
 import contextlib
 import gc
+import os
 import secrets
 import signal
 from collections.abc import Awaitable, Callable
@@ -253,6 +254,16 @@ def make_folders(root: Path) -> Folders:
     except OSError as error:
         raise ImbotError(f"{root}: cannot be written to ({error.strerror}); imbot keeps its state there") from None
     return folders
+
+
+def hand_over(root: Path) -> None:
+    """What root has made in a folder of somebody else's is theirs: imbot, started as them, could not write to it."""
+    owner = root.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for path in root.iterdir():
+        if path.lstat().st_uid == 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def secret_key(root: Path) -> bytes:

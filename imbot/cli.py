@@ -112,13 +112,14 @@ def demo(
 @app.command()
 def migrate(config: Config = None) -> None:
     """Bring the data base to this version's schema, after a copy of the file. `imbot run` does it as well."""
-    from imbot.app import make_folders
+    from imbot.app import hand_over, make_folders
     from imbot.store.lock import InstanceLock
     from imbot.store.migrate import migrate as bring
 
     folders = make_folders(settings_of(config).general.data_dir)
     with InstanceLock(folders.root):
         applied = bring(folders.database)
+    hand_over(folders.root)
     say(f"applied: {', '.join(applied)}" if applied else "the schema is current")
 
 
@@ -152,7 +153,9 @@ def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
     from imbot.cli_upkeep import clean, would_clean
 
     settings = settings_of(config)
-    for kind, count in (would_clean(settings) if dry_run else wait_for(clean(settings))).items():
+    counts = would_clean(settings) if dry_run else wait_for(clean(settings))
+    say("nothing was removed; so much would be:" if dry_run else "removed:")
+    for kind, count in counts.items():
         say(f"{kind}: {count}")
 
 

@@ -42,7 +42,7 @@ def entry_of(settings: Settings, address: str) -> Entry:
     answer = ask(settings, address_of(address))
     if isinstance(answer, Entry):
         return answer
-    raise ImbotError(f"{address}: {_ABSENT[answer]}")
+    raise ImbotError(f"the directory, about {address}: {_ABSENT[answer]}")
 
 
 def address_of(text: str) -> str:

@@ -74,6 +74,14 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     """Forget a person: removes or pseudonymises all that is theirs and says what. Cannot be undone."""
     settings = settings_of(config)
     person = in_store(settings, one_person, who)
+    from imbot.store import tickets
+
+    still_open = len(in_store(settings, tickets.open_of_person, person.id, 1000))
+    if still_open:
+        are = "request is" if still_open == 1 else "requests are"
+        say(
+            f"{still_open} {are} still open: letters that have not gone out will not go, and what support writes reaches nobody"
+        )
     if not yes:
         typer.confirm(f"Forget {person.name or 'the person'} <{person.address}> for ever?", abort=True)
     from imbot.cli_mail_golden import forget

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 import stat
 import subprocess
@@ -79,7 +80,7 @@ def test_clean_up_says_first_and_then_does(company: Company) -> None:
     assert "photos: 1" in would
     assert "history: 1" in would
     assert photo_file.exists()
-    assert company("cleanup").out == would
+    assert company("cleanup").out.splitlines()[1:] == would.splitlines()[1:]
     assert not photo_file.exists()
     assert "photos: 0" in company("cleanup").out
 
@@ -93,7 +94,7 @@ def test_clean_up_counts_beyond_one_round(company: Company) -> None:
     once(company.url, many)
     would = company("cleanup", "--dry-run").out
     assert "photos: 1101\n" in would
-    assert company("cleanup").out == would
+    assert company("cleanup").out.splitlines()[1:] == would.splitlines()[1:]
 
 
 def test_letters_are_read_whatever_their_bytes_and_the_rest_is_told(
@@ -118,6 +119,18 @@ def test_letters_are_read_whatever_their_bytes_and_the_rest_is_told(
     missing = imbot("mail", "read", "--json", str(tmp_path / "nowhere.eml"), str(status))
     assert (missing.code, [row["outcome"] for row in missing.rows]) == (1, ["refused", "parsed"])
     assert imbot("mail", "read", "--profile", "nonesuch", str(status)).code == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
+def test_what_root_migrates_in_a_folder_of_somebody_elses_is_theirs(company: Company) -> None:
+    folder = company.folder / "var"
+    for file in folder.glob("imbot.db*"):
+        file.unlink()
+    os.chown(folder, 12345, 12346)
+    assert company("migrate").code == 0
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()}
+    assert owners["imbot.db"] == owners["files"] == owners["imbot.lock"] == (12345, 12346)
+    assert set(owners.values()) == {(12345, 12346)}
 
 
 def test_doctor_names_every_leg_that_does_not_stand(company: Company) -> None:

@@ -96,7 +96,8 @@ class Smtp:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise self._down(error, _Progress()) from error
         login = f"signed in as {self._settings.username}" if self._settings.username else "no login"
-        return f"{self._where}: {self._settings.tls}, {login}, NOOP {answer.code}"
+        tls = {"none": "no TLS", "tls": "TLS", "starttls": "STARTTLS"}[self._settings.tls]
+        return f"{self._where}: {tls}, {login}, answers {answer.code}"
 
     async def close(self) -> None:
         """Say QUIT if the connection is well, then let it go. Never raises."""
