@@ -99,9 +99,10 @@ def failure_notice(ticket: Ticket, reason: str, letter: str = "ticket") -> Notic
     return Notice("failed", ticket.id, ticket_values(ticket) | {"reason": reason, "letter": letter})
 
 
-def unconfirmed_notice(ticket: Ticket) -> Notice:
-    """The mail server took the request, and the far end has not confirmed it in its time. Nothing is asked of anybody."""
-    values = ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at), "asked": ticket.asked}
+def unconfirmed_notice(ticket: Ticket, asked: str = "") -> Notice:
+    """The mail server took the request, and the far end has not confirmed it in its time. Nothing is asked of anybody. `asked`:
+    what its person has asked of support meanwhile; "withdraw_later" where that waits for the number."""
+    values = ticket_values(ticket) | {"accepted_at": _iso(ticket.accepted_at), "asked": asked}
     return Notice("unconfirmed", ticket.id, values)
 
 

@@ -90,7 +90,8 @@ def _ask(c: Connection, ticket: Ticket, now: datetime, env: Env, *, alone: bool)
     if alone:
         asked = replace(asked, letters=_send_question(c, ticket, asked, now, env))
     watches.save_question(c, ticket.id, asked, now)
-    telling.put_notice(c, unconfirmed_notice(ticket), ticket, f"notice:unconfirmed:{ticket.id}", now, env)
+    told = unconfirmed_notice(ticket, telling.asked_of(c, ticket, env))
+    telling.put_notice(c, told, ticket, f"notice:unconfirmed:{ticket.id}", now, env)
     telling.put_receipt(c, ticket, now)
 
 
