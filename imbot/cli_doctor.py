@@ -50,7 +50,7 @@ class Leg:
 async def examine(config: Path | None) -> list[Leg]:
     """All legs, in the order of their names in the issue of a failure: configuration first, since it explains the rest."""
     from imbot import log
-    from imbot.config import load, warnings
+    from imbot.config import load, secrets_lie_open, warnings
 
     try:
         settings = load(config)
@@ -60,6 +60,9 @@ async def examine(config: Path | None) -> list[Leg]:
         return [*legs[:-1], Leg("configuration", "wrong", error.problems[-1], hint)]
     log.set_up("error", "console", secrets=secrets_of(settings))
     legs = [*check_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
+    if (open_to_all := secrets_lie_open(config)) is not None:
+        says = f"{open_to_all} bears passwords, and anybody on this machine may read it"
+        legs.append(Leg("configuration", "note", says, "chmod o= that file"))
     legs += [
         *_shipped_places(settings),
         *check_templates(settings),

@@ -53,6 +53,12 @@ PROVIDERS = {
 # Somebody's, never the asker's: shown as examples, never taken by Enter.
 _ADMIN, _BOT, _INTAKE = "admin@company.ru", "helpbot@company.ru", "support@company.ru"
 _DOMAIN, _HOST, _LDAP = "company.ru", "mail.company.ru", "ldaps://dc1.company.ru"
+_PROOFS = (
+    "auth-results: your mail server writes SPF, DKIM and DMARC results into letters; most do",
+    "trusted-relay: the helpdesk hands its letters to your mail server from a host that you know",
+    "exchange-internal: both mailboxes are in one Exchange",
+    "sender-only: the address alone, which anybody can forge; docs/profiles.md has more of each",
+)
 _HEAD = """\
 # Written by `imbot init`. Every other key, with its default: config.example.toml.
 # This file bears passwords: nobody but imbot's user may read it.
@@ -221,6 +227,9 @@ def _ask_itsm(tree: Tree) -> None:
     itsm["profile"] = _prompt(f"Its kind ({', '.join(_profiles())})", itsm["profile"])
     evidence = itsm["evidence"]
     kinds = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
+    say("\nA status letter is believed only with a proof that the helpdesk sent it:")
+    for line in _PROOFS:
+        say_wrapped(f"  {line}")
     evidence.clear()
     evidence["kind"] = _choice("What proves that a status letter is real", kinds, "auth-results")
     if evidence["kind"] == "auth-results":

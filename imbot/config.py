@@ -126,6 +126,15 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     return checked(tree, problems)
 
 
+def secrets_lie_open(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The config, where it bears secrets itself and other users of the machine may read it."""
+    env = os.environ if environ is None else environ
+    file = path or Path(env.get("IMBOT_CONFIG") or DEFAULT_PATH)
+    tree = _read_toml(file)
+    inside = any((_table(tree, place) or {}).get(key) for *place, key in _spread(SECRETS, tree))
+    return file if inside and file.stat().st_mode & 0o007 else None
+
+
 def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
     """Settings from plain tables. Raises ConfigError with `problems` and every mistake of `tree`."""
     try:

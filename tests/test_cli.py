@@ -171,6 +171,17 @@ def test_doctor_says_that_the_offices_of_the_example_are_offered(company: Compan
     assert "locations" not in {row["leg"] for row in company("doctor", "--json").rows}
 
 
+def test_doctor_notes_a_config_with_passwords_that_anybody_may_read(company: Company) -> None:
+    def noted() -> bool:
+        return any("may read it" in row["says"] for row in company("doctor", "--json").rows)
+
+    path = company.folder / "config.toml"
+    path.chmod(0o644)
+    assert noted()
+    path.chmod(0o640)
+    assert not noted()
+
+
 def test_doctor_with_a_wrong_config_says_only_that(company: Company) -> None:
     path = company.folder / "config.toml"
     path.write_text(CONFIG.replace("tom@company.ru", "tom"))

@@ -129,6 +129,7 @@ class Office:
         )
         path = self.folder / "config.toml"
         path.write_text(text + extra, "utf-8")
+        path.chmod(0o600)  # it bears passwords
         return path
 
     @contextlib.asynccontextmanager
