@@ -6,14 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from imbot.dialog import orders as o
 from imbot.dialog.draft import begin, draft_from_json, is_stale, to_json
 from imbot.dialog.facts import Facts
 from imbot.dialog.form import walk
 from imbot.dialog.session import Session
-from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, open_draft, stray_of
+from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, stray_of
 from imbot.dialog.turn import advance
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, FileRef, Happened, Pressed, Shared, Typed
 from tests.dialog.test_intake import catalogue
@@ -388,118 +386,3 @@ def test_consent_that_a_company_asks_for_later_stands_before_everything() -> Non
     press(world, "draft")
     assert world.screen is not None
     assert world.screen.values["text"] == "Беда"
-
-
-@pytest.mark.parametrize(
-    ("words", "pressed"), [("Да", "yes"), ("да, конечно!", "yes"), ("no", "no"), ("Не надо.", "no")]
-)
-def test_a_question_that_yes_and_no_answer_takes_them_in_words(words: str, pressed: str) -> None:
-    said, tapped = world_with_ticket(), world_with_ticket()
-    for world in (said, tapped):
-        world.take(Pressed("wd:x1"))
-        assert screen(world) == "withdraw"
-    turn = said.take(Typed(words))
-    press(tapped, pressed)
-    assert (screen(said), said.orders) == (screen(tapped), tapped.orders)
-    assert stray_of(said.session) is None
-    assert not turn.edit
-    world = world_with_ticket()
-    world.take(Pressed("wd:x1"))
-    world.take(Typed("да, но сначала почините"))  # that says more
-    assert stray_of(world.session) is not None
-
-
-@pytest.mark.parametrize(("words", "name"), [("да", "draft"), ("нет", "cancel")])
-def test_what_was_kept_before_the_sign_in_goes_on_or_not_by_a_word(words: str, name: str) -> None:
-    said, tapped = World(person=None), World(person=None)
-    for world in (said, tapped):
-        for each in ("Печатает полосами", "ivanova@company.ru", CODE):
-            world.take(Typed(each))
-        assert screen(world) == "welcome"
-    said.take(Typed(words))
-    press(tapped, name)
-    assert screen(said) == screen(tapped) != "welcome"
-    assert said.screen is not None
-    assert said.screen.values == tapped.screen.values  # type: ignore[union-attr]
-
-
-def test_a_word_unlinks_as_the_button_does() -> None:
-    world = World()
-    world.take(Commanded("me"))
-    press(world, "unlink")
-    world.take(Typed("нет"))
-    assert (screen(world), world.person) == ("me", ANNA)
-    press(world, "unlink")
-    world.take(Typed("да"))
-    assert world.person is None
-
-
-@pytest.mark.parametrize("address", ["ivanova @ company.ru", "ivanova@ company.ru", "Ivanova @company.ru"])
-def test_an_address_with_the_blanks_of_a_phone_is_one(address: str) -> None:
-    world = World(person=None)
-    world.take(Typed(address))
-    assert screen(world) == "wait_code"
-    assert open_draft(world.session) is None
-
-
-def test_figures_in_place_of_a_code_are_no_request() -> None:
-    world = World(person=None)
-    world.take(Typed("ivanova@company.ru"))
-    world.take(Typed("12 34"))
-    assert problem(world) == "not_a_code"
-    assert open_draft(world.session) is None
-
-
-def test_the_number_of_a_ticket_alone_shows_it() -> None:
-    for words in ("IM-CL-1", "№ im-cl-1."):
-        world = world_with_ticket()
-        world.take(Typed(words))
-        assert screen(world) == "ticket"
-        assert stray_of(world.session) is None
-    world.take(Typed("IM-CL-2"))
-    assert screen(world) == "stray"
-
-
-@pytest.mark.parametrize("words", ["Статус?", "где моя заявка", "Where is my ticket?"])
-def test_who_asks_for_the_status_sees_the_requests(words: str) -> None:
-    world = world_with_ticket()
-    world.take(Typed(words))
-    assert screen(world) == "tickets"
-
-
-def test_an_old_button_to_withdraw_says_why_there_is_nothing_to_withdraw() -> None:
-    world = world_with_ticket("closed")
-    world.take(Pressed("wd:x1"))
-    assert (screen(world), problem(world)) == ("ticket", "nothing_to_withdraw")
-    world = world_with_ticket()
-    world.take(Pressed("t:x1"))
-    assert problem(world) == ""
-
-
-def test_a_change_of_the_description_does_not_offer_to_cancel_the_request() -> None:
-    world = World()
-    world.take(Commanded("newticket"))
-    assert world.screen is not None
-    while screen(world) != "description":  # the first of each list
-        world.take(Pressed(world.screen.rows[0][0].value))
-    labels = [one.label for row in world.screen.rows for one in row]
-    assert "cancel" in labels, labels
-    world.take(Typed("Печатает полосами"))
-    while screen(world) != "review":
-        world.take(Pressed(world.screen.rows[0][0].value))
-    press(world, "change")
-    press(world, "ch:description")
-    assert screen(world) == "description"
-    labels = [one.label for row in world.screen.rows for one in row]
-    assert (labels.count("back"), labels.count("cancel")) == (1, 0), labels
-
-
-def test_a_cancel_with_nothing_written_says_what_can_be_brought_back() -> None:
-    world = World()
-    world.take(Typed("Печатает полосами"))
-    world.take(Commanded("cancel"))
-    assert world.screen is not None
-    assert not world.screen.values["earlier"]
-    world.take(Commanded("newticket"))
-    world.take(Commanded("cancel"))
-    assert (world.screen.values["earlier"], world.screen.values["text"]) == (True, "Печатает полосами")

@@ -175,26 +175,6 @@ def test_a_refusal_for_good_suspends_the_lane_and_sending_again_keeps_the_messag
     assert not ticket_services.send_again(office.c, now_is(office, ticket), office.now) or row.outcome == "failed"
 
 
-def test_giving_up_is_by_age(office: Office) -> None:
-    ticket = file_a_request(office)
-    pack(office, claim(office, Kind.PACK))
-    office.later(days=6)
-    for kind in ("down", "down", "down", "down", "", "", "", "", ""):  # nor is it one that was not tried meanwhile
-        assert now_is(office, ticket).handover is Handover.QUEUED
-        letter = claim(office, Kind.LETTER)
-        delivery.failed(office.c, letter, DeliveryError("no", kind=kind), office.now, office.env, probes=4)
-        office.later(minutes=3)
-    assert now_is(office, ticket).handover is Handover.FAILED
-
-
-def test_a_code_that_nobody_waits_for_any_more_is_given_up_at_its_first_try(office: Office) -> None:
-    office.command("start")
-    office.say("anna@demo.local")
-    office.later(minutes=11)
-    delivery.failed(office.c, claim(office, Kind.LOOKUP), DeliveryError("no"), office.now, office.env)
-    assert Kind.LOOKUP not in open_kinds(office)
-
-
 def test_who_blocked_the_bot_gets_notices_by_letter_in_order_and_no_receipts(office: Office) -> None:
     ticket = file_a_request(office)
     office.later(seconds=1)  # the receipt gives the mail server a moment

@@ -398,25 +398,3 @@ def test_a_photo_for_the_review_takes_the_buttons_of_the_older_review_away(offic
     office.say("Принтер мигает красным")
     office.attach("photo.jpg")
     assert (office.screen()["name"], office.screen().get("retires")) == ("review", True)
-
-
-def test_a_chat_that_writes_on_is_noted_once_an_hour_and_when_its_language_changes(office: Office) -> None:
-    def seen() -> tuple[str, object]:
-        row = people.chat(office.c, ANNA.key)
-        assert row is not None
-        return row.language, row.seen_at
-
-    began = office.now
-    office.command("start")
-    assert seen() == ("ru", began)
-    office.later(minutes=59)
-    office.command("start")
-    assert seen() == ("ru", began)
-    office.take(ANNA, Commanded("start"), language="en")
-    assert seen() == ("en", office.now)
-    office.later(minutes=60)
-    office.take(ANNA, Commanded("start"), language="en")
-    assert seen() == ("en", office.now)
-    office.later(days=-2)  # the clock was put back
-    office.take(ANNA, Commanded("start"), language="en")
-    assert seen() == ("en", office.now)
