@@ -128,7 +128,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "imbot/services/telling.py",
-                "    if ticket is None or still_theirs(c, ticket, chat_key):\n        return True\n",
+                "    if ticket is not None and still_theirs(c, ticket, chat_key):\n        return True\n",
                 "    if True:\n        return True\n",
             ),
         ),

@@ -28,7 +28,7 @@ async def test_a_wrong_code_is_told_with_the_tries_left_and_a_new_one_signs_in(c
     anna.say(ANNA_MAIL)
     code = await fresh_code(anna, ANNA_MAIL, seen)
     anna.say("12")
-    await anna.said("Это не похоже на код", "восемь букв и цифр")
+    await anna.said("Это не похоже на код", "восемь знаков")
     wrong = code[:-1] + ("A" if code[-1] != "A" else "B")
     for left in ("4 попытки", "3 попытки", "2 попытки", "1 попытка"):
         anna.say(wrong)
