@@ -154,6 +154,9 @@ def _database(settings: Settings) -> Leg:
 
     path = settings.general.data_dir / "imbot.db"
     if not path.exists():
+        if (path.parent / "imbot.epoch").exists():  # which the first start makes as well
+            hint = "put the last good backup back; without one, delete imbot.epoch to begin anew"
+            return Leg("data base", "wrong", f"{path} is gone", hint)
         return Leg(
             "data base", "note", f"none at {path} yet: the first `imbot run` makes it, as the user that it runs as"
         )

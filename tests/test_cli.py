@@ -156,9 +156,11 @@ def test_doctor_before_the_first_start_knows_that_there_is_no_data_base_yet(comp
         file.unlink()
     legs = {row["leg"]: row for row in company("doctor", "--json").rows}
     assert (legs["data base"]["state"], "imbot run" in legs["data base"]["says"]) == ("note", True)
-    (company.folder / "var" / "imbot.db").touch()  # which is not the same: something has been lost
-    legs = {row["leg"]: row for row in company("doctor", "--json").rows}
-    assert legs["data base"]["state"] == "wrong"
+    for sign in ("imbot.db", "imbot.epoch"):  # which is not the same: something has been lost
+        (company.folder / "var" / sign).touch()
+        legs = {row["leg"]: row for row in company("doctor", "--json").rows}
+        assert legs["data base"]["state"] == "wrong"
+        (company.folder / "var" / sign).unlink()
 
 
 def test_doctor_says_that_the_offices_of_the_example_are_offered(company: Company) -> None:
