@@ -1,5 +1,6 @@
 """`imbot doctor --round-trip`: file one marked request with the ITSM, wait for its letter, and judge that letter by the very
-code that will judge all others. Nothing of it enters the data base; the ITSM keeps one request to be closed by hand.
+code that will judge all others. Of it the data base keeps the token and the Message-ID alone, so that the service takes no answer
+for a stranger's; the ITSM keeps one request to be closed by hand.
 
     mailbox read up to now -> letter handed over -> letters watched -> one that can only be the answer, or the time is up
 """
@@ -10,12 +11,12 @@ import asyncio
 import base64
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbot.cli_base import now, one_line, secrets_of
+from imbot.cli_base import in_store, now, one_line, secrets_of
 from imbot.cli_doctor import Leg
 from imbot.domain.errors import DeliveryError, ImbotError, LetterRefused, MailboxError
 
@@ -48,6 +49,7 @@ async def travel(config: Path | None, seconds: float, name: str = "itsm") -> lis
     `name`: of the helpdesk."""
     from imbot import log, wiring
     from imbot.config import load
+    from imbot.services import trips
 
     try:
         settings = load(config)
@@ -60,6 +62,8 @@ async def travel(config: Path | None, seconds: float, name: str = "itsm") -> lis
     try:
         async with _open_mailbox(settings, name) as mailbox:
             cursor = (await mailbox.fetch_new(None)).cursor
+            with suppress(ImbotError):  # where no service ever ran, none reads the answer
+                in_store(settings, trips.begin, token, letter.message_id, now())
             sent = await _hand_over(settings, letter)
             answers = await _watch(mailbox, cursor, settings, backend, letter.message_id, token, seconds)
     except DeliveryError as error:

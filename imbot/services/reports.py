@@ -25,7 +25,7 @@ from imbot.backends.sameness import content_of
 from imbot.domain.letters import InboundMail
 from imbot.domain.people import canonical_address
 from imbot.domain.tickets import StatusReport, Ticket
-from imbot.services import breaker, comments, enclosures, returned, telling
+from imbot.services import breaker, comments, enclosures, returned, telling, trips
 from imbot.services.binding import MOST_ADDRESSES, bind
 from imbot.services.breaker import Aside
 from imbot.services.enclosures import Enclosure
@@ -107,6 +107,9 @@ def receive(
     told.note_all(c)  # each letter that follows asks for it as well: it is computed once
     binding = bind(c, mail, backend, words, looked.tokens, looked.addresses, looked.signed)
     if binding.ticket is None:
+        trip = trips.answered_by(c, mail, looked.tokens, words.numbers, backend.name, now)
+        if trip:
+            return _settle(c, mail_id, mail, "noted", f"it is about {trip}, a round trip of `imbot doctor`", "", now)
         return quarantine(c, mail_id, mail, Aside(binding.reason, "unbound"), now, env)
     if looked.content and inbox.is_known(c, said_key(looked.content)):
         reason = "the same letter came before, by another way: Message-ID, content and files are the same"
