@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -118,18 +118,18 @@ def find_persons(c: Connection, address_or_chat_id: str) -> list[Person]:
 
 def chats_of(c: Connection, person_id: int) -> list[ChatRow]:
     """Their chats, the one linked last first."""
-    return [_chat(row) for row in _CHATS_OF.all(c, person=person_id)]
+    return [chat_of(row) for row in _CHATS_OF.all(c, person=person_id)]
 
 
 def chat(c: Connection, chat_key: str) -> ChatRow | None:
     row = _CHAT.first(c, key=chat_key)
-    return None if row is None else _chat(row)
+    return None if row is None else chat_of(row)
 
 
 def see_chat(c: Connection, chat: Chat, language: str, now: datetime) -> ChatRow:
     """Notes that the chat was heard of, and the vendor's language tag."""
     row = _SEE_CHAT.first(c, key=chat.key, channel=chat.channel, id=chat.id, language=language, seen_at=now)
-    return _chat(row)
+    return chat_of(row)
 
 
 def set_blocked(c: Connection, chat_key: str, blocked: bool, now: datetime) -> None:
@@ -235,16 +235,8 @@ def person_of(row: Row[Any]) -> Person:
     )
 
 
-def _chat(row: Row[Any]) -> ChatRow:
-    return ChatRow(
-        key=row.key,
-        channel=row.channel,
-        id=row.id,
-        lang=row.lang,
-        language=row.language,
-        blocked=row.blocked,
-        person_id=row.person_id,
-        linked_at=row.linked_at,
-        linked_before=row.first_linked_at is not None,
-        seen_at=row.seen_at,
-    )
+def chat_of(cells: Sequence[Any]) -> ChatRow:
+    """From the columns of `chats`, all of them in their order."""
+    key, channel, id, lang, language, blocked, person_id, linked_at, first_linked_at, seen_at = cells
+    before = first_linked_at is not None
+    return ChatRow(key, channel, id, lang, language, blocked, person_id, linked_at, before, seen_at)

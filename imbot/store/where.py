@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, select
 
 from imbot.domain.people import Person
-from imbot.store.people import ChatRow, person_of
+from imbot.store.people import ChatRow, chat_of, person_of
 from imbot.store.schema import chats, people, sessions, slots
 from imbot.store.sessions import Slot
 from imbot.store.sql import Prepared
@@ -26,6 +26,7 @@ class Where:
     person: Person | None
 
 
+_OF_CHAT = len(chats.c)  # the first columns of the read
 _of_person = and_(people.c.id == chats.c.person_id, people.c.gone_at.is_(None))
 _WHERE = Prepared(
     select(
@@ -53,19 +54,4 @@ def where(c: Connection, chat_key: str) -> Where:
     if row is None:
         return Where(None, None, None, None)
     slot = None if row.seq is None else Slot(row.screen or None, row.message_id, row.seq, row.due_at is None)
-    return Where(_chat(row), row.data, slot, None if row.id is None else person_of(row))
-
-
-def _chat(row: Any) -> ChatRow:
-    return ChatRow(
-        key=row.chat_key,
-        channel=row.chat_channel,
-        id=row.chat_id,
-        lang=row.chat_lang,
-        language=row.chat_language,
-        blocked=row.chat_blocked,
-        person_id=row.chat_person_id,
-        linked_at=row.chat_linked_at,
-        linked_before=row.chat_first_linked_at is not None,
-        seen_at=row.chat_seen_at,
-    )
+    return Where(chat_of(row[:_OF_CHAT]), row.data, slot, None if row.id is None else person_of(row))
