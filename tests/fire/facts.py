@@ -13,9 +13,10 @@ from typing import Any
 
 from tests.fire import texts
 from tests.fire.journal import read
+from tests.fire.outages import keeps_back, outages
 
 Event = dict[str, Any]
-LEGS = ("telegram", "smtp", "imap", "ldap")
+_FULL = ("disk_full", "disk_read_only")
 ITSM = "itsm@helpdesk.test"
 WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
 
@@ -269,7 +270,7 @@ class Journals:
     @cached_property
     def outages(self) -> dict[str, list[tuple[float, float]]]:
         """Leg -> (from, to) in which the way to it was broken."""
-        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if _keeps_back(one))
+        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if keeps_back(one))
         return outages([*self.nanny, *self.proxy, *sink])
 
     @cached_property
@@ -325,40 +326,6 @@ class Journals:
             if one["e"] == "refused" and "(after)" in str(one.get("why")):
                 found[str(one.get("chat"))].append(one["t"])
         return found
-
-
-def _keeps_back(one: Event) -> bool:
-    """Whether this order to the sink may keep its word about a letter that it has: silence before the letter does not."""
-    return one["e"] == "fault" and not (one["verb"] == "hang" and one.get("stage") != "data")
-
-
-_FULL = ("disk_full", "disk_read_only")
-_BREAKS = ("fault", "freeze", "slow", "refuse", "corrupt", "hang")
-_HEALS = ("healed", "heal", "thaw", "clear")
-_MOMENTS = ("cut", "corrupted")
-
-
-def outages(events: Iterable[Event]) -> dict[str, list[tuple[float, float]]]:
-    """Leg -> (from, to) by the faults that were ordered: those that last until they are healed, and those of a moment. A leg
-    that is "*" or not named is every one."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    begun: dict[str, float] = {}
-    for one in sorted(events, key=lambda event: float(event["t"])):
-        leg, t = str(one.get("leg") or "*"), float(one["t"])
-        legs = LEGS if leg == "*" else (leg,)
-        if one["e"] in _BREAKS:
-            for each in legs:
-                begun.setdefault(each, t)
-        elif one["e"] in _HEALS:
-            for each in legs:
-                if each in begun:
-                    found[each].append((begun.pop(each), t))
-        elif one["e"] in _MOMENTS:
-            for each in legs:
-                found[each].append((t, t))
-    for leg, since in begun.items():
-        found[leg].append((since, float("inf")))
-    return found
 
 
 def _letter(event: Event) -> Letter:

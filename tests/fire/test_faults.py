@@ -18,11 +18,12 @@ import pytest
 
 from tests.fire import checks_faults
 from tests.fire.checks_faults import Limits, Tried
-from tests.fire.facts import LEGS, Journals
+from tests.fire.facts import Journals
 from tests.fire.faults import KINDS, PARTS, may_meet, must_be_red, pairs
 from tests.fire.faults_home import LDAP, MACHINE, STORE
 from tests.fire.faults_mail import IMAP, SMTP
 from tests.fire.faults_telegram import TELEGRAM
+from tests.fire.outages import LEGS
 from tests.fire.trial import Trial, play
 from tests.fire.trouble import FULL, READ_ONLY, Trouble
 from tests.servers import need
