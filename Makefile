@@ -37,7 +37,8 @@ fixtures: $(VENV)/.dev
 bench: $(VENV)/.bench servers
 	$(BIN)/python -m benchmarks $(J) $(ARGS)
 
-# make fire [KILLS=2000] [ARGS="--seed 7 --worlds 1"]: people and an ITSM at work while imbot is killed, and what witnesses saw
+# make fire [KILLS=2000] [ARGS="--seed 7 --worlds 1"]: people and an ITSM at work while imbot is killed, and what witnesses saw;
+# Ctrl-C, once, ends it early and judges what there is
 fire: $(VENV)/.dev servers
 	$(BIN)/python -m tests.fire kills --kills $(or $(KILLS),120) $(ARGS)
 

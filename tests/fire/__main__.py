@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -157,9 +158,25 @@ def _kills(asked: argparse.Namespace) -> bool:
 
 
 async def _side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:
+    enough = _until_interrupted()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(play(folder, plan)) for folder, plan in campaigns]
+        tasks = [group.create_task(play(folder, plan, enough)) for folder, plan in campaigns]
     return [task.result() for task in tasks]
+
+
+def _until_interrupted() -> asyncio.Event:
+    """Set by the first Ctrl-C (or SIGTERM): hours of kills are judged all the same. The second breaks off."""
+    enough, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        enough.set()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(sign)
+        print("no further kill: what there is comes to its end and is judged", flush=True)
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, end)
+    return enough
 
 
 def _tell(result: Result) -> None:

@@ -124,12 +124,12 @@ class Deaths:
 
 
 async def kill_often(
-    world: World, nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None = None
+    world: World, nanny: Nanny, plan: Plan, rng: random.Random, power: Power | None, enough: asyncio.Event
 ) -> tuple[Counter[str], Counter[str]]:
-    """Lives and deaths until `plan.kills`; a kill at a place that was not reached counts as one by chance."""
+    """Lives and deaths until `plan.kills`, or `enough`; a kill at a place that was not reached counts as one by chance."""
     polls, deaths, row = Tail(world.journals["botapi"]), Deaths(rng, plan), Counter[str]()
     lost: Counter[str] = Counter()
-    while row.total() < plan.kills:
+    while row.total() < plan.kills and not enough.is_set():
         failpoint, seconds = deaths.next()
         if power is not None:
             power.picture()
@@ -219,8 +219,10 @@ def report(world: World, code: Path) -> None:
     subprocess.run(words, cwd=code, check=True, capture_output=True, timeout=60)
 
 
-async def play(folder: Path, plan: Plan) -> Result:
-    """One campaign in `folder`, from its first person to its findings."""
+async def play(folder: Path, plan: Plan, enough: asyncio.Event | None = None) -> Result:
+    """One campaign in `folder`, from its first person to its findings. `enough`: once set, no further life begins, and what there
+    is is brought to its end and judged."""
+    enough = enough or asyncio.Event()
     drained: list[Finding] = []
     people, given = plan.persons, plan.settings
     async with World(folder, plan.seed, people, signing_in=plan.signing_in, settings=given, in_order=True) as world:
@@ -230,7 +232,7 @@ async def play(folder: Path, plan: Plan) -> Result:
             try:
                 async with at_work(world, plan) as (employees, desk, home):
                     async with under(world, plan):
-                        deaths, lost = await kill_often(world, nanny, plan, random.Random(plan.seed), power)
+                        deaths, lost = await kill_often(world, nanny, plan, random.Random(plan.seed), power, enough)
                         await nanny.start()
                     try:
                         await home()

@@ -1,0 +1,36 @@
+"""A campaign of hours that is told to end is judged all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.fire.__main__ import _until_interrupted
+from tests.fire.campaign import Plan, kill_often
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_ends_it_and_the_second_breaks_off(sign: signal.Signals) -> None:
+    before = signal.getsignal(sign)
+    enough = _until_interrupted()
+    assert not enough.is_set()
+    os.kill(os.getpid(), sign)
+    await asyncio.wait_for(enough.wait(), 10)
+    assert signal.getsignal(sign) in (before, signal.SIG_DFL, signal.default_int_handler)
+
+
+async def test_no_life_begins_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "botapi.jsonl").touch()
+    world: Any = SimpleNamespace(journals={"botapi": tmp_path / "botapi.jsonl"})
+    nanny: Any = None  # which nobody asks for a life
+    enough = asyncio.Event()
+    enough.set()
+    row, lost = await kill_often(world, nanny, Plan(kills=5), random.Random(1), None, enough)
+    assert (row.total(), lost.total()) == (0, 0)
