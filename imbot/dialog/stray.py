@@ -92,10 +92,11 @@ def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
         after, orders, problem = gather(pile, event, facts.settings)
         session = with_stray(session, after)
         return Turn(session, stray_screen(session, facts, problem), orders)
-    screen = stray_screen(session, facts)
-    if not screen.offers(event.value):
-        return Turn(session, stray_screen(session, facts, OLD))
     head, _, rest = event.value.partition(":")[2].partition(":")
+    # A ticket that was offered may be chosen after its day is over as well: what may be added to is judged with the order.
+    shown = facts.screen if facts.screen is not None and facts.screen.name == "stray" and head == "to" else None
+    if not stray_screen(session, facts).offers(event.value) and not (shown is not None and shown.offers(event.value)):
+        return Turn(session, stray_screen(session, facts, OLD))
     match head:
         case "to":
             title = next((each.title for each in choices(facts) if each.id == rest), "")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from imbot.dialog.layout import OLD
+from imbot.dialog.orders import AddToTicket
 from imbot.dialog.slots import open_draft, stray_of
 from imbot.domain.chats import Commanded, Pressed, Typed
 from tests.dialog.test_turn import press, problem, screen, world_with_ticket
@@ -123,3 +127,24 @@ def test_a_cancel_with_nothing_written_says_what_can_be_brought_back() -> None:
     world.take(Commanded("newticket"))
     world.take(Commanded("cancel"))
     assert (world.screen.values["earlier"], world.screen.values["text"]) == (True, "Печатает полосами")
+
+
+def test_a_ticket_that_was_offered_may_be_chosen_when_its_day_is_over() -> None:
+    world = world_with_ticket("resolved")
+    world.tickets["x1"].resolved_at = world.now - timedelta(hours=23)
+    world.take(Typed("Опять мигает"))
+    assert screen(world) == "stray"
+    offered = world.session.value("to:x1")
+    world.now += timedelta(hours=2)
+    world.take(Pressed(offered))
+    assert problem(world) == ""
+    assert [order for order in world.orders if isinstance(order, AddToTicket)]
+    assert [words for _, words in world.tickets["x1"].said] == ["Опять мигает"]
+    assert stray_of(world.session) is None
+
+
+def test_a_ticket_that_was_not_offered_may_not() -> None:
+    world = world_with_ticket()
+    world.take(Typed("Ещё вот что"))
+    world.take(Pressed(world.session.value("to:another")))
+    assert problem(world) == OLD
