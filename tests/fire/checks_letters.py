@@ -91,7 +91,17 @@ def _sent_again(journals: Journals, before: Letter, after: Letter) -> str:
     presses = [
         one for one in journals.wishes("resend") if one["of"] == marker and before.t <= one["t"] <= after.t + WINDOW
     ]
-    return "sent again by the person" if presses else ""
+    return "sent again by the person" if presses or _old_button(journals, marker, before.t, after.t + WINDOW) else ""
+
+
+def _old_button(journals: Journals, marker: str, since: float, until: float) -> bool:
+    """Whether somebody has pressed "send again" below a message about the request meanwhile, without having planned to."""
+    for one in journals.bot:
+        if one["e"] == "sent" and since <= one["t"] <= until and str(one.get("value", "")).startswith("rs:"):
+            stood = journals.versions.get((int(one["chat"]), int(one["on"])), [])
+            if marker and any(marker in show.text for show in stood if show.t <= one["t"]):
+                return True
+    return False
 
 
 def every_addition_arrives_once(journals: Journals) -> list[Finding]:

@@ -85,6 +85,19 @@ def test_a_second_tap_may_change_nothing() -> None:
     assert story.finds("every_input_taken") == []
 
 
+def test_send_of_one_draft_below_another_of_its_reviews_is_a_second_tap() -> None:
+    story = an_input(served=2, shown=True)
+    story.sent(12.5, "press", update=8, on=2, value="k3:send")
+    story.saw(13, 2, "Заявка сохранена", edit=True)
+    story.sent(20, "press", update=9, on=3, value="k3:send")
+    alive(story, 18, 60)
+    polled(story, 22, 10)
+    assert story.finds("every_input_taken") == []
+    story.sent(23, "press", update=10, on=4, value="k4:send")
+    polled(story, 24, 11)
+    assert len(story.finds("every_input_taken")) == 1
+
+
 def test_words_that_stand_twice_in_a_letter_are_found() -> None:
     story = Story()
     story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])

@@ -109,6 +109,17 @@ def test_send_again_excuses_a_second_letter_and_no_third() -> None:
     assert len(story.finds("no_unexcused_double_letter")) == 1
 
 
+def test_an_old_button_to_send_again_excuses_it_as_well_and_another_requests_does_not() -> None:
+    story = good_day()
+    story.accepted(9, request_text(ONE))
+    story.saw(7, 70, "fire9999999 что-то другое")
+    story.sent(8, "press", update=90, on=70, value="rs:other")
+    assert len(story.finds("no_unexcused_double_letter")) == 1
+    story.saw(7.5, 71, f"{ONE} мигает красным")
+    story.sent(8, "press", update=91, on=71, value="rs:this")
+    assert story.finds("no_unexcused_double_letter") == []
+
+
 def test_what_is_sent_again_must_arrive_again() -> None:
     story = good_day()
     story.itsm.clear()
