@@ -144,13 +144,16 @@ class Journals:
 
     @cached_property
     def refusals(self) -> list[tuple[Event, Event]]:
-        """(what was asked for, what the person was told instead), where the chat really says so."""
+        """(what was asked for, what the person was told instead), where the chat really says so. A busy rig notes that something
+        was asked for when its answer stands there already: what counts is when it was planned."""
         found = []
+        planned = {(one["chat"], one["marker"]): float(one["t"]) for one in self.model if one["e"] == "planned"}
         for no in (one for one in self.model if one["e"] == "told_no"):
             same = [one for one in self.wishes(no["what"]) if (one["of"], one["marker"]) == (no["of"], no["marker"])]
             asked = next((one for one in reversed(same) if one["t"] <= no["t"]), None)
             shows = self.versions.get((int(no["chat"]), int(no["message"])), ())
-            if asked and any(show.text == no["text"] and asked["t"] - WINDOW <= show.t <= no["t"] for show in shows):
+            begun = min(planned.get((no["chat"], no["marker"]), float("inf")), asked["t"] - WINDOW) if asked else 0.0
+            if asked and any(show.text == no["text"] and begun <= show.t <= no["t"] for show in shows):
                 found.append((asked, no))
         return found
 

@@ -159,6 +159,11 @@ def test_an_addition_that_the_chat_refused_need_not_arrive_and_must_not() -> Non
     assert story.finds("every_addition_arrives_once") == []
     story.drop("bot", lambda one: one.get("text") == refusal)  # the model says so, the chat does not
     assert len(story.finds("every_addition_arrives_once")) == 1
+    asked = next(one["t"] for one in story.model if one.get("what") == "addition" and one["e"] == "asked")
+    story.saw(asked - 1.5, 14, refusal)  # answered before a busy rig had noted that it was asked for
+    assert len(story.finds("every_addition_arrives_once")) == 1
+    story.model.insert(0, {"t": asked - 2.5, "e": "planned", "chat": CHAT, "marker": MORE})
+    assert story.finds("every_addition_arrives_once") == []
 
 
 def test_an_addition_to_what_never_got_a_number_may_wait() -> None:
