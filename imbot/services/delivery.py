@@ -82,9 +82,8 @@ def failed(
     if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT, Kind.QUESTION):
         _shut_out(c, parcel, now, env)
         return
-    down = (
-        error.kind == "down"
-    )  # the courier's breaker knows for how long: earlier attempts of this one, cut off, say nothing
+    # The courier's breaker knows for how long it is down: earlier attempts of this one, cut off, say nothing.
+    down = error.kind == "down"
     if not error.permanent and not _too_old(parcel, now, probes if down else parcel.attempt):
         due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
         if error.kind == "throttled" and error.retry_after is not None and parcel.payload.get("awaited"):

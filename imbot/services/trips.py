@@ -26,11 +26,12 @@ def begin(c: Connection, token: str, message_id: str, now: datetime) -> None:
 def answered_by(
     c: Connection, mail: InboundMail, tokens: Sequence[str], numbers: Sequence[str], backend: str, now: datetime
 ) -> str:
-    """The token of the round trip that a believed letter is about, "" where there is none. Its number is known from then on."""
-    named = [f"{backend}:{number}" for number in numbers]
+    """The token of the round trip that a believed letter is about, "" where there is none. Its number is known from then on; a
+    letter of several numbers may be about others' requests, and is known by none of them."""
+    named = [f"{backend}:{number}" for number in numbers] if len(numbers) == 1 else []
     for name in (*(token.lower() for token in tokens), *mail.in_reply_to, *mail.references, *named):
         if token := facts.fact(c, f"{_FACT}{name}"):
-            if len(named) == 1:
-                facts.set_fact(c, f"{_FACT}{named[0]}", token, now)
+            for number in named:
+                facts.set_fact(c, f"{_FACT}{number}", token, now)
             return token
     return ""

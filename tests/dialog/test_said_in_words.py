@@ -44,7 +44,8 @@ def test_what_was_kept_before_the_sign_in_goes_on_or_not_by_a_word(words: str, n
     press(tapped, name)
     assert screen(said) == screen(tapped) != "welcome"
     assert said.screen is not None
-    assert said.screen.values == tapped.screen.values  # type: ignore[union-attr]
+    assert tapped.screen is not None
+    assert said.screen.values == tapped.screen.values
 
 
 def test_a_word_unlinks_as_the_button_does() -> None:

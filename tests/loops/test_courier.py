@@ -145,7 +145,7 @@ async def test_all_that_were_under_way_when_a_far_end_went_down_are_one_failure_
     await post.db.run(outbox.hurry, ("telegram",), post.now)
     await post.until(10)
     async with asyncio.timeout(LONG):
-        while breakers["telegram"].failures < 2:  # noqa: ASYNC110
+        while breakers["telegram"].failures < 2:  # noqa: ASYNC110 - the courier tells nobody
             await asyncio.sleep(0.005)
 
 

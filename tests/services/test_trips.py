@@ -20,6 +20,9 @@ def test_a_late_answer_and_what_follows_under_its_number_trouble_nobody(office: 
     assert receive(office, a_mail(REGISTERED, f"Проверка связи imbot [{TOKEN}]")) == "noted"
     assert receive(office, a_mail(DONE, "по заявке IM-CL-1042")) == "noted"  # bears nothing of ours any more
     assert Kind.ALERT not in kinds(office)
+    assert (
+        receive(office, a_mail("Заявки IM-CL-1042 и IM-CL-2042 выполнены")) == "quarantined"
+    )  # somebody else's as well
     first = inbox.get_mail(office.c, 1)
     assert first is not None
     assert first.reason == f"it is about {TOKEN}, a round trip of `imbot doctor`"
