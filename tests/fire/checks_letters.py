@@ -95,11 +95,13 @@ def _sent_again(journals: Journals, before: Letter, after: Letter) -> str:
 
 
 def _old_button(journals: Journals, marker: str, since: float, until: float) -> bool:
-    """Whether somebody has pressed "send again" below a message about the request meanwhile, without having planned to."""
+    """Whether somebody has pressed "send again" meanwhile below what was about this very request, without having planned to."""
     for one in journals.bot:
         if one["e"] == "sent" and since <= one["t"] <= until and str(one.get("value", "")).startswith("rs:"):
-            stood = journals.versions.get((int(one["chat"]), int(one["on"])), [])
-            if marker and any(marker in show.text for show in stood if show.t <= one["t"]):
+            stood = [
+                show for show in journals.versions.get((int(one["chat"]), int(one["on"])), ()) if show.t <= one["t"]
+            ]
+            if marker and stood and journals.whose(stood[-1].text) == marker:
                 return True
     return False
 

@@ -112,7 +112,8 @@ def test_send_again_excuses_a_second_letter_and_no_third() -> None:
 def test_an_old_button_to_send_again_excuses_it_as_well_and_another_requests_does_not() -> None:
     story = good_day()
     story.accepted(9, request_text(ONE))
-    story.saw(7, 70, "fire9999999 что-то другое")
+    story.saw(6, 70, f"{ONE} мигает красным")
+    story.saw(7, 70, f"fire9999999 что-то другое\n{ONE} стоит ниже", edit=True)
     story.sent(8, "press", update=90, on=70, value="rs:other")
     assert len(story.finds("no_unexcused_double_letter")) == 1
     story.saw(7.5, 71, f"{ONE} мигает красным")
