@@ -144,7 +144,7 @@ class _Hearing:
     """In the place of the pattern that the wire looks for: notes when it was found."""
 
     def __init__(self) -> None:
-        self._pattern = imap_wire._EXISTS
+        self._pattern = imap_wire.EXISTS
         self.at = 0.0
 
     def fullmatch(self, line: bytes) -> Any:
@@ -162,7 +162,7 @@ def imbot(place: Place) -> Figures:
         database = Path(name) / "imbot.db"
         shutil.copy(place["database"], database)
         hearing: Any = _Hearing()
-        with mock.patch.object(imap_wire, "_EXISTS", hearing):
+        with mock.patch.object(imap_wire, "EXISTS", hearing):
             rows = event_loop.run(_imbot(place, database, address, hearing))
         shown = {chat for _, chat, _ in report(address)["sent"]}
         wanted = {str(10_000 + number % place["count"]) for number in range(1, place["count"] + 1)}

@@ -80,6 +80,7 @@ class Watcher:
         self._poked = asyncio.Event()
         self._noted = 0.0
         self._unmarked = False
+        self._source: Source | None = None  # read before the wait: who is woken asks the mailbox at once
 
     def poke(self) -> None:
         """Look into the mailbox now: the poll's safety net, and an admin's "check now"."""
@@ -96,6 +97,7 @@ class Watcher:
                 more = await self._look(stop)
                 wait, carried_out = _FIRST_WAIT, True
                 if not more and not stop.is_set():
+                    self._source = await self._where_it_stands()
                     await self._wait(stop)
             except MailboxError as error:
                 self._pulse.wrong(self._leg, str(error))
@@ -111,7 +113,9 @@ class Watcher:
 
     async def _look(self, stop: asyncio.Event) -> bool:
         """All new letters, or as many as come within some seconds, are kept, then carried out; True if there may be more."""
-        source = await self._db.read(keeping.source, self.name, self._mailbox.place)
+        source, self._source = self._source, None
+        if source is None:
+            source = await self._where_it_stands()
         try:
             with self._pulse.asking(self._leg):
                 more, counted = await self._keep_new(source, stop)
@@ -128,6 +132,9 @@ class Watcher:
         await self._note_success()
         await self._mark(source.account)
         return more
+
+    async def _where_it_stands(self) -> Source:
+        return await self._db.read(keeping.source, self.name, self._mailbox.place)
 
     async def _keep_new(self, source: Source, stop: asyncio.Event) -> tuple[bool, Sequence[RawLetter]]:
         """Window by window; the next one is on its way while one is kept. Whether there may be more; and the letters, where they

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
-from imbot.mailbox.imap_cursor import NOTHING, UNKNOWN, ImapCursor, read_cursor
-from imbot.mailbox.imap_feed import Outside
-from imbot.mailbox.imap_wire import Selected, Wire
+from imbot.mailbox.imap_cursor import NOTHING, ImapCursor, read_cursor
+from imbot.mailbox.imap_feed import Outside, Selected
+from imbot.mailbox.imap_wire import Wire
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 from imbot.mailbox.oauth import Tokens
 
@@ -27,6 +27,7 @@ _LONGEST_WAIT = 540.0  # seconds
 # Seconds of IDLE until the server is asked whether it is still there, and of patience for its answer: silence is to be noticed
 # within half a minute. Routers, too, forget a silent connection long before RFC 2177's 29 minutes.
 _LONGEST_IDLE, _STILL_THERE = 12.0, 14.0
+_FEW = 20  # letters that are looked for by one question when the server tells of them
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not full: it is one transaction
 
 
@@ -68,6 +69,7 @@ class Imap:
             0,
         )  # where the last window ended the connection; below which UID one did twice
         self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
+        self._pushed: tuple[Selected, int] | None = None  # the folder as it was opened, and how many came since
 
     async def connect(self) -> None:
         """Open the connection and the folder now, to know early whether that works."""
@@ -78,10 +80,14 @@ class Imap:
         """The letters behind `cursor`, at most a window of them, `without` those keys. None: the first run (see
         `ImapSettings.start`). Raises LetterWithheld where the first of them is not handed out."""
         async with self._lock:
+            pushed, self._pushed = self._pushed, None
+            known = read_cursor(cursor)
+            few = await self._told_of(*pushed, known, without) if pushed and self._wire and self._wire.alive else None
+            if few is not None:
+                return few
             wire, selected = await self._open_folder()
             if cursor is None and self._settings.start == "now":
                 return await self._begin_now(wire, selected)
-            known = read_cursor(cursor)
             anew = await self._begun_anew(wire, selected, known)
             if anew:
                 below = await self._below(wire, selected) if known.day else 0
@@ -131,7 +137,10 @@ class Imap:
                     return True
                 if not (self._settings.idle and wire.can("IDLE")):
                     break
-                if await wire.idle(min(max(0.0, until - loop.time()), _LONGEST_IDLE)):
+                exist = await wire.idle(min(max(0.0, until - loop.time()), _LONGEST_IDLE))
+                if exist is not None:
+                    came, known = exist - selected.exists, 0 < selected.uidnext <= self._seen_next
+                    self._pushed = (selected, came) if known and 0 < came <= _FEW else None
                     return True
             if loop.time() >= until:
                 return False
@@ -193,7 +202,7 @@ class Imap:
         A kept connection that the server closed meanwhile is opened again, once and silently; one that is silent is an error,
         for a new one would be as silent.
         """
-        kept = self._wire
+        kept, self._pushed = self._wire, None
         if kept is not None and kept.alive:
             try:
                 patience = min(_STILL_THERE, self._settings.timeout)
@@ -203,6 +212,31 @@ class Imap:
                     raise
         wire = await self._sign_in()
         return wire, await wire.select(self._settings.folder)
+
+    async def _told_of(
+        self, selected: Selected, came: int, known: ImapCursor, without: Collection[str]
+    ) -> Batch | None:
+        """The few letters that the server has just told of, by one question: the folder is open still, so its UIDVALIDITY is
+        the same (RFC 3501, 2.3.1.1). None where they are not just as many, or where the last letter read is not what it was: the
+        folder is opened afresh then, and searched."""
+        wire = self._wire
+        if wire is None or known.validity != selected.uidvalidity or known.below or not known.uid:
+            return None
+        try:
+            outsides, whole = await wire.from_on(known.uid)
+        except MailboxError:
+            if wire.silent:
+                raise
+            return None
+        uids = sorted(uid for uid in outsides if uid > known.uid)
+        if len(uids) != came or known.is_another(outsides.get(known.uid, Outside()).came):
+            return None
+        uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without]
+        if not uids:
+            return None
+        self._seen_next = uids[-1] + 1
+        letters, reached = await self._fetch(wire, known, uids, outsides, whole)
+        return Batch(letters, str(reached), reached.uid < uids[-1])
 
     async def _sign_in(self) -> Wire:
         if self._tokens is None:
@@ -255,10 +289,10 @@ class Imap:
             return True
         if not known.uid:
             return False
-        last = (await self._at(wire, known)).came
-        if 0 < selected.uidnext <= known.uid and last == NOTHING:
+        found = (await wire.outsides([known.uid])).get(known.uid)
+        if 0 < selected.uidnext <= known.uid and found is None:
             return True
-        return last != NOTHING and UNKNOWN not in (last, known.came) and last != known.came
+        return found is not None and known.is_another(found.came)
 
     @staticmethod
     async def _unread(wire: Wire, known: ImapCursor) -> list[int]:
@@ -269,17 +303,23 @@ class Imap:
         return old + await wire.search_from(known.below)
 
     async def _fetch(
-        self, wire: Wire, known: ImapCursor, window: Sequence[int]
+        self,
+        wire: Wire,
+        known: ImapCursor,
+        window: Sequence[int],
+        outsides: Mapping[int, Outside] | None = None,
+        whole: Mapping[int, bytes] | None = None,
     ) -> tuple[tuple[Fetched, ...], ImapCursor]:
         """The letters of the window, in order, and how far they reach: less than the window if that is heavy or if the
-        server does not hand out a letter. Raises LetterWithheld if that letter is the first."""
-        outsides = await wire.outsides(window)
+        server does not hand out a letter. Raises LetterWithheld if that letter is the first. `outsides` and `whole` letters:
+        what has come already."""
+        outsides, whole = await wire.outsides(window) if outsides is None else outsides, whole or {}
         chosen = self._light_enough(window, outsides)
         if known.uid < self._one_by_one:
             chosen = chosen[:1]
         while chosen:
             try:
-                letters, held_back = await self._read(wire, known, chosen, outsides)
+                letters, held_back = await self._read(wire, known, chosen, outsides, whole)
             except MailboxError as error:
                 if not wire.alive and len(chosen) > 1:
                     self._one_by_one = chosen[-1] if self._cut_at == known.uid else 0
@@ -292,7 +332,7 @@ class Imap:
             if held_back == chosen[0]:
                 raise self._withheld(known, held_back, outsides)
             chosen = [uid for uid in chosen if not held_back or uid < held_back]
-            return tuple(letters), _behind(known, chosen[-1], outsides)
+            return tuple(letters), known.at(chosen[-1], outsides.get(chosen[-1], Outside()).came)
         return (), known
 
     def _withheld(
@@ -313,19 +353,24 @@ class Imap:
         return chosen
 
     async def _read(
-        self, wire: Wire, known: ImapCursor, uids: Sequence[int], outsides: Mapping[int, Outside]
+        self,
+        wire: Wire,
+        known: ImapCursor,
+        uids: Sequence[int],
+        outsides: Mapping[int, Outside],
+        whole: Mapping[int, bytes],
     ) -> tuple[list[Fetched], int]:
         """Those that came, up to the first that the server holds back, and the UID of that one, 0: none."""
         large = [uid for uid in uids if uid in outsides and outsides[uid].size > self._settings.largest]
-        raws = await wire.bodies([uid for uid in uids if uid not in large])
-        headers = await wire.bodies(large, headers_only=True)
-        found = raws | headers
+        raws = await wire.bodies([uid for uid in uids if uid not in large and uid not in whole])
+        headers = await wire.bodies([uid for uid in large if uid not in whole], headers_only=True)
+        found = {uid: whole[uid] for uid in uids if uid in whole} | raws | headers
         missing, held_back = set(uids) - set(found), 0
         if missing:  # gone since the search, or held back by a fault of the server, which must not pass for "gone"
             held_back = min(missing.intersection(await wire.search_from(min(missing))), default=0)
         letters = [
             Fetched(
-                cursor=str(_behind(known, uid, outsides)),
+                cursor=str(known.at(uid, outsides.get(uid, Outside()).came)),
                 key=f"{known.validity}:{uid}",
                 raw=raw,
                 size=max(outsides[uid].size, 0) if uid in outsides else len(raw),
@@ -353,7 +398,3 @@ class Imap:
             await wire.uid("marking", "STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
             if wire.can("UIDPLUS"):
                 await wire.uid("removing", "EXPUNGE", uids)
-
-
-def _behind(known: ImapCursor, uid: int, outsides: Mapping[int, Outside]) -> ImapCursor:
-    return replace(known, uid=uid, came=outsides[uid].came if uid in outsides else UNKNOWN)

@@ -6,7 +6,7 @@ which UIDVALIDITY it is of when the last letter came that it stands behind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 UNKNOWN, NOTHING = -1, 0
@@ -34,6 +34,14 @@ class ImapCursor:
     def since(self) -> date | None:
         """The day before the first run, for servers whose calendar runs behind ours."""
         return date(1970, 1, 1) + timedelta(days=self.day - 1) if self.day else None
+
+    def at(self, uid: int, came: int) -> ImapCursor:
+        """Behind the letter `uid`, which `came` then (UNKNOWN: the server does not say)."""
+        return replace(self, uid=uid, came=came)
+
+    def is_another(self, came: int) -> bool:
+        """Whether a letter that came then is not the one that the cursor stands behind, as far as that is known."""
+        return UNKNOWN not in (came, self.came) and came not in (NOTHING, self.came)
 
 
 def read_cursor(cursor: str | None) -> ImapCursor:

@@ -24,6 +24,9 @@ _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4} \d\d:\d\d:\d\d [+-]\d{4})"', re.IGNORECASE)
 _MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
+EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
+_UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
+_UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _LONGEST_LINE = 16 * 1024 * 1024
 _LARGEST_LITERAL = 512 * 1024 * 1024
@@ -37,6 +40,15 @@ class Outside:
 
     size: int = -1
     came: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What the server tells of a folder when it is opened. `uidnext` is 0 where it keeps that to itself."""
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
 
 
 class Feed:
@@ -167,11 +179,18 @@ def read_outsides(answers: Sequence[Answer]) -> dict[int, Outside]:
     """UID -> size and date of arrival."""
     found: dict[int, Outside] = {}
     for answer in answers:
-        uid, size = _number(_UID, answer[0]), _number(_SIZE, answer[0])
-        came = _came(answer[0])
+        told = b" ".join(answer[::2])
+        uid, size, came = _number(_UID, told), _number(_SIZE, told), _came(told)
         if uid and (size is not None or came >= 0):
             found[uid] = Outside(-1 if size is None else size, came)
     return found
+
+
+def read_selected(lines: Sequence[bytes]) -> Selected:
+    """What stands in the answer to SELECT."""
+    whole = b"\n".join(lines)
+    exists = EXISTS.search(whole)
+    return Selected(_number(_UIDVALIDITY, whole) or 0, _number(_UIDNEXT, whole) or 0, int(exists[1]) if exists else 0)
 
 
 def _came(line: bytes) -> int:

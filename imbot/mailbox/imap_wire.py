@@ -13,7 +13,6 @@ import contextlib
 import re
 import ssl
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
@@ -21,27 +20,19 @@ import aioimaplib  # type: ignore[import-untyped]
 
 from imbot.domain.errors import MailboxError, SignInRefused
 from imbot.mailbox import oauth
-from imbot.mailbox.imap_feed import Answer, Feed, Outside, read_literals, read_outsides
+from imbot.mailbox.imap_feed import EXISTS, Answer, Feed, Outside, Selected, read_literals, read_outsides, read_selected
 from imbot.mailbox.imap_names import folder_name, read_folders, read_separator
 from imbot.mailbox.inbox import TlsMode, tls_context, untrusted
 
 _T = TypeVar("_T")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
-_UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _PASSING = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)  # RFC 5530
 _FOLDERS_NAMED = 20
 _LONGEST_FLOW = 600.0  # seconds that letters may take while bytes of them go on coming: a thin line is not a silent one
-_EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What the server tells of a folder when it is opened. `uidnext` is 0 where it keeps that to itself."""
-
-    uidvalidity: int
-    uidnext: int
-    exists: int
+_OUTSIDE = "(UID RFC822.SIZE INTERNALDATE)"
+_SHORT = (
+    32 * 1024
+)  # bytes; a letter that has fewer is whole when asked for so many, whatever its server says of its size
 
 
 class Wire:
@@ -268,14 +259,7 @@ class Wire:
             lines = await self.ask(f"opening {folder}", self._protocol.select(name), permanent=True, seconds=seconds)
         except MailboxError as error:
             raise await self._naming_folders(error) from error
-        whole = b"\n".join(lines)
-        validity, following = _UIDVALIDITY.search(whole), _UIDNEXT.search(whole)
-        exists = _EXISTS.search(whole)
-        return Selected(
-            uidvalidity=int(validity[1]) if validity else 0,
-            uidnext=int(following[1]) if following else 0,
-            exists=int(exists[1]) if exists else 0,
-        )
+        return read_selected(lines)
 
     async def folder(self, name: str) -> str:
         """The folder as a command names it. In the settings `/` stands between folder and subfolder whatever the server has."""
@@ -307,20 +291,26 @@ class Wire:
 
     async def outsides(self, uids: Sequence[int]) -> dict[int, Outside]:
         """Of those that are there: size and date of arrival."""
-        return read_outsides(await self._fetch("the sizes", uids, "(UID RFC822.SIZE INTERNALDATE)"))
+        return read_outsides(await self._fetch("the sizes", _uid_set(uids), _OUTSIDE))
+
+    async def from_on(self, uid: int) -> tuple[dict[int, Outside], dict[int, bytes]]:
+        """Of the letter `uid` and of all above it: size and date of arrival; and those that are short, whole."""
+        answers = await self._fetch("the letters", f"{uid}:*", f"{_OUTSIDE[:-1]} BODY.PEEK[]<0.{_SHORT}>)")
+        outsides = {one: outside for one, outside in read_outsides(answers).items() if one >= uid}
+        return outsides, {one: raw for one, raw in read_literals(answers).items() if one >= uid and len(raw) < _SHORT}
 
     async def bodies(self, uids: Sequence[int], *, headers_only: bool = False) -> dict[int, bytes]:
         """The letters that are still there, by UID; nothing is marked by reading them (PEEK)."""
         part = "BODY.PEEK[HEADER]" if headers_only else "BODY.PEEK[]"
         if not uids:
             return {}
-        return read_literals(await self._fetch("the letters", uids, f"(UID {part})"))
+        return read_literals(await self._fetch("the letters", _uid_set(uids), f"(UID {part})"))
 
-    async def _fetch(self, what: str, uids: Sequence[int], items: str) -> list[Answer]:
+    async def _fetch(self, what: str, uids: str, items: str) -> list[Answer]:
         if self._feed is None or not uids:
             return []
         with self._feed.collecting() as answers:
-            await self.ask(what, self._uid("FETCH", _uid_set(uids), items))
+            await self.ask(what, self._uid("FETCH", uids, items))
         return answers
 
     async def command(self, what: str, name: str, *arguments: str) -> list[bytes]:
@@ -336,8 +326,9 @@ class Wire:
 
     # --- IDLE
 
-    async def idle(self, seconds: float) -> bool:
-        """True as soon as the server tells of a letter, False when the time is up. MailboxError where IDLE is refused."""
+    async def idle(self, seconds: float) -> int | None:
+        """As soon as the server tells of a letter, how many the folder holds; None when the time is up. MailboxError where
+        IDLE is refused."""
         protocol = self._protocol
         while not protocol.idle_queue.empty():
             protocol.idle_queue.get_nowait()
@@ -362,18 +353,19 @@ class Wire:
         finally:
             acknowledged.cancel()
 
-    async def _idle_told(self, protocol: Any, seconds: float) -> bool:
+    async def _idle_told(self, protocol: Any, seconds: float) -> int | None:
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
-                return False
+                return None
             pushed = asyncio.ensure_future(protocol.idle_queue.get())
             try:
                 await asyncio.wait({pushed, self._lost}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if pushed.done():
-                    if any(_EXISTS.fullmatch(bytes(line)) for line in pushed.result()):
-                        return True
+                    told = [found for line in pushed.result() if (found := EXISTS.fullmatch(bytes(line)))]
+                    if told:
+                        return int(told[-1][1])
                 elif self._lost.done():
                     self.abort()
                     raise MailboxError(f"{self._where}: the connection broke during IDLE{self._fault}")
