@@ -35,8 +35,8 @@ class Parcel:
     """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
     only a lane's oldest open parcel that waits for nothing may be claimed. `target`: the far end (`smtp`, `directory`,
     `telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it. `waits_for` holds the parcel, and
-    none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, where whoever
-    claimed it had it; not kept with it."""
+    none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, or the
+    language of the chat that a notice may be shown in, where whoever claimed it had that; not kept with it."""
 
     id: int
     lane: str
@@ -49,7 +49,7 @@ class Parcel:
     attempt: int = 0
     waits_for: str = ""
     last_error: str = ""
-    at_hand: Letter | None = field(default=None, compare=False, repr=False)
+    at_hand: Letter | str | None = field(default=None, compare=False, repr=False)
 
     @property
     def chat_key(self) -> str:

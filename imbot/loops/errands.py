@@ -213,7 +213,7 @@ class Errands:
 
     async def _letter(self, parcel: Parcel) -> None:
         letter = parcel.at_hand
-        if letter is None:
+        if not isinstance(letter, Letter):
             letter = await self._db.read(ticket_letters.to_send, parcel.payload["message_id"], self._sender.files)
         if letter is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
@@ -279,7 +279,12 @@ class Errands:
         hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
-        may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel, self._env)
+        if isinstance(
+            parcel.at_hand, str
+        ):  # put and claimed with one transaction, which has just looked whose chat it is
+            may, lang = True, parcel.at_hand
+        else:
+            may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel, self._env)
         if not may:
             await self._db.run(delivery.reroute, parcel, self._clock(), self._env)
             return

@@ -250,7 +250,7 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         for lane in lanes:
             outbox.settle_lane(c, lane, "blocked", now)
         return
-    other = telling.open_chat(c, person, "")
+    other = telling.open_chat_key(c, person)
     for waiting in (one for lane in lanes for one in outbox.of_lane(c, lane)):
         if _only_edits(waiting) and (waiting.kind is Kind.QUESTION or not other):
             outbox.drop(c, waiting.id, now)
@@ -284,7 +284,7 @@ def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     person = people.person(c, ticket.person_id) if ticket else None
     if person is None or person.gone:
         return
-    key, chat_key = f"{parcel.key}:moved", telling.open_chat(c, person, "")
+    key, chat_key = f"{parcel.key}:moved", telling.open_chat_key(c, person)
     if chat_key:
         channel = chat_key.partition(":")[0]
         outbox.put(c, NewParcel(f"chat:{chat_key}", channel, key, parcel.kind, parcel.payload), now)

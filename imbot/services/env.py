@@ -100,8 +100,10 @@ class Env:
         """The backend called `name`, or the default one where it is no longer in the settings."""
         return self.backends.get(name) or self.backends[self.default_backend]
 
-    def chat_language(self, wanted: str) -> str:
-        """The language to speak to a chat that asked for `wanted` ("en-GB", "")."""
+    def chat_language(self, wanted: str, chosen: str = "") -> str:
+        """The language to speak to a chat that asks for `wanted` ("en-GB", ""): the one that its person has `chosen`, if any."""
+        if chosen:
+            return chosen
         tag = wanted.split("-")[0].lower()
         if tag in self.languages:
             return tag

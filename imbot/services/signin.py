@@ -169,7 +169,7 @@ def address_hash(env: Env, address: str) -> str:
 def chat_language(c: Connection, chat_key: str, env: Env) -> str:
     """The language of a chat: what the person chose, else what their messenger says."""
     row = people.chat(c, chat_key)
-    return row.lang or env.chat_language(row.language) if row else env.language
+    return env.chat_language(row.language, row.lang) if row else env.language
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, 
 from imbot.services.env import Env
 from imbot.store import facts, files, ledger, letters, outbox, people, ratings, tickets, watches
 from imbot.store.files import FileRow
+from imbot.store.people import ChatRow
 
 __all__ = ["alert", "note_message", "put_notice", "put_receipt", "receipt_values", "ticket_values"]
 
@@ -168,12 +169,13 @@ def put_notice(
     payload: dict[str, Any] = {"screen": screen_to_json(screen), "ticket": ticket.id}
     if enclosed.files:
         payload["files"] = [file["id"] for file in enclosed.files]
-    chat_key = open_chat(c, person, ticket.chat_key)
+    chat = open_chat(c, person, ticket.chat_key)
+    chat_key, lang = (chat.key, env.chat_language(chat.language, chat.lang)) if chat else ("", "")
     if chat_key:
         parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
     else:
         parcel = by_letter(person, key, payload)
-    if outbox.put(c, parcel, now, take=True):
+    if outbox.put(c, parcel, now, take=True, at_hand=lang or None):
         ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
         if chat_key:
             put_files(c, chat_key, ticket.id, payload.get("files", ()), now)
@@ -187,10 +189,16 @@ def put_files(c: Connection, chat_key: str, ticket_id: str, ids: Sequence[str], 
         outbox.put(c, NewParcel(f"chat:{chat_key}", channel, f"received:{id}", Kind.FILE, payload), now)
 
 
-def open_chat(c: Connection, person: Person, preferred: str) -> str:
-    """A chat that the person still reads: `preferred` if it is one, else the newest; "" where there is none."""
-    open_chats = [row.key for row in people.chats_of(c, person.id) if not row.blocked]
-    return preferred if preferred in open_chats else next(iter(open_chats), "")
+def open_chat(c: Connection, person: Person, preferred: str = "") -> ChatRow | None:
+    """A chat that the person still reads: `preferred` if it is one, else the newest; None where there is none."""
+    open_chats = [row for row in people.chats_of(c, person.id) if not row.blocked]
+    return next((row for row in open_chats if row.key == preferred), next(iter(open_chats), None))
+
+
+def open_chat_key(c: Connection, person: Person) -> str:
+    """Of the chat that the person has linked last and still reads; "" where there is none."""
+    chat = open_chat(c, person)
+    return chat.key if chat else ""
 
 
 def by_letter(person: Person, key: str, payload: Mapping[str, Any]) -> NewParcel:
@@ -239,7 +247,7 @@ class Way:
 def admin_ways(c: Connection, env: Env) -> list[Way]:
     """One way to each admin: the role, or named in the settings (perhaps never signed in)."""
     admins = people.admins(c, env.admins)
-    known = [Way(str(person.id), person.address, open_chat(c, person, "")) for person in admins]
+    known = [Way(str(person.id), person.address, open_chat_key(c, person)) for person in admins]
     strangers = sorted(set(env.admins) - {person.address for person in admins})
     return known + [Way(address, address) for address in strangers]
 

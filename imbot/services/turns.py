@@ -57,7 +57,7 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     chat = incoming.chat
     stands = where(c, chat.key)
     row = _seen(c, incoming, stands.chat, now)
-    lang = row.lang or env.chat_language(row.language)
+    lang = env.chat_language(row.language, row.lang)
     if not incoming.private:
         return _refuse_group(c, chat, now, env)
     if isinstance(incoming.event, Blocked):

@@ -176,7 +176,9 @@ _AGAIN = Prepared(
 )
 
 
-def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, at_hand: Letter | None = None) -> bool:
+def put(
+    c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, at_hand: Letter | str | None = None
+) -> bool:
     """Puts a parcel at the end of its lane. False: its key was put before, and nothing happens. `take`: where it may go at once
     and little else is under way, it is claimed with this very transaction, and the courier is given it behind the commit, with
     what is `at_hand`. Of many the courier claims as many as it has hands. What is taken so must not be settled, dropped or moved
@@ -204,7 +206,7 @@ def put(c: Connection, parcel: NewParcel, now: datetime, *, take: bool = False, 
     return True
 
 
-def _as_stored(parcel: NewParcel, id: int, attempts: int, now: datetime, at_hand: Letter | None) -> Parcel:
+def _as_stored(parcel: NewParcel, id: int, attempts: int, now: datetime, at_hand: Letter | str | None) -> Parcel:
     """As `parcel_of` would read it."""
     return Parcel(
         id=id,

@@ -44,7 +44,7 @@ def send(office: Office, words: str = "Мигает красным", *photos: st
 
 
 def letter_of(taken: list[Parcel]) -> Letter | None:
-    return next((parcel.at_hand for parcel in taken if parcel.at_hand is not None), None)
+    return next((parcel.at_hand for parcel in taken if isinstance(parcel.at_hand, Letter)), None)
 
 
 def kinds(office: Office) -> set[Kind]:

@@ -9,10 +9,11 @@ import pytest
 from imbot.dialog.screen import Screen, screen_from_json
 from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind
-from imbot.domain.tickets import Ticket
+from imbot.domain.tickets import Status, StatusReport, Ticket, apply
 from imbot.services import delivery, telling, watchdog
 from imbot.services import tickets as ticket_services
-from imbot.store import outbox
+from imbot.store import outbox, people
+from imbot.store.touched import all_taken
 from tests.services.conftest import Office
 from tests.services.silence import (
     ACCEPTED,
@@ -176,3 +177,21 @@ def test_check_now_brings_failed_letters_forward(office: Office) -> None:
     assert not [p for p in outbox.claim(office.c, office.now, 9, only="smtp") if p.kind is Kind.LETTER]
     assert outbox.hurry(office.c, ("smtp",), office.now) == 1
     assert claim(office, Kind.LETTER)
+
+
+@pytest.mark.parametrize(("chosen", "lang"), [("", "ru"), ("en", "en")])
+def test_a_notice_that_goes_at_once_has_its_chats_language_with_it(office: Office, chosen: str, lang: str) -> None:
+    ticket = now_is(office, file_a_request(office))
+    people.set_language(office.c, ticket.chat_key, chosen)
+    for open_ in outbox.open_parcels(office.c, 50):  # little else is under way
+        outbox.drop(office.c, open_.parcel.id, office.now)
+    all_taken(office.c)
+    change = apply(
+        ticket, StatusReport(ticket.backend, Status.WAITING, fields={"question": "Какой принтер?"}), office.now
+    )
+    assert change is not None
+    ticket_services.record_change(office.c, change, "mail:1", office.now, office.env)
+    (notice,) = [parcel for parcel in all_taken(office.c) if parcel.kind is Kind.NOTICE]
+    assert notice.at_hand == lang
+    (stored,) = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.NOTICE]
+    assert stored.at_hand is None, "whoever reads it asks whose chat it is"
