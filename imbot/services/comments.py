@@ -80,6 +80,7 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
     elif silent and not late:
         _keep_words(c, ticket, heard, now)
     if change is None:
+        tickets.save(c, ticket)
         ledger.log(c, ticket.id, now, "noted", {"status": str(report.status), "number": report.number, **report.fields})
         return "noted"
     _record(c, change, heard, enclosed, now, env)

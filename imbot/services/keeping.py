@@ -69,8 +69,8 @@ def keep(
             size = f"{letter.size} bytes"
             reason = f"it is too large ({size}): only its headers were fetched, the rest is on the server"
             reports.refuse(c, id, reason, now)
-    if cursor != before and inbox.cursor(c, account) == before:
-        inbox.set_cursor(c, account, cursor)
+    if cursor != before:
+        inbox.move_cursor(c, account, before, cursor)
     return _to_read_next(c, reads, ids) if reads is not None and 0 < len(ids) <= _FEW else []
 
 

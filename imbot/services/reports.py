@@ -8,7 +8,7 @@ What is not believed or not bound goes to quarantine, whole, and admins hear of 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -145,7 +145,7 @@ def carry_out(
     said, whole = told.said(c, ticket.id, MOST_OURS)
     ours, own = habits.ours_of(said, whole=whole), tickets.numbers_of(c, ticket.id)
     words = habits.given(backend.profile, words, ours, own)
-    stranger = number_of_another(c, ticket, backend, words.numbers)
+    stranger = number_of_another(c, ticket, backend, [number for number in words.numbers if number not in own])
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
@@ -155,7 +155,9 @@ def carry_out(
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
     if is_erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
-    ticket = _heard(c, ticket, mail, backend, report, words, now)
+    ticket = _heard(c, ticket, mail, backend, report, words, own, now)
+    if report is None or report.silent or report.status is None:  # a status is saved with what it changes
+        tickets.save(c, ticket)
     if report is not None and report.silent:
         outcome = _known(c, ticket, mail, now)
     else:
@@ -251,13 +253,15 @@ def _heard(
     backend: Backend,
     report: StatusReport | None,
     words: habits.Words,
+    own: Collection[str],
     now: datetime,
 ) -> Ticket:
-    """Note what every bound letter teaches: the thread to answer in, the number that the ITSM gave, and its own marks. In a
-    letter without a status somebody may have written about another request: only its subject names this one."""
+    """What every bound letter teaches: the thread to answer in, the number that the ITSM gave, and its own marks; to be saved by
+    the caller. `own`: the numbers that it had. In a letter without a status somebody may have written about another request:
+    only its subject names this one."""
     status = report.status if report else None
     number = next(iter(words.numbers if status else words.in_subject), "")
-    known = bool(number) and tickets.add_number(c, backend.name, number, ticket.id, now)
+    known = bool(number) and (number in own or tickets.add_number(c, backend.name, number, ticket.id, now))
     if known and not ticket.number and status is None:
         ticket = registered_after_all(c, replace(ticket, number=number), now)
         outbox.release(c, f"number:{ticket.id}")
@@ -265,9 +269,7 @@ def _heard(
     tag = words.tag if number and ticket.number in ("", number) else ""
     watermark = report.fields.get("watermark", "") if report else ""
     thread = mail.message_id or ticket.thread
-    ticket = replace(ticket, thread=thread, tag=tag or ticket.tag, watermark=watermark or ticket.watermark)
-    tickets.save(c, ticket)
-    return ticket
+    return replace(ticket, thread=thread, tag=tag or ticket.tag, watermark=watermark or ticket.watermark)
 
 
 def _known(c: Connection, ticket: Ticket, mail: InboundMail, now: datetime) -> str:

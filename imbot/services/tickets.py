@@ -42,8 +42,9 @@ def record_change(
     ticket = change.ticket
     if ticket.number or ticket.registered_at:
         ticket = registered_after_all(c, ticket, now)
+    else:
+        watchdog.answered(c, ticket, now)
     tickets.save(c, ticket)
-    watchdog.answered(c, ticket, now)
     ledger.log(c, ticket.id, now, "status", _status_values(change, enclosed))
     if change.new in ENDED:
         _forget_withdrawal(c, ticket, now)

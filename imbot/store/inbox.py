@@ -6,20 +6,19 @@ kept -> (attempt counted)* -> applied | comment | ignored | duplicate | quaranti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Text, bindparam, delete, func, literal_column, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, Text, bindparam, delete, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.facts import fact as fact
 from imbot.store.facts import fact_at as fact_at
 from imbot.store.facts import set_fact as set_fact
 from imbot.store.schema import bad_updates, cursors, mail_places, mails, seen_keys
-from imbot.store.sql import Prepared, dialect, insert
+from imbot.store.sql import Prepared, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +85,20 @@ _LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindpar
 _LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
 _NEWLY = select(func.count()).select_from(_LAST_FEW)
 _NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
-_KEEP_MANY = mails.insert().returning(mails.c.id, mails.c.sha256)
+_KEEP = Prepared(mails.insert().returning(mails.c.id))
 _ALL_MARKED = (
     update(mail_places)
     .where(text("mail_places.marked_at IS NULL"), mail_places.c.mailbox == bindparam("box"))
     .values(marked_at=bindparam("now"))
 )
-_SAMES = select(mails.c.sha256, mails.c.id).where(
-    mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(bindparam("hashes", expanding=True))
+_HASHES: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("hashes")))
+_SAMES = Prepared(
+    select(mails.c.sha256, mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(_HASHES))
 )
 _UNREAD_BEHIND = select(*_RAW).where(_UNREAD, mails.c.id > bindparam("behind")).order_by(mails.c.id)
 _UNREAD_BEHIND = _UNREAD_BEHIND.limit(bindparam("most"))
 # The sign keeps SQLite from an index in which all settled letters stand.
-_OF_MAILBOX = _UNREAD_BEHIND.where(literal_column("+mails.mailbox", Text) == bindparam("box"))
+_OF_MAILBOX = Prepared(_UNREAD_BEHIND.where(literal_column("+mails.mailbox", Text) == bindparam("box")))
 _COUNT_MANY = Prepared(
     update(mails).where(mails.c.id == bindparam("this")).values(attempts=mails.c.attempts + bindparam("by"))
 )
@@ -119,12 +119,7 @@ _SETTLE = Prepared(
 _CURSOR = Prepared(select(cursors.c.value).where(cursors.c.name == bindparam("wanted")))
 
 
-@cache
-def _first_time(dialect: str) -> Insert:
-    return insert(dialect, seen_keys).on_conflict_do_nothing()
-
-
-_FIRST_TIME = Prepared(_first_time("sqlite"))
+_FIRST_TIME = Prepared(insert("sqlite", seen_keys).on_conflict_do_nothing())
 _IS_KNOWN = Prepared(select(seen_keys.c.key).where(seen_keys.c.key == bindparam("wanted")))
 _CAME_TO_PASS = text("outcome IN ('applied', 'comment', 'noted', 'bounce', 'own')")
 _CARRIED_OUT = Prepared(
@@ -142,10 +137,24 @@ _TO_MARK = Prepared(
 )
 
 
-@cache
-def _put_cursor(dialect: str) -> Insert:
-    put = insert(dialect, cursors)
+def _put_cursor() -> Insert:
+    put = insert("sqlite", cursors)
     return put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value})
+
+
+def _put_place() -> Insert:
+    """A place that is known bears whatever lies there now, and is to be marked anew."""
+    put = insert("sqlite", mail_places)
+    renewed = {"mail_id": put.excluded.mail_id, "marked_at": None}
+    return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
+
+
+_PUT_CURSOR, _PUT_PLACE = Prepared(_put_cursor()), Prepared(_put_place())
+_MOVE_CURSOR = Prepared(
+    update(cursors)
+    .where(cursors.c.name == bindparam("wanted"), cursors.c.value == bindparam("before"))
+    .values(value=bindparam("after"))
+)
 
 
 def first_time(c: Connection, key: str, now: datetime) -> bool:
@@ -160,14 +169,6 @@ def is_known(c: Connection, key: str) -> bool:
 
 def forget_key(c: Connection, key: str) -> None:
     c.execute(delete(seen_keys).where(seen_keys.c.key == key))
-
-
-@cache
-def _put_place(dialect: str) -> Insert:
-    """A place that is known bears whatever lies there now, and is to be marked anew."""
-    put = insert(dialect, mail_places)
-    renewed = {"mail_id": put.excluded.mail_id, "marked_at": None}
-    return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
 
 
 def keep_raw(
@@ -190,29 +191,28 @@ def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datet
     """Makes letters durable and returns their ids, in order. The same bytes at another place of this mailbox (a copy, a new
     UIDVALIDITY) are the same letter and keep its fate; other bytes at a known place are another letter. `account`: by
     which name their places are known, "" = the mailbox's."""
-    if not letters:
-        return []
-    hashes = list({letter.sha256 for letter in letters})
-    ids = {row.sha256: row.id for row in c.execute(_SAMES, {"box": mailbox, "hashes": hashes})}
-    new = {letter.sha256: letter for letter in letters if letter.sha256 not in ids}
-    if new:
-        values = [asdict(letter) | {"mailbox": mailbox, "kept_at": now} for letter in new.values()]
-        values = [{name: value for name, value in each.items() if name not in ("validity", "uid")} for each in values]
-        ids |= {row.sha256: row.id for row in c.execute(_KEEP_MANY, values)}
-    places = {(letter.validity, letter.uid): ids[letter.sha256] for letter in letters}
-    box = account or mailbox
-    rows = [{"mailbox": box, "validity": era, "uid": uid, "mail_id": id} for (era, uid), id in places.items()]
-    c.execute(_put_place(dialect(c)), rows)
+    ids = _kept(c, mailbox, letters, now)
+    box, places = account or mailbox, zip(letters, ids, strict=True)
+    _PUT_PLACE.run_many(
+        c,
+        ({"mailbox": box, "validity": letter.validity, "uid": letter.uid, "mail_id": id} for letter, id in places),
+    )
+    return ids
+
+
+def _kept(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime) -> list[int]:
+    hashes = orjson.dumps([letter.sha256 for letter in letters]).decode()
+    ids = {row.sha256: int(row.id) for row in _SAMES.all(c, box=mailbox, hashes=hashes)}
+    for letter in letters:
+        if letter.sha256 not in ids:
+            values = {"raw": letter.raw, "path": letter.path, "size": letter.size, "sha256": letter.sha256}
+            ids[letter.sha256] = int(_KEEP.value(c, mailbox=mailbox, kept_at=now, **values))
     return [ids[letter.sha256] for letter in letters]
 
 
 def keep_noted(c: Connection, mailbox: str, name: str, size: int, now: datetime) -> int:
     """A letter of which there are no bytes, under a `name` in place of their hash; it lies nowhere, so it is never marked."""
-    known = c.execute(_SAMES, {"box": mailbox, "hashes": [name]}).first()
-    if known is not None:
-        return int(known.id)
-    values = {"mailbox": mailbox, "raw": None, "path": "", "size": max(size, 0), "sha256": name, "kept_at": now}
-    return int(c.execute(_KEEP_MANY, [values]).one().id)
+    return _kept(c, mailbox, [NewRaw("", "", None, "", max(size, 0), name)], now)[0]
 
 
 def forget_places(c: Connection, account: str, now: datetime) -> None:
@@ -232,15 +232,19 @@ def unread(
     `most_bytes` together, and at least one."""
     found: list[RawLetter] = []
     weight = 0
-    statement = _OF_MAILBOX if mailbox else _UNREAD_BEHIND
-    statement = statement.where(mails.c.mailbox.not_in(besides)) if besides else statement
-    values = {"behind": behind, "most": limit} | ({"box": mailbox} if mailbox else {})
-    for row in c.execute(statement, values):
+    for row in _unread(c, limit, mailbox, behind, besides):
         weight += row.size
         if found and weight > most_bytes:
             break
         found.append(RawLetter(*row))
     return found
+
+
+def _unread(c: Connection, limit: int, mailbox: str, behind: int, besides: Sequence[str]) -> Iterable[Any]:
+    if mailbox:
+        return _OF_MAILBOX.all(c, box=mailbox, behind=behind, most=limit)
+    statement = _UNREAD_BEHIND.where(mails.c.mailbox.not_in(besides)) if besides else _UNREAD_BEHIND
+    return c.execute(statement, {"behind": behind, "most": limit})
 
 
 def is_unread(c: Connection, id: int) -> bool:
@@ -295,7 +299,15 @@ def cursor(c: Connection, name: str) -> str:
 
 
 def set_cursor(c: Connection, name: str, value: str) -> None:
-    c.execute(_put_cursor(dialect(c)), {"name": name, "value": value})
+    _PUT_CURSOR.run(c, name=name, value=value)
+
+
+def move_cursor(c: Connection, name: str, before: str, after: str) -> None:
+    """Only from where it is expected to be: `before`, "" = not set yet."""
+    if before:
+        _MOVE_CURSOR.run(c, wanted=name, before=before, after=after)
+    elif not cursor(c, name):
+        set_cursor(c, name, after)
 
 
 def to_mark(c: Connection, mailbox: str, limit: int = 500) -> list[MailPlace]:
