@@ -7,6 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ _FROM = re.compile(r"^\s*from\s+(\S+)\s*", re.I)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _IDENT = re.compile(r"\s*ident:", re.I)  # Sendmail's and qmail's `ident@peer`
 _WORD = re.compile(r"\S+")
+_LONGEST_ADDRESS = 64  # characters: 45, and a zone
 _OWN_WORDS = re.compile(r"(?<![A-Za-z0-9.-])(?:helo|ehlo|ident)[=: ].*", re.I | re.S)  # they stand last
 _HELO_ALONE = re.compile(r"\s*(?:helo|ehlo)\s", re.I)
 # Exim and CommuniGate put a nameless peer's address first, `from [10.1.2.3] (helo=x)`; elsewhere that is its HELO.
@@ -99,11 +101,15 @@ def _addresses(text: str) -> list[str]:
 
 
 def is_address(text: str) -> bool:
+    return len(text) <= _LONGEST_ADDRESS and _address(text) is not None
+
+
+@lru_cache(maxsize=512)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(text)
+        return ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def is_listed(name: str, own: tuple[str, ...]) -> bool:
@@ -131,7 +137,13 @@ def is_from_own(hop: Hop, own: tuple[str, ...]) -> bool:
 
 
 def _in_network(address: str, network: str) -> bool:
+    found, wide = _address(address), _network(network)  # `address` is one
+    return found is not None and wide is not None and found in wide
+
+
+@lru_cache(maxsize=64)
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except (ValueError, TypeError):
-        return False
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
