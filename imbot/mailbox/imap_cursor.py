@@ -6,7 +6,7 @@ which UIDVALIDITY it is of when the last letter came that it stands behind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 UNKNOWN, NOTHING = -1, 0
@@ -37,7 +37,7 @@ class ImapCursor:
 
     def at(self, uid: int, came: int) -> ImapCursor:
         """Behind the letter `uid`, which `came` then (UNKNOWN: the server does not say)."""
-        return replace(self, uid=uid, came=came)
+        return ImapCursor(self.validity, uid, self.day, came, self.below)
 
     def is_another(self, came: int) -> bool:
         """Whether a letter that came then is not the one that the cursor stands behind, as far as that is known."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aioimaplib  # type: ignore[import-untyped]
@@ -22,7 +22,9 @@ _CRLF = b"\r\n"
 _LITERAL = re.compile(rb"\{(\d{1,12})\+?\}$")
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
-_DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4} \d\d:\d\d:\d\d [+-]\d{4})"', re.IGNORECASE)
+_DATE = re.compile(
+    rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"', re.IGNORECASE
+)
 _MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 EXISTS = re.compile(rb"(\d+) EXISTS", re.IGNORECASE)
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
@@ -197,11 +199,12 @@ def _came(line: bytes) -> int:
     match = _DATE.search(line)
     if match is None or match[2].lower() not in _MONTHS:
         return -1
-    month = _MONTHS.index(match[2].lower()) + 1
+    day, year, hour, minute, second, east, west = (int(match[place]) for place in (1, 3, 4, 5, 6, 8, 9))
+    away = timedelta(hours=east, minutes=west)
     try:
-        moment = datetime.strptime(f"{int(match[1])} {month} {match[3].decode()}", "%d %m %Y %H:%M:%S %z")
-        return max(0, int(moment.timestamp()))
-    except ValueError:
+        moment = datetime(year, _MONTHS.index(match[2].lower()) + 1, day, hour, minute, second, tzinfo=UTC)
+        return max(0, int((moment + away if match[7] == b"-" else moment - away).timestamp()))
+    except (ValueError, OverflowError):
         return -1
 
 

@@ -142,14 +142,18 @@ def _put_cursor() -> Insert:
     return put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value})
 
 
-def _put_place() -> Insert:
-    """A place that is known bears whatever lies there now, and is to be marked anew."""
-    put = insert("sqlite", mail_places)
+def _put_places() -> Insert:
+    """A place that is known bears whatever lies there now, and is to be marked anew. All of a window at once: each step of a
+    statement lets go of the interpreter, and has to get it back."""
+    each = func.json_each(bindparam("places"))
+    cells: list[Any] = [literal_column(f"json_extract(value, '$[{place}]')") for place in range(3)]
+    rows: Select[Any] = select(bindparam("box", type_=Text), *cells).select_from(each).where(literal_column("1 = 1"))
+    put = insert("sqlite", mail_places).from_select(["mailbox", "validity", "uid", "mail_id"], rows)
     renewed = {"mail_id": put.excluded.mail_id, "marked_at": None}
     return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
 
 
-_PUT_CURSOR, _PUT_PLACE = Prepared(_put_cursor()), Prepared(_put_place())
+_PUT_CURSOR, _PUT_PLACES = Prepared(_put_cursor()), Prepared(_put_places())
 _MOVE_CURSOR = Prepared(
     update(cursors)
     .where(cursors.c.name == bindparam("wanted"), cursors.c.value == bindparam("before"))
@@ -192,11 +196,8 @@ def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datet
     UIDVALIDITY) are the same letter and keep its fate; other bytes at a known place are another letter. `account`: by
     which name their places are known, "" = the mailbox's."""
     ids = _kept(c, mailbox, letters, now)
-    box, places = account or mailbox, zip(letters, ids, strict=True)
-    _PUT_PLACE.run_many(
-        c,
-        ({"mailbox": box, "validity": letter.validity, "uid": letter.uid, "mail_id": id} for letter, id in places),
-    )
+    places = [(letter.validity, letter.uid, id) for letter, id in zip(letters, ids, strict=True)]
+    _PUT_PLACES.run(c, box=account or mailbox, places=orjson.dumps(places).decode())
     return ids
 
 
