@@ -123,8 +123,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/services/telling.py",
-                "    chat_key = open_chat(c, person, ticket.chat_key)\n    if chat_key:\n        parcel =",
-                '    chat_key = "telegram:1001"\n    if chat_key:\n        parcel =',
+                "    if chat_key:\n        parcel =",
+                '    chat_key, lang = "telegram:1001", "ru"\n    if chat_key:\n        parcel =',
             ),
             Edit(
                 "imbot/services/telling.py",
