@@ -261,7 +261,7 @@ class Watcher:
 
     async def _note_success(self) -> None:
         now = self._clock()
-        if now.timestamp() - self._noted > _ANNOUNCE:
+        if abs(now.timestamp() - self._noted) > _ANNOUNCE:  # it may have been noted by a clock that ran ahead
             self._noted = now.timestamp()
             await self._db.run(inbox.set_fact, f"{self._leg}_ok_at", now.isoformat(), now)
 

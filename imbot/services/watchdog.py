@@ -55,6 +55,7 @@ def adopt(c: Connection, now: datetime, env: Env) -> int:
 def look(c: Connection, now: datetime, env: Env) -> int:
     """Tell and ask about every request whose time is up. Returns how many. What cannot be known yet waits for the next look."""
     overdue = []
+    watches.clock_went_back(c, now)
     for ticket_id, since in watches.due(c, now, _AT_ONCE):
         ticket = tickets.get(c, ticket_id)
         if ticket is None or not awaits_confirmation(ticket):

@@ -11,6 +11,7 @@ from imbot.services import checks, signin
 from imbot.services.env import Fresh
 from imbot.store import outbox, people
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
+from tests.services.silence import accepted, look
 from tests.services.test_turns import file_a_request, parcels
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -65,3 +66,12 @@ def test_three_codes_that_were_asked_for_lock_nobody_out(office: Office) -> None
     office.later(days=-1)
     asked = signin.look_up(office.c, ANNA, "anna@demo.local", office.now, office.env, "b")
     assert asked.values["allowed"]
+
+
+def test_a_request_is_watched_no_longer(office: Office) -> None:
+    office.later(days=1)
+    accepted(office)
+    office.later(days=-1)
+    assert look(office) == 0
+    assert look(office, minutes=59) == 0
+    assert look(office, minutes=2) == 1
