@@ -184,6 +184,8 @@ def _ask_mail(tree: Tree) -> None:
     smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
     itsm["bot_address"] = _address("The bot's own mailbox", itsm["bot_address"], _BOT)
     password = _secret("Its password (empty: it signs in by a token, OAuth2)", needed=False)
+    while not password and not typer.confirm("  No password: does it sign in by a token (OAuth2)?", default=False):
+        password = _secret("Its password", needed=False)
     smtp["username"] = mailbox["username"] = itsm["bot_address"]
     if not password:
         _ask_token(smtp, mailbox)

@@ -33,6 +33,24 @@ location = typer.Typer(no_args_is_help=True, help="Remembered places.")
 Who = Annotated[str, typer.Argument(help="A mail address or a chat id.", metavar="WHO")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
+# What is forgotten with a person, in an admin's words.
+_ERASED = {
+    "chats": "chats, signed out",
+    "sessions": "dialogs under way",
+    "codes": "sign-in codes",
+    "parcels": "messages and letters in the outbox",
+    "updates": "messages that were not understood",
+    "files": "files that they sent",
+    "received": "files that support sent",
+    "letters": "letters to the helpdesk, their words",
+    "mails": "letters from the helpdesk, their words",
+    "messages": "marks of messages in the chat",
+    "ledger": "lines of history, their words",
+    "ratings": "words beside ratings (the stars stay)",
+    "tickets": "requests, their words and names (numbers, dates and categories stay)",
+    "person": "person, by name and address",
+}
+
 
 @app.command("list")
 def list_users(config: Config = None, as_json: AsJson = False) -> None:
@@ -94,11 +112,12 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     erased = in_store(settings, erase_person, person.id, now(), letters.theirs)
     folder = settings.general.data_dir
     stuck = remove(erased.paths, (folder / "files", folder / "letters"))
-    for kind, count in erased.counts.items():
-        say(f"{kind}: {count}")
-    say(f"letters kept as examples: {examples}")
-    say(f"letters of no ticket that were about theirs: {len(letters.theirs)}")
-    say(f"files on disk: {len(erased.paths) - len(stuck)}")
+    gone = {_ERASED.get(kind, kind): count for kind, count in erased.counts.items()}
+    gone["letters kept as examples"] = examples
+    gone["letters of no request that were about theirs"] = len(letters.theirs)
+    gone["files on the disk"] = len(erased.paths) - len(stuck)
+    said = [f"{count:>5}  {kind}" for kind, count in gone.items() if count]
+    say("\n".join(["forgotten:", *said]) if said else "nothing of theirs was left to forget")
     _say_what_is_left(folder, letters.named, cut=cut_log(folder / "imbot.db"))
     if stuck:
         raise ImbotError("; ".join(f"{path} is still there: {problem}" for path, problem in stuck.items()))

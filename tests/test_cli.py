@@ -238,7 +238,7 @@ def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
         "domain",
         "company.ru",
         "bot@company.ru",
-        "",
+        *("", "", "", "y"),  # Enter by mistake leads back to the password
     )
     after = ("support@company.ru", "", "", "", "")
     typed = "\n".join([*before, *answers, *after, ""])
@@ -246,6 +246,7 @@ def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
     path = tmp_path / "config.toml"
     answer = imbot("init", str(path), "--no-check")
     assert answer.code == 0, answer.err
+    assert answer.out.count("No password: does it sign in by a token") == 2
     settings = load(path, {})
     for server in (settings.smtp, settings.mailbox):
         assert (server.username, server.password.get_secret_value()) == ("bot@company.ru", "")

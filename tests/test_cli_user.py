@@ -54,8 +54,10 @@ def test_deleting_a_person_asks_first_and_says_what_went(company: Company, monke
     assert company("user", "delete", "anna@company.ru").code == 1
     answer = company("user", "delete", "anna@company.ru", "--yes")
     assert answer.code == 0
-    assert "tickets: 2" in answer.out
-    assert "files on disk: 1" in answer.out
+    assert "\nforgotten:\n    1  chats, signed out\n" in answer.out
+    assert "\n    2  requests, their words and names (numbers, dates and categories stay)\n" in answer.out
+    assert "\n    1  files on the disk\n" in answer.out
+    assert "    0  " not in answer.out
     assert not (company.folder / "var" / "files" / "photo").exists()
     assert company("user", "show", "anna@company.ru").code == 1
     ticket = once(company.url, tickets.get, "t1")

@@ -222,7 +222,7 @@ def test_the_resolved_screen_is_the_one_of_the_model() -> None:
     assert rendered.text == (
         "Заявка IM-CL-1042 «Принтер: мигает красным»: была в работе, теперь выполнена.\n"
         "Поддержка пишет: «Заменён картридж, печать проверена».\n"
-        "\nЕсли всё работает, поставьте оценку."
+        "\nЕсли всё работает, поставьте оценку: 5 — отлично."
     ).replace("\n\n", "\n")
     assert [[button.label for button in row] for row in rendered.rows] == [
         ["1", "2", "3", "4", "5"],
