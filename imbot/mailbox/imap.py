@@ -16,9 +16,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from imbot.domain.errors import LetterWithheld, MailboxError, SignInRefused, TokenError
+from imbot.domain.errors import MailboxError, SignInRefused, TokenError
 from imbot.mailbox.imap_cursor import NOTHING, ImapCursor, read_cursor
 from imbot.mailbox.imap_feed import Outside, Selected
+from imbot.mailbox.imap_taking import Taking
 from imbot.mailbox.imap_wire import Wire
 from imbot.mailbox.inbox import Batch, Fetched, TlsMode
 from imbot.mailbox.oauth import Tokens
@@ -28,7 +29,6 @@ _LONGEST_WAIT = 540.0  # seconds
 # within half a minute. Routers, too, forget a silent connection long before RFC 2177's 29 minutes.
 _LONGEST_IDLE, _STILL_THERE = 12.0, 14.0
 _FEW = 20  # letters that are looked for by one question when the server tells of them
-_BATCH_BYTES = 4 * 1024 * 1024  # a batch ends here even if its window is not full: it is one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,17 @@ class ImapSettings:
     largest: int = 50 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of the folder that is open: the letters `uids` lie `behind` that cursor; or the server has told that so many
+    came (`pushed`)."""
+
+    selected: Selected
+    behind: str = ""
+    uids: Sequence[int] = ()
+    pushed: int = 0
+
+
 class Imap:
     """One mailbox. Calls are serialised; a call that fails raises MailboxError. `clock`: Unix seconds."""
 
@@ -64,12 +75,9 @@ class Imap:
         self._lock = asyncio.Lock()
         self._wire: Wire | None = None
         self._closing = False
-        self._cut_at, self._one_by_one = (
-            -1,
-            0,
-        )  # where the last window ended the connection; below which UID one did twice
+        self._taking = Taking(self._where, settings.folder, settings.largest)
         self._seen_next = 0  # UIDNEXT as of the last fetch: a higher one means that letters came since
-        self._pushed: tuple[Selected, int] | None = None  # the folder as it was opened, and how many came since
+        self._found: _Found | None = None
 
     async def connect(self) -> None:
         """Open the connection and the folder now, to know early whether that works."""
@@ -80,11 +88,12 @@ class Imap:
         """The letters behind `cursor`, at most a window of them, `without` those keys. None: the first run (see
         `ImapSettings.start`). Raises LetterWithheld where the first of them is not handed out."""
         async with self._lock:
-            pushed, self._pushed = self._pushed, None
-            known = read_cursor(cursor)
-            few = await self._told_of(*pushed, known, without) if pushed and self._wire and self._wire.alive else None
-            if few is not None:
-                return few
+            known, found = read_cursor(cursor), self._found
+            self._found = None
+            if found is not None and self._wire is not None and self._wire.alive:
+                batch = await self._from_open(self._wire, found, known, without)
+                if batch is not None:
+                    return batch
             wire, selected = await self._open_folder()
             if cursor is None and self._settings.start == "now":
                 return await self._begin_now(wire, selected)
@@ -94,12 +103,7 @@ class Imap:
                 known = ImapCursor(selected.uidvalidity, 0, known.day, NOTHING, below)
             uids = await self._unread(wire, known)
             self._seen_next = max(selected.uidnext, uids[-1] + 1 if uids else 0)
-            uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without] if without else uids
-            letters, known = await self._fetch(wire, known, uids[: self._settings.window])
-            more = bool(uids) and known.uid < uids[-1]
-            if not more and known.below > known.uid + 1:
-                known = await self._at(wire, replace(known, uid=known.below - 1))
-            return Batch(letters, str(known), more, bool(cursor) and anew)
+            return await self._window(wire, selected, known, uids, without, anew=bool(cursor) and anew)
 
     async def fetch_one(self, key: str) -> Fetched | None:
         """The letter of that key, None where it is gone. Raises LetterWithheld where it is not handed out."""
@@ -109,7 +113,7 @@ class Imap:
             known = ImapCursor(selected.uidvalidity)
             if validity != str(selected.uidvalidity) or int(uid) not in await wire.search_from(int(uid)):
                 return None
-            letters, _ = await self._fetch(wire, known, [int(uid)])
+            letters, _ = await self._taking.take(wire, known, [int(uid)])
             return letters[0] if letters else None
 
     @property
@@ -140,7 +144,7 @@ class Imap:
                 exist = await wire.idle(min(max(0.0, until - loop.time()), _LONGEST_IDLE))
                 if exist is not None:
                     came, known = exist - selected.exists, 0 < selected.uidnext <= self._seen_next
-                    self._pushed = (selected, came) if known and 0 < came <= _FEW else None
+                    self._found = _Found(selected, pushed=came) if known and 0 < came <= _FEW else None
                     return True
             if loop.time() >= until:
                 return False
@@ -202,7 +206,7 @@ class Imap:
         A kept connection that the server closed meanwhile is opened again, once and silently; one that is silent is an error,
         for a new one would be as silent.
         """
-        kept, self._pushed = self._wire, None
+        kept, self._found = self._wire, None
         if kept is not None and kept.alive:
             try:
                 patience = min(_STILL_THERE, self._settings.timeout)
@@ -213,14 +217,13 @@ class Imap:
         wire = await self._sign_in()
         return wire, await wire.select(self._settings.folder)
 
-    async def _told_of(
-        self, selected: Selected, came: int, known: ImapCursor, without: Collection[str]
-    ) -> Batch | None:
-        """The few letters that the server has just told of, by one question: the folder is open still, so its UIDVALIDITY is
-        the same (RFC 3501, 2.3.1.1). None where they are not just as many, or where the last letter read is not what it was: the
-        folder is opened afresh then, and searched."""
-        wire = self._wire
-        if wire is None or known.validity != selected.uidvalidity or known.below or not known.uid:
+    async def _from_open(self, wire: Wire, found: _Found, known: ImapCursor, without: Collection[str]) -> Batch | None:
+        """The next letters where the folder is open still, so that its UIDVALIDITY is the same (RFC 3501, 2.3.1.1). None where
+        that does not tell all: it is opened afresh then, and searched."""
+        if found.behind:
+            same = found.behind == str(known)
+            return await self._window(wire, found.selected, known, found.uids, without) if same else None
+        if known.validity != found.selected.uidvalidity or known.below or not known.uid:
             return None
         try:
             outsides, whole = await wire.from_on(known.uid)
@@ -229,14 +232,32 @@ class Imap:
                 raise
             return None
         uids = sorted(uid for uid in outsides if uid > known.uid)
-        if len(uids) != came or known.is_another(outsides.get(known.uid, Outside()).came):
-            return None
-        uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without]
-        if not uids:
+        if len(uids) != found.pushed or known.is_another(outsides.get(known.uid, Outside()).came):
             return None
         self._seen_next = uids[-1] + 1
-        letters, reached = await self._fetch(wire, known, uids, outsides, whole)
-        return Batch(letters, str(reached), reached.uid < uids[-1])
+        return await self._window(wire, found.selected, known, uids, without, outsides, whole)
+
+    async def _window(
+        self,
+        wire: Wire,
+        selected: Selected,
+        known: ImapCursor,
+        uids: Sequence[int],
+        without: Collection[str],
+        outsides: Mapping[int, Outside] | None = None,
+        whole: Mapping[int, bytes] | None = None,
+        *,
+        anew: bool = False,
+    ) -> Batch:
+        """The first of these letters, as many as go into a window."""
+        uids = [uid for uid in uids if f"{known.validity}:{uid}" not in without] if without else uids
+        letters, known = await self._taking.take(wire, known, uids[: self._settings.window], outsides, whole)
+        more = bool(uids) and known.uid < uids[-1]
+        if more:
+            self._found = _Found(selected, str(known), [uid for uid in uids if uid > known.uid])
+        elif known.below > known.uid + 1:
+            known = await self._at(wire, replace(known, uid=known.below - 1))
+        return Batch(letters, str(known), more, anew)
 
     async def _sign_in(self) -> Wire:
         if self._tokens is None:
@@ -301,87 +322,6 @@ class Imap:
             return await wire.search_from(first)
         old = [uid for uid in await wire.search_from(first, known.since) if uid < known.below]
         return old + await wire.search_from(known.below)
-
-    async def _fetch(
-        self,
-        wire: Wire,
-        known: ImapCursor,
-        window: Sequence[int],
-        outsides: Mapping[int, Outside] | None = None,
-        whole: Mapping[int, bytes] | None = None,
-    ) -> tuple[tuple[Fetched, ...], ImapCursor]:
-        """The letters of the window, in order, and how far they reach: less than the window if that is heavy or if the
-        server does not hand out a letter. Raises LetterWithheld if that letter is the first. `outsides` and `whole` letters:
-        what has come already."""
-        outsides, whole = await wire.outsides(window) if outsides is None else outsides, whole or {}
-        chosen = self._light_enough(window, outsides)
-        if known.uid < self._one_by_one:
-            chosen = chosen[:1]
-        while chosen:
-            try:
-                letters, held_back = await self._read(wire, known, chosen, outsides, whole)
-            except MailboxError as error:
-                if not wire.alive and len(chosen) > 1:
-                    self._one_by_one = chosen[-1] if self._cut_at == known.uid else 0
-                    self._cut_at = known.uid
-                    raise
-                if len(chosen) == 1:
-                    raise self._withheld(known, chosen[0], outsides, f": {error}", lost=not wire.alive) from error
-                chosen = chosen[: len(chosen) // 2]  # the server refused: to stop at the very letter
-                continue
-            if held_back == chosen[0]:
-                raise self._withheld(known, held_back, outsides)
-            chosen = [uid for uid in chosen if not held_back or uid < held_back]
-            return tuple(letters), known.at(chosen[-1], outsides.get(chosen[-1], Outside()).came)
-        return (), known
-
-    def _withheld(
-        self, known: ImapCursor, uid: int, outsides: Mapping[int, Outside], why: str = "", *, lost: bool = False
-    ) -> LetterWithheld:
-        size = outsides.get(uid, Outside()).size
-        said = f"{self._where}: the server does not hand out letter UID {uid} of {self._settings.folder}{why}"
-        return LetterWithheld(said, f"{known.validity}:{uid}", size, lost=lost)
-
-    def _light_enough(self, window: Sequence[int], outsides: Mapping[int, Outside]) -> list[int]:
-        chosen: list[int] = []
-        weight = 0
-        for uid in window:
-            weight += min(max(0, outsides.get(uid, Outside()).size), self._settings.largest)
-            if chosen and weight > _BATCH_BYTES:
-                break
-            chosen.append(uid)
-        return chosen
-
-    async def _read(
-        self,
-        wire: Wire,
-        known: ImapCursor,
-        uids: Sequence[int],
-        outsides: Mapping[int, Outside],
-        whole: Mapping[int, bytes],
-    ) -> tuple[list[Fetched], int]:
-        """Those that came, up to the first that the server holds back, and the UID of that one, 0: none."""
-        large = [uid for uid in uids if uid in outsides and outsides[uid].size > self._settings.largest]
-        raws = await wire.bodies([uid for uid in uids if uid not in large and uid not in whole])
-        headers = await wire.bodies([uid for uid in large if uid not in whole], headers_only=True)
-        found = {uid: whole[uid] for uid in uids if uid in whole} | raws | headers
-        missing, held_back = set(uids) - set(found), 0
-        if missing:  # gone since the search, or held back by a fault of the server, which must not pass for "gone"
-            held_back = min(missing.intersection(await wire.search_from(min(missing))), default=0)
-        letters = [
-            Fetched(
-                cursor=str(known.at(uid, outsides.get(uid, Outside()).came)),
-                key=f"{known.validity}:{uid}",
-                raw=raw,
-                size=max(outsides[uid].size, 0) if uid in outsides else len(raw),
-                truncated=uid in headers,
-                uid=uid,
-                uidvalidity=known.validity,
-            )
-            for uid, raw in sorted(found.items())
-            if not held_back or uid < held_back
-        ]
-        return letters, held_back
 
     async def _move(self, wire: Wire, uids: Sequence[int], folder: str) -> None:
         """MOVE (RFC 6851), else COPY, \\Deleted and UID EXPUNGE. Never a plain EXPUNGE: that takes others' letters along."""

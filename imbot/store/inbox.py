@@ -14,10 +14,13 @@ import orjson
 from sqlalchemy import Connection, Row, Select, Text, bindparam, delete, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 
+from imbot.store.cursors import cursor as cursor
+from imbot.store.cursors import move_cursor as move_cursor
+from imbot.store.cursors import set_cursor as set_cursor
 from imbot.store.facts import fact as fact
 from imbot.store.facts import fact_at as fact_at
 from imbot.store.facts import set_fact as set_fact
-from imbot.store.schema import bad_updates, cursors, mail_places, mails, seen_keys
+from imbot.store.schema import bad_updates, mail_places, mails, seen_keys
 from imbot.store.sql import Prepared, insert
 
 
@@ -116,9 +119,6 @@ _SETTLE = Prepared(
     .where(mails.c.id == bindparam("this"))
     .values({name: bindparam(f"new_{name}") for name in (*_FATE, *_HEADERS)})
 )
-_CURSOR = Prepared(select(cursors.c.value).where(cursors.c.name == bindparam("wanted")))
-
-
 _FIRST_TIME = Prepared(insert("sqlite", seen_keys).on_conflict_do_nothing())
 _IS_KNOWN = Prepared(select(seen_keys.c.key).where(seen_keys.c.key == bindparam("wanted")))
 _CAME_TO_PASS = text("outcome IN ('applied', 'comment', 'noted', 'bounce', 'own')")
@@ -137,11 +137,6 @@ _TO_MARK = Prepared(
 )
 
 
-def _put_cursor() -> Insert:
-    put = insert("sqlite", cursors)
-    return put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value})
-
-
 def _put_places() -> Insert:
     """A place that is known bears whatever lies there now, and is to be marked anew. All of a window at once: each step of a
     statement lets go of the interpreter, and has to get it back."""
@@ -153,12 +148,7 @@ def _put_places() -> Insert:
     return put.on_conflict_do_update(index_elements=["mailbox", "validity", "uid"], set_=renewed)
 
 
-_PUT_CURSOR, _PUT_PLACES = Prepared(_put_cursor()), Prepared(_put_places())
-_MOVE_CURSOR = Prepared(
-    update(cursors)
-    .where(cursors.c.name == bindparam("wanted"), cursors.c.value == bindparam("before"))
-    .values(value=bindparam("after"))
-)
+_PUT_PLACES = Prepared(_put_places())
 
 
 def first_time(c: Connection, key: str, now: datetime) -> bool:
@@ -292,23 +282,6 @@ def reopen_mail(c: Connection, id: int) -> bool:
     here = or_(mails.c.raw.is_not(None), mails.c.path != "")
     values = {"outcome": "", "reason": "", "settled_at": None, "attempts": 0}
     return c.execute(update(mails).where(mails.c.id == id, here).values(values)).rowcount > 0
-
-
-def cursor(c: Connection, name: str) -> str:
-    """How far a source was read, "" before the first time."""
-    return _CURSOR.value(c, wanted=name) or ""
-
-
-def set_cursor(c: Connection, name: str, value: str) -> None:
-    _PUT_CURSOR.run(c, name=name, value=value)
-
-
-def move_cursor(c: Connection, name: str, before: str, after: str) -> None:
-    """Only from where it is expected to be: `before`, "" = not set yet."""
-    if before:
-        _MOVE_CURSOR.run(c, wanted=name, before=before, after=after)
-    elif not cursor(c, name):
-        set_cursor(c, name, after)
 
 
 def to_mark(c: Connection, mailbox: str, limit: int = 500) -> list[MailPlace]:

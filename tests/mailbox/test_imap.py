@@ -191,7 +191,7 @@ async def test_a_letter_over_the_limit_comes_as_headers_only(dovecot: Dovecot, m
 async def test_a_batch_is_limited_by_weight_too(
     dovecot: Dovecot, mailbox: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imbot.mailbox.imap._BATCH_BYTES", 25_000)
+    monkeypatch.setattr("imbot.mailbox.imap_taking._BATCH_BYTES", 25_000)
     dovecot.deliver(mailbox, *(letter(number, size=10_000) for number in range(5)))
     async with opened(settings(dovecot, mailbox)) as imap:
         first = await imap.fetch_new(None)

@@ -11,6 +11,7 @@ import pytest
 
 from imbot.domain.errors import LetterWithheld
 from imbot.mailbox.imap import Imap, ImapSettings
+from imbot.mailbox.imap_cursor import read_cursor
 from imbot.mailbox.inbox import Batch
 from tests.mailbox.imap_box import by_hand, letter, numbers, opened, put_back, settings
 from tests.proxy import LONG, ScriptedServer, in_time
@@ -59,6 +60,31 @@ async def test_a_letter_that_is_pushed_is_asked_for_once(dovecot: Dovecot, mailb
         settings(dovecot, mailbox)
     ) as imap:  # the cursor means to a new connection what it means to this one
         assert numbers(await imap.fetch_new(batch.cursor)) == []
+
+
+@pytest.mark.servers
+async def test_a_backlog_is_searched_for_once(dovecot: Dovecot, mailbox: str, said: list[str]) -> None:
+    dovecot.deliver(mailbox, *(letter(number) for number in range(1, 9)))
+    async with opened(settings(dovecot, mailbox, window=3)) as imap:
+        batch = await imap.fetch_new(None)
+        found, moved = numbers(batch), [batch.more]
+        with by_hand(dovecot, mailbox) as client:  # gone before its window is asked for
+            client.select("INBOX")
+            client.store("5", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+        dovecot.deliver(mailbox, letter(9))
+        said.clear()
+        while batch.more:
+            batch = await imap.fetch_new(batch.cursor)
+            found += numbers(batch)
+            moved.append(batch.more)
+        assert (found, moved) == ([1, 2, 3, 4, 6, 7, 8], [True, True, False])
+        assert [line for line in said if "SELECT" in line] == []
+        assert numbers(await imap.fetch_new(batch.cursor)) == [9]
+        again = await imap.fetch_new(
+            str(read_cursor(batch.cursor).at(3, -1))
+        )  # another place than the one it stands at
+        assert numbers(again) == [4, 6, 7]
 
 
 @pytest.mark.servers
