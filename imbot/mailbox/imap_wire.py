@@ -297,7 +297,8 @@ class Wire:
         """Of the letter `uid` and of all above it: size and date of arrival; and those that are short, whole."""
         answers = await self._fetch("the letters", f"{uid}:*", f"{_OUTSIDE[:-1]} BODY.PEEK[]<0.{_SHORT}>)")
         outsides = {one: outside for one, outside in read_outsides(answers).items() if one >= uid}
-        return outsides, {one: raw for one, raw in read_literals(answers).items() if one >= uid and len(raw) < _SHORT}
+        short = {one: raw for one, raw in read_literals(answers).items() if one in outsides and len(raw) < _SHORT}
+        return outsides, {one: raw for one, raw in short.items() if outsides[one].size <= len(raw)}
 
     async def bodies(self, uids: Sequence[int], *, headers_only: bool = False) -> dict[int, bytes]:
         """The letters that are still there, by UID; nothing is marked by reading them (PEEK)."""
