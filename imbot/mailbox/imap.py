@@ -232,7 +232,10 @@ class Imap:
                 raise
             return None
         uids = sorted(uid for uid in outsides if uid > known.uid)
-        if len(uids) != found.pushed or known.is_another(outsides.get(known.uid, Outside()).came):
+        told = range(
+            found.selected.uidnext, found.selected.uidnext + found.pushed
+        )  # one may be held back, another have come
+        if uids != list(told) or known.is_another(outsides.get(known.uid, Outside()).came):
             return None
         self._seen_next = uids[-1] + 1
         return await self._window(wire, found.selected, known, uids, without, outsides, whole)

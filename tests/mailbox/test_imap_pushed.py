@@ -234,5 +234,23 @@ async def test_a_letter_that_is_held_back_is_passed_over_by_nobody(held_back: in
         assert numbers(await imap.fetch_new("7:8", without=["7:9"])) == [10]
 
 
+class Late(Desk):
+    """Tells of one letter, and then another one has come as well."""
+
+    def __call__(self, line: bytes) -> bytes | None:
+        said = super().__call__(line)
+        return said.replace(b"* 3 EXISTS", b"* 2 EXISTS") if said and said.startswith(b"+") else said
+
+
+async def test_a_letter_that_came_meanwhile_does_not_stand_for_one_that_is_held_back() -> None:
+    desk = Late(b"* 3 EXISTS\r\n" + piece(8) + piece(10) + DONE, [9])
+    async with ScriptedServer(b"* OK hi\r\n", desk) as server, opened(spoken(server)) as imap:
+        await imap.fetch_new("7:8")
+        async with in_time():
+            assert await imap.wait(LONG)
+        with pytest.raises(LetterWithheld, match="UID 9 "):
+            await imap.fetch_new("7:8")
+
+
 def spoken(server: ScriptedServer) -> ImapSettings:
     return ImapSettings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all")
