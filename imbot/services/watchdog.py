@@ -60,6 +60,8 @@ def look(c: Connection, now: datetime, env: Env) -> int:
         ticket = tickets.get(c, ticket_id)
         if ticket is None or not awaits_confirmation(ticket):
             watches.unwatch(c, ticket_id)
+        elif _too_early(ticket, now, env):  # it was noted again by a clock that stood behind for a while
+            watch(c, ticket, ticket.accepted_at or now, env)
         elif _read_since(c, ticket, since, env):
             overdue.append(ticket)
     together = sum(asked.is_open for _, asked in watches.questions(c)) + len(overdue) > _ONE_BY_ONE
@@ -68,6 +70,11 @@ def look(c: Connection, now: datetime, env: Env) -> int:
     if overdue and together:
         _tell_how_many(c, now, env)
     return len(overdue)
+
+
+def _too_early(ticket: Ticket, now: datetime, env: Env) -> bool:
+    at = ticket.accepted_at
+    return at is not None and at <= now < after_working(at, env.backend(ticket.backend).register_wait, env.working)
 
 
 def mailbox_read_at(c: Connection, ticket: Ticket, env: Env) -> datetime | None:

@@ -75,3 +75,12 @@ def test_a_request_is_watched_no_longer(office: Office) -> None:
     assert look(office) == 0
     assert look(office, minutes=59) == 0
     assert look(office, minutes=2) == 1
+
+
+def test_a_clock_that_stands_behind_for_a_moment_calls_no_request_unconfirmed(office: Office) -> None:
+    accepted(office)
+    assert look(office, minutes=5) == 0
+    assert look(office, minutes=-50) == 0
+    assert look(office, minutes=55) == 0
+    assert look(office, minutes=45) == 0
+    assert look(office, minutes=6) == 1
