@@ -19,6 +19,7 @@ from imbot.store.erase import erase as erase  # the same noun, in a file of its 
 from imbot.store.erase import paths_of as paths_of
 from imbot.store.schema import chats, people
 from imbot.store.sql import Prepared, dialect, insert
+from imbot.store.touched import note_relinked
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,13 @@ def link_chat(c: Connection, chat: Chat, entry: Entry, now: datetime) -> Person:
     first = func.coalesce(chats.c.first_linked_at, literal(now, Moment))
     link = {"person_id": linked.id, "linked_at": now, "first_linked_at": first, "blocked": False}
     c.execute(update(chats).where(chats.c.key == chat.key).values(link))
+    note_relinked(c)
     return linked
 
 
 def unlink_chat(c: Connection, chat_key: str, now: datetime) -> bool:
     """False where it was not linked."""
+    note_relinked(c)
     found = update(chats).where(chats.c.key == chat_key, chats.c.person_id.is_not(None))
     return c.execute(found.values(person_id=None, linked_at=None, seen_at=now)).rowcount > 0
 
@@ -156,6 +159,7 @@ def checked_at(c: Connection, person_id: int, now: datetime | None = None) -> da
 def mark_gone(c: Connection, person_id: int, now: datetime) -> list[str]:
     """They have left: every chat is unlinked. Returns the keys of those chats."""
     keys = list(c.execute(select(chats.c.key).where(chats.c.person_id == person_id).order_by(chats.c.key)).scalars())
+    note_relinked(c)
     c.execute(update(chats).where(chats.c.person_id == person_id).values(person_id=None, linked_at=None))
     c.execute(update(people).where(people.c.id == person_id).values(gone_at=now, checked_at=now))
     return keys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from imbot.domain.parcels import Parcel
@@ -9,7 +11,7 @@ from imbot.domain.parcels import Parcel
 OUTBOX = "outbox"  # a parcel that may go now, or at another moment than before
 UNTOLD = "untold"  # a letter was put, and what it tells is to be noted (`store.told`)
 
-_KEY, _TAKEN = "imbot-touched", "imbot-taken"
+_KEY, _TAKEN, _RELINKED = "imbot-touched", "imbot-taken", "imbot-relinked"
 
 
 def touch(c: Connection, what: str) -> None:
@@ -36,6 +38,13 @@ def forget_taken(c: Connection, count: int) -> None:
     del c.info.get(_TAKEN, [])[count:]
 
 
+def note_relinked(c: Connection) -> None:
+    """A chat speaks for somebody else, or for nobody, from this transaction on."""
+    c.info[_RELINKED] = True
+
+
 def all_taken(c: Connection) -> list[Parcel]:
-    """What was noted since this was last asked, in order."""
-    return list(c.info.pop(_TAKEN, ()))
+    """What was noted since this was last asked, in order. Where a chat was linked or let go in the same transaction, whoever
+    carries a notice has to ask again whose chat it is."""
+    taken, relinked = list(c.info.pop(_TAKEN, ())), c.info.pop(_RELINKED, False)
+    return [replace(one, at_hand=None) if isinstance(one.at_hand, str) else one for one in taken] if relinked else taken

@@ -14,7 +14,7 @@ from imbot.services import delivery, telling, watchdog
 from imbot.services import tickets as ticket_services
 from imbot.store import outbox, people
 from imbot.store.touched import all_taken
-from tests.services.conftest import Office
+from tests.services.conftest import ANNA, EVE_ENTRY, Office
 from tests.services.silence import (
     ACCEPTED,
     TOM,
@@ -195,3 +195,15 @@ def test_a_notice_that_goes_at_once_has_its_chats_language_with_it(office: Offic
     assert notice.at_hand == lang
     (stored,) = [one.parcel for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.NOTICE]
     assert stored.at_hand is None, "whoever reads it asks whose chat it is"
+
+
+def test_a_notice_of_a_chat_that_is_linked_anew_in_the_same_group_asks_whose_it_is(office: Office) -> None:
+    ticket = now_is(office, file_a_request(office))
+    change = apply(ticket, StatusReport(ticket.backend, Status.RESOLVED), office.now)
+    assert change is not None
+    all_taken(office.c)
+    ticket_services.record_change(office.c, change, "mail:1", office.now, office.env)
+    people.link_chat(office.c, ANNA, EVE_ENTRY, office.now)
+    notices = [parcel for parcel in all_taken(office.c) if parcel.kind is Kind.NOTICE]
+    assert [parcel.at_hand for parcel in notices] == [None] * len(notices)
+    assert not any(telling.may_show(office.c, parcel, office.env) for parcel in notices)
