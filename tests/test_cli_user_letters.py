@@ -51,7 +51,7 @@ def test_letters_that_were_set_aside_go_with_the_person_they_are_about(desk: Des
     left = rows(desk)
     assert [left[id] for id in (by_token, by_number, by_thread)] == [("erased", "")] * 3
     assert [left[id][0] for id in (stranger, nobody, forged)] == ["quarantined"] * 3
-    assert "letters of no ticket that were about theirs: 3\n" in said.text
+    assert "    3  letters of no request that were about theirs\n" in said.text
     assert f"bear the address: letters {stranger}\n" in said.text
     assert "imbot mail quarantine drop ID" in said.text
     alerts = [one.parcel for one in once(desk.url, outbox.open_parcels, 100) if one.parcel.lane == "admins"]

@@ -143,9 +143,11 @@ def carry_out(
     """What a letter says of the ticket that it is bound to by `evidence` is done and told; returns its outcome. `teaches`: a new
     number in it becomes the ticket's. `content`: a hash of what it says, by which a repetition is known."""
     said, whole = told.said(c, ticket.id, MOST_OURS)
-    ours, own = habits.ours_of(said, whole=whole), tickets.numbers_of(c, ticket.id)
+    ours, numbers = habits.ours_of(said, whole=whole), tickets.numbers_by(c, ticket.id)
+    own = [number for _, number in numbers]
+    given = [number for name, number in numbers if name == backend.name]  # a number is a backend's own
     words = habits.given(backend.profile, words, ours, own)
-    stranger = number_of_another(c, ticket, backend, [number for number in words.numbers if number not in own])
+    stranger = number_of_another(c, ticket, backend, [number for number in words.numbers if number not in given])
     if stranger:
         reason = f"it bears {stranger}, the number of another ticket"
         return quarantine(c, mail_id, mail, Aside(reason, "unbound"), now, env)
@@ -155,7 +157,7 @@ def carry_out(
     report = habits.read(backend.profile, mail, tz=env.zone, sent=ours, looked=words)
     if is_erased(c, ticket):
         return _note_only(c, ticket, mail_id, report, now)
-    ticket = _heard(c, ticket, mail, backend, report, words, own, now)
+    ticket = _heard(c, ticket, mail, backend, report, words, given, now)
     if report is None or report.silent or report.status is None:  # a status is saved with what it changes
         tickets.save(c, ticket)
     if report is not None and report.silent:
@@ -253,15 +255,15 @@ def _heard(
     backend: Backend,
     report: StatusReport | None,
     words: habits.Words,
-    own: Collection[str],
+    given: Collection[str],
     now: datetime,
 ) -> Ticket:
     """What every bound letter teaches: the thread to answer in, the number that the ITSM gave, and its own marks; to be saved by
-    the caller. `own`: the numbers that it had. In a letter without a status somebody may have written about another request:
-    only its subject names this one."""
+    the caller. `given`: the numbers that this backend gave it. In a letter without a status somebody may have written about
+    another request: only its subject names this one."""
     status = report.status if report else None
     number = next(iter(words.numbers if status else words.in_subject), "")
-    known = bool(number) and (number in own or tickets.add_number(c, backend.name, number, ticket.id, now))
+    known = bool(number) and (number in given or tickets.add_number(c, backend.name, number, ticket.id, now))
     if known and not ticket.number and status is None:
         ticket = registered_after_all(c, replace(ticket, number=number), now)
         outbox.release(c, f"number:{ticket.id}")

@@ -35,7 +35,7 @@ _BY_NUMBER = Prepared(select(tickets).join(ticket_numbers, ticket_numbers.c.tick
 _OWNER = Prepared(select(ticket_numbers.c.ticket_id).where(*_NUMBER))
 _ADD_NUMBER = Prepared(insert("sqlite", ticket_numbers).on_conflict_do_nothing())
 _NUMBERS = Prepared(
-    select(ticket_numbers.c.number)
+    select(ticket_numbers.c.backend, ticket_numbers.c.number)
     .where(ticket_numbers.c.ticket_id == bindparam("ticket"))
     .order_by(ticket_numbers.c.at, ticket_numbers.c.number)
 )
@@ -124,7 +124,12 @@ def add_number(c: Connection, backend: str, number: str, ticket_id: str, now: da
 
 def numbers_of(c: Connection, ticket_id: str) -> list[str]:
     """In the order in which they came."""
-    return [row.number for row in _NUMBERS.all(c, ticket=ticket_id)]
+    return [number for _, number in numbers_by(c, ticket_id)]
+
+
+def numbers_by(c: Connection, ticket_id: str) -> list[tuple[str, str]]:
+    """The same, each behind the name of the backend that gave it."""
+    return [(row.backend, row.number) for row in _NUMBERS.all(c, ticket=ticket_id)]
 
 
 def unregistered_of_addresses(

@@ -86,3 +86,11 @@ def test_letters_of_a_mailbox_that_is_no_longer_watched_are_not_forgotten(two: O
         f"{WATCHER}:gone",
     ]
     assert [one.mailbox for one in inbox.unread(two.c, 10, f"{WATCHER}:second")] == [f"{WATCHER}:second"]
+
+
+def test_a_number_that_another_helpdesk_gave_it_lets_no_number_of_another_ticket_in(two: Office) -> None:
+    mine, theirs = a_ticket(two, "t1"), a_ticket(two, "t2")
+    tickets.add_number(two.c, "second", "IM-CL-1042", mine.id, two.now)
+    tickets.add_number(two.c, "inframanager", "IM-CL-1042", theirs.id, two.now)
+    assert receive(two, a_mail(REGISTERED, mine.token)) == "quarantined"
+    assert tickets.get(two.c, mine.id) == mine
