@@ -105,16 +105,18 @@ def _incoming(
 
 def _read_message(message: Json) -> Event | None:
     message_id = _id(message, "message_id")
-    reply_to = _id(_part(message, "reply_to_message"), "message_id")
+    answered = _part(message, "reply_to_message")
+    reply_to = _id(answered, "message_id")
+    replied = (_text(answered, "text") or _text(answered, "caption")) if _part(answered, "from").get("is_bot") else ""
     if text := _text(message, "text"):
         command = _COMMAND.fullmatch(text)
         if command:
             return Commanded(command[1].lower(), (command[2] or "").strip())
-        return Typed(text, message_id, reply_to)
+        return Typed(text, message_id, reply_to, replied)
     file = _read_file(message)
     if file is not None:
         album = _text(message, "media_group_id")
-        return Attached(file, _text(message, "caption"), message_id, album, reply_to)
+        return Attached(file, _text(message, "caption"), message_id, album, reply_to, replied)
     return _read_shared(message, message_id)
 
 

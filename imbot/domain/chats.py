@@ -30,11 +30,12 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Words. `reply_to`: the id of the message answered (Telegram reply), or ""."""
+    """Words. `reply_to`: the id of the message answered (Telegram reply), or ""; `replied`: its words, if they are the bot's."""
 
     text: str
     message_id: str = ""
     reply_to: str = ""
+    replied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Attached:
     message_id: str = ""
     album: str = ""
     reply_to: str = ""
+    replied: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def _facts(
     fresh: Fresh,
 ) -> Facts:
     chat, event = incoming.chat, incoming.event
-    reply_to = event.reply_to if isinstance(event, Typed | Attached) else ""
+    replied = _replied(c, chat.key, event, person) if isinstance(event, Typed | Attached) and event.reply_to else ""
     return _Facts.of(
         c,
         env,
@@ -149,8 +149,14 @@ def _facts(
         settings=env.dialog,
         consented=not env.consent_version or bool(person and people.consented(c, person.id) == env.consent_version),
         screen_id=slot.message_id if slot and slot.shown else "",
-        replied_ticket=letters.ticket_of_message(c, chat.key, reply_to) if reply_to else "",
+        replied_ticket=replied,
     )
+
+
+def _replied(c: Connection, chat_key: str, event: Typed | Attached, person: Person | None) -> str:
+    """The ticket of the message that is answered; where Telegram's word of that message was lost, by the number in its words."""
+    known = letters.ticket_of_message(c, chat_key, event.reply_to)
+    return known or (ticket_rows.named_in(c, person.id, event.replied) if person and event.replied else "")
 
 
 class _Facts(Facts):

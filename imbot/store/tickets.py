@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -38,6 +39,11 @@ _NUMBERS = Prepared(
     select(ticket_numbers.c.backend, ticket_numbers.c.number)
     .where(ticket_numbers.c.ticket_id == bindparam("ticket"))
     .order_by(ticket_numbers.c.at, ticket_numbers.c.number)
+)
+_NAMED = Prepared(
+    select(ticket_numbers.c.number, ticket_numbers.c.ticket_id)
+    .join(tickets, tickets.c.id == ticket_numbers.c.ticket_id)
+    .where(tickets.c.person_id == bindparam("person"), func.instr(bindparam("words"), ticket_numbers.c.number) > 0)
 )
 _ADD = Prepared(insert("sqlite", tickets).on_conflict_do_nothing(index_elements=["id"]))
 _SAVE = Prepared(
@@ -130,6 +136,17 @@ def numbers_of(c: Connection, ticket_id: str) -> list[str]:
 def numbers_by(c: Connection, ticket_id: str) -> list[tuple[str, str]]:
     """The same, each behind the name of the backend that gave it."""
     return [(row.backend, row.number) for row in _NUMBERS.all(c, ticket=ticket_id)]
+
+
+def named_in(c: Connection, person_id: int, text: str) -> str:
+    """The one ticket of this person whose number stands in the text; "" where there is none, or more than one."""
+    found = {row.ticket_id for row in _NAMED.all(c, person=person_id, words=text) if stands_in(row.number, text)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def stands_in(number: str, text: str) -> bool:
+    """Not as a part of a longer one."""
+    return re.search(rf"(?<!\w){re.escape(number)}(?!\w)", text) is not None
 
 
 def unregistered_of_addresses(

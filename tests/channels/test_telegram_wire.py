@@ -38,6 +38,12 @@ def event(**content: Any) -> Event | None:
     return incoming.event if incoming else None
 
 
+def test_words_of_an_answered_message_are_read_where_they_are_the_bots() -> None:
+    for sender, words in (({"id": 1, "is_bot": True}, "Заявка IM-CL-1"), (ANNA, ""), (None, "")):
+        answered = {"message_id": 3, "text": "Заявка IM-CL-1"} | ({"from": sender} if sender else {})
+        assert event(text="да", reply_to_message=answered) == Typed("да", "7", "3", words)
+
+
 def test_words_with_all_that_is_known_about_them() -> None:
     assert read_update(message(text="Не печатает", reply_to_message={"message_id": 3})) == Incoming(
         update_key="telegram:500",
