@@ -112,7 +112,7 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     erased = in_store(settings, erase_person, person.id, now(), letters.theirs)
     folder = settings.general.data_dir
     stuck = remove(erased.paths, (folder / "files", folder / "letters"))
-    gone = {_ERASED.get(kind, kind): count for kind, count in erased.counts.items()}
+    gone = {_ERASED[kind]: count for kind, count in erased.counts.items()}
     gone["letters kept as examples"] = examples
     gone["letters of no request that were about theirs"] = len(letters.theirs)
     gone["files on the disk"] = len(erased.paths) - len(stuck)

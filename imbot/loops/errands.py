@@ -279,9 +279,8 @@ class Errands:
         hit("file_stored")
 
     async def _notice(self, parcel: Parcel) -> None:
-        if isinstance(
-            parcel.at_hand, str
-        ):  # put and claimed with one transaction, which has just looked whose chat it is
+        # At hand where one transaction has put and claimed it, which has just looked whose chat it is.
+        if isinstance(parcel.at_hand, str):
             may, lang = True, parcel.at_hand
         else:
             may, lang = await self._db.read(_with_language, parcel, self._env, telling.may_show, parcel, self._env)

@@ -232,9 +232,8 @@ class Imap:
                 raise
             return None
         uids = sorted(uid for uid in outsides if uid > known.uid)
-        told = range(
-            found.selected.uidnext, found.selected.uidnext + found.pushed
-        )  # one may be held back, another have come
+        # The very ones that were told of: of as many, one may be held back and another have come meanwhile.
+        told = range(found.selected.uidnext, found.selected.uidnext + found.pushed)
         if uids != list(told) or known.is_another(outsides.get(known.uid, Outside()).came):
             return None
         self._seen_next = uids[-1] + 1

@@ -12,7 +12,7 @@ from imbot.store.sql import Prepared, insert
 
 _VALUE = Prepared(select(facts.c.value).where(facts.c.name == bindparam("name")))
 _RANGE = Prepared(
-    select(facts.c.name, facts.c.value)
+    select(facts.c.name, facts.c.value, facts.c.at)
     .where(facts.c.name >= bindparam("first"), facts.c.name < bindparam("after"))
     .order_by(facts.c.at, facts.c.name)
 )
@@ -48,6 +48,12 @@ def forget_fact(c: Connection, name: str) -> None:
 
 
 def facts_of(c: Connection, prefix: str) -> list[tuple[str, str]]:
-    """(rest of the name, value) of all whose name begins so, the one set longest ago first. A range of the primary key."""
+    """(rest of the name, value) of all whose name begins so, the one set longest ago first."""
+    return [(rest, value) for rest, value, _ in noted_of(c, prefix)]
+
+
+def noted_of(c: Connection, prefix: str) -> list[tuple[str, str, datetime]]:
+    """The same, each with when it was set. A range of the primary key."""
     after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    return [(row.name[len(prefix) :], row.value) for row in _RANGE.all(c, first=prefix, after=after)]
+    rows = _RANGE.all(c, first=prefix, after=after)
+    return [(row.name[len(prefix) :], row.value, row.at) for row in rows]

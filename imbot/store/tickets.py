@@ -140,11 +140,11 @@ def numbers_by(c: Connection, ticket_id: str) -> list[tuple[str, str]]:
 
 def named_in(c: Connection, person_id: int, text: str) -> str:
     """The one ticket of this person whose number stands in the text; "" where there is none, or more than one."""
-    found = {row.ticket_id for row in _NAMED.all(c, person=person_id, words=text) if stands_in(row.number, text)}
+    found = {row.ticket_id for row in _NAMED.all(c, person=person_id, words=text) if _stands_in(row.number, text)}
     return found.pop() if len(found) == 1 else ""
 
 
-def stands_in(number: str, text: str) -> bool:
+def _stands_in(number: str, text: str) -> bool:
     """Not as a part of a longer one."""
     return re.search(rf"(?<!\w){re.escape(number)}(?!\w)", text) is not None
 

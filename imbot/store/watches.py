@@ -17,11 +17,10 @@ import orjson
 from sqlalchemy import Connection, select
 
 from imbot.domain.calendar import AHEAD
-from imbot.store.facts import fact, facts_of, forget_fact, set_fact
-from imbot.store.schema import facts, tickets
+from imbot.store.facts import fact, facts_of, forget_fact, noted_of, set_fact
+from imbot.store.schema import tickets
 
 _WATCH, _QUESTION = "registration:", "question:"
-_BEHIND_WATCHES = "registration;"  # the first name that is none of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,9 @@ def unwatch(c: Connection, ticket_id: str) -> None:
 
 def clock_went_back(c: Connection, now: datetime) -> None:
     """What was noted by a clock that ran ahead is looked at as long after now as it was to be after that."""
-    f = facts.c
-    noted = select(f.name, f.value, f.at).where(f.name >= _WATCH, f.name < _BEHIND_WATCHES, f.at > now + AHEAD)
-    for row in c.execute(noted).all():
-        watch(c, row.name[len(_WATCH) :], datetime.fromisoformat(row.value) - (row.at - now), now)
+    for ticket_id, until, at in noted_of(c, _WATCH):
+        if at > now + AHEAD:
+            watch(c, ticket_id, datetime.fromisoformat(until) - (at - now), now)
 
 
 def due(c: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
