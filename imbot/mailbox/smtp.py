@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import ssl
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,12 +24,13 @@ from imbot import failpoints
 from imbot.domain.errors import DeliveryError, ImbotError, TokenError
 from imbot.mailbox.inbox import TlsMode, tls_context
 from imbot.mailbox.oauth import Tokens, secrets_of_sign_in, without
+from imbot.mailbox.smtp_outgoing import ONE_PART, Outgoing, plain, stuffed
 from imbot.mailbox.smtp_talk import Talk, taken_over, writable
 
-_ONE_PART = 32 * 1024  # bytes that go with the final dot, in one piece
 _IN_A_THREAD = 512 * 1024  # a letter above this is prepared off the event loop
+_PATIENCE = 10.0  # seconds for the first answer of a connection that was good before
+_NOT_AHEAD_FOR = 600.0  # seconds, where an envelope that went ahead came to nothing
 _AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the server, never about this letter
-_BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Smtp:
         self._client: aiosmtplib.SMTP | None = None
         self._context: ssl.SSLContext | None = None
         self._used_at = 0.0
+        self._line: deque[Outgoing] = deque()  # those that wait for their turn, as they will get it
+        self._ahead: Outgoing | None = None  # whose envelope the server has, behind the letter before it
+        self._talk: Talk | None = None  # in which it was said
+        self._none_ahead_until = 0.0
         self._hidden: tuple[str, ...] = ()  # the token in all its forms: the server may repeat it, an error does not
 
     async def send(self, envelope_sender: str, recipients: Sequence[str], data: bytes) -> str:
@@ -73,12 +78,17 @@ class Smtp:
 
         Raises DeliveryError: `refused` and permanent for a 5xx on this letter, `throttled` for a 4xx, else `down`.
         """
-        progress = _Progress()
+        progress, outgoing = _Progress(), Outgoing(envelope_sender, recipients, data)
+        self._line.append(outgoing)
         try:
             async with asyncio.timeout(self._settings.timeout), self._lock:
-                return await self._send(envelope_sender, recipients, data, progress)
+                self._line.remove(outgoing)
+                return await self._send(outgoing, progress)
         except TimeoutError as error:
             raise self._silent(progress) from error
+        finally:
+            with contextlib.suppress(ValueError):  # its turn has not come
+                self._line.remove(outgoing)
 
     async def check(self) -> str:
         """Connect, log in and ask for a NOOP; one line of what was found. Raises DeliveryError."""
@@ -103,7 +113,7 @@ class Smtp:
         """Say QUIT if the connection is well, then let it go. Never raises."""
         async with self._lock:
             client = self._client
-            if client is not None and client.is_connected:
+            if client is not None and client.is_connected and self._ahead is None:
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                     await client.quit(timeout=min(2.0, self._settings.timeout))
             self._drop()
@@ -114,10 +124,11 @@ class Smtp:
     def _where(self) -> str:
         return f"SMTP {self._settings.host}:{self._settings.port}"
 
-    async def _ready(self) -> aiosmtplib.SMTP:
-        """The kept connection if it may still be trusted, else a fresh one. Raises DeliveryError."""
+    async def _ready(self, outgoing: Outgoing | None = None) -> aiosmtplib.SMTP:
+        """The kept connection if it may still be trusted and waits for nobody else, else a fresh one. Raises DeliveryError."""
         client = self._client
-        if client is not None and client.is_connected and time.monotonic() - self._used_at < self._settings.reuse_for:
+        trusted = client is not None and time.monotonic() - self._used_at < self._settings.reuse_for
+        if client is not None and client.is_connected and trusted and self._ahead in (None, outgoing):
             return client
         self._drop()
         return await self._connect()
@@ -167,6 +178,7 @@ class Smtp:
     def _drop(self) -> None:
         """Let the connection go at once, without waiting for what is still in our buffers."""
         client, self._client = self._client, None
+        self._ahead = self._talk = None
         if client is None:
             return
         transport = writable(client)
@@ -176,13 +188,15 @@ class Smtp:
 
     # --- one letter
 
-    async def _send(self, sender: str, recipients: Sequence[str], data: bytes, progress: _Progress) -> str:
+    async def _send(self, outgoing: Outgoing, progress: _Progress) -> str:
         reused = self._client
-        client = await self._ready()
+        client = await self._ready(outgoing)
         try:
-            addresses = [_checked(address) for address in (sender, *recipients)]
-            payload = await asyncio.to_thread(_stuffed, data) if len(data) > _IN_A_THREAD else _stuffed(data)
-            answer = await self._talk(client, addresses, len(data), payload, progress, again=client is reused)
+            for address in (outgoing.sender, *outgoing.recipients):
+                plain(address)
+            data = outgoing.data
+            payload = await asyncio.to_thread(stuffed, data) if len(data) > _IN_A_THREAD else stuffed(data)
+            answer = await self._hand_over(client, outgoing, payload, progress, again=client is reused)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset(error.code)
             raise self._refusal(error.code, error.message) from error
@@ -199,32 +213,35 @@ class Smtp:
         self._used_at = time.monotonic()
         return answer
 
-    async def _talk(
-        self,
-        client: aiosmtplib.SMTP,
-        addresses: Sequence[str],
-        size: int,
-        payload: bytes,
-        progress: _Progress,
-        *,
-        again: bool,
+    async def _hand_over(
+        self, client: aiosmtplib.SMTP, outgoing: Outgoing, payload: bytes, progress: _Progress, *, again: bool
     ) -> str:
-        """The letter over this connection; a kept one that turns out to be closed is opened again, once and silently."""
-        patience = min(10.0, self._settings.timeout / 3) if again else self._settings.timeout
-        at_once = client.supports_extension("pipelining")
+        """The letter over this connection; a kept one that turns out to be closed is opened again, once and silently. So is one
+        on which its envelope went ahead and came to nothing: some servers say that they pipeline and do not."""
+        patience = min(_PATIENCE, self._settings.timeout / 3) if again else self._settings.timeout
+        said, self._ahead = self._ahead is outgoing, None
+        at_once = said or client.supports_extension("pipelining")
         try:
-            self._check_size(client, size)
-            with taken_over(client) as talk:
-                await talk.envelope(addresses[0], addresses[1:], at_once=at_once, patience=patience)
+            self._check_size(client, len(outgoing.data))
+            talk, self._talk = self._talk or taken_over(client), None
+            try:
+                sender, recipients = outgoing.sender, outgoing.recipients
+                await talk.envelope(sender, recipients, at_once=at_once, patience=patience, said=said)
                 failpoints.hit("smtp_rcpt")
-                return await self._letter(talk, payload, progress)
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, aiosmtplib.SMTPSenderRefused) as error:
-            closing = not isinstance(error, aiosmtplib.SMTPSenderRefused) or error.code == 421
-            if not (again and closing) or progress.begun:
+                return await self._letter(client, talk, payload, progress)
+            finally:
+                if self._ahead is None:
+                    talk.give_back()
+                else:
+                    self._talk = talk
+        except aiosmtplib.SMTPException as error:
+            if progress.begun or not (said or (again and _is_closing(error))):
                 raise
+        if said:
+            self._none_ahead_until = time.monotonic() + _NOT_AHEAD_FOR
         self._drop()
         fresh = await self._connect()
-        return await self._talk(fresh, addresses, size, payload, progress, again=False)
+        return await self._hand_over(fresh, outgoing, payload, progress, again=False)
 
     def _check_size(self, client: aiosmtplib.SMTP, size: int) -> None:
         """The server's own limit (RFC 1870), asked before megabytes are sent in vain."""
@@ -232,18 +249,25 @@ class Smtp:
         if limit.isdigit() and 0 < int(limit) < size:
             raise aiosmtplib.SMTPDataError(552, f"the letter has {size} bytes, the server takes {limit}")
 
-    async def _letter(self, talk: Talk, payload: bytes, progress: _Progress) -> str:
+    def _following(self, client: aiosmtplib.SMTP) -> Outgoing | None:
+        """Whose envelope goes behind this letter's dot."""
+        if not self._line or time.monotonic() < self._none_ahead_until or not client.supports_extension("pipelining"):
+            return None
+        return self._line[0] if self._line[0].lines else None
+
+    async def _letter(self, client: aiosmtplib.SMTP, talk: Talk, payload: bytes, progress: _Progress) -> str:
         """The letter, its final dot and the answer; a server may speak in the middle, and that counts."""
         progress.begun = True
-        in_one = len(payload) <= 2 * _ONE_PART and not failpoints.awaits("smtp_mid_data")
+        in_one = len(payload) <= 2 * ONE_PART and not failpoints.awaits("smtp_mid_data")
         middle = 0 if in_one else len(payload) // 2
         await talk.part(payload[:middle])
         failpoints.hit("smtp_mid_data")
-        if middle > _ONE_PART:
+        if middle > ONE_PART:
             await talk.part(payload[middle:])
             middle = len(payload)
         if not talk.has_answer:
-            talk.say(payload[middle:] + b".")
+            self._ahead = self._following(client)
+            talk.say(payload[middle:] + b".", *(self._ahead.lines if self._ahead is not None else ()))
             progress.dot_sent = True
             failpoints.hit("smtp_dot")
         answer = await talk.answer()
@@ -259,6 +283,9 @@ class Smtp:
         client = self._client
         if client is None or not client.is_connected or code == 421 or code in _AUTH_CODES or code < 400:
             self._drop()
+            return
+        if self._ahead is not None:  # the next letter's envelope has taken its place
+            self._used_at = time.monotonic()
             return
         try:
             await client.rset(timeout=min(5.0, self._settings.timeout))
@@ -315,6 +342,13 @@ def _token_refused(error: ImbotError) -> bool:
     return isinstance(error, DeliveryError) and error.code in ("535", "534", "530", "538")
 
 
+def _is_closing(error: aiosmtplib.SMTPException) -> bool:
+    """The server has ended the connection, or says in place of MAIL's answer that it does."""
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        return bool(error.code == 421)
+    return isinstance(error, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPTimeoutError)
+
+
 async def _greet(client: aiosmtplib.SMTP) -> None:
     """EHLO, unless connecting has said it already: its answer bears the limits, and its refusal is no letter's fault."""
     if not client.is_ehlo_or_helo_needed:
@@ -325,20 +359,3 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         if not client.is_connected:
             raise
         await client.helo()
-
-
-def _stuffed(data: bytes) -> bytes:
-    """CRLF line ends, a final one, and dots doubled at line starts (RFC 5321, 4.5.2), without the final dot."""
-    if not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"):
-        data = _BARE_NEWLINE.sub(b"\r\n", data)
-    if not data.endswith(b"\r\n"):
-        data += b"\r\n"
-    data = data.replace(b"\r\n.", b"\r\n..")
-    return b"." + data if data.startswith(b".") else data
-
-
-def _checked(address: str) -> str:
-    """The address, fit to stand in a command. aiosmtplib would send what it can parse of a bad one. Raises ValueError."""
-    if not address.isascii() or not address.isprintable() or any(char in " <>" for char in address):
-        raise ValueError(f"{address[:80]!r} is not a plain ASCII address")
-    return address

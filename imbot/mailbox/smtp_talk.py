@@ -2,15 +2,15 @@
 
 aiosmtplib opens the connection, signs in and ends it; in between it can wait for one answer at a time only, and drops any other.
 So its transport is borrowed for a letter, and where the server pipelines (RFC 2920) MAIL, RCPT and DATA go at once: two ways
-there and back in place of four. Nothing of the letter goes before the server has said 354.
+there and back in place of four. The envelope of a letter that waits goes behind the final dot of the one before it, which
+leaves one (3.1: the content may begin a group of commands). Nothing of a letter goes before the server has said 354.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import cast
 
 import aiosmtplib
@@ -23,7 +23,7 @@ Answer = aiosmtplib.SMTPResponse
 
 
 class Talk(asyncio.Protocol):
-    """Stands in for aiosmtplib's protocol between `taken_over`'s two ends. Faults are aiosmtplib's exceptions."""
+    """Stands in for aiosmtplib's protocol from `taken_over` until `give_back`. Faults are aiosmtplib's exceptions."""
 
     def __init__(self, transport: asyncio.WriteTransport, owner: asyncio.BaseProtocol) -> None:
         self._transport, self._owner = transport, owner
@@ -82,6 +82,9 @@ class Talk(asyncio.Protocol):
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
+    def give_back(self) -> None:
+        self._transport.set_protocol(self._owner)
+
     # --- what a letter needs
 
     @property
@@ -103,17 +106,19 @@ class Talk(asyncio.Protocol):
             await self._something()
         return self._answers.popleft()
 
-    async def envelope(self, sender: str, recipients: Sequence[str], *, at_once: bool, patience: float) -> None:
-        """MAIL, RCPT and DATA, until the server waits for the letter. `patience`: seconds for its first answer.
+    async def envelope(
+        self, sender: str, recipients: Sequence[str], *, at_once: bool, patience: float, said: bool = False
+    ) -> None:
+        """MAIL, RCPT and DATA, until the server waits for the letter. `patience`: seconds for its first answer. `said`: behind
+        the letter before it.
 
         Raises SMTPSenderRefused, SMTPRecipientRefused, SMTPDataError for the first refusal; the server then waits for the next
         command. Where it would take the letter all the same (to some of the recipients, or to none), it has lost our trust:
         SMTPServerDisconnected.
         """
-        commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients), "DATA"]
-        lines = [command.encode("ascii") for command in commands]
+        lines = envelope_lines(sender, recipients)
         refused: aiosmtplib.SMTPResponseException | None = None
-        if at_once:
+        if at_once and not said:
             self.say(*lines)
         for number, command in enumerate(lines):
             if not at_once:
@@ -174,15 +179,17 @@ def writable(client: aiosmtplib.SMTP) -> asyncio.WriteTransport | None:
     return cast("asyncio.WriteTransport | None", client.transport)
 
 
-@contextmanager
-def taken_over(client: aiosmtplib.SMTP) -> Iterator[Talk]:
-    """The connection is ours within the block. Raises SMTPServerDisconnected."""
+def envelope_lines(sender: str, recipients: Sequence[str]) -> list[bytes]:
+    """MAIL, RCPT and DATA. Raises UnicodeError."""
+    commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients), "DATA"]
+    return [command.encode("ascii") for command in commands]
+
+
+def taken_over(client: aiosmtplib.SMTP) -> Talk:
+    """The connection is ours until the talk's `give_back`. Raises SMTPServerDisconnected."""
     transport, protocol = writable(client), client.protocol
     if transport is None or protocol is None or transport.is_closing():
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
     talk = Talk(transport, protocol)
     transport.set_protocol(talk)
-    try:
-        yield talk
-    finally:
-        transport.set_protocol(protocol)
+    return talk

@@ -3,81 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 
 import pytest
 
 from imbot.domain.errors import DeliveryError
-from imbot.mailbox.smtp import Smtp, SmtpSettings
-from tests.proxy import in_time
-
-LETTER = b"Subject: Printer\r\n\r\nIt does not print.\r\n"
-BOT, ITSM, EVE = "bot@example.test", "itsm@example.test", "eve@example.test"
-
-Answers = Mapping[bytes, bytes | None]
-_USUAL: Answers = {
-    b"EHLO": b"250-hi\r\n250 PIPELINING\r\n",
-    b"DATA": b"354 go\r\n",
-    b".": b"250 taken\r\n",
-    b"QUIT": b"221 bye\r\n",
-}
-
-
-class Pipelining:
-    """Takes what comes in pieces as they come. `answers` by verb, None to hang up; `came`: the pieces."""
-
-    def __init__(self, answers: Answers, write: Callable[[asyncio.StreamWriter, bytes], object]) -> None:
-        self._answers, self._write = {**_USUAL, **answers}, write
-        self.came: list[bytes] = []
-        self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
-        self.smtp = Smtp(SmtpSettings("127.0.0.1", 0, tls="none"))
-
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.append(writer)
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await self._serve(reader, writer)
-        writer.transport.abort()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 hello\r\n")
-        body, rest = False, b""
-        while piece := await reader.read(65536):
-            self.came.append(piece)
-            *lines, rest = (rest + piece).split(b"\r\n")
-            for line in lines:
-                verb = line if line == b"." else line[:4].upper()
-                if body and line != b".":
-                    continue
-                said = self._answers.get(verb, b"250 ok\r\n")
-                if said is None:
-                    return
-                body = said.startswith(b"354")
-                await asyncio.sleep(0)
-                self._write(writer, said)
-
-
-@asynccontextmanager
-async def pipelining(
-    answers: Answers, write: Callable[..., object] = asyncio.StreamWriter.write
-) -> AsyncIterator[Pipelining]:
-    server = Pipelining(answers, write)
-    listening = await asyncio.start_server(server.connected, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    server.smtp = Smtp(SmtpSettings("127.0.0.1", port, tls="none", hello_name="bot.example.test", timeout=5))
-    async with in_time():
-        yield server
-    await server.smtp.close()
-    listening.close()
-    server.cut()
-    await asyncio.sleep(0)
+from imbot.mailbox.smtp import Smtp
+from tests.mailbox.pipelining import BOT, EVE, ITSM, LETTER, pipelining
 
 
 async def refused(smtp: Smtp, *recipients: str) -> DeliveryError:

@@ -1,0 +1,132 @@
+"""The envelope of a letter that waits goes behind the final dot of the one before it (RFC 2920, 3.1), and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from imbot.domain.errors import DeliveryError
+from imbot.mailbox import smtp as module
+from imbot.mailbox.smtp import Smtp
+from tests.mailbox.pipelining import BOT, EVE, ITSM, Pipelining, pipelining
+
+
+def letter(name: str) -> bytes:
+    return f"Subject: {name}\r\n\r\nIt does not print.\r\n".encode()
+
+
+def envelope(recipient: str = ITSM) -> bytes:
+    return f"MAIL FROM:<{BOT}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode()
+
+
+async def sent(smtp: Smtp, *names: str, to: Mapping[str, str] | None = None) -> list[str | BaseException]:
+    """All at once, in this order; the answers."""
+    return await asyncio.gather(
+        *(smtp.send(BOT, [(to or {}).get(name, ITSM)], letter(name)) for name in names), return_exceptions=True
+    )
+
+
+def bodies(server: Pipelining) -> list[str]:
+    """The subjects of the letters whose words have come, in order."""
+    words = b"".join(server.came).decode()
+    return [part.split("\r\n", 1)[0] for part in words.split("Subject: ")[1:]]
+
+
+async def test_the_next_envelope_goes_with_the_dot_and_its_letter_behind_both_answers() -> None:
+    async with pipelining({}) as server:
+        assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
+        assert letter("one") + b".\r\n" + envelope() in server.came
+        assert b"".join(server.came[1:]) == b"".join(envelope() + letter(n) + b".\r\n" for n in ("one", "two", "three"))
+        assert server.connections == 1
+        assert (await server.smtp.check()).endswith("answers 250")  # the connection is aiosmtplib's again
+
+
+async def test_nothing_goes_ahead_of_a_letter_that_nobody_follows() -> None:
+    async with pipelining({}) as server:
+        await sent(server.smtp, "one")
+        await sent(server.smtp, "two")
+        assert not any(piece.endswith(b".\r\n" + envelope()) for piece in server.came)
+
+
+async def test_a_letter_that_is_refused_behind_its_dot_takes_nobody_along() -> None:
+    async with pipelining({b".": b"552 too much\r\n"}) as server:
+        answers = await sent(server.smtp, "one", "two")
+        assert [getattr(answer, "code", answer) for answer in answers] == ["552", "552"]
+        assert bodies(server) == ["one", "two"]
+        assert server.connections == 1
+        assert b"".join(server.came).count(b"RSET") == 1  # behind the last one: the first's place was taken
+
+
+async def test_a_server_that_goes_away_behind_a_letter_is_asked_anew_for_the_next() -> None:
+    async with pipelining({}) as server:
+        server.hang_up_behind(b"one")
+        assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
+        assert bodies(server) == ["one", "two", "three"]
+        assert server.connections == 2
+
+
+async def test_where_the_next_gives_up_its_envelope_serves_nobody_else() -> None:
+    async with pipelining({}) as server:
+        server.hold = asyncio.Event()
+        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
+        second = asyncio.create_task(server.smtp.send(BOT, [EVE], letter("two")))
+        third = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("three")))
+        await server.until(envelope(EVE))
+        second.cancel()
+        await asyncio.sleep(0)
+        server.hold.set()
+        assert await first == await third == "250 taken"
+        assert bodies(server) == ["one", "three"]
+        assert server.connections == 2
+
+
+async def test_a_refusal_of_what_went_ahead_is_asked_for_again() -> None:
+    """Some servers say that they pipeline and take no command behind a dot."""
+    async with pipelining({}) as server:
+        server.refuse_behind_a_dot = b"503 5.5.0 no pipelining here\r\n"
+        assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
+        assert bodies(server) == ["one", "two", "three"]
+        assert server.connections == 2
+        assert letter("two") + b".\r\n" + envelope() not in server.came  # and none goes ahead for a while
+
+
+async def test_a_recipient_that_is_refused_is_refused_all_the_same() -> None:
+    async with pipelining({f"RCPT TO:<{EVE}>".encode(): b"550 nobody\r\n"}) as server:
+        answers = await sent(server.smtp, "one", "two", "three", to={"two": EVE})
+        assert [getattr(answer, "code", answer) for answer in answers] == ["250 taken", "550", "250 taken"]
+        assert isinstance(answers[1], DeliveryError)
+        assert answers[1].permanent
+        assert bodies(server) == ["one", "three"]
+
+
+async def test_what_is_swallowed_behind_a_dot_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+    async with pipelining({}) as server:
+        server.refuse_behind_a_dot = b""
+        assert await sent(server.smtp, "one", "two") == ["250 taken"] * 2
+        assert bodies(server) == ["one", "two"]
+
+
+async def test_a_bad_address_is_not_said_ahead_and_is_told_in_its_turn() -> None:
+    async with pipelining({}) as server:
+        answers = await sent(server.smtp, "one", "two", "three", to={"two": "кому@example.test"})
+        assert [getattr(answer, "code", answer) for answer in answers] == ["250 taken", "address", "250 taken"]
+        assert bodies(server) == ["one", "three"]
+
+
+async def test_who_closes_in_between_leaves_no_envelope_open() -> None:
+    async with pipelining({}) as server:
+        server.hold = asyncio.Event()
+        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
+        second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
+        await server.until(letter("one") + b".\r\n" + envelope())
+        second.cancel()
+        closing = asyncio.create_task(server.smtp.close())
+        await asyncio.sleep(0)
+        server.hold.set()
+        assert await first == "250 taken"
+        await closing
+        assert b"QUIT" not in b"".join(server.came)
+        assert bodies(server) == ["one"]
