@@ -26,6 +26,7 @@ import structlog
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
 from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
 from imbot.failpoints import hit
+from imbot.loops.hands import HANDS, Hands
 from imbot.loops.pulse import Clock, Looked, Pulse
 from imbot.loops.settling import Unsettled, until_noted
 from imbot.services import delivery
@@ -39,15 +40,12 @@ log = structlog.get_logger(__name__)
 
 Errand = Callable[[Parcel], Awaitable[None]]
 
-# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
-# has connections, so that answers to people find one even where Telegram is slow.
-# Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
-HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
 _BY = {"telegram": "parcels"}  # others talk to it as well, in other ways
 _SILENT = ("smtp", "directory")  # no pace of ours and no size makes these slow
 _ONE_FIRST = frozenset({"smtp"})  # given one parcel at a time until it has taken one: who shuts down is not stormed
 _IDLE = 5.0  # seconds between looks when nothing is due: our own commits wake us, those of the command line do not
-_GATHER = 0.003  # seconds from being woken to looking: what becomes ready together is claimed together
+# Seconds from being woken to looking: what becomes ready together is claimed together. Longer while so many are under way.
+_GATHER, _GATHER_BUSY, _MANY = 0.003, 0.01, 8
 _NET = 1.0
 _LONGEST_PROBE = timedelta(seconds=60)
 _BETWEEN_PROBES = timedelta(seconds=2)
@@ -70,6 +68,8 @@ class Courier:
     def __init__(self, db: Db, errand: Errand, env: Env, pulse: Pulse, clock: Clock) -> None:
         self._db, self._errand, self._env, self._pulse, self._clock = db, errand, env, pulse, clock
         self._wake = asyncio.Event()
+        self._free = asyncio.Event()  # hands have come free for what waits
+        self._hands = Hands()
         self._looked = Looked(clock())
         self._running: dict[int, tuple[str, asyncio.Task[None]]] = {}
         self._carried: set[tuple[int, int]] = set()  # (id, attempt) of those that may be held by their lease still
@@ -93,6 +93,7 @@ class Courier:
         try:
             while not stop.is_set():
                 self._wake.clear()
+                self._free.clear()
                 try:
                     wait = await self._claim()
                 except StoreUnavailable as error:
@@ -117,11 +118,12 @@ class Courier:
         self._wake.set()
 
     async def _sleep(self, seconds: float) -> None:
-        """Until something wakes us, and a moment longer."""
+        """Until something wakes us, and a moment longer, unless it is that hands are free."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-                await asyncio.sleep(_GATHER)
+                async with asyncio.timeout(_GATHER if len(self._running) < _MANY else _GATHER_BUSY):
+                    await self._free.wait()
 
     def offer(self, parcels: Iterable[Parcel]) -> None:
         """Just claimed as they were put, and committed: they go at once, without a look into the data base. What there is no hand
@@ -156,13 +158,16 @@ class Courier:
             await self._db.run(outbox.clock_went_back, now, self._looked.at)
         self._looked.at = now
         ended = set(self._carried)
-        due, taken = await self._db.read(outbox.look, list(self._running))
+        due, urgent, taken = await self._db.read(outbox.look, list(self._running))
         self._carried -= ended - {(parcel.id, parcel.attempt) for parcel in taken}  # settled: nothing will ask for them
         wanted = self._wanted(now)  # something may have been offered meanwhile
         for parcel in taken:
             if not self._has(parcel):
                 await self._take(parcel, wanted, now)
         ready = {target for target, at in due.items() if at <= now}
+        pressing = {target for target, at in urgent.items() if at <= now}
+        busy = self._busy()
+        wanted = {t: n for t, n in wanted.items() if t in pressing or self._hands.are_to_fill(t, busy[t])}
         short = not ready <= wanted.keys()
         if ready.isdisjoint(wanted):
             self._short = short
@@ -175,7 +180,9 @@ class Courier:
             self._single = frozenset()
         counts = Counter(parcel.target for parcel in claimed)
         self._short = short or not claimed or any(count >= wanted[target] for target, count in counts.items())
-        for parcel in claimed:
+        for number, parcel in enumerate(claimed):
+            if number:  # each builds its letter at once; what has come in meanwhile does not wait for all of them
+                await asyncio.sleep(0)
             begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
             if not begun:  # else it was committed together with this claim, and offered
                 self._start(parcel)
@@ -209,8 +216,8 @@ class Courier:
 
     def _wanted(self, now: datetime) -> dict[str, int]:
         """How many parcels each target may be given. One that may have none, for want of a hand or a probe, is left out."""
-        busy = Counter(target for target, _ in self._running.values())
-        wanted = {target: hands - busy[target] for target, hands in HANDS.items()}
+        busy = self._busy()
+        wanted = {target: self._hands.of(target) - busy[target] for target in HANDS}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
         for target in _ONE_FIRST - self._proven:
@@ -219,11 +226,15 @@ class Courier:
             wanted[target] = min(wanted[target], int(now >= moment and not busy[target]))
         return {target: n for target, n in wanted.items() if n > 0}
 
+    def _busy(self) -> Counter[str]:
+        return Counter(target for target, _ in self._running.values())
+
     def _done(self, parcel: Parcel, _: asyncio.Task[None]) -> None:
         self._running.pop(parcel.id, None)
         self._carried.add((parcel.id, parcel.attempt))
-        if self._short:
+        if self._short and self._hands.are_to_fill(parcel.target, self._busy()[parcel.target]):
             self._wake.set()
+            self._free.set()
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
@@ -232,6 +243,7 @@ class Courier:
                 async with asyncio.timeout(SEND_LIMIT.total_seconds()):
                     await self._errand(parcel)
             hit("parcel_settled")
+            self._hands.took(parcel.target)
             self._works(parcel.target)
         except Unsettled as error:  # it is done: only the note of it waits
             await until_noted(error.settle, self._pulse)

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from imbot.domain.errors import DeliveryError
+from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lanes_of_chat, next_try
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import composing, sending, telling, watchdog
+from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, letters, outbox, people, tickets
 
@@ -22,8 +24,16 @@ _LATE = timedelta(hours=24)  # how long a file is tried for after its request we
 
 
 def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
-    """Parcels that may go now, at most so many a target."""
-    return outbox.claim_for(c, now, wanted, under_way)
+    """Parcels that may go now, at most so many a target; letters of words alone at hand."""
+    claimed = outbox.claim_for(c, now, wanted, under_way)
+    return [replace(one, at_hand=_at_hand(c, one)) if one.kind is Kind.LETTER else one for one in claimed]
+
+
+def _at_hand(c: Connection, parcel: Parcel) -> Letter | None:
+    try:
+        return ticket_letters.of_words_alone(c, parcel.payload["message_id"])
+    except (LookupError, TypeError, ValueError):  # whoever carries it out looks again, and says what is wrong with it
+        return None
 
 
 def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, env: Env) -> None:
@@ -39,8 +49,9 @@ def letter_accepted(c: Connection, parcel: Parcel, answer: str, now: datetime, e
         c, ticket.id, now, "accepted", {"letter": parcel.payload["letter"], "message_id": message_id, "answer": answer}
     )
     if message_id == ticket.message_id:
-        ticket = replace(ticket, handover=Handover.ACCEPTED, accepted_at=ticket.accepted_at or now, failure="")
-        tickets.save(c, ticket)
+        was = ticket
+        ticket = replace(was, handover=Handover.ACCEPTED, accepted_at=was.accepted_at or now, failure="")
+        tickets.save(c, ticket, was)
         watchdog.watch(c, ticket, now, env)
     if parcel.payload["letter"] in ("ticket", "files"):
         telling.put_receipt(c, ticket, now)
@@ -227,7 +238,7 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
     telling.note_message(c, chat_key, message_id, ticket_id, now)
     ticket = tickets.get(c, ticket_id)
     if ticket is not None and parcel.kind is Kind.RECEIPT and ticket.receipt_id != message_id:
-        tickets.save(c, replace(ticket, receipt_id=message_id))
+        tickets.save(c, replace(ticket, receipt_id=message_id), ticket)
 
 
 def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:

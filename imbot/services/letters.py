@@ -233,6 +233,14 @@ def to_send(c: Connection, message_id: str, folder: Path) -> Letter | None:
     return letter_from_json(message_id, row.letter, files.of_letter(c, message_id), folder)
 
 
+def of_words_alone(c: Connection, message_id: str) -> Letter | None:
+    """As `to_send`, where no file goes with it; else None."""
+    row = letters.letter(c, message_id)
+    if row is None or not row.letter or files.of_letter(c, message_id):
+        return None
+    return letter_from_json(message_id, row.letter, (), Path())
+
+
 def attachment(row: FileRow, folder: Path) -> Attachment:
     """A stored file as it goes into a letter."""
     return Attachment(row.name, row.content_type or "application/octet-stream", path=folder / row.path)

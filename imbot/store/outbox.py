@@ -151,18 +151,14 @@ _TAKEN = Prepared(
 )
 _BY_ID = Prepared(select(parcels).where(_P.id == bindparam("this")))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
-_SETTLE = Prepared(
+_SETTLED = (
     update(parcels)
     .where(_MINE)
-    .values(
-        settled_at=bindparam("now"),
-        outcome=bindparam("how"),
-        payload=bindparam("body"),
-        lease_until=None,
-        ready_at=None,
-    )
+    .values(settled_at=bindparam("now"), outcome=bindparam("how"), lease_until=None, ready_at=None)
     .returning(_P.lane)  # it may stand in another lane by now: readdress
 )
+_SETTLE = Prepared(_SETTLED)
+_SETTLE_WITH = Prepared(_SETTLED.values(payload=bindparam("body")))
 _AGAIN = Prepared(
     update(parcels)
     .where(_MINE)
@@ -298,7 +294,11 @@ def _claimed(c: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Par
 
 
 def _first_of_targets(c: Connection) -> dict[str, datetime]:
-    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in _TARGETS.all(c)}
+    return _first_of(_TARGETS.all(c))
+
+
+def _first_of(rows: Sequence[Any]) -> dict[str, datetime]:
+    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in rows}
 
 
 def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Mapping[str, Any] | None = None) -> bool:
@@ -306,9 +306,10 @@ def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Map
 
     `body` is kept instead of the payload; a code loses its payload in any case (`secure_delete` wipes the page).
     """
-    kept = {} if parcel.kind in _LOSE_BODY else parcel.payload if body is None else body
-    values = {"this": parcel.id, "attempt": parcel.attempt, "now": now, "how": outcome, "body": kept}
-    return _wake_after(c, _SETTLE.first(c, **values))
+    values = {"this": parcel.id, "attempt": parcel.attempt, "now": now, "how": outcome}
+    kept = {} if parcel.kind in _LOSE_BODY else body
+    row = _SETTLE.first(c, **values) if kept is None else _SETTLE_WITH.first(c, **values, body=kept)
+    return _wake_after(c, row)
 
 
 def again(c: Connection, parcel: Parcel, due_at: datetime, error: str) -> bool:
@@ -339,9 +340,11 @@ def due(c: Connection) -> dict[str, datetime]:
     return {} if held(c) else _first_of_targets(c)
 
 
-def look(c: Connection, under_way: Collection[int]) -> tuple[dict[str, datetime], list[Parcel]]:
-    """`due` and `taken`, at one moment."""
-    return due(c), taken(c, under_way)
+def look(c: Connection, under_way: Collection[int]) -> tuple[dict[str, datetime], dict[str, datetime], list[Parcel]]:
+    """`due`, the same of what is urgent alone, and `taken`, at one moment."""
+    rows = [] if held(c) else _TARGETS.all(c)
+    urgent = {row.target: row.urgent for row in rows if row.urgent is not None}
+    return _first_of(rows), urgent, taken(c, under_way)
 
 
 def hurry(c: Connection, targets: Collection[str], now: datetime) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -46,11 +47,6 @@ _NAMED = Prepared(
     .where(tickets.c.person_id == bindparam("person"), func.instr(bindparam("words"), ticket_numbers.c.number) > 0)
 )
 _ADD = Prepared(insert("sqlite", tickets).on_conflict_do_nothing(index_elements=["id"]))
-_SAVE = Prepared(
-    update(tickets)
-    .where(tickets.c.id == bindparam("this"))
-    .values({name: bindparam(new) for name, new in zip(_MUTABLE, _NEW, strict=True)})
-)
 _OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
 _NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
 _PAGE = Prepared(_OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip")))
@@ -86,11 +82,22 @@ def get(c: Connection, id: str) -> Ticket | None:
     return _one(c, _GET, id=id)
 
 
-def save(c: Connection, ticket: Ticket) -> None:
-    """Writes everything that may change. Raises LookupError where there is no such ticket."""
+def save(c: Connection, ticket: Ticket, was: Ticket | None = None) -> None:
+    """Writes everything that may change; where it `was` so in this very transaction, only what has changed, which leaves the
+    indices of all else alone. Raises LookupError where there is no such ticket."""
     values = dict(zip(_NEW, _mutable_of(ticket), strict=True))
-    if _SAVE.run(c, this=ticket.id, **values) != 1:
+    if was is not None:
+        before = zip(_NEW, _mutable_of(was), strict=True)
+        values = {name: values[name] for name, old in before if values[name] != old}
+    if values and _saving(tuple(values)).run(c, this=ticket.id, **values) != 1:
         raise LookupError(f"no ticket {ticket.id} to save")
+
+
+@lru_cache(maxsize=64)
+def _saving(names: tuple[str, ...]) -> Prepared:
+    """`names`: of what is saved, as `_NEW` has them."""
+    cells: dict[str, Any] = {_MUTABLE[_NEW.index(name)]: bindparam(name) for name in names}
+    return Prepared(update(tickets).where(tickets.c.id == bindparam("this")).values(cells))
 
 
 def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list[Ticket], int]:

@@ -125,7 +125,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "imbot/loops/courier.py",
                 "        await self._db.run(outbox.clear_leases)\n",
-                "        _, held = await self._db.read(outbox.look, [])\n"
+                "        _, _, held = await self._db.read(outbox.look, [])\n"
                 "        self._carried.update((parcel.id, parcel.attempt) for parcel in held)\n",
             ),
         ),

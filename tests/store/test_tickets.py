@@ -59,6 +59,16 @@ def test_saving_writes_everything_that_may_change(c: Connection, anna: Person) -
         tickets.save(c, replace(ticket, id="none"))
 
 
+def test_saving_what_has_changed_leaves_all_else_as_somebody_else_has_written_it(c: Connection, anna: Person) -> None:
+    ticket = file_ticket(c, anna.id)
+    tickets.save(c, replace(ticket, receipt_id="77"))
+    tickets.save(c, replace(ticket, solution="Готово", resolved_at=LATER), ticket)
+    assert tickets.get(c, "tick1") == replace(ticket, receipt_id="77", solution="Готово", resolved_at=LATER)
+    tickets.save(c, ticket, ticket)  # nothing has
+    with pytest.raises(LookupError):
+        tickets.save(c, replace(ticket, id="none", failure="550"), replace(ticket, id="none"))
+
+
 def test_a_persons_tickets_come_open_first_then_newest_in_pages(c: Connection, anna: Person) -> None:
     for n in range(7):
         status = Status.CLOSED if n in (5, 6) else Status.NEW

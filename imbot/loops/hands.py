@@ -1,0 +1,42 @@
+"""How many parcels each far end is given at once, and when the hands that are free are filled again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
+# has connections, so that answers to people find one even where Telegram is slow.
+# Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
+HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
+# A claim is a commit: a mail server that takes letter after letter is given several at once, once so many are free. Where it
+# is slow there are fewer, for who waits behind the others waits within its own time limit.
+_SWIFT_HANDS, _SWIFT, _LOOKED_AT = 16, 0.4, 8  # seconds in which it has taken so many
+_FREE_FIRST: Mapping[str, int] = {"telegram": 4}
+
+
+class Hands:
+    """`monotonic`: seconds."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._taken: deque[float] = deque(maxlen=_LOOKED_AT)
+
+    def took(self, target: str) -> None:
+        """The far end has just taken one."""
+        if target == "smtp":
+            self._taken.append(self._monotonic())
+
+    def of(self, target: str) -> int:
+        return _SWIFT_HANDS if target == "smtp" and self._is_swift else HANDS[target]
+
+    def are_to_fill(self, target: str, busy: int) -> bool:
+        """Whether enough of them are free to be worth a claim of what is not urgent."""
+        if target == "smtp" and self._is_swift:
+            return busy <= _SWIFT_HANDS // 2
+        return busy <= HANDS[target] - _FREE_FIRST.get(target, 1)
+
+    @property
+    def _is_swift(self) -> bool:
+        return len(self._taken) == _LOOKED_AT and self._monotonic() - self._taken[0] < _SWIFT
