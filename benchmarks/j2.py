@@ -2,8 +2,9 @@
 
 disk: the file system's fdatasync alone. limit: the bare conversation over one kept session, one letter at a time, nothing
 kept. usual: an ORM commit, one connection of aiosmtplib for the letter, an ORM commit. imbot: the press as an update through
-dispatch, outbox and courier; the chat answers at once. Then in bulk: source: Postfix's own smtp-source with as many sessions
-as imbot has. drain: letters that wait in the outbox, all of them, each settled; the chat takes their receipts at Telegram's pace.
+dispatch, outbox and courier; the chat answers at once. bulk: Postfix's own smtp-source with as many sessions as imbot has, and
+letters that wait in the outbox, all of them, each settled, while the chat takes their receipts at Telegram's pace. They go in turns
+of a quarter each: a shared machine changes its speed within seconds, and gives more to whoever comes after a rest.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ from imbot.store.db import Db
 _PRESSES, _BULK = 300, 2000
 _WARM = 20  # of each contestant are not counted: statements and templates are compiled when first used
 _SESSIONS = 1  # the one connection of `imbot.mailbox.smtp`
+_TURNS = ("source", "drain", "drain", "source") * 2
 _PAUSE = 0.02  # seconds between presses: what follows the 250 (settling, the receipt) is no part of the next one
 
 
 @contextmanager
 def prepare(scale: float) -> Iterator[Place]:
-    presses, bulk = _WARM + max(10, int(_PRESSES * scale)), _WARM + max(20, int(_BULK * scale))
+    presses, bulk = _WARM + max(10, int(_PRESSES * scale)), _WARM + max(20, int(_BULK * scale) // _TURNS.count("drain"))
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name, postfix() as server:
         folder = Path(name)
         sends = desk.at_the_review(f"sqlite:///{folder / 'review.db'}", presses)
@@ -199,8 +201,31 @@ def _open_targets(c: Connection) -> list[str]:
 # --- in bulk
 
 
-def source(place: Place) -> Figures:
-    _ready(place)
+def bulk(place: Place) -> Figures:
+    desk.env(), desk.templates()
+    return event_loop.run(_bulk(place))
+
+
+async def _bulk(place: Place) -> Figures:
+    seconds, spent, letters = {"source": 0.0, "drain": 0.0}, 0.0, {"source": 0, "drain": 0}
+    for who in _TURNS:
+        _ready(place)
+        if who == "source":
+            seconds[who] += _source(place)
+            letters[who] += place["bulk"]
+        else:
+            took, cpu = await _drain(place)
+            seconds[who], spent = seconds[who] + took, spent + cpu
+            letters[who] += place["bulk"] - _WARM
+    return {
+        "source_letters_per_s": letters["source"] / seconds["source"],
+        "letters_per_s": letters["drain"] / seconds["drain"],
+        "cpu_us": spent / letters["drain"] * 1e6,
+    }
+
+
+def _source(place: Place) -> float:
+    """Seconds for all."""
     count, size = place["bulk"], os.path.getsize(place["sample"])
     asked = [installed("smtp-source"), "-d", "-s", str(_SESSIONS), "-m", str(count), "-l", str(size)]
     asked += ["-f", "bot@demo.local", "-t", "help@demo.local", f"127.0.0.1:{place['port']}"]
@@ -209,15 +234,11 @@ def source(place: Place) -> Figures:
     seconds = time.perf_counter() - began
     found = sum(taken(place["hold"]).values())
     check(found == count, f"{found} letters of {count} were taken")
-    return {"letters_per_s": count / seconds}
+    return seconds
 
 
-def drain(place: Place) -> Figures:
-    _ready(place)
-    return event_loop.run(_drain(place))
-
-
-async def _drain(place: Place) -> Figures:
+async def _drain(place: Place) -> tuple[float, float]:
+    """Seconds, and seconds of the processor, for all but the first ones."""
     smtp = Smtp(SmtpSettings("127.0.0.1", place["port"], tls="none"))
     await smtp.check()
     count = place["bulk"]
@@ -225,9 +246,8 @@ async def _drain(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder:
         database = Path(folder) / "imbot.db"
         shutil.copy(Path(place["folder"]) / "waiting.db", database)
-        desk.env(), desk.templates()
         async with desk.running(database, desk.QuietChat(Pacer()), timed) as db:
-            while (warm := timed.answered.qsize()) < _WARM:
+            while timed.answered.qsize() < _WARM:
                 await asyncio.sleep(0.001)
             spent = desk.cpu()
             while timed.answered.qsize() < count:
@@ -237,21 +257,24 @@ async def _drain(place: Place) -> Figures:
         await smtp.close()
         _check_taken(place, _settled(database, count))
     moments = [timed.answered.get_nowait() for _ in range(count)]
-    seconds = moments[-1] - moments[_WARM - 1]
-    return {"letters_per_s": (count - _WARM) / seconds, "cpu_us": spent / (count - warm) * 1e6}
+    return moments[-1] - moments[_WARM - 1], spent
 
 
 JOURNEY = Journey(
     "J2",
     "Send pressed -> letter accepted by Postfix",
     prepare,
-    {"disk": disk, "limit": limit, "usual": usual, "imbot": imbot, "source": source, "drain": drain},
+    {"disk": disk, "limit": limit, "usual": usual, "imbot": imbot, "bulk": bulk},
     (
         Ratio("p50 / SMTP alone", "imbot.p50_ms", "limit.p50_ms", at_most=3, aim=2),
         Ratio("p99 / 10 ms", "imbot.p99_ms", 10.0, at_most=1),
         Ratio("p50 / usual build", "imbot.p50_ms", "usual.p50_ms"),
         Ratio(
-            f"bulk / smtp-source, {_SESSIONS} sessions", "drain.letters_per_s", "source.letters_per_s", 0.75, aim=0.85
+            f"bulk / smtp-source, {_SESSIONS} sessions",
+            "bulk.letters_per_s",
+            "bulk.source_letters_per_s",
+            0.75,
+            aim=0.85,
         ),
     ),
     {
@@ -260,5 +283,6 @@ JOURNEY = Journey(
         "p99_ms": "ms",
         "cpu_us": "us a letter",
         "letters_per_s": "/s",
+        "source_letters_per_s": "/s",
     },
 )
