@@ -3,8 +3,8 @@
 disk: the file system's fdatasync alone. limit: the bare conversation over one kept session, one letter at a time, nothing
 kept. usual: an ORM commit, one connection of aiosmtplib for the letter, an ORM commit. imbot: the press as an update through
 dispatch, outbox and courier; the chat answers at once. bulk: Postfix's own smtp-source with as many sessions as imbot has, and
-letters that wait in the outbox, all of them, each settled, while the chat takes their receipts at Telegram's pace. They go in turns
-of a quarter each: a shared machine changes its speed within seconds, and gives more to whoever comes after a rest.
+letters that wait in the outbox, all of them, each settled, while the chat takes their receipts at Telegram's pace. They go in
+turns of a quarter each: a shared machine changes its speed within seconds, and gives more to whoever comes after a rest.
 """
 
 from __future__ import annotations
