@@ -117,6 +117,11 @@ def linked(session: Session, facts: Facts) -> Turn:
     return replace(turn, screen=replace(turn.screen, retires=True) if turn.screen else None)
 
 
+def is_used_code(session: Session, text: str) -> bool:
+    """Whether the whole text is the code that was typed last, with nothing in between."""
+    return bool(normal_code(text)) and normal_code(text) == session.data.get("tried")
+
+
 def keep(session: Session, event: Said, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
     """What somebody writes before they may file becomes an early draft."""
     draft = draft_of(session) or begin(facts)
@@ -154,7 +159,7 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     if address:
         return _look_up(session, address)
     if normal_code(text) and (session.state == "code" or _like_a_code(text)):  # also after "another address"
-        return Turn(session, None, (CheckCode(text),))
+        return Turn(session.put(tried=normal_code(text)), None, (CheckCode(text),))
     if not text or politeness_in(text):
         return current(session, facts)
     if misses_the_code(text):

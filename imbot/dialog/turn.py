@@ -30,6 +30,7 @@ __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance
 _DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-]+))?(?::([0-5]))?")
 _Said = Pressed | Typed | Attached | Edited | Commanded | Shared
 _DOUBLE_TAP = timedelta(seconds=3)
+_ONCE = frozenset({"add", "wd", "rs", "rate", "ns"})
 _BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
 # Questions that "yes" and "no" answer, and the button that each of them stands for.
 _ANSWERS = {
@@ -45,16 +46,27 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
     session, expired = expire(session, facts)
     if not session.token:
         session = anew(session, facts)
-    if isinstance(event, Pressed) and event.value == session.data.get("done"):
+    if isinstance(event, Pressed) and (event.value == session.data.get("done") or _tapped_twice(session, event, facts)):
         return Turn(session, None, expired)  # the second tap of a double tap
+    if isinstance(event, Typed) and facts.person is not None and signin.is_used_code(session, event.text):
+        return Turn(session, screen_of(session, facts), expired)  # sent twice, and no words of a request
     tapped = session.data
     if not isinstance(event, Happened):
-        session = session.put(done=None, tapped=None, tapped_on=None, tapped_at=None)
+        session = session.put(done=None, tapped=None, tapped_on=None, tapped_at=None, tried=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
     if isinstance(event, Pressed):
         turn = _noted(turn, event, tapped, facts)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
+
+
+def _tapped_twice(session: Session, event: Pressed, facts: Facts) -> bool:
+    """A button that works at any time would ask, or note, the same once more."""
+    at, same = session.data.get("tapped_at"), event.value == session.data.get("tapped")
+    once = _DURABLE.fullmatch(event.value) and event.value.partition(":")[0] in _ONCE
+    if not (same and once and event.message_id == session.data.get("tapped_on")):
+        return False
+    return isinstance(at, str) and timedelta() <= facts.now - datetime.fromisoformat(at) < _DOUBLE_TAP
 
 
 def _noted(turn: Turn, event: Pressed, tapped: Mapping[str, Any], facts: Facts) -> Turn:
