@@ -22,7 +22,7 @@ from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
 from imbot.dialog.standing import outdated, screen_of
-from imbot.dialog.words import command_in, politeness_in, yes_or_no
+from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, yes_or_no
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
 __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance"]
@@ -267,6 +267,8 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
         case "welcome":
             session, orders, _ = signin.keep(session, event, facts)
             return Turn(session, menu.welcome_screen(session, facts), orders)
+        case _ if isinstance(event, Typed) and facts.settings.support_contact and asks_for_a_human(event.text):
+            return menu.rest(session, facts, "human")
         case _:
             named = _named(event, facts)
             return tickets.ask_details(session, named) if named else stray.take(session, event, facts)

@@ -108,6 +108,13 @@ _MISSING = tuple(
     (most, re.compile(rf"\b{_NOT}\b.*\b{thing}\b|\b{thing}\b.*\b{_NOT}\b"))
     for most, thing in ((8, _CODE), (3, _LETTER))
 )
+_HUMAN = re.compile(
+    r"(?:(?:позовите|позови|соедините|соедини|переключите|переключи|переведите|дайте|дай|нужен|нужно|нужна|можно|могу|хочу|мне"
+    r"|поговорить|связаться|связь|пожалуйста|с|со|на|к|живой|живого|живому|живым|настоящим) )*"
+    r"(?:человек|человека|человеком|человеку|оператор|оператора|оператором|оператору)(?: пожалуйста)?"
+    r"|(?:(?:call|get|give|connect|talk|speak|i|me|to|want|need|with|can|could|please|a|an|the|real|live) )*"
+    r"(?:human|operator|person)(?: being)?(?: please)?"
+)
 _PLACE = re.compile(
     r"\d|каб|комн|этаж|офис|корпус|здани|склад|цех|стр\.|ул\.|дом|удал|room|floor|office|building|home|remote",
     re.IGNORECASE,
@@ -146,6 +153,11 @@ def yes_or_no(text: str) -> str:
     """ "yes" or "no" where the whole text says just that, or ""."""
     plain = _plain(text)
     return "yes" if plain in _YES else "no" if plain in _NO else ""
+
+
+def asks_for_a_human(text: str) -> bool:
+    """Whether the whole text asks for somebody to talk to. What says what for is a request."""
+    return _HUMAN.fullmatch(_plain(text)) is not None
 
 
 def misses_the_code(text: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from imbot.dialog.layout import OLD
 from imbot.dialog.orders import AddToTicket
-from imbot.dialog.slots import open_draft, stray_of
+from imbot.dialog.slots import draft_of, open_draft, stray_of
 from imbot.domain.chats import Commanded, Pressed, Typed
 from tests.dialog.test_turn import press, problem, screen, world_with_ticket
 from tests.dialog.world import ANNA, CODE, World
@@ -149,3 +150,16 @@ def test_a_ticket_that_was_not_offered_may_not() -> None:
     world.take(Typed("Ещё вот что"))
     world.take(Pressed(world.session.value("to:another")))
     assert problem(world) == OLD
+
+
+def test_who_asks_for_a_human_is_told_where_one_is_and_files_nothing() -> None:
+    world = World()
+    world.settings = replace(world.settings, support_contact="12-34")
+    world.take(Typed("Позовите человека!"))
+    assert world.screen is not None
+    assert (world.screen.name, world.screen.values["greeting"]) == ("menu", "human")
+    assert world.screen.values["support_contact"] == "12-34"
+    assert draft_of(world.session) is None
+    world.settings = replace(world.settings, support_contact="")  # nothing could be said
+    world.take(Typed("Позовите человека!"))
+    assert draft_of(world.session) is not None

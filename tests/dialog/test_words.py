@@ -4,7 +4,16 @@ from datetime import date
 
 import pytest
 
-from imbot.dialog.words import command_in, day_in, names_a_place, phone_in, phone_inside, politeness_in, told
+from imbot.dialog.words import (
+    asks_for_a_human,
+    command_in,
+    day_in,
+    names_a_place,
+    phone_in,
+    phone_inside,
+    politeness_in,
+    told,
+)
 
 TODAY = date(2026, 11, 23)
 
@@ -115,3 +124,25 @@ def test_what_nobody_can_see_is_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ["❤\ufe0f", "👩\u200d💻", "1\ufe0f\u20e3", "?", "й", "\U0001fae8"])
 def test_what_can_be_seen_is_kept_whole(text: str) -> None:
     assert told(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Позовите человека!", "оператор", "Соедините с оператором, пожалуйста", "мне нужен живой человек"),
+        *("можно поговорить с человеком?", "Operator please", "I want to talk to a real person", "human"),
+    ],
+)
+def test_who_wants_to_talk_to_somebody_says_so(text: str) -> None:
+    assert asks_for_a_human(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Оператор связи не отвечает", "человек не может войти", "нужен", "с", "", "Позовите человека, горит принтер"),
+        *("the person next to me", "I need a person to fix the printer", "please"),
+    ],
+)
+def test_what_they_want_somebody_for_is_a_request(text: str) -> None:
+    assert not asks_for_a_human(text)
