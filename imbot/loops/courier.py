@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,6 +76,7 @@ class Courier:
         self._single: frozenset[str] = frozenset()  # targets that may have one, which is being claimed
         self._breakers: dict[str, Breaker] = {}
         self._open = False  # between the start's clearing of leases and the end
+        self._pressing: frozenset[str] = frozenset()  # targets of what was urgent at the last look
         self._short = False  # something was due and found no hand: whoever is done makes room for it
         self._eased: dict[str, datetime] = {}  # target -> when one more may try it
         self._proven: set[str] = set()  # targets that worked the last time
@@ -160,15 +161,16 @@ class Courier:
         ended = set(self._carried)
         due, urgent, taken = await self._db.read(outbox.look, list(self._running))
         self._carried -= ended - {(parcel.id, parcel.attempt) for parcel in taken}  # settled: nothing will ask for them
-        wanted = self._wanted(now)  # something may have been offered meanwhile
+        pressing = {target for target, at in urgent.items() if at <= now}
+        wanted = self._wanted(now, pressing)  # something may have been offered meanwhile
         for parcel in taken:
             if not self._has(parcel):
                 await self._take(parcel, wanted, now)
         ready = {target for target, at in due.items() if at <= now}
-        pressing = {target for target, at in urgent.items() if at <= now}
         busy = self._busy()
         wanted = {t: n for t, n in wanted.items() if t in pressing or self._hands.are_to_fill(t, busy[t])}
         short = not ready <= wanted.keys()
+        self._pressing = frozenset(pressing)
         if ready.isdisjoint(wanted):
             self._short = short
             return self._until_next(now, due)
@@ -180,9 +182,7 @@ class Courier:
             self._single = frozenset()
         counts = Counter(parcel.target for parcel in claimed)
         self._short = short or not claimed or any(count >= wanted[target] for target, count in counts.items())
-        for number, parcel in enumerate(claimed):
-            if number:  # each builds its letter at once; what has come in meanwhile does not wait for all of them
-                await asyncio.sleep(0)
+        for parcel in claimed:
             begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
             if not begun:  # else it was committed together with this claim, and offered
                 self._start(parcel)
@@ -214,10 +214,10 @@ class Courier:
         self._running[parcel.id] = (parcel.target, task)
         task.add_done_callback(partial(self._done, parcel))
 
-    def _wanted(self, now: datetime) -> dict[str, int]:
+    def _wanted(self, now: datetime, pressing: Collection[str] = ()) -> dict[str, int]:
         """How many parcels each target may be given. One that may have none, for want of a hand or a probe, is left out."""
         busy = self._busy()
-        wanted = {target: self._hands.of(target) - busy[target] for target in HANDS}
+        wanted = {target: self._hands.free(target, busy[target], target in pressing) for target in HANDS}
         for target, breaker in self._breakers.items():
             wanted[target] = int(now >= breaker.probe_at and not busy[target])
         for target in _ONE_FIRST - self._proven:
@@ -232,7 +232,8 @@ class Courier:
     def _done(self, parcel: Parcel, _: asyncio.Task[None]) -> None:
         self._running.pop(parcel.id, None)
         self._carried.add((parcel.id, parcel.attempt))
-        if self._short and self._hands.are_to_fill(parcel.target, self._busy()[parcel.target]):
+        target = parcel.target
+        if self._short and (target in self._pressing or self._hands.are_to_fill(target, self._busy()[target])):
             self._wake.set()
             self._free.set()
 

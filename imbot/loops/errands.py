@@ -100,6 +100,7 @@ class Errands:
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
+        self._building = asyncio.Lock()
         self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
 
     async def run(self, parcel: Parcel) -> None:
@@ -225,7 +226,12 @@ class Errands:
     async def _send(self, letter: Letter) -> str:
         sender = letter.envelope_sender or letter.sender
         if not letter.attachments and len(letter.text) + len(letter.html) < _SHORT:
-            return await self._smtp.send(sender, [letter.to], letter_to_bytes(letter))
+            async with self._building:
+                data = letter_to_bytes(letter)
+                await asyncio.sleep(
+                    0
+                )  # of many that were claimed together each is built in a turn of the loop of its own
+            return await self._smtp.send(sender, [letter.to], data)
         async with self._heavy:
             data = await asyncio.to_thread(letter_to_bytes, letter)
             return await self._smtp.send(sender, [letter.to], data)

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 # has connections, so that answers to people find one even where Telegram is slow.
 # Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
 HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
-# A claim is a commit: a mail server that takes letter after letter is given several at once, once so many are free. Where it
-# is slow there are fewer, for who waits behind the others waits within its own time limit.
+# A claim is a commit: a mail server that takes letter after letter is given several at once, once so many are free.
 _SWIFT_HANDS, _SWIFT, _LOOKED_AT = 16, 0.4, 8  # seconds in which it has taken so many
-_FREE_FIRST: Mapping[str, int] = {"telegram": 4}
 
 
 class Hands:
@@ -31,11 +29,16 @@ class Hands:
     def of(self, target: str) -> int:
         return _SWIFT_HANDS if target == "smtp" and self._is_swift else HANDS[target]
 
+    def free(self, target: str, busy: int, urgent: bool) -> int:
+        """Something urgent finds one as long as there was one, however slow the far end has become."""
+        spare = int(urgent and target == "smtp" and busy < _SWIFT_HANDS)
+        return max(self.of(target) - busy, spare)
+
     def are_to_fill(self, target: str, busy: int) -> bool:
         """Whether enough of them are free to be worth a claim of what is not urgent."""
         if target == "smtp" and self._is_swift:
             return busy <= _SWIFT_HANDS // 2
-        return busy <= HANDS[target] - _FREE_FIRST.get(target, 1)
+        return busy < HANDS[target]
 
     @property
     def _is_swift(self) -> bool:

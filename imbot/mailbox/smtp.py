@@ -35,7 +35,8 @@ _AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """`timeout`: seconds for a whole send, connection and waiting for one's turn included. `reuse_for`: a connection idle
+    """`timeout`: seconds for a whole send, connection included; who waits for one that takes
+    longer has waited in vain. `reuse_for`: a connection idle
     for longer is not trusted any more (firewalls forget quietly). `hello_name`: our name in EHLO, "" = this host's."""
 
     host: str
@@ -81,14 +82,28 @@ class Smtp:
         progress, outgoing = _Progress(), Outgoing(envelope_sender, recipients, data)
         self._line.append(outgoing)
         try:
-            async with asyncio.timeout(self._settings.timeout), self._lock:
+            async with self._lock:
                 self._line.remove(outgoing)
-                return await self._send(outgoing, progress)
-        except TimeoutError as error:
-            raise self._silent(progress) from error
+                if outgoing.in_vain:
+                    raise self._silent(progress)
+                return await self._in_turn(outgoing, progress)
         finally:
             with contextlib.suppress(ValueError):  # its turn has not come
                 self._line.remove(outgoing)
+            if self._ahead is outgoing and not self._lock.locked():
+                self._drop()
+
+    async def _in_turn(self, outgoing: Outgoing, progress: _Progress) -> str:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                return await self._send(outgoing, progress)
+        except TimeoutError as error:
+            for other in self._line:  # who has waited as long as this one need not wait as long once more
+                other.in_vain = True
+            raise self._silent(progress) from error
+        finally:
+            if self._ahead is not None and self._ahead not in self._line:
+                self._drop()  # it has given up meanwhile
 
     async def check(self) -> str:
         """Connect, log in and ask for a NOOP; one line of what was found. Raises DeliveryError."""
@@ -235,7 +250,8 @@ class Smtp:
                 else:
                     self._talk = talk
         except aiosmtplib.SMTPException as error:
-            if progress.begun or not (said or (again and _is_closing(error))):
+            ahead_in_vain = said and (_is_closing(error) or isinstance(error, aiosmtplib.SMTPSenderRefused))
+            if progress.begun or not (ahead_in_vain or (again and _is_closing(error))):
                 raise
         if said:
             self._none_ahead_until = time.monotonic() + _NOT_AHEAD_FOR
@@ -245,15 +261,20 @@ class Smtp:
 
     def _check_size(self, client: aiosmtplib.SMTP, size: int) -> None:
         """The server's own limit (RFC 1870), asked before megabytes are sent in vain."""
-        limit = client.esmtp_extensions.get("size", "").strip()
-        if limit.isdigit() and 0 < int(limit) < size:
+        if not self._fits(client, size):
+            limit = client.esmtp_extensions["size"].strip()
             raise aiosmtplib.SMTPDataError(552, f"the letter has {size} bytes, the server takes {limit}")
+
+    def _fits(self, client: aiosmtplib.SMTP, size: int) -> bool:
+        limit = client.esmtp_extensions.get("size", "").strip()
+        return not limit.isdigit() or not 0 < int(limit) < size
 
     def _following(self, client: aiosmtplib.SMTP) -> Outgoing | None:
         """Whose envelope goes behind this letter's dot."""
         if not self._line or time.monotonic() < self._none_ahead_until or not client.supports_extension("pipelining"):
             return None
-        return self._line[0] if self._line[0].lines else None
+        following = self._line[0]
+        return following if following.lines and self._fits(client, len(following.data)) else None
 
     async def _letter(self, client: aiosmtplib.SMTP, talk: Talk, payload: bytes, progress: _Progress) -> str:
         """The letter, its final dot and the answer; a server may speak in the middle, and that counts."""
@@ -271,7 +292,7 @@ class Smtp:
             progress.dot_sent = True
             failpoints.hit("smtp_dot")
         answer = await talk.answer()
-        if answer.code != 250:
+        if answer.code != 250 or not progress.dot_sent:
             if not progress.dot_sent:
                 self._drop()  # it spoke before our last byte: the two sides no longer agree where they are
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)

@@ -15,12 +15,14 @@ _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A letter that is to be sent. `lines`: of its envelope, none where that cannot go ahead."""
+    """A letter that is to be sent. `lines`: of its envelope, none where that cannot go ahead. `in_vain`: the server has not
+    answered somebody before it."""
 
     sender: str
     recipients: Sequence[str]
     data: bytes
     lines: Sequence[bytes] = ()
+    in_vain: bool = False
 
     def __post_init__(self) -> None:
         if len(self.data) <= 2 * ONE_PART:

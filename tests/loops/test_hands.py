@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection
 
 from imbot.domain.parcels import Kind, NewParcel
-from imbot.loops import courier as module
 from imbot.loops.hands import HANDS, Hands
 from imbot.services import delivery
 from imbot.store import outbox
@@ -67,7 +66,25 @@ def test_others_are_given_what_they_ever_were() -> None:
     assert not hands.are_to_fill("directory", 4)
 
 
-async def test_a_few_free_hands_are_not_worth_a_claim_and_what_is_urgent_does_not_wait(
+def test_what_is_urgent_finds_a_hand_though_the_server_has_become_slow() -> None:
+    hands = Hands()
+    most = HANDS["smtp"]
+    assert hands.free("smtp", most, urgent=False) == 0
+    assert hands.free("smtp", most, urgent=True) == 1
+    assert hands.free("smtp", 2 * most, urgent=True) == 0
+    assert hands.free("telegram", HANDS["telegram"], urgent=True) == 0
+
+
+async def test_the_last_free_hand_of_a_slow_far_end_is_filled(post: Post) -> None:
+    post.hold = asyncio.Event()
+    await post.put(HANDS["telegram"] - 1, "telegram")
+    await post.until(HANDS["telegram"] - 1)
+    await asyncio.sleep(0.05)
+    await post.db.run(outbox.put, NewParcel("ticket:late", "telegram", "late", Kind.NOTE, {"a": 1}), post.now)
+    await post.until(HANDS["telegram"])
+
+
+async def test_a_few_free_hands_of_a_swift_one_are_not_worth_a_claim_and_what_is_urgent_does_not_wait(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, claims = post.db.run, 0
@@ -77,25 +94,60 @@ async def test_a_few_free_hands_are_not_worth_a_claim_and_what_is_urgent_does_no
         claims += fn is delivery.claim
         return await run(fn, *args)
 
-    post.hold = asyncio.Event()
     courier: Any = post.courier
-    await post.put(HANDS["telegram"] - 2, "telegram")  # two hands are free
-    await post.until(HANDS["telegram"] - 2)
+    monkeypatch.setattr(Hands, "_is_swift", True)
+    await post.put(1)
+    await post.until(1)  # it works
+    post.hold = asyncio.Event()
+    await post.put(10, "smtp")
+    await post.until(10)  # one has gone before, of the same key
     await asyncio.sleep(0.05)
     monkeypatch.setattr(post.db, "run", counted)
-    late = NewParcel("ticket:late", "telegram", "late", Kind.NOTE, {"a": 1})
-    await run(outbox.put, late, post.now)
+    await run(outbox.put, NewParcel("ticket:late", "smtp", "late", Kind.NOTE, {"a": 1}), post.now)
     await asyncio.sleep(0.1)
-    assert (claims, len(post.tried)) == (0, HANDS["telegram"] - 2)
-    urgent = NewParcel("ticket:urgent", "telegram", "urgent", Kind.NOTE, {"a": 1}, urgent=True)
-    await run(outbox.put, urgent, post.now)
-    await post.until(HANDS["telegram"])  # and takes along what waits
+    assert (claims, len(post.tried)) == (0, 10)
+    await run(outbox.put, NewParcel("ticket:now", "smtp", "now", Kind.NOTE, {"a": 1}, urgent=True), post.now)
+    await post.until(12)  # and takes along what waits
     assert claims == 1
     post.hold.set()
     async with asyncio.timeout(30):
-        while await post.db.read(outbox.due):  # noqa: ASYNC110 - the last one tells nobody
+        while courier._running:  # noqa: ASYNC110 - the last one tells nobody
             await asyncio.sleep(0.01)
-    assert not courier._running
+
+
+async def test_what_is_urgent_and_found_no_hand_goes_with_the_next_that_comes_free(post: Post) -> None:
+    courier: Any = post.courier
+    courier._hands._monotonic = lambda: 0.0  # as swift as can be
+    for _ in range(8):
+        courier._hands.took("smtp")
+    await post.put(1)
+    await post.until(1)
+    holds: list[asyncio.Event] = []
+    errand = courier._errand
+
+    async def held(parcel: Any) -> None:
+        holds.append(asyncio.Event())
+        await holds[-1].wait()
+        await errand(parcel)
+
+    courier._errand = held
+    for n in range(1, 17):
+        await post.db.run(
+            outbox.put, NewParcel(f"ticket:h{n}", "smtp", f"h{n}", Kind.NOTE, {"a": n}, urgent=True), post.now
+        )
+    async with asyncio.timeout(30):
+        while len(holds) < 16:  # noqa: ASYNC110 - the errand tells nobody
+            await asyncio.sleep(0.005)
+    await post.db.run(outbox.put, NewParcel("ticket:code", "smtp", "code", Kind.NOTE, {"a": 1}, urgent=True), post.now)
+    await asyncio.sleep(0.05)
+    looked = asyncio.get_running_loop().time()
+    holds[0].set()
+    async with asyncio.timeout(30):
+        while len(holds) < 17:  # noqa: ASYNC110 - the errand tells nobody
+            await asyncio.sleep(0.005)
+    assert asyncio.get_running_loop().time() - looked < 0.9, "the net of a second has found it, not the hand"
+    for hold in holds:
+        hold.set()
 
 
 async def test_all_that_waits_goes_though_hands_are_filled_in_groups(post: Post) -> None:
@@ -106,24 +158,3 @@ async def test_all_that_waits_goes_though_hands_are_filled_in_groups(post: Post)
     await post.db.run(put)
     await post.until(200)
     assert len({id for _, id in post.tried}) == 200
-
-
-async def test_a_claim_of_many_lets_others_run_between_two(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    turns: list[str] = []
-    start = post.courier._start
-
-    def noted(parcel: Any) -> None:
-        turns.append("start")
-        asyncio.get_running_loop().call_soon(turns.append, "other")
-        start(parcel)
-
-    monkeypatch.setattr(post.courier, "_start", noted)
-    monkeypatch.setattr(module, "_ONE_FIRST", frozenset())
-
-    def put(c: Connection) -> None:
-        for n in range(4):
-            outbox.put(c, NewParcel(f"ticket:{n}", "smtp", f"{n}", Kind.NOTE, {"a": n}), post.now)
-
-    await post.db.run(put)
-    await post.until(4)
-    assert turns[:7] == ["start", "other", "start", "other", "start", "other", "start"]

@@ -31,6 +31,7 @@ class Pipelining:
         self.came: list[bytes] = []
         self.connections = 0
         self.hold: asyncio.Event | None = None
+        self.pause = 0.0  # seconds before a letter is answered
         self.refuse_behind_a_dot: bytes | None = None
         self._news = asyncio.Event()
         self._last = b""  # behind the letter that bears this, once, nobody is there
@@ -77,6 +78,7 @@ class Pipelining:
                     return
                 if body:
                     behind_a_dot = True
+                    await asyncio.sleep(self.pause)
                     if self.hold is not None:
                         await self.hold.wait()
                 body = said.startswith(b"354")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -99,6 +100,7 @@ async def test_a_recipient_that_is_refused_is_refused_all_the_same() -> None:
         assert isinstance(answers[1], DeliveryError)
         assert answers[1].permanent
         assert bodies(server) == ["one", "three"]
+        assert server.smtp._none_ahead_until == 0  # the server pipelines; it is only that nobody is there
 
 
 async def test_what_is_swallowed_behind_a_dot_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +132,53 @@ async def test_who_closes_in_between_leaves_no_envelope_open() -> None:
         await closing
         assert b"QUIT" not in b"".join(server.came)
         assert bodies(server) == ["one"]
+
+
+async def test_who_gives_up_while_the_line_is_empty_leaves_no_envelope_open() -> None:
+    async with pipelining({}) as server:
+        server.hold = asyncio.Event()
+        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
+        second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
+        await server.until(letter("one") + b".\r\n" + envelope())
+        second.cancel()
+        await asyncio.sleep(0)
+        server.hold.set()
+        assert await first == "250 taken"
+        assert server.smtp._client is None  # at once, not when somebody writes next
+
+
+async def test_one_that_is_too_large_for_the_server_is_not_said_ahead() -> None:
+    size = len(letter("one")) + 10
+    async with pipelining({b"EHLO": b"250-hi\r\n250-SIZE %d\r\n250 PIPELINING\r\n" % size}) as server:
+        answers = await sent(server.smtp, "one", "two" * 30, "three")
+        assert [getattr(answer, "code", answer) for answer in answers] == ["250 taken", "552", "250 taken"]
+        assert bodies(server) == ["one", "three"]
+        assert server.connections == 1
+
+
+async def test_who_waits_for_a_server_that_does_not_answer_waits_once() -> None:
+    async with pipelining({b"MAIL": b""}) as server:
+        server.smtp = Smtp(replace(server.smtp._settings, timeout=0.3))
+        began = asyncio.get_running_loop().time()
+        answers = await sent(server.smtp, "one", "two", "three", "four", "five")
+        assert [getattr(answer, "code", answer) for answer in answers] == ["timeout"] * 5
+        assert asyncio.get_running_loop().time() - began < 5 * 0.3
+    assert server.connections == 1
+
+
+async def test_a_slow_server_gives_each_letter_its_time() -> None:
+    async with pipelining({}) as server:
+        server.smtp = Smtp(replace(server.smtp._settings, timeout=0.6))
+        server.pause = 0.2  # five letters take longer than the time of one
+        assert await sent(server.smtp, "one", "two", "three", "four", "five") == ["250 taken"] * 5
+        assert bodies(server) == ["one", "two", "three", "four", "five"]
+        assert server.connections == 1
+
+
+async def test_a_word_of_thanks_before_the_letter_was_said_is_no_acceptance() -> None:
+    async with pipelining({b"DATA": b"354 go\r\n250 taken early\r\n"}) as server:
+        with pytest.raises(DeliveryError) as raised:
+            await server.smtp.send(BOT, [ITSM], letter("one"))
+        assert raised.value.kind == "down"
+        assert bodies(server) == []
+        assert server.smtp._client is None
