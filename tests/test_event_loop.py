@@ -42,6 +42,7 @@ async def test_a_connection_of_this_loop_can_be_written_to() -> None:
         transport = smtp_talk.writable(client)
         assert transport is not None
         assert not isinstance(transport, asyncio.WriteTransport)
-        with smtp_talk.taken_over(client):
-            assert not transport.is_closing()
+        talk = smtp_talk.taken_over(client)
+        assert not transport.is_closing()
+        talk.give_back()
         await client.quit()
