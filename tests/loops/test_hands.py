@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.loops.hands import HANDS, Hands
-from imbot.services import delivery
 from imbot.store import outbox
-from tests.loops.test_courier import Post, post
+from tests.loops.test_courier import Post, counted_claims, post
 
 __all__ = ["post"]
 
@@ -87,13 +86,6 @@ async def test_the_last_free_hand_of_a_slow_far_end_is_filled(post: Post) -> Non
 async def test_a_few_free_hands_of_a_swift_one_are_not_worth_a_claim_and_what_is_urgent_does_not_wait(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, claims = post.db.run, 0
-
-    async def counted(fn: Any, *args: Any) -> Any:
-        nonlocal claims
-        claims += fn is delivery.claim
-        return await run(fn, *args)
-
     courier: Any = post.courier
     monkeypatch.setattr(Hands, "_is_swift", True)
     await post.put(1)
@@ -102,13 +94,13 @@ async def test_a_few_free_hands_of_a_swift_one_are_not_worth_a_claim_and_what_is
     await post.put(10, "smtp")
     await post.until(10)  # one has gone before, of the same key
     await asyncio.sleep(0.05)
-    monkeypatch.setattr(post.db, "run", counted)
-    await run(outbox.put, NewParcel("ticket:late", "smtp", "late", Kind.NOTE, {"a": 1}), post.now)
+    claims = counted_claims(post, monkeypatch)
+    await post.db.run(outbox.put, NewParcel("ticket:late", "smtp", "late", Kind.NOTE, {"a": 1}), post.now)
     await asyncio.sleep(0.1)
-    assert (claims, len(post.tried)) == (0, 10)
-    await run(outbox.put, NewParcel("ticket:now", "smtp", "now", Kind.NOTE, {"a": 1}, urgent=True), post.now)
+    assert (claims, len(post.tried)) == ([], 10)
+    await post.db.run(outbox.put, NewParcel("ticket:now", "smtp", "now", Kind.NOTE, {"a": 1}, urgent=True), post.now)
     await post.until(12)  # and takes along what waits
-    assert claims == 1
+    assert len(claims) == 1
     post.hold.set()
     async with asyncio.timeout(30):
         while courier._running:  # noqa: ASYNC110 - the last one tells nobody

@@ -29,6 +29,21 @@ async def sent(smtp: Smtp, *names: str, to: Mapping[str, str] | None = None) -> 
     )
 
 
+async def followed_by_one_that_gives_up(server: Pipelining) -> asyncio.Task[str]:
+    """A letter that waits for its answer, with the envelope of another behind it that nobody wants any more."""
+    server.hold = asyncio.Event()
+    first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
+    second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
+    await server.until(letter("one") + b".\r\n" + envelope())
+    second.cancel()
+    return first
+
+
+def let_go(server: Pipelining) -> None:
+    assert server.hold is not None
+    server.hold.set()
+
+
 def bodies(server: Pipelining) -> list[str]:
     """The subjects of the letters whose words have come, in order."""
     words = b"".join(server.came).decode()
@@ -120,14 +135,10 @@ async def test_a_bad_address_is_not_said_ahead_and_is_told_in_its_turn() -> None
 
 async def test_who_closes_in_between_leaves_no_envelope_open() -> None:
     async with pipelining({}) as server:
-        server.hold = asyncio.Event()
-        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
-        second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
-        await server.until(letter("one") + b".\r\n" + envelope())
-        second.cancel()
+        first = await followed_by_one_that_gives_up(server)
         closing = asyncio.create_task(server.smtp.close())
         await asyncio.sleep(0)
-        server.hold.set()
+        let_go(server)
         assert await first == "250 taken"
         await closing
         assert b"QUIT" not in b"".join(server.came)
@@ -136,13 +147,9 @@ async def test_who_closes_in_between_leaves_no_envelope_open() -> None:
 
 async def test_who_gives_up_while_the_line_is_empty_leaves_no_envelope_open() -> None:
     async with pipelining({}) as server:
-        server.hold = asyncio.Event()
-        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
-        second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
-        await server.until(letter("one") + b".\r\n" + envelope())
-        second.cancel()
+        first = await followed_by_one_that_gives_up(server)
         await asyncio.sleep(0)
-        server.hold.set()
+        let_go(server)
         assert await first == "250 taken"
         assert server.smtp._client is None  # at once, not when somebody writes next
 

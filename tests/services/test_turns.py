@@ -386,8 +386,7 @@ def test_work_that_was_asked_for_again_is_not_rated_meanwhile(office: Office) ->
     asked = tickets.get(office.c, done.id)
     assert asked is not None
     tickets.save(office.c, replace(asked, asked_until=None))  # support has not answered in time
-    office.later(minutes=1)
-    office.take(ANNA, Pressed(f"rate:{done.id}:5", "notice"))
+    office.take(ANNA, Pressed(f"rate:{done.id}:5", "reminder"))
     assert office.screen()["name"] == "rated"
 
 
