@@ -334,14 +334,9 @@ def clear_leases(c: Connection) -> int:
     return cleared
 
 
-def due(c: Connection) -> dict[str, datetime]:
-    """When the next parcel of each far end may be claimed (in the past: now). Nothing may while the outbox is held. Reads
-    only: a claim of nothing would be a commit all the same."""
-    return {} if held(c) else _first_of_targets(c)
-
-
 def look(c: Connection, under_way: Collection[int]) -> tuple[dict[str, datetime], dict[str, datetime], list[Parcel]]:
-    """`due`, the same of what is urgent alone, and `taken`, at one moment."""
+    """When the next parcel of each far end may be claimed (in the past: now), the same of what is urgent alone, and `taken`, at
+    one moment. None may while the outbox is held. Reads only: a claim of nothing would be a commit all the same."""
     rows = [] if held(c) else _TARGETS.all(c)
     urgent = {row.target: row.urgent for row in rows if row.urgent is not None}
     return _first_of(rows), urgent, taken(c, under_way)

@@ -102,9 +102,7 @@ async def test_a_few_free_hands_of_a_swift_one_are_not_worth_a_claim_and_what_is
     await post.until(12)  # and takes along what waits
     assert len(claims) == 1
     post.hold.set()
-    async with asyncio.timeout(30):
-        while courier._running:  # noqa: ASYNC110 - the last one tells nobody
-            await asyncio.sleep(0.01)
+    await asyncio.wait([task for _, task in courier._running.values()], timeout=30)
 
 
 async def test_what_is_urgent_and_found_no_hand_goes_with_the_next_that_comes_free(post: Post) -> None:
@@ -114,12 +112,13 @@ async def test_what_is_urgent_and_found_no_hand_goes_with_the_next_that_comes_fr
         courier._hands.took("smtp")
     await post.put(1)
     await post.until(1)
-    holds: list[asyncio.Event] = []
+    begun: asyncio.Queue[asyncio.Event] = asyncio.Queue()
     errand = courier._errand
 
     async def held(parcel: Any) -> None:
-        holds.append(asyncio.Event())
-        await holds[-1].wait()
+        hold = asyncio.Event()
+        begun.put_nowait(hold)
+        await hold.wait()
         await errand(parcel)
 
     courier._errand = held
@@ -128,15 +127,13 @@ async def test_what_is_urgent_and_found_no_hand_goes_with_the_next_that_comes_fr
             outbox.put, NewParcel(f"ticket:h{n}", "smtp", f"h{n}", Kind.NOTE, {"a": n}, urgent=True), post.now
         )
     async with asyncio.timeout(30):
-        while len(holds) < 16:  # noqa: ASYNC110 - the errand tells nobody
-            await asyncio.sleep(0.005)
+        holds = [await begun.get() for _ in range(16)]
     await post.db.run(outbox.put, NewParcel("ticket:code", "smtp", "code", Kind.NOTE, {"a": 1}, urgent=True), post.now)
     await asyncio.sleep(0.05)
     looked = asyncio.get_running_loop().time()
     holds[0].set()
     async with asyncio.timeout(30):
-        while len(holds) < 17:  # noqa: ASYNC110 - the errand tells nobody
-            await asyncio.sleep(0.005)
+        holds.append(await begun.get())
     assert asyncio.get_running_loop().time() - looked < 0.9, "the net of a second has found it, not the hand"
     for hold in holds:
         hold.set()
