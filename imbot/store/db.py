@@ -36,8 +36,8 @@ SWITCH_SECONDS = 0.001
 
 GROUP = 64  # functions a commit; more would make the first of them wait
 # After so many commits the writer moves the log into the file, once nobody has wanted anything for so many seconds: every 30th
-# caller would wait for that otherwise. Not another thread: a checkpoint beside the writer may meet SQLite's WAL-reset bug, which
-# breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
+# caller would wait for that otherwise. No other thread does: a checkpoint beside a commit may break the data base
+# (`Writer.move_log`).
 MOVE_EVERY, QUIET = 20, 0.05
 # Seconds until what a letter tells is noted where nobody writes before, in front of whom it goes; and where it could not be, at
 # first and in the end.

@@ -61,10 +61,15 @@ class Writer:
             self._connection = None
 
     def move_log(self) -> None:
-        """Moves the write-ahead log into the file, as far as readers let it. Where it fails, a commit does it, once the log is
-        long (`engine.LONG_LOG`), and says what is wrong."""
+        """Moves the write-ahead log into the file, as far as readers let it, and waits for nobody. Where it fails, a commit does
+        it, once the log is long (`engine.LONG_LOG`), and says what is wrong."""
         try:
-            raw_connection(self.connection()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            raw = raw_connection(self.connection())
+            raw.execute("PRAGMA busy_timeout=0")
+            # FULL bears the lock of writers, PASSIVE does not: a commit of the command line in the midst of it may meet SQLite's
+            # WAL-reset bug, which breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
+            raw.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            raw.execute(f"PRAGMA busy_timeout={round(self._busy_seconds * 1000)}")
         except Exception:  # whatever it is, the writer goes on
             self.close()
 

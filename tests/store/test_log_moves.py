@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imbot.store.db import MOVE_EVERY, QUIET, Db
-from imbot.store.engine import _PRAGMAS
+from imbot.store.engine import _PRAGMAS, raw_connection
 from imbot.store.inbox import first_time
 from imbot.store.writer import Job, Writer
 from tests.store.conftest import NOW
@@ -59,6 +59,27 @@ async def test_a_log_that_cannot_be_moved_now_stops_nobody(url: str, path: Path)
             await db.run(first_time, f"more{n}", NOW)
     await db.close()
     assert len(keys_in(path)) == 2 * MOVE_EVERY
+
+
+def test_moving_the_log_waits_for_nobody(path: Path) -> None:
+    writer = Writer(path, busy_seconds=3_600)
+    raw = raw_connection(writer.connection())
+    raw.execute("CREATE TABLE t (x)")
+    with closing(sqlite3.connect(path)) as reader, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        raw.execute("INSERT INTO t VALUES (1)")
+        writer.move_log()  # as far as the reader's snapshot
+        other.execute("BEGIN IMMEDIATE")
+        writer.move_log()
+        other.execute("ROLLBACK")
+        reader.rollback()
+        writer.move_log()
+        _, pages, moved = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert pages == moved
+    assert raw_connection(writer.connection()) is raw  # nothing was wrong with it
+    assert raw.execute("PRAGMA busy_timeout").fetchone() == (3_600_000,)
+    writer.close()
 
 
 def test_a_log_that_cannot_be_moved_at_all_stops_nobody(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
