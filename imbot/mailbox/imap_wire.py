@@ -20,7 +20,17 @@ import aioimaplib  # type: ignore[import-untyped]
 
 from imbot.domain.errors import MailboxError, SignInRefused
 from imbot.mailbox import oauth
-from imbot.mailbox.imap_feed import EXISTS, Answer, Feed, Outside, Selected, read_literals, read_outsides, read_selected
+from imbot.mailbox.imap_feed import (
+    EXISTS,
+    Answer,
+    Feed,
+    Outside,
+    Pauses,
+    Selected,
+    read_literals,
+    read_outsides,
+    read_selected,
+)
 from imbot.mailbox.imap_names import folder_name, read_folders, read_separator
 from imbot.mailbox.inbox import TlsMode, tls_context, untrusted
 
@@ -172,7 +182,7 @@ class Wire:
         """aioimaplib raises for a bad greeting and for answers it cannot place where nobody listens: here they end the
         connection, and are told to whoever waits for it."""
         feed = self._feed = Feed(protocol)
-        welcome, data_received = protocol.welcome, feed.data_received
+        welcome, data_received, pauses = protocol.welcome, feed.data_received, Pauses(protocol)
 
         def fault(error: Exception) -> None:
             self._fault = self._fault or ": " + (self._one_line(error)[:200] or type(error).__name__)
@@ -190,6 +200,7 @@ class Wire:
                 data_received(data)
             except Exception as error:  # RecursionError and UnicodeError among them
                 fault(error)
+            pauses.came(len(data))
 
         protocol.welcome, protocol.data_received = careful_welcome, careful_data_received
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbot.domain.errors import MailboxError
-from imbot.mailbox.imap_feed import Feed, Outside, read_outsides
+from imbot.mailbox.imap_feed import MOUTHFUL, Feed, Outside, Pauses, read_outsides
 from imbot.mailbox.imap_wire import Wire
 from tests.proxy import ScriptedServer
+from tests.servers import Certificates, make_certificates
 
 STREAM = (
     b"* 3 EXISTS\r\n"
@@ -127,3 +129,54 @@ def test_the_size_and_the_date_of_a_letter_are_read_where_the_server_tells_them(
         [b"6 FETCH (RFC822.SIZE 9)"],
     ]
     assert read_outsides(answers) == {5: Outside(44827, 837596665), 6: Outside(0, 10), 7: Outside(9), 8: Outside(9)}
+
+
+_CHUNK = 256 * 1024  # bytes that uvloop reads at once
+
+
+class _Eater(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.eaten = 0
+        self.pauses = Pauses(self)
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.eaten += len(data)
+        self.pauses.came(len(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.done.set_result(exc)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("pauses"))
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_large_letter_leaves_others_their_turn(certificates: Certificates, *, encrypted: bool) -> None:
+    whole, plates = 32 * MOUTHFUL, []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(whole))
+        writer.close()
+
+    offered = asked = None
+    if encrypted:
+        offered = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        offered.load_cert_chain(certificates.cert, certificates.key)
+        asked = ssl.create_default_context(cafile=str(certificates.ca))
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=offered)
+    loop, port = asyncio.get_running_loop(), server.sockets[0].getsockname()[1]
+    async with server, asyncio.timeout(60):
+        _, eater = await loop.create_connection(_Eater, "127.0.0.1", port, ssl=asked)
+        while not eater.done.done():
+            before = eater.eaten
+            await asyncio.sleep(0)
+            plates.append(eater.eaten - before)
+    assert (eater.done.result(), eater.eaten) == (None, whole)
+    assert max(plates) < MOUTHFUL + _CHUNK
