@@ -142,8 +142,9 @@ def _works(settings: Settings, leg: str) -> bool:
 
 def _ask_company(tree: Tree) -> None:
     general = tree["general"]
-    _ask(general, "support_contact", "How do people reach a human (phone, room)")
+    _ask(general, "support_contact", "How do people reach a human (phone, room; the bot names it where it cannot help)")
     general["admins"] = [_address("Who hears of trouble (your mail address)", general["admins"][0], _ADMIN)]
+    _ask(general, "timezone", "Time zone of the company (as in Europe/Moscow)")
 
 
 def _ask_telegram(tree: Tree) -> None:

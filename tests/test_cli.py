@@ -234,6 +234,7 @@ def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
     before = (
         "12-34",
         "tom@company.ru",
+        "",
         "123456789:AAEhBOweik6ad9r_QXMENQ",
         "domain",
         "company.ru",
@@ -260,6 +261,7 @@ def test_init_writes_a_short_config_that_loads(
 ) -> None:
     answers = [
         *("12-34", "", "tom", "tom@company.ru"),  # human, admin: Enter takes nobody's address, a name is none
+        *("Omsk", "", "", "Asia/Omsk"),  # no time zone: the group is asked again
         "not a token",  # refused: the group is asked again
         "123456789:AAEhBOweik6ad9r_QXMENQ",
         *("domain", "company.ru"),
@@ -278,6 +280,7 @@ def test_init_writes_a_short_config_that_loads(
     settings = load(path, {})
     assert settings.smtp.password.get_secret_value() == 's"ecret'
     assert (settings.smtp.port, settings.smtp.tls) == (465, "tls")
+    assert settings.general.timezone == "Asia/Omsk"
     assert (settings.mailbox.host, settings.itsm.senders) == ("mail.company.ru", ("support@company.ru",))
     assert imbot("init", str(path)).code == 1
 
@@ -286,7 +289,7 @@ def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_
     imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [
-        *("12-34", "tom@company.ru", "123456789:AAEhBOweik6ad9r_QXMENQ", "file", "people.toml"),
+        *("12-34", "tom@company.ru", "", "123456789:AAEhBOweik6ad9r_QXMENQ", "file", "people.toml"),
         *("bot@company.ru", "secret", "mx.company.ru:99999", ""),  # no such port: the group is asked again
         *("", "secret", "", "imap.company.ru:994"),
         *("support@company.ru", "", "", "", ""),
