@@ -52,7 +52,7 @@ def current(session: Session, facts: Facts, problem: str = "", **values: Any) ->
 
 def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) -> Screen:
     """Only the newest of these screens bears buttons, so that none is left over once somebody is known."""
-    draft = open_draft(session)
+    draft, hint = open_draft(session), facts.settings.domains_hint
     told_values = {
         "problem": problem,
         "until": None,
@@ -61,7 +61,9 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "kept": draft is not None,
         "files": draft.pile.count if draft else 0,
         "support_contact": facts.settings.support_contact,
-        "domains_hint": facts.settings.domains_hint,
+        "domains_hint": hint,
+        "unusual": bool(hint)
+        and not _address(session).endswith(f"@{hint}"),  # known from what they typed, nothing else
         "now": facts.now.isoformat(),
         **facts.settings.limits,
         **(draft.pile if draft else Pile("")).left,
