@@ -42,6 +42,8 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
             return _not_found(session, facts)
         case "rated":
             return rating.rated(session, facts, values)
+        case "more" if session.state == "adding" and about_of(session)["ticket"] == values.get("ticket"):
+            return Turn(session, tickets.more_screen(session, values))  # read again in the middle of an answer to it
         case _:
             return Turn(session.go("rest"), _told(session, event.name, values, facts))
 

@@ -10,12 +10,9 @@ way of an event to the part of the dialog that answers it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
 
-from imbot.dialog import admin, edits, intake, menu, outcomes, rating, replying, requests, signin, stray, tickets
+from imbot.dialog import admin, edits, intake, menu, outcomes, rating, replying, requests, signin, stray, taps, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
 from imbot.dialog.layout import OLD, old
 from imbot.dialog.orders import RedeemToken
@@ -29,9 +26,8 @@ __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance
 
 _DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-]+))?(?::([0-5]))?")
 _Said = Pressed | Typed | Attached | Edited | Commanded | Shared
-_DOUBLE_TAP = timedelta(seconds=3)
-_ONCE = frozenset({"add", "wd", "rs", "rate", "ns"})
 _BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
+_SENT = frozenset({"form", "adding"})  # states with a button "send"
 # Questions that "yes" and "no" answer, and the button that each of them stands for.
 _ANSWERS = {
     "withdraw": {"yes": "yes", "no": "no"},
@@ -46,43 +42,18 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
     session, expired = expire(session, facts)
     if not session.token:
         session = anew(session, facts)
-    if isinstance(event, Pressed) and (event.value == session.data.get("done") or _tapped_twice(session, event, facts)):
-        return Turn(session, None, expired)  # the second tap of a double tap
+    if isinstance(event, Pressed) and taps.is_done(session, event, facts):
+        return Turn(session, None, expired)
     if isinstance(event, Typed) and facts.person is not None and signin.is_used_code(session, event.text):
         return Turn(session, screen_of(session, facts), expired)  # sent twice, and no words of a request
-    tapped = session.data
+    last = taps.last_of(session)
     if not isinstance(event, Happened):
-        session = session.put(done=None, tapped=None, tapped_on=None, tapped_at=None, tried=None)
+        session = taps.forget(session).put(tried=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
     if isinstance(event, Pressed):
-        turn = _noted(turn, event, tapped, facts)
+        turn = taps.note(turn, event, last, facts)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
-
-
-def _tapped_twice(session: Session, event: Pressed, facts: Facts) -> bool:
-    """A button that works at any time would ask, or note, the same once more."""
-    at, same = session.data.get("tapped_at"), event.value == session.data.get("tapped")
-    once = _DURABLE.fullmatch(event.value) and event.value.partition(":")[0] in _ONCE
-    if not (same and once and event.message_id == session.data.get("tapped_on")):
-        return False
-    return isinstance(at, str) and timedelta() <= facts.now - datetime.fromisoformat(at) < _DOUBLE_TAP
-
-
-def _noted(turn: Turn, event: Pressed, tapped: Mapping[str, Any], facts: Facts) -> Turn:
-    """The press is remembered, if it did something: a second tap of the same button is no old button. While what the first one
-    said is not shown yet, or has just been, the second says nothing: it would take its place."""
-    screen, at = turn.screen, tapped.get("tapped_at")
-    noted = turn.session.put(tapped=event.value, tapped_on=event.message_id, tapped_at=facts.now.isoformat())
-    if screen is None or screen.values.get("problem") != OLD:
-        return replace(turn, session=noted)
-    if event.value != tapped.get("tapped"):
-        return turn
-    just = isinstance(at, str) and facts.now - datetime.fromisoformat(at) < _DOUBLE_TAP
-    if event.message_id == tapped.get("tapped_on") and (just or not facts.screen_id):
-        return replace(turn, session=noted, screen=None)
-    plain = {**screen.values, "problem": ""}
-    return replace(turn, session=noted, screen=replace(screen, values=plain))
 
 
 def _advance(session: Session, event: _Said | Happened, facts: Facts) -> Turn:
@@ -154,6 +125,8 @@ def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
     durable = _DURABLE.fullmatch(event.value)
     if durable:
         return _durable(session, durable[1], durable[2] or "", durable[3], facts)
+    if session.state in _SENT and event.value == session.value("send") and _is_elsewhere(event, facts):
+        return outdated(session, facts)  # more may have come since: it is shown as it is now, and sent by the next tap
     match session.state:
         case "form":
             return intake.advance(session, event, facts)
@@ -168,6 +141,11 @@ def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
         case _:
             token, _, name = event.value.partition(":")
             return _plain(session, name, facts) if token == session.token else outdated(session, facts)
+
+
+def _is_elsewhere(event: Pressed, facts: Facts) -> bool:
+    """Whether the button is not on the message that bears the current screen, as far as both are known."""
+    return bool(event.message_id and facts.screen_id) and event.message_id != facts.screen_id
 
 
 def _durable(session: Session, name: str, what: str, figure: str | None, facts: Facts) -> Turn:
@@ -212,6 +190,10 @@ def _plain(session: Session, name: str, facts: Facts) -> Turn:
             return Turn(session.go("adding"), tickets.adding_screen(session, facts))
         case "stray", _ if stray_of(session):
             return Turn(session.go("stray"), stray.stray_screen(session, facts))
+        case "send", _ if addition_of(session):
+            return Turn(session.go("adding"), old(tickets.adding_screen(session, facts)))
+        case "send", _ if open_draft(session):
+            return intake.resume(session, facts, OLD)
         case "restore", _:
             return _restore(session, facts)
         case "cancel", "welcome":

@@ -8,7 +8,7 @@ import pytest
 
 from imbot.dialog.slots import draft_of
 from imbot.domain.chats import Pressed, Typed
-from tests.dialog.test_turn import screen, world_with_ticket
+from tests.dialog.test_turn import press, screen, world_with_ticket
 from tests.dialog.world import CODE, World
 
 
@@ -57,3 +57,61 @@ def test_a_double_tap_asks_and_notes_once(name: str) -> None:
     world.now += timedelta(seconds=4)
     later = world.take(Pressed(value, "another"))
     assert later.screen is not None or world.orders
+
+
+def reviewed() -> World:
+    """A request that only wants its Send, on the message "first"."""
+    world = World()
+    world.take(Typed("Как заказать пропуск?"))
+    press(world, "c:advice")
+    while screen(world) != "review":
+        world.take(Typed("у окна"))
+    return world
+
+
+def test_send_under_an_old_review_shows_what_would_be_sent_now() -> None:
+    world = reviewed()
+    world.take(Typed("И ещё пропуск на парковку"))
+    send = world.session.value("send")
+    world.take(Pressed(send, "first"))  # the review that is current is "shown"
+    assert (screen(world), world.tickets) == ("review", {})
+    assert world.screen is not None
+    assert "парковку" in world.screen.values["description"]
+    assert world.screen.values["problem"] == "old_button"
+    world.take(Pressed(send, "shown"))
+    assert len(world.tickets) == 1
+
+
+def test_send_counts_where_it_cannot_be_said_which_review_it_stood_under() -> None:
+    world = reviewed()
+    world.owed = True  # the newest is on its way
+    world.take(Pressed(world.session.value("send"), "first"))
+    assert len(world.tickets) == 1
+
+
+def test_a_letter_read_in_the_middle_of_an_answer_leaves_the_answer_where_it_is() -> None:
+    world = world_with_ticket("waiting")
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Typed("Третий этаж"))
+    send = world.session.value("send")
+    world.take(Pressed("more:x1:7:0", "notice"))
+    assert screen(world) == "more"
+    world.take(Typed("кабинет 312"))
+    assert screen(world) == "adding"
+    world.take(Pressed("more:x1:7:0", "notice"))
+    world.take(Pressed(send, "first"))
+    assert (screen(world), world.tickets["x1"].said) == ("adding", [])
+    world.take(Pressed(world.session.value("send"), "shown"))
+    assert world.tickets["x1"].said == [("added", "Третий этаж\nкабинет 312")]
+
+
+@pytest.mark.parametrize("looked_at", ["menu", "my:0", "t:x1", "more:x1:7:0"])
+def test_send_after_something_else_was_looked_at_shows_what_it_would_send(looked_at: str) -> None:
+    world = reviewed()
+    send = world.session.value("send")
+    world.tickets["x1"] = world_with_ticket().tickets["x1"]
+    world.take(Pressed(looked_at, "elsewhere"))
+    world.take(Pressed(send, "first"))
+    assert screen(world) == "review"
+    world.take(Pressed(world.session.value("send"), "shown"))
+    assert len(world.tickets) == 2
