@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
 import os
 import resource
 import socket
@@ -23,6 +22,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from benchmarks.journey import Figures
+from benchmarks.watching import freeze
 from imbot.backends import mail as habits
 from imbot.backends.base import LetterKind
 from imbot.channels.pacer import Pacer
@@ -250,8 +250,7 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
     errands = Errands(db, smtp, _Nobody(), {"telegram": chat}, templates(), sender, env(), now, _look_around)
     courier = Courier(db, errands.run, env(), pulse, now)
     tasks = [asyncio.create_task(loop.run(stop)) for loop in (dispatch, screens, courier)]
-    gc.collect()
-    gc.freeze()
+    freeze()
     try:
         yield db
     finally:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
-from benchmarks.watching import Watched, watch
+from benchmarks.watching import Watched, freeze, watch
 from benchmarks.watching import count as count_of
 from imbot import event_loop
 from imbot.mailbox.reading import Reader
@@ -147,6 +147,7 @@ async def _watched(place: Place, folder: Path) -> Watched:
     office.env()
     async with Reader() as reader:
         await reader.read(b"Subject: the child is there\r\n\r\n")
+        freeze()
         return await watch(place, folder, reader)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
-from benchmarks.watching import count, ticking, watch
+from benchmarks.watching import count, freeze, ticking, watch
 from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
@@ -113,6 +113,7 @@ async def _imbot(place: Place) -> Figures:
             _forget_peak("self")
             _forget_peak(child)
             before = {"self": _resident("self"), child: _resident(child)}
+            freeze()
             async with ticking() as lags:
                 await watch(place, folder, reader)
             check(str(reader.pid) == child, "the child has died")

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import office
 from benchmarks.bombs import bombs
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
-from benchmarks.watching import count, ticking, watch
+from benchmarks.watching import count, freeze, ticking, watch
 from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
@@ -50,6 +50,7 @@ async def _imbot(place: Place) -> Figures:
         office.env()
         async with Reader() as reader:
             await reader.read(office.status_letter(1))
+            freeze()
             async with ticking() as lags:
                 done = await watch(place, folder, reader)
         applied = count(database, "SELECT count(*) FROM tickets WHERE status = 'resolved'")
