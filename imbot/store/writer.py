@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,18 @@ class Writer:
             self._connection = None
 
     def move_log(self) -> None:
-        """Moves the write-ahead log into the file, as far as readers let it, and waits for nobody. Where it fails, a commit does
-        it, once the log is long (`engine.LONG_LOG`), and says what is wrong."""
+        """Moves the write-ahead log into the file, as far as readers let it, unless somebody else is writing; waits for nobody.
+        Where it fails, a commit does it, once the log is long (`engine.LONG_LOG`), and says what is wrong."""
         try:
             raw = raw_connection(self.connection())
-            raw.execute("PRAGMA busy_timeout=0")
-            # FULL bears the lock of writers, PASSIVE does not: a commit of the command line in the midst of it may meet SQLite's
-            # WAL-reset bug, which breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3).
-            raw.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-            raw.execute(f"PRAGMA busy_timeout={round(self._busy_seconds * 1000)}")
+            # A second connection bears the lock of writers meanwhile: a commit of the command line in the midst of it may meet
+            # SQLite's WAL-reset bug, which breaks the data base (sqlite.org/wal.html#walresetbug; before 3.51.3). FULL has that
+            # lock as well, but goes on without it where somebody else has it.
+            with closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as guard:
+                guard.execute("BEGIN IMMEDIATE")
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.OperationalError:
+            pass  # somebody else writes: another time
         except Exception:  # whatever it is, the writer goes on
             self.close()
 
