@@ -62,7 +62,7 @@ _COMMON: Mapping[str, Any] = {
     "max_text": 10_000,
     "support_contact": "12-00",
     "domains_hint": "company.ru",
-    "unusual": True,
+    "usual": "company.ru",
     "now": _AT,
     "kind": "draft",
     "photos": 1,

@@ -341,6 +341,7 @@ def _dialog(settings: Settings) -> DialogSettings:
         max_file_bytes=min(files.max_bytes, int(settings.itsm.max_letter_bytes / ENCODED)),
         refused_types=frozenset(files.refused_types),
         domains_hint=settings.itsm.bot_address.rpartition("@")[2],
+        domains=settings.directory.domain.domains if settings.directory.kind == "domain" else (),
         language=general.language,
         languages=LANGUAGES,
     )

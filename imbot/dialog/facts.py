@@ -19,7 +19,7 @@ MEGABYTE = 1024 * 1024
 class DialogSettings:
     """`support_contact`: a phone or words, "" where there is none. `refused_types`: file name extensions in lower case,
     without the dot. `max_text`: characters of a description. `language`: in which labels go to the ITSM, "" = the chat's.
-    `domains_hint`: the usual ending of a work address, shown as an example."""
+    `domains_hint`: the usual ending of a work address, shown as an example; `domains`: all of them, where they are known."""
 
     support_contact: str = ""
     page_size: int = 5
@@ -31,6 +31,7 @@ class DialogSettings:
     max_files: int = 30
     max_text: int = 10_000
     domains_hint: str = ""
+    domains: tuple[str, ...] = ()
     language: str = ""
     languages: tuple[str, ...] = ("ru", "en")
 

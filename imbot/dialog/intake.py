@@ -37,6 +37,7 @@ from imbot.domain.forms import Field, text_of
 from imbot.domain.people import canonical_address
 
 MAX_ANSWER = 500
+_ABOUT_REVIEW = frozenset({"change", "files", "phone", "mail"})  # steps that lead back to the review
 Orders = tuple[Order, ...]
 
 
@@ -56,6 +57,14 @@ def resume(session: Session, facts: Facts, problem: str = "") -> Turn:
         orders = (FetchFiles(draft.pile.id),) if draft.pile.files else ()
         draft = settle(replace(draft, early=False), facts)
     return show(session, mend(draft, facts), facts, problem, orders)
+
+
+def to_be_sent(session: Session, facts: Facts) -> Turn:
+    """For a Send that does not count: the request as it would be sent, or the question that waits still."""
+    draft = draft_of(session)
+    if draft is not None and draft.step in _ABOUT_REVIEW:
+        session = with_draft(session, replace(draft, step="review", page=0))
+    return resume(session, facts, OLD)
 
 
 def show(session: Session, draft: Draft, facts: Facts, problem: str = "", orders: Orders = ()) -> Turn:

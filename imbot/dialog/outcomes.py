@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import admin, menu, rating, replying, requests, signin, stray, tickets
 from imbot.dialog.draft import Pile, messages_of
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import OLD, old, row
+from imbot.dialog.orders import Order
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, draft_of, reply_of, stray_of, with_draft
@@ -38,6 +40,8 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
             return _looked_at(session.go("tickets"), screen)
         case "ticket":
             return _ticket(session, values, facts)
+        case "not_found" if session.state == "adding" and values.get("more"):
+            return Turn(session, old(tickets.adding_screen(session, facts)))  # a letter to be read: the answer stays
         case "not_found":
             return _not_found(session, facts)
         case "rated":
@@ -141,9 +145,11 @@ def _not_found(session: Session, facts: Facts) -> Turn:
     session = session.put(done=None, problem=None, sending=None)
     if session.state == "stray":
         return Turn(session, stray.stray_screen(session, facts, "not_found"))
+    orders: tuple[Order, ...] = ()
     if session.state == "adding":
-        session = replying.not_found(session, facts)
-    return menu.rest(session, facts, "not_found")
+        session, orders = replying.not_found(session, facts)
+    turn = menu.rest(session, facts, "not_found")
+    return replace(turn, orders=(*orders, *turn.orders))
 
 
 def _ticket_row(session: Session, values: Mapping[str, Any]) -> tuple[Button, ...]:

@@ -12,7 +12,7 @@ from imbot.dialog import menu, requests, tickets
 from imbot.dialog.draft import Addition, Pile, Said, gather
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import row
-from imbot.dialog.orders import AddToTicket
+from imbot.dialog.orders import AddToTicket, Order
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, reply_of, with_addition, with_reply
@@ -72,12 +72,13 @@ def _cannot_add(session: Session, addition: Addition, facts: Facts) -> Turn:
     return Turn(turn.session, screen, turn.orders)
 
 
-def not_found(session: Session, facts: Facts) -> Session:
+def not_found(session: Session, facts: Facts) -> tuple[Session, tuple[Order, ...]]:
     """What was meant for a ticket that is not there, or is somebody else's, is kept."""
     for meant, without in (
         (reply_of(session), with_reply(session, None)),
         (addition_of(session), with_addition(session, None)),
     ):
         if meant is not None:
-            return requests.from_addition(without, meant.pile, facts).session
-    return session
+            turn = requests.from_addition(without, meant.pile, facts)
+            return turn.session, turn.orders
+    return session, ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import intake, menu, stray
-from imbot.dialog.draft import Pile, begin
+from imbot.dialog.draft import Pile, begin, merge
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.orders import AddToTicket, FetchFiles, Order
 from imbot.dialog.session import Session
@@ -65,10 +65,18 @@ def after_ticket(session: Session, facts: Facts, values: dict[str, Any]) -> Turn
 
 def from_addition(session: Session, pile: Pile, facts: Facts, previous: str = "") -> Turn:
     """What was meant for a ticket that takes nothing any more becomes a request of its own, if they like."""
-    draft = open_draft(session)
-    if draft is None and pile:
+    orders: tuple[Order, ...] = ()
+    waiting = stray_of(session)
+    if open_draft(session) is None and pile:
         fresh = begin(facts, pile, previous=previous)
         session = with_draft(session, fresh)
+    elif waiting and pile:
+        both, orders, problem = merge(waiting, pile, facts.settings)
+        if problem:  # too long for one: what has waited can be brought back
+            session, orders = set_aside(session, "stray", facts)
+            both = pile
+        session = with_stray(session, both)
     elif pile:
         session = with_stray(session, pile)
-    return menu.rest(session, facts)
+    turn = menu.rest(session, facts)
+    return replace(turn, orders=(*orders, *turn.orders))

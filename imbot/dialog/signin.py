@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from imbot.dialog import menu
 from imbot.dialog.draft import Pile, Said, begin, edit, gather
-from imbot.dialog.facts import Facts, Turn
+from imbot.dialog.facts import DialogSettings, Facts, Turn
 from imbot.dialog.layout import OLD, Row, button, row
 from imbot.dialog.orders import CheckCode, LookUp, Order
 from imbot.dialog.screen import Screen
@@ -21,6 +22,7 @@ from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pre
 from imbot.domain.people import canonical_address
 from imbot.domain.signin import CODE_LENGTH, normal_code
 
+_SLIP = 0.85  # how alike two domains are of which one is a slip of the other
 _AT = re.compile(r"\s*@\s*")
 STATES = frozenset({"address", "code", "no_mail"})
 
@@ -52,7 +54,7 @@ def current(session: Session, facts: Facts, problem: str = "", **values: Any) ->
 
 def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) -> Screen:
     """Only the newest of these screens bears buttons, so that none is left over once somebody is known."""
-    draft, hint = open_draft(session), facts.settings.domains_hint
+    draft = open_draft(session)
     told_values = {
         "problem": problem,
         "until": None,
@@ -61,9 +63,8 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "kept": draft is not None,
         "files": draft.pile.count if draft else 0,
         "support_contact": facts.settings.support_contact,
-        "domains_hint": hint,
-        "unusual": bool(hint)
-        and not _address(session).endswith(f"@{hint}"),  # known from what they typed, nothing else
+        "domains_hint": facts.settings.domains_hint,
+        "usual": _usual_ending(_address(session), facts.settings),
         "now": facts.now.isoformat(),
         **facts.settings.limits,
         **(draft.pile if draft else Pile("")).left,
@@ -201,6 +202,18 @@ def _look_up(session: Session, address: str) -> Turn:
 def _like_a_code(text: str) -> bool:
     """Whether it was meant to be a code, though it is none: such a slip costs no try."""
     return len(text) <= CODE_LENGTH + 4 and (any(char.isdigit() for char in text) or text.isupper())
+
+
+def _usual_ending(address: str, settings: DialogSettings) -> str:
+    """How the address most likely was to end, "" where it may be right. Known from what they typed and from the settings, so it
+    tells nothing of who is there."""
+    domain, hint = address.rpartition("@")[2], settings.domains_hint
+    if not domain or domain in settings.domains:
+        return ""
+    if settings.domains:
+        return get_close_matches(domain, settings.domains, 1, 0.0)[0]
+    kin = f".{domain}".endswith(f".{hint}") or f".{hint}".endswith(f".{domain}")
+    return "" if kin else next(iter(get_close_matches(domain, [hint], 1, _SLIP)), "")
 
 
 def _address(session: Session) -> str:

@@ -141,7 +141,7 @@ def adding(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
     if isinstance(event, Pressed):
         screen = adding_screen(session, facts)
         name = event.value.partition(":")[2] if screen.offers(event.value) else ""
-        if name == "send":
+        if name == "send_addition":
             return _send(session, addition)
         return cancel_adding(session, facts) if name == "cancel" else Turn(session, old(screen))
     pile, orders, problem = gather(addition.pile, event, facts.settings)
@@ -172,7 +172,7 @@ def adding_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
         **facts.settings.limits,
         **addition.pile.left,
     }
-    send = row(button(session, "send", "send_addition") if addition.pile else None)
+    send = row(button(session, "send_addition") if addition.pile else None)
     return Screen("adding", values, tuple(filter(None, (send, row(button(session, "cancel"))))), retires=True)
 
 
@@ -188,7 +188,7 @@ def cancel_adding(session: Session, facts: Facts) -> Turn:
 def _send(session: Session, addition: Addition) -> Turn:
     order = AddToTicket(addition.ticket, addition.pile.words, addition.pile.id)
     about = {"ticket": addition.ticket, "title": addition.title, "number": addition.number}
-    return Turn(session.put(done=session.value("send"), about=about, sending="addition"), None, (order,))
+    return Turn(session.put(done=session.value("send_addition"), about=about, sending="addition"), None, (order,))
 
 
 def withdraw_screen(session: Session, facts: Facts) -> Screen:

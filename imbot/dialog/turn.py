@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from imbot.dialog import admin, edits, intake, menu, outcomes, rating, replying, requests, signin, stray, taps, tickets
 from imbot.dialog.facts import DialogSettings, Facts, TicketBrief, Turn
-from imbot.dialog.layout import OLD, old
+from imbot.dialog.layout import old
 from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
@@ -27,7 +27,7 @@ __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance
 _DURABLE = re.compile(r"(menu|my|t|add|wd|rs|rate|ns|later|new)(?::([A-Za-z0-9_-]+))?(?::([0-5]))?")
 _Said = Pressed | Typed | Attached | Edited | Commanded | Shared
 _BUSY = frozenset({"form", "stray", "adding", "complain", "not_solved", "withdraw"})
-_SENT = frozenset({"form", "adding"})  # states with a button "send"
+_SENDS = {"form": "send", "adding": "send_addition"}  # states, and their buttons that send
 # Questions that "yes" and "no" answer, and the button that each of them stands for.
 _ANSWERS = {
     "withdraw": {"yes": "yes", "no": "no"},
@@ -48,11 +48,11 @@ def advance(session: Session, event: Event, facts: Facts) -> Turn:
         return Turn(session, screen_of(session, facts), expired)  # sent twice, and no words of a request
     last = taps.last_of(session)
     if not isinstance(event, Happened):
-        session = taps.forget(session).put(tried=None)
+        session = taps.forget(session, event).put(tried=None)
     turn = Turn(session) if isinstance(event, Blocked) else _advance(session, event, facts)
     turn = rating.hand_on(turn)
     if isinstance(event, Pressed):
-        turn = taps.note(turn, event, last, facts)
+        turn = taps.note(turn, event, session, last, facts)
     return replace(turn, orders=(*expired, *turn.orders), edit=isinstance(event, Pressed))
 
 
@@ -125,8 +125,11 @@ def _pressed(session: Session, event: Pressed, facts: Facts) -> Turn:
     durable = _DURABLE.fullmatch(event.value)
     if durable:
         return _durable(session, durable[1], durable[2] or "", durable[3], facts)
-    if session.state in _SENT and event.value == session.value("send") and _is_elsewhere(event, facts):
-        return outdated(session, facts)  # more may have come since: it is shown as it is now, and sent by the next tap
+    sends = event.value == session.value(_SENDS.get(session.state, ""))
+    if sends and (_is_elsewhere(event, facts) or taps.is_refused(session, event, facts)):
+        # More may have come since: it is shown as it is now, and sent by the next tap.
+        session = taps.refuse(session, event)
+        return intake.to_be_sent(session, facts) if session.state == "form" else outdated(session, facts)
     match session.state:
         case "form":
             return intake.advance(session, event, facts)
@@ -190,10 +193,10 @@ def _plain(session: Session, name: str, facts: Facts) -> Turn:
             return Turn(session.go("adding"), tickets.adding_screen(session, facts))
         case "stray", _ if stray_of(session):
             return Turn(session.go("stray"), stray.stray_screen(session, facts))
-        case "send", _ if addition_of(session):
+        case "send_addition", _ if addition_of(session):
             return Turn(session.go("adding"), old(tickets.adding_screen(session, facts)))
-        case "send", _ if open_draft(session):
-            return intake.resume(session, facts, OLD)
+        case "send", state if state != "one_open" and open_draft(session):
+            return intake.to_be_sent(session, facts)
         case "restore", _:
             return _restore(session, facts)
         case "cancel", "welcome":

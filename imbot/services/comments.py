@@ -210,7 +210,7 @@ def more(c: Connection, chat: Chat, person: Person | None, order: ShowMore, now:
     ticket, mail_id, page = own_ticket(c, order.ticket_id, person), order.mail_id, order.page
     found = received.text_of(c, mail_id)
     if ticket is None or found is None or found[0] != ticket.id:
-        return Happened("not_found", {})
+        return Happened("not_found", {"more": True})
     pages = pages_of(found[1])
     page = min(max(page, 0), max(len(pages) - 1, 0))
     pictures = [row.id for row in received.wanted(c, mail_id)] if page == 0 else []

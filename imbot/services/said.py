@@ -19,7 +19,7 @@ def said(c: Connection, person: Person | None, order: ShowMore, env: Env) -> Hap
     """A page of it, the newest first, for the requester only."""
     ticket = own_ticket(c, order.ticket_id, person)
     if ticket is None:
-        return Happened("not_found", {})
+        return Happened("not_found", {"more": True})
     parts = []
     for row in reversed(ledger.ledger(c, ticket.id)):
         words = _words(row)

@@ -132,6 +132,8 @@ SLOTS = [
     "problem",
     "pending",
     "done",
+    "tap",
+    "refused",
     "previous",
 ]
 OUTCOMES = st.sampled_from(

@@ -77,7 +77,7 @@ def test_a_second_tap_does_not_take_the_place_of_what_the_first_one_said() -> No
     world = world_with_ticket()
     world.take(Pressed("add:x1"))
     world.take(Typed("Ещё и шумит"))
-    send = world.session.value("send")
+    send = world.session.value("send_addition")
     world.tickets["x1"].status = "closed"  # while they wrote
     world.take(Pressed(send))
     assert world.screen is not None
@@ -94,7 +94,7 @@ def test_an_addition_to_what_is_not_theirs_is_kept_and_words_of_no_addition_stay
     world.take(Pressed("add:x1"))
     world.take(Typed("Ещё и шумит"))
     world.tickets["x1"].mine = False
-    world.take(Pressed(world.session.value("send")))
+    world.take(Pressed(world.session.value("send_addition")))
     assert screen(world) == "menu"
     assert draft_of(world.session) is not None
     values = {"ticket": "x1", "title": "Принтер", "number": "IM-CL-1"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from imbot.dialog.slots import draft_of
-from imbot.domain.chats import Pressed, Typed
+from imbot.dialog.session import Session
+from imbot.dialog.slots import draft_of, dropped_words, stray_of
+from imbot.dialog.taps import last_of
+from imbot.domain.chats import Commanded, Pressed, Typed
 from tests.dialog.test_turn import press, screen, world_with_ticket
 from tests.dialog.world import CODE, World
 
@@ -89,11 +92,115 @@ def test_send_counts_where_it_cannot_be_said_which_review_it_stood_under() -> No
     assert len(world.tickets) == 1
 
 
+@pytest.mark.parametrize("step", ["change", "phone", "ch:phone"])
+def test_send_under_an_old_review_shows_the_review_whatever_was_being_changed(step: str) -> None:
+    world = reviewed()
+    send = world.session.value("send")
+    for name in ("change", step) if step.startswith("ch:") else (step,):
+        press(world, name)
+    world.take(Pressed(send, "first"))
+    assert (screen(world), world.tickets) == ("review", {})
+
+
+def test_a_second_tap_of_a_send_that_did_not_count_does_not_count_either() -> None:
+    world = reviewed()
+    world.take(Typed("И ещё пропуск на парковку"))
+    send = world.session.value("send")
+    world.take(Pressed(send, "first"))
+    world.owed = True  # what it said is on its way
+    for seconds in (0.2, 5, 50):
+        world.now += timedelta(seconds=seconds)
+        world.take(Pressed(send, "first"))
+        assert world.tickets == {}
+    world.owed = False
+    world.take(Pressed(send, "shown"))
+    assert len(world.tickets) == 1
+
+
+def test_the_send_of_an_addition_files_no_request_and_the_other_way_round() -> None:
+    world = reviewed()
+    request = world.session.value("send")
+    world.tickets["x1"] = world_with_ticket().tickets["x1"]
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Typed("добавление"))
+    addition = world.session.value("send_addition")
+    world.take(Pressed("menu", "first"))
+    press(world, "draft")
+    for message in ("first", "first", "shown", "shown"):
+        world.take(Pressed(addition, message))
+        assert (screen(world), list(world.tickets), world.tickets["x1"].said) == ("review", ["x1"], [])
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Pressed(request, "shown"))
+    assert (list(world.tickets), world.tickets["x1"].said) == (["x1"], [])
+
+
+def test_an_addition_without_words_does_not_hide_the_request() -> None:
+    world = reviewed()
+    world.tickets["x1"] = world_with_ticket().tickets["x1"]
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Pressed("menu", "first"))
+    press(world, "draft")
+    send = world.session.value("send")
+    world.take(Pressed("my:0", "elsewhere"))
+    world.take(Pressed(send, "first"))
+    assert screen(world) == "review"
+
+
+def test_a_double_tap_of_send_where_one_request_is_allowed_leaves_the_offer_to_add() -> None:
+    world = reviewed()
+    world.settings = replace(world.settings, one_open_ticket=True)
+    world.tickets["x1"] = world_with_ticket().tickets["x1"]
+    send = world.session.value("send")
+    world.take(Pressed(send, "shown"))
+    assert screen(world) == "one_open"
+    world.now += timedelta(seconds=0.25)
+    world.take(Pressed(send, "shown"))
+    world.take(Pressed(world.session.value("give"), "shown"))
+    assert [what for what, _ in world.tickets["x1"].said] == ["added"]
+
+
+def test_a_letter_that_is_not_found_leaves_the_answer_where_it_is() -> None:
+    world = world_with_ticket("waiting")
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Typed("Третий этаж"))
+    world.take(Pressed("more:nobodys:7:0", "old notice"))
+    assert screen(world) == "adding"
+    world.take(Pressed(world.session.value("send_addition"), "shown"))
+    assert world.tickets["x1"].said == [("added", "Третий этаж")]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_words_for_a_closed_ticket_take_the_place_of_no_others(*, fits: bool) -> None:
+    """A draft is open, other words wait for their place, and then a notice of a closed request is replied to."""
+    world = reviewed()
+    world.settings = replace(world.settings, max_text=200)
+    world.tickets["x1"] = replace(world_with_ticket("closed").tickets["x1"])
+    world.tickets["x2"] = replace(world_with_ticket().tickets["x1"], id="x2")
+    world.take(Commanded("menu"))
+    world.take(Typed("Шумит вентилятор"))
+    assert screen(world) == "stray"
+    world.replied = "x1"
+    world.take(Typed("Опять сломалось" if fits else "Опять сломалось " * 12))
+    assert screen(world) == "cannot_add"
+    held = stray_of(world.session)
+    assert held is not None
+    assert "Опять сломалось" in held.words
+    kept = held.words if fits else dropped_words(world.session)
+    assert "Шумит вентилятор" in kept
+
+
+@pytest.mark.parametrize(
+    "tap", ["garbage", ["v", "m", 5], ["v", "m"], ["v", "m", "soon"], ["v", "m", "2026-11-23T06:40:00"], 7]
+)
+def test_a_tap_that_cannot_be_read_is_none(tap: object) -> None:
+    assert last_of(Session("rest", {"tap": tap}, "tttt")) is None
+
+
 def test_a_letter_read_in_the_middle_of_an_answer_leaves_the_answer_where_it_is() -> None:
     world = world_with_ticket("waiting")
     world.take(Pressed("add:x1", "notice"))
     world.take(Typed("Третий этаж"))
-    send = world.session.value("send")
+    send = world.session.value("send_addition")
     world.take(Pressed("more:x1:7:0", "notice"))
     assert screen(world) == "more"
     world.take(Typed("кабинет 312"))
@@ -101,7 +208,7 @@ def test_a_letter_read_in_the_middle_of_an_answer_leaves_the_answer_where_it_is(
     world.take(Pressed("more:x1:7:0", "notice"))
     world.take(Pressed(send, "first"))
     assert (screen(world), world.tickets["x1"].said) == ("adding", [])
-    world.take(Pressed(world.session.value("send"), "shown"))
+    world.take(Pressed(world.session.value("send_addition"), "shown"))
     assert world.tickets["x1"].said == [("added", "Третий этаж\nкабинет 312")]
 
 

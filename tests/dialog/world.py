@@ -190,7 +190,7 @@ class World:
             return self._list(order.page)
         ticket = self.tickets.get(order.ticket_id)
         if ticket is None or not ticket.mine:
-            return Happened("not_found", {})
+            return Happened("not_found", {"more": True} if isinstance(order, o.ShowMore) else {})
         values = {"ticket": ticket.id, "title": ticket.title, "number": ticket.number, "status": ticket.status}
         match order:
             case o.ShowTicket():
