@@ -134,6 +134,20 @@ def test_the_send_of_an_addition_files_no_request_and_the_other_way_round() -> N
     assert (list(world.tickets), world.tickets["x1"].said) == (["x1"], [])
 
 
+@pytest.mark.parametrize("looked_at", ["menu", "my:0", "t:x2"])
+def test_the_send_of_an_answer_that_was_left_shows_the_answer(looked_at: str) -> None:
+    world = world_with_ticket("waiting")
+    world.tickets["x2"] = replace(world.tickets["x1"], id="x2")
+    world.take(Pressed("add:x1", "notice"))
+    world.take(Typed("Третий этаж"))
+    send = world.session.value("send_addition")
+    world.take(Pressed(looked_at, "elsewhere"))
+    world.take(Pressed(send, "first"))
+    assert (screen(world), world.tickets["x1"].said) == ("adding", [])
+    world.take(Pressed(send, "shown"))
+    assert world.tickets["x1"].said == [("added", "Третий этаж")]
+
+
 def test_an_addition_without_words_does_not_hide_the_request() -> None:
     world = reviewed()
     world.tickets["x1"] = world_with_ticket().tickets["x1"]
