@@ -254,6 +254,8 @@ async def _tell(person: Person, what: str, marker: str, question: str, thanks: s
 
 async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     """Not needed any more. True: it was asked for."""
+    if person.screen("снимать нечего", marker):
+        return False  # that has just been said: the same button once more, so soon, is the second tap of a double tap
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
         lambda: person.button("Уже не нужно", marker),
