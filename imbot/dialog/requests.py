@@ -65,18 +65,18 @@ def after_ticket(session: Session, facts: Facts, values: dict[str, Any]) -> Turn
 
 def from_addition(session: Session, pile: Pile, facts: Facts, previous: str = "") -> Turn:
     """What was meant for a ticket that takes nothing any more becomes a request of its own, if they like."""
+    if not pile:
+        return menu.rest(session, facts)
     orders: tuple[Order, ...] = ()
     waiting = stray_of(session)
-    if open_draft(session) is None and pile:
-        fresh = begin(facts, pile, previous=previous)
-        session = with_draft(session, fresh)
-    elif waiting and pile:
+    if open_draft(session) is None:
+        session = with_draft(session, begin(facts, pile, previous=previous))
+    elif not waiting:
+        session = with_stray(session, pile)
+    else:
         both, orders, problem = merge(waiting, pile, facts.settings)
         if problem:  # too long for one: what has waited can be brought back
             session, orders = set_aside(session, "stray", facts)
-            both = pile
-        session = with_stray(session, both)
-    elif pile:
-        session = with_stray(session, pile)
+        session = with_stray(session, pile if problem else both)
     turn = menu.rest(session, facts)
     return replace(turn, orders=(*orders, *turn.orders))

@@ -35,9 +35,9 @@ _AUTH_CODES = frozenset({454, 530, 534, 535, 538})  # RFC 4954: about us and the
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """`timeout`: seconds for a whole send, connection included; who waits for one that takes
-    longer has waited in vain. `reuse_for`: a connection idle
-    for longer is not trusted any more (firewalls forget quietly). `hello_name`: our name in EHLO, "" = this host's."""
+    """`timeout`: seconds for a whole send, connection included; who waits for one that takes longer has waited in vain.
+    `reuse_for`: a connection idle for longer is not trusted any more (firewalls forget quietly). `hello_name`: our name in
+    EHLO, "" = this host's."""
 
     host: str
     port: int

@@ -32,13 +32,13 @@ async def test_the_log_is_moved_into_the_file_once_nobody_wants_anything(
     monkeypatch.setattr(
         "imbot.store.engine._PRAGMAS", (*_PRAGMAS, "PRAGMA wal_autocheckpoint=0")
     )  # nobody else does it
-    moves: list[None] = []
+    moved: asyncio.Queue[None] = asyncio.Queue()
+    loop, _move_log = asyncio.get_running_loop(), Writer.move_log
 
     def move_log(writer: Writer) -> None:
         _move_log(writer)
-        moves.append(None)
+        loop.call_soon_threadsafe(moved.put_nowait, None)
 
-    _move_log = Writer.move_log
     monkeypatch.setattr(Writer, "move_log", move_log)
     db = await Db.open(url)
     sizes = []
@@ -47,8 +47,7 @@ async def test_the_log_is_moved_into_the_file_once_nobody_wants_anything(
         for n in range(MOVE_EVERY):
             await db.run(first_time, f"{number}-{n}-{'k' * 2_000}", NOW)
         async with asyncio.timeout(30):
-            while len(moves) <= number:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+            await moved.get()
         assert moved_at(path) > before
         sizes.append(size_of_log(path))
     assert sizes[-1] < 2 * sizes[0]  # it is begun anew each time, and no longer than what one time needs
