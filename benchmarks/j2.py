@@ -2,15 +2,15 @@
 
 disk: the file system's fdatasync alone. limit: the bare conversation over one kept session, one letter at a time, nothing
 kept. usual: an ORM commit, one connection of aiosmtplib for the letter, an ORM commit. imbot: the press as an update through
-dispatch, outbox and courier; the chat answers at once. bulk: Postfix's own smtp-source with as many sessions as imbot has, and
-letters that wait in the outbox, all of them, each settled, while the chat takes their receipts at Telegram's pace. They go in
-turns of a quarter each: a shared machine changes its speed within seconds, and gives more to whoever comes after a rest.
+dispatch, outbox and courier; the chat answers at once. bulk: Postfix's own smtp-source with as many sessions as imbot has and
+one of imbot's letters, and the letters that wait in the outbox, all of them, each settled, while the chat takes their receipts
+at Telegram's pace. They go in turns of a quarter each: a shared machine changes its speed within seconds, and gives more to
+whoever comes after a rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import sqlite3
@@ -50,7 +50,10 @@ def prepare(scale: float) -> Iterator[Place]:
         desk.waiting_letters(f"sqlite:///{folder / 'waiting.db'}", bulk)
         sample = folder / "letter.eml"
         sample.write_bytes(letter_to_bytes(desk.sample_letter()))
-        yield {**server, "folder": name, "sample": str(sample), "sends": sends, "bulk": bulk}
+        lines = folder / "letter.lines"  # smtp-source ends each line itself
+        lines.write_bytes(sample.read_bytes().replace(b"\r\n", b"\n"))
+        letters = {"sample": str(sample), "sample_lines": str(lines)}
+        yield {**server, **letters, "folder": name, "sends": sends, "bulk": bulk}
 
 
 def _ready(place: Place) -> None:
@@ -226,8 +229,8 @@ async def _bulk(place: Place) -> Figures:
 
 def _source(place: Place) -> float:
     """Seconds for all."""
-    count, size = place["bulk"], os.path.getsize(place["sample"])
-    asked = [installed("smtp-source"), "-d", "-s", str(_SESSIONS), "-m", str(count), "-l", str(size)]
+    count = place["bulk"]
+    asked = [installed("smtp-source"), "-d", "-s", str(_SESSIONS), "-m", str(count), "-F", place["sample_lines"]]
     asked += ["-f", "bot@demo.local", "-t", "help@demo.local", f"127.0.0.1:{place['port']}"]
     began = time.perf_counter()
     subprocess.run(asked, check=True, timeout=600)
