@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import JOURNEYS, ROOT, load, ratios, table
+from benchmarks.__main__ import JOURNEYS, ROOT, failures, load, ratios, table
 from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong, check
 from tests.servers import need
 
@@ -47,15 +48,69 @@ def test_every_contestant_does_its_work(journey: tuple[Journey, Place]) -> None:
         pytest.skip("; ".join(missing))
 
 
+def _journey(*lines: Ratio) -> Journey:
+    return Journey("J", "", lambda _: None, {}, lines)  # type: ignore[arg-type,return-value]
+
+
 def test_ratios_are_taken_within_a_round_and_the_median_counts() -> None:
     line = Ratio("a / b", "a.x", "b.x", at_least=2, at_most=10, aim=5)
-    made = Journey("J", "", lambda _: None, {}, (line, Ratio("a / peer", "a.x", "peer.x")))  # type: ignore[arg-type,return-value]
+    made = _journey(line, Ratio("a / peer", "a.x", "peer.x"))
     rounds = [{"a": {"x": a}, "b": {"x": b}} for a, b in ((1.0, 1.0), (10.0, 2.0), (100.0, 25.0))]
     (found,) = ratios(made, rounds)
-    assert (found["value"], found["ok"], found["gate"]) == (4, True, ">= 2 <= 10 (aim 5)")
+    assert (found["value"], found["worst"], found["ok"], found["gate"]) == (4, 1, True, ">= 2 <= 10 (aim 5)")
     assert not line.holds(1.9)
     assert not line.holds(11)
-    assert "| a / b | 4 | >= 2 <= 10 (aim 5) | holds |" in table(made, rounds)
+    assert "| a / b | 4 | 1 | >= 2 <= 10 (aim 5) | holds |" in table(made, rounds)
+    assert failures(made, rounds) == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "figures", "worst"),
+    [
+        ({"at_most": 0}, (0.0, 0.0, 1.0, 0.0, 0.0), 1),
+        ({"at_most": 0}, (0.0, 0.0, 0.0), 0),
+        ({"at_most": 10}, (4.0, 11.0, 5.0), 11),
+        ({"at_least": 3}, (4.0, 2.0, 5.0), 2),
+        ({"at_least": 3}, (4.0, 0.0, 5.0), 0),
+        ({"at_least": 2, "at_most": 10}, (4.0, 30.0, 1.0), 30),
+    ],
+)
+def test_of_what_must_never_happen_the_worst_round_counts(
+    bounds: dict[str, float], figures: Sequence[float], worst: float
+) -> None:
+    rounds = [{"a": {"x": figure}} for figure in figures]
+    by_median, by_worst = Ratio("a", "a.x", 1.0, **bounds), Ratio("a", "a.x", 1.0, worst=True, **bounds)
+    (usual,), (found,) = ratios(_journey(by_median), rounds), ratios(_journey(by_worst), rounds)
+    assert (usual["value"], usual["worst"]) == (statistics.median(figures), worst)
+    assert (found["value"], found["ok"]) == (worst, by_worst.holds(worst))
+    assert "(the worst round counts)" in table(_journey(by_worst), rounds)
+    assert bool(failures(_journey(by_worst), rounds)) is not by_worst.holds(worst)
+
+
+def test_a_refusal_in_one_round_of_five_is_no_gate_that_holds() -> None:
+    rounds = [{"imbot": {"refused": refused}} for refused in (0.0, 0.0, 1.0, 0.0, 0.0)]
+    assert "refused with 429 is 1, not <= 0" in failures(load("J4b"), rounds)
+
+
+def test_what_was_not_measured_has_not_held() -> None:
+    gated, other = Ratio("a / b", "a.x", "b.x", at_most=2), Ratio("a / peer", "a.x", "peer.x", aim=1.0)
+    made = _journey(gated, other)
+    for rounds in (
+        [],
+        [{}],
+        [{"a": {"x": 1.0}}],
+        [{"a": {"y": 1.0}, "b": {"x": 1.0}}],
+        [{"a": {"x": 1.0}, "b": {"x": 0.0}}],
+    ):
+        assert failures(made, rounds) == ["a / b (<= 2) was not measured"]
+        assert "| a / b | not measured | | <= 2 | **not measured** |" in table(made, rounds)
+    assert failures(made, [{"a": {"x": 4.0}, "b": {"x": 2.0}}]) == []
+    assert failures(made, [{"a": {"x": 5.0}, "b": {"x": 2.0}}]) == ["a / b is 2.5, not <= 2"]
+
+
+def test_an_aim_alone_is_no_gate_that_could_hold() -> None:
+    made = _journey(Ratio("a", "a.x", 1.0, aim=1.0))
+    assert "| a | 3 |  | (aim 1) |  |" in table(made, [{"a": {"x": 3.0}}])
 
 
 def test_work_that_was_not_done_is_no_result() -> None:
@@ -74,6 +129,14 @@ def test_the_command_prints_a_table_writes_json_and_refuses_unknown_names(tmp_pa
     unknown = _run("J99")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "no such journey: J99" in unknown.stderr
+
+
+def test_a_gate_that_nobody_measured_ends_the_command_with_1_and_is_named() -> None:
+    asked = ["J4d", "--rounds", "1", "--scale", str(TINY), "--who", "default"]
+    assert _run(*asked).returncode == 0
+    done = _run(*asked, "--gate")
+    assert done.returncode == 1
+    assert "J4d: 20 KB: compat32 / imbot (>= 1) was not measured" in done.stderr.splitlines()
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
