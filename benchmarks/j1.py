@@ -3,8 +3,8 @@ answer before they go on: six typed steps a round (new request, section, kind, a
 
 limit: raw aiohttp that says the words again. telebot, ptb: the same with a library; nothing is durable. aiogram: a wizard in
 memory. orm: a wizard with one durable ORM commit a step. imbot: the real App with its data base: the step, the session and the
-screen owed are durable before the answer goes. "pressed": the same with buttons, two calls a step. CPU of the bot's process by
-the kernel; the run with kill -9 in its middle is imbot's alone, and checked, not timed.
+screen owed are durable before the answer goes. "pressed": one typed step and five buttons, two calls each, of every contestant.
+CPU of the bot's process by the kernel; the run with kill -9 in its middle is imbot's alone, and checked, not timed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ TYPED = (
     {"say": "Чертежи не открываются", "own": "yes", "hear": "Проверьте заявку"},
     {"say": "отмена", "hear": "Отменено"},
 )
-PRESSED = (
+PRESSED = (  # the menu must stand in the chat before its first button can be pressed: a round begins with a word
+    {"say": "/menu", "hear": "Выберите, что нужно"},
     {"press": "Новая заявка", "hear": "О чём заявка?"},
     {"press": "Программное обеспечение", "hear": "Что именно?"},
     {"press": "Назад", "hear": "О чём заявка?"},
@@ -105,8 +106,7 @@ def imbot(place: Place) -> Figures:
 
 
 def imbot_pressed(place: Place) -> Figures:
-    # The menu must stand in the chat before its first button can be pressed: the first round begins with a word.
-    return _imbot(place, ({"say": "/menu", "hear": "Выберите, что нужно"}, *PRESSED))
+    return _imbot(place, PRESSED)
 
 
 def _imbot(place: Place, steps: Sequence[Mapping[str, str]]) -> Figures:
@@ -182,7 +182,12 @@ JOURNEY = Journey(
         Ratio("CPU: imbot / limit", "imbot.cpu_us", "limit.cpu_us"),
         Ratio("CPU: imbot / aiogram wizard in memory", "imbot.cpu_us", "aiogram.cpu_us"),
         Ratio("CPU: imbot / ORM, a commit a step", "imbot.cpu_us", "orm.cpu_us"),
-        Ratio("pressed, CPU: imbot / python-telegram-bot echo", "imbot_pressed.cpu_us", "ptb_pressed.cpu_us"),
+        Ratio(
+            "pressed, CPU: imbot / python-telegram-bot echo",
+            "imbot_pressed.cpu_us",
+            "ptb_pressed.cpu_us",
+            at_most=0.35,
+        ),
         Ratio("pressed, CPU: imbot / limit", "imbot_pressed.cpu_us", "limit_pressed.cpu_us"),
     ),
     {"cpu_us": "us", "updates_per_s": "/s", "fdatasyncs_per_s": "/s"},
