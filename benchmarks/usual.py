@@ -41,6 +41,12 @@ class Notice(Base):
     text: Mapped[str]
 
 
+class Kept(Base):
+    __tablename__ = "kept"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Store:
     def __init__(self, path: Path, count: int) -> None:
         engine = create_engine(f"sqlite:///{path}")
@@ -62,6 +68,13 @@ class Store:
         self._session.add(Mail(subject=subject, raw=raw, ticket_id=ticket.id))
         self._session.add(Notice(ticket_id=ticket.id, text=f"{number}: {ticket.solution}"))
         self._session.commit()
+
+    def keep(self, raw: bytes) -> None:
+        self._session.add(Kept(raw=raw))
+        self._session.commit()
+
+    def kept(self) -> list[bytes]:
+        return list(self._session.scalars(select(Kept.raw)))
 
     def counts(self) -> tuple[int, int, int]:
         c = self._session
