@@ -34,7 +34,6 @@ from imbot.store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds; ends a run that hangs, decides nothing
-_TICK = os.sysconf("SC_CLK_TCK")
 _CONFIG = """\
 [general]
 language = "ru"
@@ -192,38 +191,6 @@ def _env() -> dict[str, str]:
     """Bytecode is kept, as an installation has it: to compile imbot anew costs a start more than all the rest."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all its threads, by the kernel's accounting."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def resident_mib(pid: int) -> float:
-    """What of a process lies in memory."""
-    return _status_mib(pid, "VmRSS")
-
-
-def peak_mib(pid: int) -> float:
-    return _status_mib(pid, "VmHWM")
-
-
-def _status_mib(pid: int, name: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
-def fdatasyncs_per_s(folder: Path, seconds: float = 0.5) -> float:
-    """How often this disk makes 4 KB durable."""
-    with (folder / "disk").open("wb", buffering=0) as file:
-        began = time.perf_counter()
-        count = 0
-        while time.perf_counter() - began < seconds:
-            file.write(b"x" * 4096)
-            os.fdatasync(file.fileno())
-            count += 1
-        return count / (time.perf_counter() - began)
 
 
 # --- the company

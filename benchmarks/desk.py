@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import resource
 import socket
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -265,25 +262,6 @@ async def running(database: Path, chat: Any, smtp: MailServer, read: Any = _read
 def percentiles(seconds: Sequence[float]) -> Figures:
     ordered = sorted(seconds)
     return {"p50_ms": ordered[len(ordered) // 2] * 1e3, "p99_ms": ordered[int(len(ordered) * 0.99)] * 1e3}
-
-
-def cpu() -> float:
-    """Seconds that this process has cost so far, by the kernel's accounting."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def syncs_per_second(folder: Path, times: int = 300) -> float:
-    """How many times a second the disk makes 4 KB durable."""
-    file = os.open(folder / "syncs", os.O_CREAT | os.O_WRONLY)
-    try:
-        began = time.perf_counter()
-        for _ in range(times):
-            os.pwrite(file, bytes(4096), 0)
-            os.fdatasync(file)
-        return times / (time.perf_counter() - began)
-    finally:
-        os.close(file)
 
 
 def one_number(database: Path, statement: str) -> int:

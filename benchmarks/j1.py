@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import chatting
+from benchmarks import chatting, machine
 from benchmarks.chatting import Stub
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
@@ -70,11 +70,11 @@ def _measured(name: str, stub: Stub, words: Path, place: Place, steps: int) -> F
     with chatting.bot(name, stub.url, words) as process:
         stub.hear("warm", process)
         time.sleep(_SETTLE)
-        before = chatting.cpu_seconds(process.pid)
+        before = machine.cpu_seconds(process.pid)
         stub.say("go")
         seconds = stub.hear("done", process) - stub.heard["began"]
         time.sleep(_SETTLE)
-        cpu = chatting.cpu_seconds(process.pid) - before
+        cpu = machine.cpu_seconds(process.pid) - before
         report = chatting.checked(stub.report(), count)
     calls = report["calls"]
     check(calls.get("answercallbackquery", 0) == report["pressed"], f"{calls} for {report['pressed']} presses")
@@ -101,7 +101,7 @@ def _check_usual(database: Path, chats: int) -> None:
 def imbot(place: Place) -> Figures:
     figures = _imbot(place, TYPED)
     figures["repeats_after_kill"] = _killed(place)
-    figures["fdatasyncs_per_s"] = chatting.fdatasyncs_per_s(Path(place["folder"]))
+    figures["fdatasync_per_s"] = machine.syncs_per_second(Path(place["folder"]))
     return figures
 
 
@@ -190,5 +190,5 @@ JOURNEY = Journey(
         ),
         Ratio("pressed, CPU: imbot / limit", "imbot_pressed.cpu_us", "limit_pressed.cpu_us"),
     ),
-    {"cpu_us": "us", "updates_per_s": "/s", "fdatasyncs_per_s": "/s"},
+    {"cpu_us": "us", "updates_per_s": "/s", "fdatasync_per_s": "/s"},
 )

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from benchmarks import desk
+from benchmarks import desk, machine
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.postfix import empty, installed, postfix, taken
 from imbot import event_loop
@@ -70,7 +70,7 @@ def _check_taken(place: Place, wanted: Sequence[str]) -> None:
 
 
 def disk(place: Place) -> Figures:
-    return {"fdatasync_per_s": desk.syncs_per_second(Path(place["folder"]))}
+    return {"fdatasync_per_s": machine.syncs_per_second(Path(place["folder"]))}
 
 
 # --- one at a time
@@ -86,7 +86,7 @@ def limit(place: Place) -> Figures:
         _say(wire, answers, b"", b"220")
         _say(wire, answers, b"EHLO bench.test\r\n", b"250")
         for number, message_id in enumerate(ids):
-            spent = desk.cpu() if number == _WARM else spent
+            spent = machine.cpu() if number == _WARM else spent
             letter = sample.replace(b"<0@bot.demo.local>", message_id.encode()) + b"\r\n.\r\n"
             began = time.perf_counter()
             _say(wire, answers, b"MAIL FROM:<bot@demo.local>\r\n", b"250")
@@ -95,7 +95,7 @@ def limit(place: Place) -> Figures:
             _say(wire, answers, letter, b"250")
             times.append(time.perf_counter() - began)
             time.sleep(_PAUSE)
-        spent = desk.cpu() - spent
+        spent = machine.cpu() - spent
     _check_taken(place, ids)
     return desk.percentiles(times[_WARM:]) | {"cpu_us": spent / (len(times) - _WARM) * 1e6}
 
@@ -123,7 +123,7 @@ async def _usual(place: Place) -> Figures:
     with tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder:
         store = Desk(Path(folder) / "usual.db")
         for number in range(count):
-            spent = desk.cpu() if number == _WARM else spent
+            spent = machine.cpu() if number == _WARM else spent
             began = time.perf_counter()
             row = store.file(f"Заявка {number}", text)
             message = usual_letter(f"<{number}@usual.bench.test>", f"Заявка {number}", text)
@@ -131,7 +131,7 @@ async def _usual(place: Place) -> Figures:
             times.append(time.perf_counter() - began)
             store.sent(row)
             await asyncio.sleep(_PAUSE)
-        spent = desk.cpu() - spent
+        spent = machine.cpu() - spent
         check(store.count_sent() == count, f"{store.count_sent()} rows of {count} are sent")
     _check_taken(place, [f"<{number}@usual.bench.test>" for number in range(count)])
     return desk.percentiles(times[_WARM:]) | {"cpu_us": spent / (count - _WARM) * 1e6}
@@ -166,13 +166,13 @@ async def _imbot(place: Place) -> Figures:
         async with desk.running(database, chat, timed) as db:
             await asyncio.sleep(0.2)
             for number, value in enumerate(place["sends"]):
-                spent = desk.cpu() if number == _WARM else spent
+                spent = machine.cpu() if number == _WARM else spent
                 person = Chat("telegram", str(desk.FIRST_CHAT + number))
                 began = time.perf_counter()
                 chat.put(Incoming(f"telegram:{number}", person, Pressed(value, "m"), handle="h", language="ru"))
                 times.append(await asyncio.wait_for(timed.answered.get(), 30) - began)
                 await asyncio.sleep(_PAUSE)
-            spent = desk.cpu() - spent
+            spent = machine.cpu() - spent
             await _until_settled(db)
         await smtp.close()
         _check_taken(place, _settled(database, len(times)))
@@ -252,10 +252,10 @@ async def _drain(place: Place) -> tuple[float, float]:
         async with desk.running(database, desk.QuietChat(Pacer()), timed) as db:
             while timed.answered.qsize() < _WARM:
                 await asyncio.sleep(0.001)
-            spent = desk.cpu()
+            spent = machine.cpu()
             while timed.answered.qsize() < count:
                 await asyncio.sleep(0.01)
-            spent = desk.cpu() - spent
+            spent = machine.cpu() - spent
             await _until_settled(db, "smtp")
         await smtp.close()
         _check_taken(place, _settled(database, count))

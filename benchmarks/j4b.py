@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import Connection
 
-from benchmarks import desk
+from benchmarks import desk, machine
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.pace_stub import OVERALL, TOKEN, report, stub
 from imbot import event_loop
@@ -122,7 +122,7 @@ async def _imbot(place: Place, database: Path, address: str) -> tuple[list[tuple
     await chat.open()
     desk.env(), desk.templates()
     said: list[tuple[float, str]] = []
-    spent = desk.cpu()
+    spent = machine.cpu()
     async with desk.running(database, chat, desk.NoMail(), read_update) as db:
         silence = asyncio.Event()
         talking = asyncio.create_task(_talk(address, place["chats"], said, silence))
@@ -131,7 +131,7 @@ async def _imbot(place: Place, database: Path, address: str) -> tuple[list[tuple
         silence.set()  # not cut off: what the Bot API has is a word that was said
         await talking
         await asyncio.sleep(1.5)  # what was said last is answered
-        spent = desk.cpu() - spent
+        spent = machine.cpu() - spent
     await chat.close()
     return said, spent
 

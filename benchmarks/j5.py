@@ -21,7 +21,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from benchmarks import chatting
+from benchmarks import chatting, machine
 from benchmarks.chatting import Stub
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from imbot.store import migrate
@@ -85,8 +85,8 @@ def _start(command_for: Callable[[str], Sequence[str]]) -> Figures:
         process = chatting.start(command_line)
         try:
             polled = stub.hear("polled", process)
-            cpu = chatting.cpu_seconds(process.pid)
-            memory = chatting.resident_mib(process.pid)
+            cpu = machine.cpu_seconds(process.pid)
+            memory = machine.resident_mib(process.pid)
         finally:
             chatting.kill(process)
     return {"first_poll_ms": (polled - began) * 1000, "cpu_ms": cpu * 1000, "memory_mib": memory}

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import chatting
+from benchmarks import chatting, machine
 from benchmarks.j1 import TYPED
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
@@ -41,11 +41,11 @@ def imbot(place: Place) -> Figures:
         with chatting.bot("imbot", stub.url, config) as process:
             stub.hear("polled", process)
             time.sleep(_QUIET)
-            idle, child = chatting.resident_mib(process.pid), _child_mib(process.pid)
+            idle, child = machine.resident_mib(process.pid), _child_mib(process.pid)
             stub.say("begin")
             stub.hear("warm", process, patience=chatting.PATIENCE + place["dialogs"] * len(_STEPS) / _SLOWEST)
             time.sleep(_QUIET)
-            opened, peak = chatting.resident_mib(process.pid), chatting.peak_mib(process.pid)
+            opened, peak = machine.resident_mib(process.pid), machine.peak_mib(process.pid)
             chatting.checked(stub.report(), place["dialogs"] * len(_STEPS))
         _check_rows(Path(name) / "var" / "imbot.db", place["dialogs"])
     return {
@@ -73,7 +73,7 @@ def _run_idle(place: Place) -> float:
         try:
             stub.hear("polled", process)
             time.sleep(_QUIET)
-            return chatting.resident_mib(process.pid)
+            return machine.resident_mib(process.pid)
         finally:
             chatting.end(process)
 
@@ -82,7 +82,7 @@ def _child_mib(pid: int) -> float:
     children = [
         pid_ for task in Path(f"/proc/{pid}/task").iterdir() for pid_ in (task / "children").read_text().split()
     ]
-    return sum(chatting.resident_mib(int(child)) for child in children)
+    return sum(machine.resident_mib(int(child)) for child in children)
 
 
 JOURNEY = Journey(
