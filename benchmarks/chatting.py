@@ -46,20 +46,17 @@ api_base = {telegram}
 poll_timeout = 20
 [files]
 reserve_bytes = 0
-[directory]
-kind = "domain"
-[directory.domain]
-domains = ["demo.local"]
-[smtp]
+{directory}[smtp]
 host = "127.0.0.1"
 port = {nobody}
 tls = "none"
 [mailbox]
 kind = "imap"
 host = "127.0.0.1"
-port = {nobody}
+port = {imap}
 tls = "none"
-username = "bot@demo.local"
+start = "all"
+username = {username}
 password = "secret"
 [itsm]
 address = "itsm@demo.local"
@@ -70,6 +67,21 @@ bot_address = "bot@demo.local"
 kind = "auth-results"
 authserv_id = "mx.demo.local"
 own_hosts = ["mx.demo.local"]
+"""
+DOMAIN = """\
+[directory]
+kind = "domain"
+[directory.domain]
+domains = ["demo.local"]
+"""
+LDAP = """\
+[directory]
+kind = "ldap"
+[directory.ldap]
+uris = ["ldaps://127.0.0.1:{nobody}"]
+bind_dn = "uid=bot,dc=demo,dc=local"
+bind_password = "secret"
+base = "dc=demo,dc=local"
 """
 
 
@@ -141,12 +153,12 @@ def bot_command(name: str, url: str, words: Path | str = "") -> Sequence[str]:
     return [_python(name), "-m", "benchmarks.chat_bots", name, url, str(words)]
 
 
-def start(command: Sequence[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
-    """In a group of its own; `quiet`: an end with an error is what is wanted."""
+def start(command: Sequence[str], *, quiet: bool = False, path: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
+    """In a group of its own; `quiet`: an end with an error is what is wanted. `path`: further folders of modules."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env=_env(),
+        env=_env(path),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if quiet else None,
@@ -187,10 +199,10 @@ def _python(name: str) -> str:
     return own or sys.executable
 
 
-def _env() -> dict[str, str]:
+def _env(path: Sequence[Path] = ()) -> dict[str, str]:
     """Bytecode is kept, as an installation has it: to compile imbot anew costs a start more than all the rest."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    return kept | {"PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 # --- the company
@@ -215,14 +227,26 @@ def _link(c: Connection, chats: int) -> None:
         people.link_chat(c, chat, Entry(f"p{number}@demo.local", f"Сотрудник {number}", "12-34", "Офис"), now)
 
 
-def company(folder: Path, url: str, database: str) -> Path:
-    """imbot's config file in `folder`, on a copy of `database`; no mail server answers."""
+def company(
+    folder: Path, url: str, database: str, *, mailbox: Mapping[str, Any] | None = None, directory: str = DOMAIN
+) -> Path:
+    """imbot's config file in `folder`, on a copy of `database`; no mail server answers but, where it is given, the `mailbox`
+    (`port`, `username`). `directory`: its section of the file."""
     data = folder / "var"
     data.mkdir(mode=0o700)
     shutil.copy(database, data / "imbot.db")
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]
-    text = _CONFIG.format(data=json.dumps(str(data)), token=json.dumps(TOKEN), telegram=json.dumps(url), nobody=nobody)
+    mailbox = mailbox or {"port": nobody, "username": "bot@demo.local"}
+    text = _CONFIG.format(
+        data=json.dumps(str(data)),
+        token=json.dumps(TOKEN),
+        telegram=json.dumps(url),
+        nobody=nobody,
+        imap=mailbox["port"],
+        username=json.dumps(mailbox["username"]),
+        directory=directory.format(nobody=nobody),
+    )
     path = folder / "config.toml"
     path.write_text(text, "utf-8")
     return path

@@ -1,8 +1,12 @@
 """J7: 10,000 open dialogs, each in the middle of a form -> what of imbot lies in memory, against itself before the first word.
 
-imbot: the real App; every chat begins a request and answers two questions, all of them at once, as fast as it goes. Checked: each
-answer, and each session in the data base at its question. `run_idle_mib`: `imbot run` with nothing to do; `child_mib`: the
-process that reads letters, beside either.
+imbot: `python -m imbot run --config FILE`, with a mailbox that answers and a letter in it, so that the process that reads letters
+is there; every chat begins a request and answers two questions, all of them at once, as fast as it goes. Checked: each answer,
+each session in the data base at its question, the letter's fate. Held is the memory of the service itself; `child_mib` is what
+the reading process has beside it, after that one letter. Only the pace in all is opened (`benchmarks/wide_pace.py`): it then
+remembers ten thousand chats of one minute, where Telegram allows 1,800, so the figure is rather too high than too low.
+ldap: the same start with an LDAP directory, without dialogs; nobody is looked up, so it is an idle imbot and what its library
+adds.
 """
 
 from __future__ import annotations
@@ -14,8 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 
-from benchmarks import chatting, machine
+from benchmarks import chatting, machine, office, wide_pace
 from benchmarks.j1 import TYPED
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
@@ -27,34 +32,66 @@ _STEPS = TYPED[:3]
 
 @contextmanager
 def prepare(scale: float) -> Iterator[Place]:
-    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="imbot-bench-") as name,
+        office.mailbox([office.status_letter(1)]) as mailbox,
+    ):
         dialogs = max(10, int(_DIALOGS * scale))
-        yield {"database": str(chatting.linked_database(Path(name), dialogs)), "dialogs": dialogs}
+        database = str(chatting.linked_database(Path(name), dialogs))
+        yield {"database": database, "dialogs": dialogs, "mailbox": {**mailbox, "username": office.BOT}}
 
 
 def imbot(place: Place) -> Figures:
     with (
         tempfile.TemporaryDirectory(prefix="imbot-bench-") as name,
         chatting.stub(chats=place["dialogs"], rounds=0, steps=_STEPS, echo=False, held=True) as stub,
+        _run(place, Path(name), stub) as process,
     ):
-        config = chatting.company(Path(name), stub.url, place["database"])
-        with chatting.bot("imbot", stub.url, config) as process:
-            stub.hear("polled", process)
-            time.sleep(_QUIET)
-            idle, child = machine.resident_mib(process.pid), _child_mib(process.pid)
-            stub.say("begin")
-            stub.hear("warm", process, patience=chatting.PATIENCE + place["dialogs"] * len(_STEPS) / _SLOWEST)
-            time.sleep(_QUIET)
-            opened, peak = machine.resident_mib(process.pid), machine.peak_mib(process.pid)
-            chatting.checked(stub.report(), place["dialogs"] * len(_STEPS))
+        idle = machine.resident_mib(process.pid)
+        stub.say("begin")
+        stub.hear("warm", process, patience=chatting.PATIENCE + place["dialogs"] * len(_STEPS) / _SLOWEST)
+        time.sleep(_QUIET)
+        opened, peak = machine.resident_mib(process.pid), machine.peak_mib(process.pid)
+        (child,) = machine.children(process.pid)
+        reading = machine.resident_mib(child)
+        chatting.checked(stub.report(), place["dialogs"] * len(_STEPS))
         _check_rows(Path(name) / "var" / "imbot.db", place["dialogs"])
-    return {
-        "idle_mib": idle,
-        "open_mib": opened,
-        "peak_mib": peak,
-        "run_idle_mib": _run_idle(place),
-        "child_mib": child,
-    }
+    return {"idle_mib": idle, "open_mib": opened, "peak_mib": peak, "child_mib": reading}
+
+
+def ldap(place: Place) -> Figures:
+    with (
+        tempfile.TemporaryDirectory(prefix="imbot-bench-") as name,
+        chatting.stub(chats=0, rounds=0, steps=[], echo=False) as stub,
+        _run(place, Path(name), stub, chatting.LDAP) as process,
+    ):
+        return {"idle_mib": machine.resident_mib(process.pid)}
+
+
+@contextmanager
+def _run(place: Place, folder: Path, stub: chatting.Stub, directory: str = chatting.DOMAIN) -> Iterator[Popen[bytes]]:
+    """`imbot run`, which has polled, has read the letter, and has nothing more to do."""
+    config = chatting.company(folder, stub.url, place["database"], mailbox=place["mailbox"], directory=directory)
+    command = [sys.executable, "-m", "imbot", "run", "--config", str(config)]
+    process = chatting.start(command, path=[wide_pace.put(folder)])
+    try:
+        stub.hear("polled", process)
+        _until_read(process, folder / "var" / "imbot.db")
+        time.sleep(_QUIET)
+        yield process
+    finally:
+        chatting.end(process)
+
+
+def _until_read(process: Popen[bytes], database: Path) -> None:
+    """The letter has its fate, and who has read it is still there."""
+    end = time.monotonic() + chatting.PATIENCE
+    while chatting.rows(database, "SELECT count(*) FROM mails WHERE settled_at IS NOT NULL") != [(1,)]:
+        check(process.poll() is None, f"imbot run ended with {process.returncode}")
+        check(time.monotonic() < end, "the letter has no fate")
+        time.sleep(0.1)
+    found = machine.children(process.pid)
+    check(len(found) == 1, f"{len(found)} processes beside imbot run, not the one that reads letters")
 
 
 def _check_rows(database: Path, dialogs: int) -> None:
@@ -63,37 +100,16 @@ def _check_rows(database: Path, dialogs: int) -> None:
     check(len(middle) == dialogs, f"{len(middle)} of {dialogs} dialogs are in the middle of their form")
 
 
-def _run_idle(place: Place) -> float:
-    with (
-        tempfile.TemporaryDirectory(prefix="imbot-bench-") as name,
-        chatting.stub(chats=0, rounds=0, steps=[], echo=False) as stub,
-    ):
-        config = chatting.company(Path(name), stub.url, place["database"])
-        process = chatting.start([sys.executable, "-m", "imbot", "run", "--config", str(config)])
-        try:
-            stub.hear("polled", process)
-            time.sleep(_QUIET)
-            return machine.resident_mib(process.pid)
-        finally:
-            chatting.end(process)
-
-
-def _child_mib(pid: int) -> float:
-    children = [
-        pid_ for task in Path(f"/proc/{pid}/task").iterdir() for pid_ in (task / "children").read_text().split()
-    ]
-    return sum(machine.resident_mib(int(child)) for child in children)
-
-
 JOURNEY = Journey(
     "J7",
     "10,000 open dialogs",
     prepare,
-    {"imbot": imbot},
+    {"imbot": imbot, "ldap": ldap},
     (
         Ratio("with all dialogs open / idle", "imbot.open_mib", "imbot.idle_mib", at_most=1.2),
-        Ratio("MiB with all dialogs open", "imbot.open_mib", 1.0, at_most=100, aim=85),
-        Ratio("MiB of `imbot run`, idle", "imbot.run_idle_mib", 1.0),
+        Ratio("MiB of `imbot run` with all dialogs open", "imbot.open_mib", 1.0, at_most=100, aim=85),
+        Ratio("MiB of the process that reads letters, beside it", "imbot.child_mib", 1.0),
+        Ratio("MiB of `imbot run` with LDAP, idle", "ldap.idle_mib", 1.0),
     ),
-    dict.fromkeys(("idle_mib", "open_mib", "peak_mib", "run_idle_mib", "child_mib"), "MiB"),
+    dict.fromkeys(("idle_mib", "open_mib", "peak_mib", "child_mib"), "MiB"),
 )

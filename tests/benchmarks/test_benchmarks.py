@@ -17,7 +17,7 @@ from tests.servers import need
 
 TINY = 0.002
 _MAILBOX = ("dovecot", "openssl")
-_NEEDS = {"J2": ("postfix",), "J3": _MAILBOX, "J4a": _MAILBOX, "J4c": _MAILBOX, "J4e": _MAILBOX}
+_NEEDS = {"J2": ("postfix",), "J3": _MAILBOX, "J4a": _MAILBOX, "J4c": _MAILBOX, "J4e": _MAILBOX, "J7": _MAILBOX}
 
 
 @pytest.fixture(params=JOURNEYS)
