@@ -4,7 +4,7 @@ imbot: `python -m imbot run --config FILE`, with a mailbox that answers and a le
 is there; every chat begins a request and answers two questions, all of them at once, as fast as it goes. Checked: each answer,
 each session in the data base at its question, the letter's fate. Held is the memory of the service itself; `child_mib` is what
 the reading process has beside it, after that one letter. Only the pace in all is opened (`benchmarks/wide_pace.py`): it then
-remembers ten thousand chats of one minute, where Telegram allows 1,800, so the figure is rather too high than too low.
+remembers ten thousand chats of one minute, where Telegram allows 1,800, which makes the figure some 1.5 MiB too high.
 ldap: the same start with an LDAP directory, without dialogs; nobody is looked up, so it is an idle imbot and what its library
 adds.
 """
