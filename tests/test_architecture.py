@@ -46,7 +46,7 @@ VENDORS = {
     "aiohttp": ("imbot/channels/", "imbot/mailbox/oauth.py", "imbot/web/", "imbot/demo/", "imbot/loops/health.py"),
     "aioimaplib": ("imbot/mailbox/",),
     "aiosmtpd": ("imbot/demo/",),
-    "aiosmtplib": ("imbot/mailbox/smtp.py", "imbot/mailbox/smtp_talk.py"),
+    "aiosmtplib": ("imbot/mailbox/smtp"),
     "aiosqlite": ("imbot/store/",),
     "alembic": ("imbot/store/",),
     "apscheduler": ("imbot/loops/timers.py",),

@@ -15,19 +15,27 @@ _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A letter that is to be sent. `lines`: of its envelope, none where that cannot go ahead. `in_vain`: the server has not
-    answered somebody before it."""
+    """A letter that is to be sent, and how far it has come. `lines`: of its envelope, none where that cannot go ahead.
+    `in_vain`: the server has not answered somebody before it. `begun`: the server has said 354. `dot_sent`: the final dot has
+    left us, the server may have the letter."""
 
     sender: str
     recipients: Sequence[str]
     data: bytes
     lines: Sequence[bytes] = ()
     in_vain: bool = False
+    begun: bool = False
+    dot_sent: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.data) <= 2 * ONE_PART:
+        if self.recipients and len(self.data) <= 2 * ONE_PART:
             with contextlib.suppress(ValueError):  # which is raised when its turn has come
                 self.lines = envelope_lines(plain(self.sender), [plain(each) for each in self.recipients])
+
+
+def nobody() -> Outgoing:
+    """Stands in the line for who has no letter."""
+    return Outgoing("", (), b"")
 
 
 def stuffed(data: bytes) -> bytes:

@@ -3,14 +3,15 @@
 aiosmtplib opens the connection, signs in and ends it; in between it can wait for one answer at a time only, and drops any other.
 So its transport is borrowed for a letter, and where the server pipelines (RFC 2920) MAIL, RCPT and DATA go at once: two ways
 there and back in place of four. The envelope of a letter that waits goes behind the final dot of the one before it, which
-leaves one (3.1: the content may begin a group of commands). Nothing of a letter goes before the server has said 354.
+leaves one (3.1: the content may begin a group of commands), and its words the moment that the server waits for them, before
+anything else is done with the answers. Nothing of a letter goes before the server has said 354.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import aiosmtplib
@@ -33,6 +34,8 @@ class Talk(asyncio.Protocol):
         self._fault: aiosmtplib.SMTPException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
+        self._wanted: deque[tuple[int, ...]] = deque()  # the codes that have to come before `_then`
+        self._then: Callable[[], None] | None = None
 
     # --- what the loop tells
 
@@ -42,6 +45,7 @@ class Talk(asyncio.Protocol):
             self._line(line.rstrip(b"\r"))
         if len(self._rest) + sum(map(len, self._lines)) > _LONGEST_ANSWER:
             self._fault = self._fault or aiosmtplib.SMTPResponseException(_NO_ANSWER, "the answer has no end")
+        self._go_on()
         self._wake()
 
     def _line(self, line: bytes) -> None:
@@ -52,8 +56,23 @@ class Talk(asyncio.Protocol):
             return
         self._lines.append(text)
         if line[3:4] != b"-":
-            self._answers.append(Answer(int(code), "\n".join(self._lines)))
+            answer = Answer(int(code), "\n".join(self._lines))
+            self._answers.append(answer)
             self._lines = []
+            self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        """One of those that `once` waits for, or none of them: then nothing goes."""
+        if not self._wanted or answer.code not in self._wanted.popleft():
+            self._wanted.clear()
+            self._then = None
+
+    def _go_on(self) -> None:
+        if self._then is None or self._wanted:
+            return
+        then, self._then = self._then, None
+        if self._fault is None and not self._paused and not self._transport.is_closing():
+            then()
 
     def eof_received(self) -> bool:
         self._lose("the server has ended the connection")
@@ -97,6 +116,11 @@ class Talk(asyncio.Protocol):
         if self._transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         self._transport.write(b"".join(command + b"\r\n" for command in commands))
+
+    def once(self, codes: Iterable[tuple[int, ...]], then: Callable[[], None]) -> None:
+        """`then`, at once, when each of the answers that come next bears one of its codes, and no other has come behind them;
+        else never."""
+        self._wanted, self._then = deque(codes), then
 
     async def answer(self) -> Answer:
         """The next one. Raises SMTPServerDisconnected, or SMTPResponseException where it is none."""

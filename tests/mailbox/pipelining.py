@@ -24,7 +24,8 @@ _USUAL: Answers = {
 
 class Pipelining:
     """Takes what comes in pieces as they come. `answers` by verb or whole line, None to hang up; `came`: the pieces. `hold`: the
-    answer to a letter waits for it. `refuse_behind_a_dot`: the answer to commands that came with one, None for the usual."""
+    answer to a letter waits for it. `refuse_behind_a_dot`: the answer to commands that came with one, None for the usual.
+    `together`: what a piece is answered with goes at once, as Postfix does it."""
 
     def __init__(self, answers: Answers, write: Callable[[asyncio.StreamWriter, bytes], object]) -> None:
         self._answers, self._write = {**_USUAL, **answers}, write
@@ -33,6 +34,7 @@ class Pipelining:
         self.hold: asyncio.Event | None = None
         self.pause = 0.0  # seconds before a letter is answered
         self.refuse_behind_a_dot: bytes | None = None
+        self.together = False
         self._news = asyncio.Event()
         self._last = b""  # behind the letter that bears this, once, nobody is there
         self._writers: list[asyncio.StreamWriter] = []
@@ -65,7 +67,7 @@ class Pipelining:
             self.came.append(piece)
             self._news.set()
             *lines, rest = (rest + piece).split(b"\r\n")
-            behind_a_dot = False
+            behind_a_dot, kept = False, b""
             for line in lines:
                 verb = line if line == b"." else line[:4].upper()
                 if body and line != b".":
@@ -83,13 +85,17 @@ class Pipelining:
                         await self.hold.wait()
                 body = said.startswith(b"354")
                 await asyncio.sleep(0)
-                if said:
+                if self.together:
+                    kept += said
+                elif said:
                     self._write(writer, said)
                 if line == b"." and self._last and self._last in letter:
                     self._last = b""
                     await writer.drain()
                     return
                 letter = letter if body else b""
+            if kept:
+                self._write(writer, kept)
 
 
 @asynccontextmanager

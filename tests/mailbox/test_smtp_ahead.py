@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -37,6 +37,16 @@ async def followed_by_one_that_gives_up(server: Pipelining) -> asyncio.Task[str]
     await server.until(letter("one") + b".\r\n" + envelope())
     second.cancel()
     return first
+
+
+@dataclass
+class Places:
+    passed: list[str] = field(default_factory=list)
+    then: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    def hit(self, name: str) -> None:
+        self.passed.append(name)
+        self.then.pop(name, lambda: None)()
 
 
 def let_go(server: Pipelining) -> None:
@@ -81,6 +91,73 @@ async def test_a_server_that_goes_away_behind_a_letter_is_asked_anew_for_the_nex
         assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
         assert bodies(server) == ["one", "two", "three"]
         assert server.connections == 2
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Places:
+    """What has been passed, in order; what is to be done there, once."""
+    passed = Places()
+    monkeypatch.setattr(module.failpoints, "hit", passed.hit)
+    return passed
+
+
+async def test_the_words_of_the_next_go_before_anybody_is_awakened(places: Places) -> None:
+    async with pipelining({}) as server:
+        server.together = True
+        assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
+    end_of_one = places.passed.index("smtp_250")
+    assert places.passed[:end_of_one].count("smtp_dot") == 2  # two has gone when one takes its answer
+    assert b"".join(server.came[1:]).startswith(
+        b"".join(envelope() + letter(name) + b".\r\n" for name in ("one", "two", "three"))
+    )
+
+
+@pytest.mark.parametrize("last", ["one", "two", "three"])
+async def test_what_was_taken_is_taken_though_the_server_hangs_up_behind_it(last: str) -> None:
+    async with pipelining({}) as server:
+        server.hang_up_behind(last.encode())
+        assert await sent(server.smtp, "one", "two", "three") == ["250 taken"] * 3
+        assert bodies(server) == ["one", "two", "three"]
+
+
+async def test_what_has_gone_by_a_connection_that_is_lost_is_an_unknown_outcome_and_goes_by_no_other(
+    places: Places,
+) -> None:
+    async with pipelining({}) as server:
+        server.together, places.then["smtp_250"] = True, server.smtp._drop
+        answers = await sent(server.smtp, "one", "two", "three")
+        assert [getattr(answer, "code", answer) for answer in answers] == ["250 taken", "unknown-outcome", "250 taken"]
+        assert bodies(server).count("two") <= 1
+
+
+async def test_who_gives_up_when_their_letter_has_gone_holds_up_nobody(places: Places) -> None:
+    async with pipelining({}) as server:
+        first, second, third = (
+            asyncio.create_task(server.smtp.send(BOT, [ITSM], letter(n))) for n in ("one", "two", "three")
+        )
+        places.then["smtp_250"] = second.cancel
+        assert await first == await third == "250 taken"
+        assert second.cancelled()
+        assert bodies(server).count("three") == 1
+        assert server.connections == 2
+
+
+async def test_who_gives_up_before_the_server_asks_for_their_words_sends_none() -> None:
+    async with pipelining({}) as server:
+        first = await followed_by_one_that_gives_up(server)
+        let_go(server)
+        assert await first == "250 taken"
+        assert bodies(server) == ["one"]
+
+
+async def test_a_look_at_the_server_takes_its_turn_and_costs_no_connection() -> None:
+    async with pipelining({}) as server:
+        first = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("one")))
+        looked = asyncio.create_task(server.smtp.check())
+        second = asyncio.create_task(server.smtp.send(BOT, [ITSM], letter("two")))
+        assert await first == await second == "250 taken"
+        assert (await looked).endswith("answers 250")
+        assert server.connections == 1
 
 
 async def test_where_the_next_gives_up_its_envelope_serves_nobody_else() -> None:
