@@ -42,7 +42,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 * limits.size, 4 * limits.size))
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        _serve(sys.stdin.buffer, sys.stdout.buffer, limits, scratch, seconds)
+    except BrokenPipeError:  # our parent has died, and says so itself; without a flush, which would fail once more
+        os._exit(0)
+
+
+def _serve(source: BinaryIO, sink: BinaryIO, limits: ReadLimits, scratch: int, seconds: int) -> None:
     sink.write(FRAME.pack(0))
     sink.flush()
     while (request := _receive(source)) is not None:

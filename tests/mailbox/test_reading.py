@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from base64 import encodebytes
 from dataclasses import asdict
@@ -96,6 +97,17 @@ async def test_a_child_says_that_it_has_started_before_any_letter() -> None:
     assert child.stdout is not None
     assert await child.stdout.readexactly(FRAME.size) == FRAME.pack(0)
     assert (await child.communicate(b""))[0] == b""
+
+
+def test_a_child_whose_parent_has_died_says_nothing() -> None:
+    """The log is what an admin reads after a crash: a traceback of ours there would lead them astray."""
+    limits = asdict(ReadLimits()) | {"memory_mb": 512, "cpu_seconds": 10, "scratch": 0}
+    nobody, gone = os.pipe()
+    os.close(nobody)
+    command = [sys.executable, "-m", "imbot.mailbox.reading_child", json.dumps(limits)]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=gone, stderr=subprocess.PIPE, timeout=30)
+    os.close(gone)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 async def test_a_child_that_dies_costs_this_letter_only() -> None:
