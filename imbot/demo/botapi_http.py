@@ -68,7 +68,7 @@ def _as_shown(kept: Kept) -> dict[str, Any]:
         "text": wire.get("text", wire.get("caption", "")),
         "buttons": [[{"label": one["text"], "value": one.get("callback_data", "")} for one in row] for row in rows],
         "silent": kept.silent,
-        "files": [{"name": one.name, "size": one.size} for one in kept.files],
+        "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in kept.files],
         "reply_to": wire.get("reply_to_message", {}).get("message_id"),
     }
 

@@ -95,6 +95,7 @@ class StoredFile:
     kind: str
     path: Path
     file_path: str
+    sha256: str
     lost: bool = False
 
 
@@ -122,6 +123,7 @@ class FileStore:
             kind=kind,
             path=path,
             file_path=f"{kind}s/file_{number}{suffix}",
+            sha256=hashlib.sha256(data).hexdigest(),
         )
         self.by_id[kept.file_id] = self.by_path[kept.file_path] = kept
         return kept

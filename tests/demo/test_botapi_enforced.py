@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from imbot.demo.botapi_checks import ApiError
 from imbot.demo.botapi_faults import Throttle
 
 ANNA, TOM = 1001, 1002
+A_PDF = {"name": "a.pdf", "size": 4, "sha256": hashlib.sha256(b"%PDF").hexdigest()}
 DAY = 24 * 3600
 
 
@@ -174,7 +176,7 @@ async def test_a_witness_hears_what_the_person_did_and_what_stands_in_the_chat(t
     assert (shown["chat"], shown["text"], shown["silent"], shown["edit"]) == (ANNA, "?", True, False)
     assert shown["buttons"] == [[{"label": "Да", "value": "v"}]]
     assert (changed["message"], changed["text"], changed["edit"]) == (sent.message_id, "!", True)
-    assert (file["text"], file["files"], file["reply_to"]) == ("файл", [{"name": "a.pdf", "size": 4}], said)
+    assert (file["text"], file["files"], file["reply_to"]) == ("файл", [A_PDF], said)
     assert listener.of("answered") == [{"chat": ANNA, "message": sent.message_id, "text": "ок"}]
     assert listener.of("deleted") == [{"chat": ANNA, "message": sent.message_id}]
     assert [len(listener.of("polled")), listener.of("poll")[0]["given"]] == [1, 1]

@@ -20,10 +20,11 @@ from tests.fire import office, soak, start, trial
 from tests.fire.bug import Bug, without
 from tests.fire.bugs import BUGS, SAMPLE
 from tests.fire.campaign import COLD, Plan, Result, play
+from tests.fire.checker import TIMED
 from tests.fire.faults import KINDS, pairs
 from tests.fire.hunt import hunt
 from tests.fire.nanny import ROOT, places
-from tests.fire.stage import TIMED, Report
+from tests.fire.stage import Report
 
 
 def main() -> int:

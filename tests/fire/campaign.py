@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire.checker import run_checks, table
+from tests.fire.checks_faults import unhandled
 from tests.fire.control import RigError
 from tests.fire.employees import Employee, Employees, Habits
 from tests.fire.facts import Finding, read_journals
@@ -243,14 +244,20 @@ async def play(folder: Path, plan: Plan, enough: asyncio.Event | None = None) ->
                 await nanny.away()
         await asyncio.to_thread(report, world, plan.code)
     # In a thread: the world beside this one lives in the same loop, and hundreds of deaths take their time to be judged.
-    findings, told = await asyncio.to_thread(_judged, folder, drained)
+    findings, told = await asyncio.to_thread(_judged, folder, world.log, drained)
     return Result(findings, told, deaths, employees.counts, desk.counts, lost)
 
 
-def _judged(folder: Path, drained: list[Finding]) -> tuple[list[Finding], str]:
+def _judged(folder: Path, log: Path, drained: list[Finding]) -> tuple[list[Finding], str]:
     journals = read_journals(folder)
-    findings = drained + run_checks(journals)
+    findings = drained + run_checks(journals) + surprises(log)
     return findings, table(journals, findings)
+
+
+def surprises(log: Path) -> list[Finding]:
+    """What took imbot by surprise, by its log."""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        return [Finding("no_unhandled", "imbot.log", words) for words in dict.fromkeys(unhandled(lines))]
 
 
 @contextlib.asynccontextmanager

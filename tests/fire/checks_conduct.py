@@ -13,15 +13,16 @@ from tests.fire.checks_service import answers
 from tests.fire.facts import Event, Finding, Journals
 
 _ALIVE = 5.0  # seconds of serving in which an update that was taken must have shown something
+_DOUBLE = 3.5  # seconds between the two of a double tap; imbot says three, and the way takes its time
 _WINDOW, _MOST = 10.0, 12  # tries at a far end that is down: one a second, and a little for where a window begins
 _AGAIN = 4  # of those may be one letter's: a person sends again what was refused
-_REFUSED = 0.02  # of all messages: what jitter of a busy machine may cost
+_REFUSED, _FEW = 0.0005, 5  # of all messages, and in any case: what the jitter of the way may cost
 
 
 def every_input_taken(journals: Journals) -> list[Finding]:
     """14: an update that imbot confirmed, so that it never comes again, was carried out: something was shown in its chat
     while imbot served, or the person went on before that could be told."""
-    shown = {chat: sorted(times) for chat, times in answers(journals).items()}
+    shown = {chat: sorted(times) for chat, times in answers(journals, texts.is_notice).items()}
     confirmed = sorted(
         (one["t"], int(one["offset"])) for one in journals.bot if one["e"] == "polled" and one.get("offset")
     )
@@ -34,12 +35,12 @@ def every_input_taken(journals: Journals) -> list[Finding]:
             continue
         begin, end = max(confirmed[place][0], event["t"]), following["t"] if following else float("inf")
         times = shown.get(int(event["chat"]), [])
-        answered = bisect_left(times, event["t"])
-        if answered < len(times) and times[answered] <= end:
+        journals.counted["inputs looked at"] += 1
+        answered = _next(times, event["t"])
+        if (answered is not None and answered <= end) or _follows_a_tap(journals, event, times):
             continue
         alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
-        journals.counted["inputs looked at"] += 1
-        if alive >= _ALIVE and not _hidden(journals, str(event["chat"]), begin, end):
+        if alive >= _ALIVE and not _hidden(journals, str(event["chat"]), event["t"], end):
             words = f"{event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
             words += f" was confirmed at {begin:.2f}, imbot served for {alive:.1f} s, and nothing was shown"
             found.append(Finding("every_input_taken", str(event["chat"]), words))
@@ -48,22 +49,37 @@ def every_input_taken(journals: Journals) -> list[Finding]:
 
 def inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
     """Messages and presses that want an answer, each with the next thing that its chat did."""
+    for row in _rows(journals).values():
+        for event, following in zip(row, [*row[1:], None], strict=True):
+            if event["kind"] != "edit" and event.get("update") is not None:
+                yield event, following
+
+
+def _rows(journals: Journals) -> dict[int, list[Event]]:
+    """By chat: what it sent."""
     rows: dict[int, list[Event]] = defaultdict(list)
     for event in journals.bot:
         if event["e"] == "sent":
             rows[int(event["chat"])].append(event)
-    for row in rows.values():
-        tapped: set[tuple[int, str]] = set()
-        for event, following in zip(row, [*row[1:], None], strict=True):
-            if event["kind"] == "press":
-                value = str(event["value"])
-                anywhere = value.endswith(":send")  # of one draft, below whichever of its reviews
-                tap = (0 if anywhere else int(event["on"]), value)
-                if tap in tapped:
-                    continue  # a second tap of the same button may change nothing
-                tapped.add(tap)
-            if event["kind"] != "edit" and event.get("update") is not None:
-                yield event, following
+    return rows
+
+
+def _follows_a_tap(journals: Journals, event: Event, shown: Sequence[float]) -> bool:
+    """Whether it is the second tap of a double tap, which may change nothing: of the same button (that of Send, below whichever
+    review of one draft) before the answer to the first, or so soon behind it that nobody can have read it."""
+    if event["kind"] != "press":
+        return False
+    first = journals.taps.get(id(event))
+    if first is None:
+        return False
+    answered = _next(shown, first)
+    read = first if answered is None or answered > event["t"] else answered
+    return event["t"] - read < _DOUBLE
+
+
+def _next(times: Sequence[float], t: float) -> float | None:
+    place = bisect_left(times, t)
+    return times[place] if place < len(times) else None
 
 
 def _serving(journals: Journals) -> list[tuple[float, float]]:
@@ -84,7 +100,7 @@ def _hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
     """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order, or had asked for
     patience in this chat, or the person had shut the bot out."""
     cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
-    refused = any(begin <= one["t"] <= end or _holds(one, chat, begin, end) for one in journals.ordered)
+    refused = any(_holds(one, chat, begin, end) for one in journals.ordered)
     return cut or refused or _shut_out(journals, chat, begin, end)
 
 
@@ -141,7 +157,7 @@ def limits_kept(journals: Journals) -> list[Finding]:
     ]
     shown = len(journals.shows)
     journals.counted["refused by Telegram's limits"] += len(refused)
-    if len(refused) <= max(2, _REFUSED * shown):
+    if len(refused) <= max(_FEW, _REFUSED * shown):
         return []
     return [Finding("limits_kept", "telegram", f"{len(refused)} refusals for {shown} messages")]
 
@@ -188,17 +204,25 @@ def _refusing(smtp: Sequence[Event]) -> Iterator[tuple[float, float]]:
 
 
 def codes_work_once(journals: Journals) -> list[Finding]:
-    """19: the letter of a sign-in lets in once, by its code or by the link beside it: whoever sends one of them again, signed
-    out or in another chat, stays outside."""
+    """19: the letter of a sign-in lets in once, by its code or by the link beside it, and only the chat that asked for it:
+    whoever sends one of them again, signed out or in another chat, stays outside."""
     letter_of: dict[str, str] = {}
+    to: dict[str, str] = {}
     for one in journals.smtp:
         keys = texts.keys_in(str(one["subject"]), str(one["text"])) if one["e"] == "accepted" else None
         letter_of.update({key: one["message_id"] for key in keys or () if key})
+        if keys:
+            to[one["message_id"]] = str(one["rcpt"][0]).lower()
     used: dict[str, list[str]] = defaultdict(list)
+    found = []
     for chat, t, key in _entered(journals, letter_of):
-        used[letter_of[key]].append(f"in chat {chat} at {t:.2f}")
+        letter = letter_of[key]
+        used[letter].append(f"in chat {chat} at {t:.2f}")
+        if not any(one["t"] <= t and to[letter] in str(one.get("text")).lower() for one in _rows(journals)[chat]):
+            words = f"the code of {to[letter]} let chat {chat} in at {t:.2f}, which had not asked for it"
+            found.append(Finding("codes_work_once", letter, words))
     journals.counted["sign-ins by a code or a link"] += sum(map(len, used.values()))
-    return [
+    return found + [
         Finding("codes_work_once", letter, f"its code or link let somebody in {', again '.join(times)}")
         for letter, times in used.items()
         if len(times) > 1

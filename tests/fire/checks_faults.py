@@ -66,7 +66,8 @@ def red_in_time(tried: Tried, limits: Limits) -> list[Finding]:
 
 
 def answer_times(journals: Journals, tried: Tried) -> list[tuple[float, str]]:
-    """(seconds until something was shown, what was sent) of each input while the fault lasted; the slowest first."""
+    """(seconds until something was shown, what was sent) of each input while the fault lasted; the slowest first. Where nobody
+    could be reached meanwhile, seconds from its end on."""
     shown = {chat: sorted(times) for chat, times in answers(journals).items()}
     found = []
     for event, _ in inputs(journals):
@@ -74,16 +75,16 @@ def answer_times(journals: Journals, tried: Tried) -> list[tuple[float, str]]:
         if not tried.asked <= event["t"] <= tried.ended or chat in tried.excused:
             continue
         times = shown.get(chat, [])
-        place = bisect_right(times, event["t"])
-        seconds = times[place] - event["t"] if place < len(times) else float("inf")
+        place, since = bisect_right(times, event["t"]), event["t"] if tried.answered else tried.ended
+        seconds = max(0.0, times[place] - since) if place < len(times) else float("inf")
         what = f"{chat}: {event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
         found.append((seconds, what))
     return sorted(found, reverse=True)
 
 
 def answered_honestly(journals: Journals, tried: Tried, limits: Limits) -> list[Finding]:
-    """Where employees can be reached they see something for each thing that they send."""
-    late = [one for one in answer_times(journals, tried) if one[0] > limits.answer] if tried.answered else []
+    """Where employees can be reached they see something for each thing that they send; where they cannot, once they can."""
+    late = [one for one in answer_times(journals, tried) if one[0] > limits.answer]
     words = f"{len(late)} inputs waited for too long, the longest {late[0][0]:.1f} s: {late[0][1]}" if late else ""
     return [Finding("answered_honestly", tried.name, words)] if late else []
 

@@ -9,6 +9,8 @@ from itertools import pairwise
 from tests.fire import texts
 from tests.fire.facts import WINDOW, Event, Finding, Journals, Letter
 
+_DOWNLOADS = 900.0  # seconds around a Send in which its files are fetched
+
 
 def every_request_arrives(journals: Journals) -> list[Finding]:
     """1: what was sent stands at the ITSM, word for word, and nothing stands there that nobody sent."""
@@ -61,6 +63,9 @@ def one_message_id(journals: Journals) -> list[Finding]:
         ids[marker] = {letter.message_id for letter in letters}
     for marker, letters in _follow_ups(journals).items():
         ids[marker] |= {letter.message_id for letter in letters}
+    for letter in journals.letters:
+        if letter.kind == "files":  # they bear no words of their own: known by what they bring
+            ids[f"files of {letter.token}: {sorted(letter.hashes)}"].add(letter.message_id)
     return [
         Finding("one_message_id", marker, f"letters with {len(each)} Message-IDs: {sorted(each)}")
         for marker, each in ids.items()
@@ -77,7 +82,7 @@ def no_unexcused_double_letter(journals: Journals) -> list[Finding]:
     found = []
     for message_id, letters in times.items():
         for before, after in pairwise(letters):
-            why = journals.excuse(before.t, "smtp", lost=message_id) or _sent_again(journals, before, after)
+            why = journals.excuse(before.t, after.t, "smtp", lost=message_id) or _sent_again(journals, before, after)
             if why:
                 journals.excused[f"letter twice: {why}"] += 1
                 continue
@@ -122,7 +127,7 @@ def every_addition_arrives_once(journals: Journals) -> list[Finding]:
             words = f"{asked['what']} of {asked['of']}, sent at {asked['t']:.2f}: no letter bears it"
             found.append(Finding("every_addition_arrives_once", marker, words))
         found += _wrong_place(journals, asked, letters)
-    return [*found, *_withdrawals(journals), *_uncalled_for(journals)]
+    return [*found, *_withdrawals(journals), *_uncalled_for(journals), *_out_of_order(journals)]
 
 
 def _wrong_place(journals: Journals, asked: Event, letters: Sequence[Letter]) -> Iterator[Finding]:
@@ -133,6 +138,23 @@ def _wrong_place(journals: Journals, asked: Event, letters: Sequence[Letter]) ->
                 f"{asked['what']} of {asked['of']} went as {letter.kind} of {of or letter.token}: {letter.subject!r}"
             )
             yield Finding("every_addition_arrives_once", asked["marker"], words)
+
+
+def _out_of_order(journals: Journals) -> Iterator[Finding]:
+    """What follows a request reaches the ITSM as it was asked for, but for what was sent again by hand, and for what brings
+    files: it goes when they have come, and holds up nobody meanwhile."""
+    resent, follow_ups = {one["of"] for one in journals.wishes("resend")}, _follow_ups(journals)
+    rows: dict[str, list[Event]] = defaultdict(list)
+    for asked in journals.wishes("addition", "complaint", "not_solved"):
+        if asked["of"] not in resent and follow_ups.get(asked["marker"]) and not asked.get("files"):
+            rows[asked["of"]].append(asked)
+    for row in rows.values():
+        for one, other in pairwise(row):
+            first, second = (min(each.t for each in follow_ups[this["marker"]]) for this in (one, other))
+            journals.counted["letters in their order"] += 1
+            if second < first and one["t"] < other["t"]:
+                words = f"asked for at {one['t']:.2f}, sent at {first:.2f}; {other['marker']}, asked for later, at {second:.2f}"
+                yield Finding("every_addition_arrives_once", one["marker"], words)
 
 
 def _withdrawals(journals: Journals) -> Iterator[Finding]:
@@ -206,6 +228,10 @@ def _ended(journals: Journals, marker: str) -> bool:
     return ended
 
 
+def _is_never_taken(name: str) -> bool:
+    return name.endswith(".exe")
+
+
 def files_arrive(journals: Journals) -> list[Finding]:
     """13: each file stands in a letter of its request, or one of them, or the receipt, names it as left out."""
     found, follow_ups = [], _follow_ups(journals)
@@ -221,8 +247,14 @@ def files_arrive(journals: Journals) -> list[Finding]:
             journals.counted["files"] += 1
             if any(file["sha256"] in letter.hashes for letter in letters):
                 continue
-            if any(file["name"] in one and ("Не вложено" in one or "не вошло" in one) for one in words):
+            named = any(file["name"] in one and ("Не вложено" in one or "не вошло" in one) for one in words)
+            if named and (_is_never_taken(file["name"]) or journals.had_trouble(asked["t"], _DOWNLOADS)):
                 journals.counted["files named as left out"] += 1
+                continue
+            if named:
+                found.append(
+                    Finding("files_arrive", asked["marker"], f"{file['name']} was left out, and nothing was in its way")
+                )
                 continue
             found.append(Finding("files_arrive", asked["marker"], f"{file['name']} stands in no letter of {marker}"))
     return found

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from itertools import pairwise
 
 from tests.fire import texts
 from tests.fire.facts import Event, Finding, Journals
 from tests.fire.sight import is_retired
+
+_STRETCH = 100  # kills
 
 
 def every_rating_kept(journals: Journals) -> list[Finding]:
@@ -52,16 +56,17 @@ def every_input_answered(journals: Journals) -> list[Finding]:
     return found
 
 
-def answers(journals: Journals) -> dict[int, list[float]]:
+def answers(journals: Journals, passes_by: Callable[[str], bool] = lambda text: False) -> dict[int, list[float]]:
     """By chat: when something was shown or edited, or what stands there was to be shown again. That an older screen loses its
-    buttons is none."""
+    buttons is none, nor is a text that `passes_by`."""
     found: dict[int, list[float]] = defaultdict(list)
     before: dict[tuple[int, int], tuple[str, bool]] = {}
     for event in journals.bot:
         if event["e"] == "saw":
             place = (int(event["chat"]), int(event["message"]))
             now = (str(event["text"]), bool(event.get("buttons")))
-            if place not in before or not is_retired(*before[place], *now):
+            says = place not in before or not is_retired(*before[place], *now)
+            if says and not passes_by(now[0]):
                 found[place[0]].append(event["t"])
             before[place] = now
         elif event["e"] == "refused" and "not modified" in str(event.get("why", "")) and event.get("chat"):
@@ -107,6 +112,28 @@ def serving_soon(journals: Journals) -> list[Finding]:
         if poll - kill > journals.serving_seconds:
             words = f"killed at {kill:.2f}, the next poll came {poll - kill:.2f} s later"
             found.append(Finding("serving_soon", f"kill {number + 1}", words))
+    return found
+
+
+def work_goes_on(journals: Journals) -> list[Finding]:
+    """20: of the rig itself: in each hundred kills something of each kind was done, or what is said to have survived them was
+    never at stake."""
+    kinds = {
+        "a request": [one["t"] for one in journals.requests.values()],
+        "a registration": [one["t"] for one in journals.said if one["action"] == "register"],
+        "an addition": [one["t"] for one in journals.wishes("addition")],
+        "a withdrawal, a complaint or words that it is not solved": [
+            one["t"] for one in journals.wishes("withdraw", "complaint", "not_solved")
+        ],
+        "a rating": [one["t"] for one in journals.wishes("rating")],
+    }
+    found = []
+    for begin, end in pairwise(journals.kills[::_STRETCH]):
+        journals.counted["stretches of a hundred kills"] += 1
+        for what, times in kinds.items():
+            if not any(begin <= t <= end for t in times):
+                words = f"between the kills at {begin:.2f} and {end:.2f} there was not {what}"
+                found.append(Finding("work_goes_on", what, words))
     return found
 
 

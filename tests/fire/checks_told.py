@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tests.fire import texts
 from tests.fire.expected import Course, Telling, course
-from tests.fire.facts import Finding, Journals, Show
+from tests.fire.facts import ITSM, Finding, Journals, Show
 
 _ADDRESS = re.compile(r"\bu(\d+)@example\.test")
 _ACTIONS = {
@@ -21,6 +21,7 @@ _ACTIONS = {
     "rejected": ("reject",),
     "withdrawn": ("withdrawn",),
 }
+_ENDS = frozenset({"close", "reject", "withdrawn"})
 
 
 def no_claim_without_fact(journals: Journals) -> list[Finding]:
@@ -33,6 +34,7 @@ def no_claim_without_fact(journals: Journals) -> list[Finding]:
             found += [Finding("no_claim_without_fact", marker, f"{why}, shown at {show.t:.2f}: {show.text[:300]!r}")
                       for why in _untrue(journals, marker, show)]  # fmt: skip
         found += _unsaid(journals, show)
+        found += _untrue_refusal(journals, show)
     return found
 
 
@@ -54,6 +56,29 @@ def _untrue(journals: Journals, marker: str, show: Show) -> Iterator[str]:
     claimed = texts.photos_attached(show.text) if texts.is_receipt(show.text) else 0
     if claimed > sum(letter.files for letter in journals.letters_of.get(marker, ()) if letter.t <= show.t):
         yield f"{claimed} photos are claimed to be with letters that bear fewer"
+
+
+def _untrue_refusal(journals: Journals, show: Show) -> Iterator[Finding]:
+    """That something cannot be done is a claim as well: of a request that has ended, or is not done, by what the ITSM said."""
+    refused, marker = texts.refused_in(show.text), texts.first_marker(show.text)
+    if not refused:
+        return
+    journals.counted["refusals looked at"] += 1
+    heard = [one for one in journals.says_of.get(marker, ()) if one["t"] <= show.t and not one.get("bounce")]
+    said = {one["action"] for one in heard}
+    statuses = [status for _, status in course(heard).statuses]
+    again = any(one["of"] == marker and one["t"] <= show.t for one in journals.wishes("not_solved"))
+    true = {
+        "add": bool(said & _ENDS),
+        "withdraw": bool(said & {*_ENDS, "done"}),
+        "reopen": bool(said & {*_ENDS, "reopen"}) or again,
+        "rate": "resolved" not in statuses or statuses[-1] not in ("resolved", "closed") or "reopen" in said,
+        "rate_asked_for": again,
+        "find": False,
+    }
+    if not true[refused]:
+        words = f"it is refused at {show.t:.2f}, and the ITSM had said {sorted(said)}: {show.text[:300]!r}"
+        yield Finding("no_claim_without_fact", marker or str(show.chat), words)
 
 
 def _unsaid(journals: Journals, show: Show) -> Iterator[Finding]:
@@ -157,6 +182,13 @@ def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
                 found += _doubles(journals, marker, name, files.get((int(asked["chat"]), name), []), 1)
         receipts = [show for show in journals.receipts.get(marker, ()) if _is_new_receipt(journals, show)]
         found += _doubles(journals, marker, "the receipt", receipts, 1)
+    alike: dict[tuple[int, str], list[Show]] = defaultdict(list)
+    for shows in journals.notices.values():
+        for show in shows:
+            if not texts.desk_markers(show.text) and not texts.status_in(show.text)[1]:  # which are looked at above
+                alike[show.chat, show.text].append(show)
+    for (_, text), shows in alike.items():
+        found += _doubles(journals, journals.whose(text), "the same words", shows, 1)
     return list(dict.fromkeys(found))
 
 
@@ -175,7 +207,7 @@ def _doubles(journals: Journals, marker: str, what: str, shows: Sequence[Show], 
     if len(shows) <= allowed:
         return
     for before, after in pairwise(shows):
-        why = journals.excuse(before.t, "telegram", lost=str(before.chat))
+        why = journals.excuse(before.t, after.t, "telegram", lost=f"{before.chat}:{before.message}")
         if why:
             journals.excused[f"told twice: {why}"] += 1
         elif allowed > 1:
@@ -241,13 +273,38 @@ def nobody_reads_anothers(journals: Journals) -> list[Finding]:
 
 def _strangers_letters(journals: Journals) -> Iterator[Finding]:
     seen: dict[str, set[str]] = defaultdict(set)
+    files = {file["sha256"]: int(one["chat"]) for one in journals.asked for file in one.get("files") or ()}
     for letter in journals.letters:
         owner = journals.owner.get(journals.marker_of_token.get(letter.token, ""))
         seen[letter.message_id] |= set(_ADDRESS.findall(letter.text)) - {str(owner)}
-        for marker in texts.markers(letter.text):
+        for marker in texts.markers(f"{letter.subject}\n{letter.text}"):
             if owner is not None and journals.owner.get(marker) != owner:
                 words = f"a letter of {owner} bears the words of {journals.owner.get(marker)}: {letter.subject!r}"
                 yield Finding("nobody_reads_anothers", marker, words)
+        for sha256 in letter.hashes & files.keys():
+            if owner is not None and files[sha256] != owner:
+                words = f"a letter of {owner} bears a file of {files[sha256]}: {letter.subject!r}"
+                yield Finding("nobody_reads_anothers", letter.message_id, words)
     for message_id, strangers in seen.items():
         if strangers:
             yield Finding("nobody_reads_anothers", message_id, f"a letter names others: {sorted(strangers)}")
+    yield from _strange_recipients(journals)
+
+
+def _strange_recipients(journals: Journals) -> Iterator[Finding]:
+    """A letter for the ITSM goes to nobody else, and what an employee gets by letter bears no words of another."""
+    for one in journals.smtp:
+        if one["e"] != "accepted":
+            continue
+        rcpt, words = [str(each).lower() for each in one["rcpt"]], f"{one['subject']}\n{one['text']}"
+        journals.counted["recipients looked at"] += len(rcpt)
+        if ITSM in rcpt and len(rcpt) > 1:
+            yield Finding("nobody_reads_anothers", one["message_id"], f"a letter for the ITSM went to {rcpt}")
+        for address in filter(_ADDRESS.fullmatch, rcpt):
+            others = {journals.owner.get(marker) for marker in texts.markers(words)} - {
+                int(address[1:].partition("@")[0])
+            }
+            if others:
+                yield Finding(
+                    "nobody_reads_anothers", one["message_id"], f"a letter to {address} bears words of {others}"
+                )

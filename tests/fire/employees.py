@@ -18,6 +18,7 @@ from tests.fire.sight import Sight
 from tests.fire.signing_in import Codes, sign_in, try_again
 
 _MANY = 5  # open requests, above which somebody rather looks after what they have
+_OLD = 0.1  # of 1: looked after is one of all they ever filed, by whatever buttons its messages still bear
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,13 @@ class Employees:
     async def _walk(self, person: Person) -> None:
         """What is new comes first, mostly; else something is done by chance."""
         told = follow_ups.news(person)
-        open_ones = [marker for marker in person.filed if person.button("Уже не нужно", marker) is not None]
+        open_ones = [marker for marker in person.filed if _is_open(person, marker)]
         chance, what = person.random.random(), person.random.random()
         if told and chance < 0.75:
             await self._react(person, person.random.choice(told))
         elif open_ones and (what < self._habits.looks_after or len(open_ones) >= _MANY):
-            await self._look_after(person, person.random.choice(open_ones))
+            old = person.random.random() < _OLD
+            await self._look_after(person, person.random.choice(person.filed if old else open_ones))
         elif what < self._habits.looks_after + 0.07:
             await self._try(person, "looked around", follow_ups.look(person))
         else:
@@ -166,3 +168,9 @@ class Employees:
         late = result is False and what not in ("cancelled", "nearly withdrew")
         self.counts[f"{what}: too late" if late else what] += 1
         return not late
+
+
+def _is_open(person: Person, marker: str) -> bool:
+    """By its receipt, which is kept up to date: a notice bears the buttons of its day for ever."""
+    receipt = requests.receipt_of(person, marker)
+    return receipt is not None and receipt.button("Уже не нужно") is not None

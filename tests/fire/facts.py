@@ -4,6 +4,7 @@ chat when, and when something was killed or cut. Pure; judges nothing."""
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tests.fire.outages import keeps_back, outages
 Event = dict[str, Any]
 _FULL = ("disk_full", "disk_read_only")
 ITSM = "itsm@helpdesk.test"
+_SHOWING = ("send", "edit")  # methods that leave a message in a chat
+_CLOCK = 0.1  # seconds by which the witness that kills and the one that takes may note one moment differently
 WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
 
 
@@ -259,6 +262,19 @@ class Journals:
                 found[self.whose(show.text)].append(show)
         return found
 
+    @cached_property
+    def taps(self) -> dict[int, float]:
+        """By the id of the event: when the same button was tapped before. Send is one button below all reviews of one draft."""
+        found, last = {}, dict[tuple[int, int, str], float]()
+        for event in self.bot:
+            if event["e"] == "sent" and event["kind"] == "press":
+                value = str(event["value"])
+                button = (int(event["chat"]), 0 if value.endswith(":send") else int(event["on"]), value)
+                if button in last:
+                    found[id(event)] = last[button]
+                last[button] = event["t"]
+        return found
+
     # --- what excuses
 
     @cached_property
@@ -286,6 +302,13 @@ class Journals:
         """(from, to) in which nothing could be noted."""
         return self._under(*_FULL, "db_locked", "db_locked_short")
 
+    def had_trouble(self, t: float, seconds: float) -> bool:
+        """Whether files could not be fetched or kept, within so many seconds of `t`: no way to Telegram, it refused on order, or
+        nothing could be written."""
+        refused = [(one["t"], one["t"]) for one in self.ordered if one.get("method") in ("getFile", "download")]
+        broken = [*self.outages.get("telegram", ()), *self.bad_disk, *self.bad_store, *refused]
+        return any(begin - seconds <= t <= end + seconds for begin, end in broken)
+
     def _under(self, *faults: str) -> list[tuple[float, float]]:
         """(from, to) of the trials of these."""
         found, begun = [], 0.0
@@ -303,12 +326,13 @@ class Journals:
             for begin, end in self.bad_store
         )
 
-    def excuse(self, t: float, leg: str, *, lost: str = "") -> str:
-        """Why what a far end took at `t` may honestly have been done again: a kill within the window, or its answer could not
-        come, or it could not be noted until imbot ended; "" where nothing excuses it. `lost`: the Message-ID or the chat whose
-        answer may have been held back. What was taken right behind a kill was on its way before: nothing serves again within a
-        second."""
-        if any(abs(kill - t) <= WINDOW for kill in self.kills):
+    def excuse(self, t: float, again: float, leg: str, *, lost: str = "") -> str:
+        """Why what a far end took at `t` may honestly have been done `again`: a kill behind it, within the window and before the
+        second time, or its answer could not come, or it could not be noted until imbot ended; "" where nothing excuses it.
+        `lost`: the Message-ID or the message whose answer may have been held back."""
+        if any(t - _CLOCK <= kill <= min(again, t + WINDOW) for kill in self.kills) or self._was_sent_by_the_dead(
+            t, leg
+        ):
             return "kill"
         if any(
             begin - WINDOW <= t <= end + WINDOW for begin, end in self.outages.get(leg, ())
@@ -318,16 +342,34 @@ class Journals:
             return "answer lost"
         return "ended, and could not note it" if self._unnoted(t) else ""
 
+    def _was_sent_by_the_dead(self, t: float, leg: str) -> bool:
+        """Whether what a far end took at `t` had been on its way when imbot was killed: no wire of a later life was there yet."""
+        wires = self._wires.get(leg, [])
+        kill = next((kill for kill in reversed(self.kills) if kill <= t), None)
+        return bool(wires) and kill is not None and bisect_left(wires, kill) == bisect_left(wires, t)
+
+    @cached_property
+    def _wires(self) -> dict[str, list[float]]:
+        """Leg -> when imbot connected."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for one in self.proxy:
+            if one["e"] == "connected":
+                found[one["leg"]].append(one["t"])
+        return found
+
     @cached_property
     def _lost_answers(self) -> dict[str, list[float]]:
-        """By Message-ID or chat: when a far end had done its part and its answer was not sent, on order."""
+        """By Message-ID, or chat and message: when a far end had done its part and its answer was not sent, on order."""
         found: dict[str, list[float]] = defaultdict(list)
         for one in self.smtp:
             if one["e"] == "dropped":
                 found[one["message_id"]].append(one["t"])
+        stood: dict[object, object] = {}  # chat -> the message that it was shown last
         for one in self.bot:
-            if one["e"] == "refused" and "(after)" in str(one.get("why")):
-                found[str(one.get("chat"))].append(one["t"])
+            if one["e"] == "saw":
+                stood[one["chat"]] = one["message"]
+            elif one["e"] == "refused" and "(after)" in str(one.get("why")) and one["method"].startswith(_SHOWING):
+                found[f"{one['chat']}:{stood.get(one['chat'])}"].append(one["t"])
         return found
 
 
@@ -344,10 +386,15 @@ def _show(event: Event, known: set[tuple[int, int]]) -> Show:
     place = (int(event["chat"]), int(event["message"]))
     first = place not in known
     known.add(place)
-    files = tuple(str(one.get("name", "")) for one in event.get("files") or ())
+    files = tuple(map(_name, event.get("files") or ()))
     return Show(
         event["t"], *place, str(event.get("text") or ""), first, files, tuple(texts.labels(event.get("buttons")))
     )
+
+
+def _name(file: Mapping[str, Any]) -> str:
+    name = str(file.get("name", ""))
+    return f"{name}, with other bytes" if texts.is_spoiled(name, str(file.get("sha256", ""))) else name
 
 
 def read_journals(folder: Path, admins: Iterable[int] = (), serving_seconds: float = 5.0) -> Journals:

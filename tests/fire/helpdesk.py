@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -243,7 +244,8 @@ class Helpdesk:
         note = self._note(call, "comment", f"{mark} смотрите вложение")
         if call.rng.random() < 0.6:
             more = call.rng.randbytes(_LARGE) if call.rng.random() < self._chances.large else b""
-            note = replace(note, files=((f"{mark}.txt", f"{mark}: порядок действий\n".encode() * 5 + more),))
+            data = f"{mark}: порядок действий\n".encode() * 5 + more
+            note = replace(note, files=((f"{mark}-{sha256(data).hexdigest()[:12]}.txt", data),))
         await self._say(call, note)
 
     def _mark(self) -> str:

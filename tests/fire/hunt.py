@@ -13,13 +13,14 @@ from typing import Any
 
 from tests.fire.bug import Bug, copy_with
 from tests.fire.campaign import Plan, play
+from tests.fire.checker import TIMED
 from tests.fire.control import RigError
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """`by`: how often each check found something; `named`: those of them that the mistake was meant for. `broke`: the rig
-    could not go on with it, which is no catch."""
+    """`by`: how often each check found something; `named`: those of them that the mistake was meant for, and that fail a
+    campaign. `broke`: the rig could not go on with it, which is no catch."""
 
     bug: Bug
     by: Counter[str]
@@ -28,7 +29,7 @@ class Caught:
 
     @property
     def named(self) -> frozenset[str]:
-        return self.bug.caught & frozenset(self.by)
+        return (self.bug.caught & frozenset(self.by)) - TIMED
 
 
 async def hunt(bug: Bug, seed: int, tries: int = 3, kept: Path | None = None) -> Caught:

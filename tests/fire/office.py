@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import gauge, measures, requests
-from tests.fire.campaign import quiet, report
+from tests.fire.campaign import quiet, report, surprises
 from tests.fire.checker import run_checks, table
 from tests.fire.control import RigError
 from tests.fire.facts import Finding, Journals, read_journals
@@ -157,7 +157,7 @@ async def play(folder: Path, plan: Plan) -> Report:
         await place.nanny.stop()
         await asyncio.to_thread(report, place.world, ROOT)
     journals = read_journals(folder)
-    told.findings += run_checks(journals)
+    told.findings += run_checks(journals) + surprises(place.world.log)
     told.lines += [table(journals, told.findings), ""]
     told.lines.append("persons: " + ", ".join(f"{name} {number}" for name, number in sorted(crowd.counts.items())))
     _tell_memory(told, end, plan)

@@ -143,7 +143,7 @@ def _has_moved(person: Person, plan: Plan, before: Seen | None) -> bool | None:
 
 
 def receipt_of(person: Person, marker: str) -> Seen | None:
-    return person.sight.find(marker, holds=lambda seen: texts.is_receipt(seen.text))
+    return person.sight.receipt(marker)
 
 
 def _remember(person: Person, screen: Seen | None) -> None:

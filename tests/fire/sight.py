@@ -56,6 +56,9 @@ class ChatSight:
     version: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     _screens: dict[int, Seen] = field(default_factory=dict)  # of the dialog, what changed last stands last
+    _receipts: dict[str, int] = field(
+        default_factory=dict
+    )  # by marker: the message, for there are hundreds after an hour
 
     def newest_first(self) -> Iterator[Seen]:
         """As a person scrolls up: by place in the chat, not by when it was changed."""
@@ -68,6 +71,11 @@ class ChatSight:
     def screen(self) -> Seen | None:
         """The dialog's screen: what changed last among the messages that are neither notices nor receipts."""
         return next(reversed(self._screens.values()), None)
+
+    def receipt(self, marker: str) -> Seen | None:
+        """The newest of this request."""
+        seen = self.messages.get(self._receipts.get(marker, 0))
+        return seen if seen is not None and marker in seen.text else None
 
     def take(self, event: dict[str, Any]) -> None:
         self.version += 1
@@ -87,6 +95,8 @@ class ChatSight:
             self._screens.pop(number, None)
             if seen.is_dialog:
                 self._screens[number] = seen
+            if texts.is_receipt(text):
+                self._receipts |= {marker: max(number, self._receipts.get(marker, 0)) for marker in texts.markers(text)}
         done, self.changed = self.changed, asyncio.Event()
         done.set()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import gauge, soaked
-from tests.fire.campaign import quiet, report
+from tests.fire.campaign import quiet, report, surprises
 from tests.fire.checker import run_checks, table
 from tests.fire.control import RigError
 from tests.fire.employees import Employee, Employees
@@ -127,7 +127,7 @@ async def _leg(folder: Path, plan: Plan, seconds: float, told: Report) -> None:
         await place.nanny.stop()
         await asyncio.to_thread(report, place.world, plan.code)
     journals = read_journals(folder, serving_seconds=plan.serving)
-    told.findings += run_checks(journals)
+    told.findings += run_checks(journals) + surprises(place.world.log)
     told.lines.append(table(journals, told.findings))
     told.lines.append("walks: " + ", ".join(f"{name} {number}" for name, number in sorted(shift.counts.items())))
 

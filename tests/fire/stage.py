@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fire.checker import TIMED
 from tests.fire.control import RigError
 from tests.fire.facts import Finding
 from tests.fire.gauge import GIB, MIB, Costs
@@ -21,8 +22,6 @@ from tests.fire.nanny import ROOT, Life, Nanny
 from tests.fire.world import World
 
 MEMORY = GIB  # bytes: what a small virtual machine has
-# What a busy machine can break: how soon, and how evenly. Short runs that test the rest do not judge by these.
-TIMED = frozenset({"limits_kept", "no_storm", "serving_soon", "every_input_taken"})
 _START = 60.0  # seconds until a start counts as failed
 _TICK = 0.05
 

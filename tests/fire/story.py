@@ -71,9 +71,10 @@ class Story:
         message_id: str = "<r1@bot>",
         subject: str = f"{TITLE} — Иванов И. И. [imb:7KQ2MXPA4T]",
         files: Sequence[dict[str, Any]] = (),
+        rcpt: Sequence[str] = (ITSM,),
     ) -> None:
         self.smtp.append(
-            {"t": t, "e": "accepted", "rcpt": [ITSM], "message_id": message_id, "subject": subject,
+            {"t": t, "e": "accepted", "rcpt": list(rcpt), "message_id": message_id, "subject": subject,
              "text": text, "files": list(files)}
         )  # fmt: skip
 

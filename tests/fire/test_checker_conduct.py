@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from tests.fire.checker import CHECKS
-from tests.fire.story import CHAT, FOLLOW_UP_SUBJECT, MORE, ONE, OTHER, Story, follow_up_text, good_day, request_text
+from tests.fire.story import (
+    CHAT,
+    FOLLOW_UP_SUBJECT,
+    MORE,
+    NAMED,
+    ONE,
+    OTHER,
+    Story,
+    follow_up_text,
+    good_day,
+    request_text,
+)
 
 
 def alive(story: Story, begin: float, end: float) -> None:
@@ -77,25 +88,51 @@ def test_who_shuts_the_bot_out_is_shown_nothing() -> None:
 
 def test_a_second_tap_may_change_nothing() -> None:
     story = an_input(served=2, shown=True)
-    for t, update in ((12.5, 8), (20, 9)):
+    for t, update in ((12.5, 8), (15, 9)):
         story.sent(t, "press", update=update, on=2, value="send")
-    story.saw(13, 2, "Заявка сохранена", edit=True)
-    alive(story, 18, 60)
-    polled(story, 22, 10)
+    story.saw(14, 2, "Заявка сохранена", edit=True)  # nobody has read that when the second comes
+    alive(story, 14, 60)
+    polled(story, 16, 10)
     assert story.finds("every_input_taken") == []
+    story.sent(22, "press", update=10, on=2, value="send")
+    polled(story, 23, 11)
+    assert len(story.finds("every_input_taken")) == 1
+
+
+def test_the_second_of_two_taps_that_were_both_lost_is_found() -> None:
+    story = an_input(served=2, shown=True)
+    story.sent(12.5, "press", update=8, on=2, value="t:x")
+    story.sent(20, "press", update=9, on=2, value="t:x")
+    alive(story, 18, 60)
+    polled(story, 21, 10)
+    assert [one.words.split(" was ")[0] for one in story.finds("every_input_taken")] == ["press 't:x' at 20.00"]
 
 
 def test_send_of_one_draft_below_another_of_its_reviews_is_a_second_tap() -> None:
     story = an_input(served=2, shown=True)
     story.sent(12.5, "press", update=8, on=2, value="k3:send")
     story.saw(13, 2, "Заявка сохранена", edit=True)
-    story.sent(20, "press", update=9, on=3, value="k3:send")
-    alive(story, 18, 60)
+    story.sent(15, "press", update=9, on=3, value="k3:send")
+    alive(story, 14, 60)
     polled(story, 22, 10)
     assert story.finds("every_input_taken") == []
     story.sent(23, "press", update=10, on=4, value="k4:send")
     polled(story, 24, 11)
     assert len(story.finds("every_input_taken")) == 1
+
+
+def test_news_of_a_request_answer_nothing() -> None:
+    story = an_input(served=20)
+    story.saw(14, 4, f"Заявка {NAMED} принята. Обещают к 18:00.")
+    assert len(story.finds("every_input_taken")) == 1
+
+
+def test_a_refusal_on_order_excuses_the_chat_that_it_was_given_to() -> None:
+    for chat, found in ((CHAT, 0), (OTHER, 1)):
+        story = an_input(served=20)
+        refused = {"method": "sendMessage", "chat": chat, "status": 502, "why": "", "ordered": True}
+        story.bot.append({"t": 12, "e": "refused", **refused})
+        assert len(story.finds("every_input_taken")) == found
 
 
 def test_words_that_stand_twice_in_a_letter_are_found() -> None:
@@ -121,7 +158,9 @@ def test_many_refusals_of_telegram_are_found_and_ordered_ones_are_not() -> None:
     refusal = {"e": "refused", "method": "sendMessage", "chat": CHAT, "status": 429, "why": "Too Many Requests"}
     story.bot += [{"t": 50 + n, **refusal, "ordered": True} for n in range(20)]
     assert story.finds("limits_kept") == []
-    story.bot += [{"t": 50 + n, **refusal} for n in range(3)]
+    story.bot += [{"t": 50 + n, **refusal} for n in range(5)]
+    assert story.finds("limits_kept") == []
+    story.bot += [{"t": 60, **refusal}]
     assert len(story.finds("limits_kept")) == 1
 
 
@@ -143,12 +182,20 @@ def let_in(
 
 def a_code(story: Story, t: float, code: str, link: str) -> None:
     text = f"Код для входа в чат поддержки: {code}\n\nПришлите его в чат или нажмите ссылку:\nhttps://t.me/bot?start={link}\n"
-    story.accepted(t, text, message_id=f"<{link}@bot>", subject=f"Код для входа: {code}")
+    story.accepted(
+        t, text, message_id=f"<{link}@bot>", subject=f"Код для входа: {code}", rcpt=[f"u{CHAT}@example.test"]
+    )
+
+
+def asks_for_a_code(story: Story, t: float, chat: int = CHAT) -> None:
+    story.sent(t, chat=chat, text=f"U{CHAT}@example.test")
 
 
 def test_a_code_or_the_link_beside_it_that_lets_in_a_second_time_is_found() -> None:
     for again, chat in (("ABCD2345", CHAT), ("/start firstlink", CHAT), ("ABCD2345", OTHER)):
         story = good_day()
+        for each in (CHAT, OTHER):
+            asks_for_a_code(story, 99, each)
         a_code(story, 100, "ABCD-2345", "firstlink")
         let_in(story, 101, "ABCD2345")
         story.saw(103, 101, "Анна, здравствуйте. Вход выполнен.")  # shown once more, it is the same
@@ -160,6 +207,7 @@ def test_a_code_or_the_link_beside_it_that_lets_in_a_second_time_is_found() -> N
 
 def test_an_old_code_that_is_refused_and_a_fresh_one_that_is_not_are_well() -> None:
     story = good_day()
+    asks_for_a_code(story, 99)
     a_code(story, 100, "ABCD-2345", "firstlink")
     let_in(story, 101, "ABCD2345")
     let_in(story, 110, "ABCD2345", shown="Код больше не действует. Пришлите рабочий адрес, и придёт новый.")
@@ -167,6 +215,14 @@ def test_an_old_code_that_is_refused_and_a_fresh_one_that_is_not_are_well() -> N
     a_code(story, 120, "EFGH-6723", "secondlink")
     let_in(story, 121, "EFGH6723")
     assert story.finds("codes_work_once") == []
+
+
+def test_a_code_that_lets_in_a_chat_that_did_not_ask_for_it_is_found() -> None:
+    story = good_day()
+    asks_for_a_code(story, 99)
+    a_code(story, 100, "ABCD-2345", "firstlink")
+    let_in(story, 101, "ABCD2345", chat=OTHER)
+    assert [one.about for one in story.finds("codes_work_once")] == ["<firstlink@bot>"]
 
 
 def test_letters_refused_for_good_are_no_storm_but_one_of_them_again_and_again_is() -> None:

@@ -19,6 +19,7 @@ from tests.fire.story import (
     request_text,
 )
 
+LAST = "fire0000010"
 FILE = {"name": "photo-1.png", "size": 70, "sha256": "ab12"}
 
 
@@ -73,11 +74,28 @@ def test_a_letter_twice_without_a_reason_is_found() -> None:
     assert len(story.finds("no_unexcused_double_letter")) == 1
 
 
-@pytest.mark.parametrize(("kill", "found"), [(4.5, 0), (3.9, 0), (2.9, 1), (5.1, 1)])
-def test_a_kill_excuses_a_second_letter_only_within_a_second_of_the_first(kill: float, found: int) -> None:
+@pytest.mark.parametrize(("kill", "found"), [(4.5, 0), (3.95, 0), (3.8, 1), (5.1, 1)])
+def test_a_kill_excuses_a_second_letter_only_within_a_second_behind_the_first(kill: float, found: int) -> None:
     story = good_day()
     story.accepted(9, request_text(ONE))
     story.nanny.append({"t": kill, "e": "killed", "failpoint": "smtp_250", "pid": 1})
+    assert len(story.finds("no_unexcused_double_letter")) == found
+
+
+def test_a_kill_behind_both_letters_excuses_neither() -> None:
+    story = good_day()
+    story.accepted(4.2, request_text(ONE))
+    story.nanny.append({"t": 4.9, "e": "killed", "failpoint": "random", "pid": 1})
+    assert len(story.finds("no_unexcused_double_letter")) == 1
+
+
+@pytest.mark.parametrize(("connected", "found"), [(3.85, 1), (4.1, 0)])
+def test_what_was_on_its_way_when_imbot_died_is_known_by_its_wire(connected: float, found: int) -> None:
+    """The first letter came 0.2 s behind the kill: by a wire of the life before, or of the one that follows."""
+    story = good_day()
+    story.accepted(9, request_text(ONE))
+    story.nanny.append({"t": 3.8, "e": "killed", "failpoint": "random", "pid": 1})
+    story.proxy += [{"t": t, "e": "connected", "leg": "smtp"} for t in (1, connected)]
     assert len(story.finds("no_unexcused_double_letter")) == found
 
 
@@ -209,8 +227,32 @@ def test_a_file_may_come_in_the_request_or_behind_it_or_be_named_as_left_out() -
             subject = f"Файлы к заявке № IM-CL-1042: {TITLE} [imb:7KQ2MXPA4T]"
             story.accepted(9, "Файлы к заявке", message_id="<f@bot>", subject=subject, files=[FILE])
         else:
-            story.smtp[0]["text"] = request_text(ONE, extra="Не вложено: photo-1.png, слишком большой.")
+            story.smtp[0]["text"] = request_text(ONE, extra="Не вложено: photo-1.png, не удалось получить.")
+            assert [one.about for one in story.finds("files_arrive")] == [ONE], "nothing was in its way"
+            story.proxy += [{"t": 3, "e": "freeze", "leg": "telegram"}, {"t": 8, "e": "heal", "leg": "*"}]
         assert story.finds("files_arrive") == [], way
+
+
+def test_files_that_follow_in_two_letters_are_found() -> None:
+    story = good_day()
+    subject = f"Файлы к заявке № IM-CL-1042: {TITLE} [imb:7KQ2MXPA4T]"
+    for t, message_id in ((11, "<f1@bot>"), (12, "<f1@bot>"), (13, "<f2@bot>")):
+        story.accepted(t, "Файлы к заявке", message_id=message_id, subject=subject, files=[FILE])
+    assert len(story.finds("one_message_id")) == 1
+    story.smtp.pop()
+    assert story.finds("one_message_id") == []
+
+
+def test_an_addition_that_overtakes_another_is_found_unless_that_brings_files() -> None:
+    for files, found in (([], 1), ([FILE], 0)):
+        story = good_day()
+        story.asked(25, "addition", MORE, of=ONE, files=files)
+        story.asked(26, "addition", LAST, of=ONE, files=[])
+        for t, marker in ((28, LAST), (29, MORE)):
+            story.accepted(
+                t, follow_up_text(marker), message_id=f"<{marker}@bot>", subject=FOLLOW_UP_SUBJECT, files=files
+            )
+        assert len(story.finds("every_addition_arrives_once")) == found
 
 
 def test_a_file_in_the_letter_of_another_request_is_no_help() -> None:
@@ -235,6 +277,12 @@ def test_the_command_says_what_it_found(tmp_path, capsys) -> None:  # type: igno
         rows.writeheader()
         rows.writerows(story.report or [])
     assert main([str(tmp_path)]) == 0
-    (tmp_path / "smtp.jsonl").write_text("")
+    letters = (tmp_path / "smtp.jsonl").read_text()
+    (tmp_path / "smtp.jsonl").write_text(
+        letters.replace("мигает", "молчит").replace("\\u043c\\u0438\\u0433", "\\u043c")
+    )
     assert main([str(tmp_path)]) == 1
     assert f"every_request_arrives {ONE}" in capsys.readouterr().out
+    (tmp_path / "smtp.jsonl").write_text("")
+    assert main([str(tmp_path)]) == 2
+    assert main([str(tmp_path / "nowhere")]) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fire.checks_service import answer_times
-from tests.fire.story import CHAT, MORE, ONE, OTHER, TITLE, good_day
+from tests.fire.story import CHAT, MORE, ONE, OTHER, TITLE, TWO, good_day
 
 
 def test_a_rating_that_the_report_does_not_have_is_found() -> None:
@@ -126,3 +126,19 @@ def test_that_an_older_screen_loses_its_buttons_is_no_answer() -> None:
     assert len(story.finds("every_input_answered")) == 1
     story.saw(52, 61, "Вход выполнен")
     assert story.finds("every_input_answered") == []
+
+
+def test_a_hundred_kills_in_which_nobody_files_are_found() -> None:
+    story = good_day()
+    story.nanny += [{"t": 2.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(201)]
+    for t, of in ((150, "a"), (160, "b")):
+        story.asked(t, "rating", of=of, stars=5)
+        story.asked(t, "withdraw", of=of)
+        story.asked(t, "addition", f"fire00000{t}", of=of)
+        story.said(t, "register", about=f"<{of}@bot>")
+    for t in (50, 51):
+        story.asked(t, "withdraw", of="c")
+        story.asked(t, "addition", f"fire00000{t}", of="c")
+    assert [one.about for one in story.finds("work_goes_on")] == ["a request"]
+    story.asked(155, "request", TWO, lines=[])
+    assert story.finds("work_goes_on") == []

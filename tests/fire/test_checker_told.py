@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fire.checker import CHECKS
+from tests.fire.facts import ITSM
 from tests.fire.story import CHAT, NAMED, NUMBER, ONE, OTHER, TITLE, TWO, Story, good_day, request_text
 
 DONE = f"Заявка {NAMED}: была в работе, теперь выполнена.\nПоддержка пишет: «desk0000001 готово»."
@@ -259,3 +260,51 @@ def test_a_report_of_the_post_behind_the_registration_need_not_be_told() -> None
     story = good_day()
     story.said(12, "bounce", bounce=True, number="")
     assert story.finds("every_status_told") == []
+
+
+def test_a_refusal_without_its_reason_is_found() -> None:
+    closed = f"Заявка {NAMED} уже закрыта, дополнить её нельзя.\nМожно создать новую, она сошлётся на эту."
+    late = f"Эта заявка уже завершена, снимать нечего.\n\n{TITLE}\n{NUMBER}, выполнена."
+    stars = f"Оценку заявки {NAMED} сейчас поставить нельзя: оценить можно выполненную заявку."
+    for text, t, found in (
+        (closed, 45, 1), (late, 25, 1), (late, 45, 0), (stars, 45, 1), (stars, 25, 0), ("Такой заявки не нашлось.", 45, 1),
+    ):  # fmt: skip
+        story = good_day()
+        story.saw(t, 20, text)
+        assert len(story.finds("no_claim_without_fact")) == found, (text, t)
+    story = good_day()
+    story.said(42, "close")
+    story.saw(45, 20, closed)
+    assert story.finds("no_claim_without_fact") == []
+
+
+def test_the_same_words_by_themselves_twice_are_found() -> None:
+    story = good_day()
+    for t, message in ((35, 15), (36, 16)):
+        story.saw(t, message, f"К заявке {NAMED} поддержка прислала файл.")
+    assert len(story.finds("no_unexcused_double_notice")) == 1
+
+
+def test_a_file_of_another_in_a_letter_is_found() -> None:
+    story = good_day()
+    story.asked(5, "request", TWO, chat=OTHER, lines=[], files=[{"name": "a.png", "size": 1, "sha256": "ab" * 32}])
+    story.smtp[0]["files"] = [{"name": "a.png", "sha256": "ab" * 32}]
+    assert [one.about for one in story.finds("nobody_reads_anothers")] == ["<r1@bot>"]
+
+
+def test_a_letter_to_somebody_else_is_found() -> None:
+    for rcpt, found in (([ITSM, "u1002@example.test"], 2), (["u1002@example.test"], 1), (["tom@example.test"], 0)):
+        story = good_day()
+        story.accepted(50, request_text(ONE), message_id="<x@bot>", rcpt=rcpt)
+        assert len([one for one in story.finds("nobody_reads_anothers") if one.about == "<x@bot>"]) == found, rcpt
+
+
+def test_a_file_of_support_with_other_bytes_has_not_come() -> None:
+    name = f"desk0000002-{'ab' * 6}.txt"
+    for sha256, found in (("ab" * 32, 0), ("cd" * 32, 1)):
+        story = good_day()
+        story.said(32, "comment", "desk0000002", files=[name])
+        words = f"По заявке {NAMED} поддержка пишет:\n«desk0000002 смотрите вложение»"
+        story.saw(33, 20, words)
+        story.saw(33.5, 21, "", files=[{"name": name, "sha256": sha256}])
+        assert len(story.finds("every_status_told")) == found

@@ -107,7 +107,15 @@ def test_an_input_that_was_not_answered_in_time_is_found_where_it_could_be() -> 
         11,
         9,
     ]
-    assert checks_faults.answered_honestly(journals, tried(answered=False), LIMITS) == []
+    (found,) = checks_faults.answered_honestly(
+        journals, tried(answered=False), LIMITS
+    )  # of them, the one never answered
+    assert found.words.startswith("1 inputs waited for too long, the longest inf s: 3")
+    bot.append(saw(129.5, 3, 7))
+    assert checks_faults.answered_honestly(Journals(bot=bot), tried(answered=False), LIMITS) == []
+    bot[-1] = saw(130.5, 3, 7)
+    assert len(checks_faults.answered_honestly(Journals(bot=bot), tried(answered=False), LIMITS)) == 1
+    bot.pop()
     assert checks_faults.answered_honestly(journals, tried(excused=frozenset({2, 3})), LIMITS) == []
 
 
@@ -161,8 +169,8 @@ def test_silence_behind_a_letter_excuses_a_second_one_and_silence_before_it_does
         orders = [{"t": 5.0, "e": "fault", "verb": "hang", "stage": stage}, {"t": 9.0, "e": "fault", "verb": "clear"}]
         return Journals(smtp=orders)
 
-    assert journals("data").excuse(6.0, "smtp") == "cut"
-    assert journals("mail").excuse(6.0, "smtp") == ""
+    assert journals("data").excuse(6.0, 9.0, "smtp") == "cut"
+    assert journals("mail").excuse(6.0, 9.0, "smtp") == ""
 
 
 # --- the bad machine

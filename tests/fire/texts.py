@@ -14,6 +14,7 @@ DESK = re.compile(r"desk\d{7}")  # the marker of what support says
 NUMBER = re.compile(r"IM-CL-\d+")
 _CODE = re.compile(r"\b([A-Z2-7]{4})[ -]?([A-Z2-7]{4})\b")
 _LINK = re.compile(r"\?start=([\w-]+)")
+_OF_BYTES = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the beginning of their SHA-256, in the name of a file of support
 TOKEN = re.compile(r"imb:\s?([a-z2-7]{10})", re.IGNORECASE)
 
 # A message about a ticket that came by itself. It begins with the ticket's name; a receipt begins with its bare title.
@@ -64,7 +65,21 @@ _KINDS = {
     "Просьба вернуть заявку": "not_solved",
     "Отзыв заявки": "withdraw",
 }
+_REFUSED = {
+    "дополнить её нельзя": "add",
+    "снимать нечего": "withdraw",
+    "вернуть в работу уже нельзя": "reopen",
+    "сейчас поставить нельзя: оценить можно": "rate",
+    "сейчас поставить нельзя: вы попросили": "rate_asked_for",
+    "Такой заявки не нашлось": "find",
+}
 REFUSALS = ("дополнить её нельзя", "Такой заявки не нашлось", "вернуть в работу уже нельзя", "сейчас поставить нельзя")
+
+
+def refused_in(text: str) -> str:
+    """What a text says cannot be done with a request: add, withdraw, reopen, rate (not done, or rated long ago), rate_asked_for
+    (it was asked for again), find (there is no such request); "" for none."""
+    return next((what for words, what in _REFUSED.items() if words in text), "")
 
 
 def is_notice(text: str) -> bool:
@@ -140,6 +155,12 @@ def letter_kind(subject: str, text: str) -> str:
 def token_of(subject: str, text: str) -> str:
     found = TOKEN.search(subject) or TOKEN.search(text)
     return found[1].lower() if found else ""
+
+
+def is_spoiled(name: str, sha256: str) -> bool:
+    """Whether a file whose name says what its bytes are has others."""
+    bytes_ = _OF_BYTES.search(name)
+    return bytes_ is not None and bool(sha256) and not sha256.startswith(bytes_[1])
 
 
 def labels(buttons: Iterable[Iterable[dict[str, Any]]] | None) -> list[str]:

@@ -98,7 +98,7 @@ async def play(folder: Path, trial: Trial) -> Outcome:
             finally:
                 await nanny.away()
         await asyncio.to_thread(report, world, trial.code)
-    journals = read_journals(folder, serving_seconds=trial.limits.answer)
+    journals = read_journals(folder)
     findings = [*own, *_judged(journals, trouble, tried, trial.limits), *run_checks(journals)]
     whole = checks_faults.table(journals, tried, findings) + "\n\n" + table(journals, findings)
     return Outcome(findings, tried, whole, employees.counts, desk.counts)
