@@ -235,6 +235,12 @@ def _moment_filters(timezone: ZoneInfo) -> dict[str, Callable[..., Any]]:
         return _day(local(value).date(), today(context), _lang(context))
 
     @pass_context
+    def date_(context: Context, value: datetime | str) -> str:
+        """24 ноября; 24 ноября 2027: what stays true when it is read tomorrow"""
+        moment, now = local(value).date(), today(context)
+        return _date(moment, same_year=now is None or moment.year == now.year, lang=_lang(context))
+
+    @pass_context
     def when(context: Context, value: datetime | str) -> str:
         """18:00 where it is today's; завтра, 18:00; 24 ноября, 18:00"""
         moment, now = local(value), today(context)
@@ -248,7 +254,7 @@ def _moment_filters(timezone: ZoneInfo) -> dict[str, Callable[..., Any]]:
         zone = moment.strftime("%Z")
         return f"{moment:%d.%m.%Y %H:%M} {_ZONES_RU.get(zone, zone) if _lang(context) == 'ru' else zone}"
 
-    return {"clock": clock, "day": day, "when": when, "stamp": stamp}
+    return {"clock": clock, "day": day, "date": date_, "when": when, "stamp": stamp}
 
 
 def _lang(context: Context) -> str:
@@ -259,10 +265,11 @@ def _lang(context: Context) -> str:
 def _day(value: date, today: date | None, lang: str) -> str:
     if today is not None and abs((value - today).days) <= 1:
         return _DAYS[lang][(value - today).days]
-    same_year = today is None or value.year == today.year
-    if lang == "ru":
-        return format_date(value, "d MMMM" if same_year else "d MMMM y", locale="ru")
-    return format_date(value, "d MMMM" if same_year else "d MMMM y", locale="en_GB")
+    return _date(value, same_year=today is None or value.year == today.year, lang=lang)
+
+
+def _date(value: date, *, same_year: bool, lang: str) -> str:
+    return format_date(value, "d MMMM" if same_year else "d MMMM y", locale="ru" if lang == "ru" else "en_GB")
 
 
 def plural(number: int, one: str, few: str, many: str = "") -> str:

@@ -194,3 +194,19 @@ def test_the_subject_of_an_alert_is_short_and_whole(lang: str) -> None:
     )
     assert subject().startswith("imbot: Письмо отложено в карантин (от itsm@demo.local")
     assert subject().endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("now", "lang", "expected"),
+    [
+        ("2026-11-24T06:00:00+00:00", "ru", "18:00"),
+        ("2026-11-23T06:00:00+00:00", "ru", "18:00 (завтра, 24 ноября)"),
+        ("2026-11-25T06:00:00+00:00", "en", "18:00 (yesterday, 24 November)"),
+        ("2026-11-20T06:00:00+00:00", "ru", "18:00 24 ноября"),
+        ("2027-11-20T06:00:00+00:00", "en", "18:00 24 November 2026"),
+    ],
+)
+def test_what_stays_in_a_chat_is_true_the_next_day_too(tmp_path: Path, now: str, lang: str, expected: str) -> None:
+    put(tmp_path, "when.j2", f'{{% import "chat/{lang}/_words.j2" as w with context %}}{{{{ w.by(at) }}}}')
+    templates = Templates([tmp_path, Path(__file__).parents[1] / "templates"], MOSCOW)
+    assert templates.render("when.j2", {"at": "2026-11-24T15:00:00+00:00", "now": now}, lang) == expected

@@ -242,7 +242,7 @@ LEDGER: list[tuple[str, dict[str, Any], str]] = [
     ("status", {"what": "status", "new": "resolved", "solution": "Заменён картридж"}, "выполнена: «Заменён картридж»"),
     ("status", {"what": "status", "new": "waiting", "question": "Какой этаж?"}, "ждёт вашего ответа: «Какой этаж?»"),
     ("status", {"what": "number", "number": "IM-CL-7"}, "получен номер IM-CL-7"),
-    ("status", {"what": "promised", "promised": "2026-11-24T15:00:00+00:00"}, "новый срок: 18:00 завтра"),
+    ("status", {"what": "promised", "promised": "2026-11-24T15:00:00+00:00"}, "новый срок: 18:00 (завтра, 24 ноября)"),
     ("status", {"what": "promised", "promised": "к вечеру"}, "новый срок"),
     ("status", {"what": "question", "question": "Какой этаж?"}, "поддержка спрашивает: «Какой этаж?»"),
     ("status", {}, "принята"),

@@ -1,5 +1,5 @@
 """How an employee signs in: the address, the code from the letter that really came, and once more where that failed. And how
-somebody tries the letter of a code a second time, which must let nobody in."""
+somebody tries the letter of a code a second time, and somebody else's, which must let nobody in."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class Codes:
     def of(self, address: str) -> list[str]:
         """Oldest first."""
         return [code for code, _ in self._letters(address)]
+
+    def of_others(self, address: str) -> list[tuple[str, str]]:
+        """(address, the newest code) of everybody else who was sent one."""
+        self._letters(address)
+        return [(each, rows[-1][0]) for each, rows in self._by_address.items() if each != address.lower()]
 
     def link(self, address: str, code: str) -> str:
         """What the link in the letter of this code says to the bot, "" where it bore none."""
@@ -67,8 +72,8 @@ async def sign_in(person: Person, address: str, codes: Codes, old: Sequence[str]
 
 
 async def try_again(person: Person, address: str, codes: Codes) -> None:
-    """Sign out, try the code and the link of the letters that let them in once more, and sign in by a fresh one. What the bot
-    made of the old ones is for the checker to see. Raises GaveUp."""
+    """Sign out, try the code and the link of the letters that let them in once more, and those of somebody else, and sign in
+    by a fresh one. What the bot made of the others is for the checker to see. Raises GaveUp."""
     old = list(dict.fromkeys(codes.of(address)))
     await person.do(
         lambda: person.say("/me"),
@@ -79,8 +84,8 @@ async def try_again(person: Person, address: str, codes: Codes) -> None:
         lambda: person.button("Отвязать чат"), lambda: person.screen("Отвязать этот чат"), "signing out"
     )
     await person.press_until(lambda: person.button("Да, отвязать"), lambda: person.screen("Чат отвязан"), "signing out")
-    for code in old[-1:]:
-        for words in (code, f"/start {codes.link(address, code)}"):
+    for whose, code in [*((address, one) for one in old[-1:]), *codes.of_others(address)[-1:]]:
+        for words in (code, f"/start {codes.link(whose, code)}"):
             before = person.sight.version
             await person.say(words)  # said once: more would be another try
             await person.until(lambda: _told(person, before), person.patience.whole)  # noqa: B023 - asked before the next
