@@ -59,6 +59,8 @@ def news(person: Person) -> list[News]:
 
 async def add(person: Person, marker: str, label: str = "Дополнить") -> bool:
     """By the button; True: it was sent."""
+    if person.button(label, marker) is None:
+        return False  # none of its messages offers that any more
     before = person.sight.version
     screen = await person.press_until(
         lambda: person.button(label, marker),
@@ -254,6 +256,8 @@ async def _tell(person: Person, what: str, marker: str, question: str, thanks: s
 
 async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     """Not needed any more. True: it was asked for."""
+    if person.button("Уже не нужно", marker) is None:
+        return False  # none of its messages offers that any more
     if person.screen("снимать нечего", marker):
         return False  # that has just been said: the same button once more, so soon, is the second tap of a double tap
     asks, start = ("Попросить поддержку снять", marker), person.sight.version

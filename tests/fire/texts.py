@@ -74,6 +74,7 @@ _REFUSED = {
     "Такой заявки не нашлось": "find",
 }
 REFUSALS = ("дополнить её нельзя", "Такой заявки не нашлось", "вернуть в работу уже нельзя", "сейчас поставить нельзя")
+_ANSWERS = (REFUSALS[0], "уже отправляется ещё раз")  # begin like a notice, and answer a press
 
 
 def refused_in(text: str) -> str:
@@ -83,7 +84,7 @@ def refused_in(text: str) -> str:
 
 
 def is_notice(text: str) -> bool:
-    return _NOTICE.match(text) is not None and not is_alert(text) and REFUSALS[0] not in text
+    return _NOTICE.match(text) is not None and not is_alert(text) and not any(words in text for words in _ANSWERS)
 
 
 def is_alert(text: str) -> bool:
