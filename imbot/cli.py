@@ -5,16 +5,15 @@ Commands of a group lie in `cli_*.py`; what they need is imported when they run,
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from imbot import __version__, cli_mail, cli_queue, cli_ticket, cli_user
-from imbot.cli_base import AsJson, Config, collecting_paused, say, say_json, say_wrapped, settings_of, wait_for
-from imbot.domain.errors import ConfigError, ImbotError
+from imbot.cli_base import AsJson, Config, say, say_json, say_wrapped, settings_of, wait_for
+from imbot.cli_serving import serve, told_in_one_line
+from imbot.domain.errors import ImbotError
 
 app = typer.Typer(
     name="imbot",
@@ -33,32 +32,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.
 
 
 def main() -> None:
-    """The entry point: errors of ours become one line, whatever else is wrong becomes one line and a way to see more."""
-    try:
+    """The whole command line."""
+    with told_in_one_line():
         app()
-    except ConfigError as error:
-        for problem in error.problems:
-            _complain(problem)
-        sys.exit(1)
-    except ImbotError as error:
-        _complain(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit finds no broken pipe
-        sys.exit(1)
-    except Exception as error:
-        if os.environ.get("IMBOT_DEBUG"):
-            raise
-        _complain(f"a mistake of imbot itself: {type(error).__name__}: {error} (IMBOT_DEBUG=1 shows where)")
-        sys.exit(1)
-
-
-def _complain(text: str) -> None:
-    from imbot.log import mask_secrets
-
-    say(f"imbot: {mask_secrets(' '.join(text.split()))}", err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -79,15 +55,7 @@ def entry(
 @app.command()
 def run(config: Config = None) -> None:
     """Serve: chats, letters, notices. Ends on SIGTERM or Ctrl-C, within 10 seconds."""
-    with collecting_paused():
-        from imbot import app as composition
-        from imbot import log
-        from imbot.cli_base import secrets_of
-        from imbot.config import load
-
-        settings = load(config)
-    log.set_up(settings.general.log_level, settings.general.log_format, secrets=secrets_of(settings))
-    wait_for(composition.run(settings))
+    serve(config)
 
 
 @app.command()

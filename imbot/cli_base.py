@@ -5,15 +5,13 @@ Nothing heavy is imported at the top: `imbot --help` must be quick.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -21,13 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVa
 
 import typer
 
+from imbot.cli_serving import ODD, printable
+from imbot.cli_serving import secrets_of as secrets_of
 from imbot.domain.errors import ImbotError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
-    from imbot.config_mail import Mailbox, Smtp
     from imbot.domain.people import Person
 
 P = ParamSpec("P")
@@ -42,16 +41,6 @@ Config = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 
 
-@contextmanager
-def collecting_paused() -> Iterator[None]:
-    """While a thousand modules are loaded nothing is garbage, and looking for it again and again is a fifth of a start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def settings_of(config: Path | None) -> Settings:
     """The settings, with warnings of libraries kept off the terminal. Raises ConfigError."""
     from imbot import log
@@ -60,15 +49,6 @@ def settings_of(config: Path | None) -> Settings:
     settings = load(config)
     log.set_up("error", "console", secrets=secrets_of(settings))
     return settings
-
-
-def secrets_of(settings: Settings) -> list[str]:
-    """What must never be seen in a line, whoever writes it."""
-    servers: list[Smtp | Mailbox] = [settings.smtp, *settings.mailboxes().values()]
-    found = [settings.telegram.token, settings.telegram.proxy, settings.directory.ldap.bind_password]
-    for server in servers:
-        found += [server.password, server.oauth.client_secret, server.oauth.refresh_token]
-    return [secret.get_secret_value() for secret in found]
 
 
 def database(settings: Settings) -> str:
@@ -125,8 +105,8 @@ def number_of(noun: str, command: str) -> Callable[[str], int]:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Lines for a terminal: nothing that a stranger wrote can steer it, wherever it stands in them."""
-    typer.echo(_ODD.sub(lambda odd: odd[0] if odd[0].isprintable() else " ", text), err=err)
+    """Lines for a terminal, as `printable` has them."""
+    typer.echo(printable(text), err=err)
 
 
 def say_wrapped(text: str) -> None:
@@ -153,7 +133,7 @@ def _columns() -> int:
 
 def say_json(value: Any) -> None:
     """One line of JSON. What a terminal would obey, or what turns the direction of a line, is escaped in it."""
-    typer.echo(_ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
+    typer.echo(ODD.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_plain)))
 
 
 def say_table(rows: Sequence[Sequence[str]], empty: str) -> None:
@@ -198,7 +178,6 @@ def one_line(text: str, limit: int = 60) -> str:
 
 _LARGEST = 2**63 - 1  # SQLite's
 _NARROWEST = 8  # characters of a column
-_ODD = re.compile(r"[^\n\t\x20-\x7e\u0400-\u04ff]")
 
 
 def _escaped(odd: re.Match[str]) -> str:
