@@ -32,11 +32,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts:<chat key>`, `signin:<chat key>`, `admins`);
-    only a lane's oldest open parcel that waits for nothing may be claimed. `target`: the far end (`smtp`, `directory`,
-    `telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it. `waits_for` holds the parcel, and
-    none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends, or the
-    language of the chat that a notice may be shown in, where whoever claimed it had that; not kept with it."""
+    """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts/<ticket id>:<chat key>`, `signin:<chat key>`,
+    `admins`); only a lane's oldest open parcel that waits for nothing may be claimed. `target`: the far end (`smtp`,
+    `directory`, `telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it. `waits_for` holds the
+    parcel, and none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends,
+    or the language of the chat that a notice may be shown in, where whoever claimed it had that; not kept with it."""
 
     id: int
     lane: str
@@ -57,10 +57,21 @@ class Parcel:
         return self.lane.partition(":")[2]
 
 
-def lanes_of_chat(chat_key: str) -> tuple[str, str]:
-    """Of notices and files, and of receipts. A receipt is an edit that tells the truth of its moment: it need not stand behind
-    notices, and the one that answers Send must not."""
-    return f"chat:{chat_key}", f"receipts:{chat_key}"
+def lane_of_receipts(chat_key: str, ticket_id: str) -> str:
+    """Of one ticket. A receipt is an edit that tells the truth of its moment: it need not stand behind notices, nor behind the
+    receipt of another ticket that Telegram does not take just now, and the one that answers Send must not."""
+    return f"{_RECEIPTS}/{ticket_id}:{chat_key}"
+
+
+def is_lane_of_chat(lane: str, chat_key: str) -> bool:
+    """Of its notices and files, or of receipts (which an older data base has in one lane, whatever the ticket)."""
+    what, _, chat = lane.partition(":")
+    return chat == chat_key and (what in ("chat", _RECEIPTS) or what.startswith(f"{_RECEIPTS}/"))
+
+
+def lane_in_chat(lane: str, chat_key: str) -> str:
+    """The same of another chat."""
+    return f"{lane.partition(':')[0]}:{chat_key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ GIVE_UP_AGE: Mapping[Kind, timedelta] = {
 
 
 _DAYS = timedelta(days=1)
+_RECEIPTS = "receipts"
 _FEW_TRIES = 5  # two minutes apart in all, by `_DELAYS`
 
 

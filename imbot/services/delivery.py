@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
-from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lanes_of_chat, next_try
+from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lane_in_chat, next_try
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import composing, sending, telling, watchdog
 from imbot.services import letters as ticket_letters
@@ -97,8 +97,8 @@ def failed(
     down = error.kind == "down"
     if not error.permanent and not _too_old(parcel, now, probes if down else parcel.attempt):
         due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
-        if error.kind == "throttled" and error.retry_after is not None and parcel.payload.get("awaited"):
-            # A limit that was met says itself when it is over, and somebody has pressed Send and looks at this one.
+        if error.kind == "throttled" and error.retry_after is not None:
+            # A limit that was met says itself when it is over: what waits longer holds up what stands behind it.
             due = now + timedelta(seconds=error.retry_after * (1 + 0.2 * jitter))
         (outbox.uncount if down else outbox.again)(c, parcel, due, str(error))
         return
@@ -252,9 +252,9 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         outbox.settle(c, parcel, "blocked", now)
     else:
         outbox.again(c, parcel, now, "blocked")
-    lanes = lanes_of_chat(chat_key)
+    lanes, notices = outbox.of_chat(c, chat_key), f"chat:{chat_key}"
     if not telling.is_admin(person, env):
-        for alert in filter(telling.for_admins, outbox.of_lane(c, lanes[0])):
+        for alert in filter(telling.for_admins, outbox.of_lane(c, notices)):
             outbox.drop(c, alert.id, now)
             telling.pass_on(c, alert, now, env)
     if person is None:
@@ -266,8 +266,8 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         if _only_edits(waiting) and (waiting.kind is Kind.QUESTION or not other):
             outbox.drop(c, waiting.id, now)
     if other:
-        for old, new in zip(lanes, lanes_of_chat(other), strict=True):
-            outbox.readdress(c, old, new, other.partition(":")[0], now)
+        for lane in lanes:
+            outbox.readdress(c, lane, lane_in_chat(lane, other), other.partition(":")[0], now)
         return
 
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
@@ -276,7 +276,7 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
         return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
 
-    outbox.readdress(c, lanes[0], f"mail:{person.id}", "smtp", now, as_letter)
+    outbox.readdress(c, notices, f"mail:{person.id}", "smtp", now, as_letter)
 
 
 def _only_edits(parcel: Parcel) -> bool:
@@ -308,5 +308,5 @@ def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:
     """The chat has another id now: its parcels follow."""
     channel = parcel.chat_key.partition(":")[0]
     outbox.again(c, parcel, now, f"moved to {new_id}")
-    for old, new in zip(lanes_of_chat(parcel.chat_key), lanes_of_chat(f"{channel}:{new_id}"), strict=True):
-        outbox.readdress(c, old, new, channel, now)
+    for lane in outbox.of_chat(c, parcel.chat_key):
+        outbox.readdress(c, lane, lane_in_chat(lane, f"{channel}:{new_id}"), channel, now)

@@ -14,7 +14,7 @@ from imbot.dialog.screen import Screen, screen_from_json, screen_to_json
 from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
-from imbot.domain.parcels import Kind, NewParcel, Parcel, lanes_of_chat
+from imbot.domain.parcels import Kind, NewParcel, Parcel, lane_of_receipts
 from imbot.domain.people import Person, Role
 from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, may_rate, may_withdraw
 from imbot.services.env import Env
@@ -39,7 +39,7 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
     server, which mostly has the letter by then, so that one message says so and not two."""
     if not awaited and not still_theirs(c, ticket, ticket.chat_key):
         return
-    _, lane = lanes_of_chat(ticket.chat_key)
+    lane = lane_of_receipts(ticket.chat_key, ticket.id)
     of_ticket, channel = f"receipt:{ticket.id}:", ticket.chat_key.partition(":")[0]
     if not awaited and outbox.hasten(c, lane, of_ticket, now):
         return  # nobody has it in hand yet: it will say this as well

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.parcels import Kind, Parcel, is_lane_of_chat
 from imbot.store.schema import lanes, parcels
 from imbot.store.sql import Prepared, dialect, insert
 from imbot.store.touched import OUTBOX, touch
@@ -37,6 +37,7 @@ _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
 _WAITING_LANES = Prepared(select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct())
 _OF_LANE = Prepared(select(parcels).where(_P.lane == bindparam("which"), _OPEN).order_by(_P.id))
+_OPEN_LANES = select(_P.lane).where(_OPEN).distinct()
 # What waits for something holds nobody up: a request whose letter is put late (its photo came down late) must pass an addition
 # that waits for that very request's number.
 head = (
@@ -210,6 +211,11 @@ def open_parcels(c: Connection, limit: int) -> list[StoredParcel]:
 def of_lane(c: Connection, lane: str) -> list[Parcel]:
     """The open parcels of a lane, in order."""
     return [parcel_of(row) for row in _OF_LANE.all(c, which=lane)]
+
+
+def of_chat(c: Connection, chat_key: str) -> list[str]:
+    """Its lanes in which something is open, by name: that of notices before those of receipts."""
+    return sorted(lane for lane in c.execute(_OPEN_LANES).scalars() if is_lane_of_chat(lane, chat_key))
 
 
 def prune(c: Connection, before: datetime) -> int:

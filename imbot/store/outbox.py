@@ -46,6 +46,7 @@ from imbot.store.lanes import get as get
 from imbot.store.lanes import head, parcel_of, stands_open, suspended_lane, wake
 from imbot.store.lanes import is_free as is_free
 from imbot.store.lanes import is_suspended as is_suspended
+from imbot.store.lanes import of_chat as of_chat
 from imbot.store.lanes import of_lane as of_lane
 from imbot.store.lanes import open_parcels as open_parcels
 from imbot.store.lanes import prune as prune
