@@ -16,6 +16,7 @@ _ALIVE = 5.0  # seconds of serving in which an update that was taken must have s
 _DOUBLE = 3.5  # seconds between the two of a double tap; imbot says three, and the way takes its time
 _WINDOW, _MOST = 10.0, 12  # tries at a far end that is down: one a second, and a little for where a window begins
 _AGAIN = 4  # of those may be one letter's: a person sends again what was refused
+_STARTING = 3.0  # seconds from a life's first poll on
 _REFUSED, _FEW = 0.0005, 5  # of all messages, and in any case: what the jitter of the way may cost
 
 
@@ -151,15 +152,27 @@ def follow_ups_wait(journals: Journals) -> list[Finding]:
 
 
 def limits_kept(journals: Journals) -> list[Finding]:
-    """17: Telegram's limits are met by pace, not by refusals. A few are the jitter of the way."""
+    """17: Telegram's limits are met by pace, not by refusals. A few are the jitter of the way; and a life that has just begun
+    knows nothing of what the one before it had sent within the last second."""
     refused = [
         one for one in journals.bot if one["e"] == "refused" and one.get("status") == 429 and not one.get("ordered")
     ]
-    shown = len(journals.shows)
+    begun = [since for since, _ in _serving(journals)]
+    killed = sorted(journals.kills)
+    early = [one for one in refused if _is_early(one["t"], begun, killed)]
+    journals.excused["refused by a limit, just started"] += len(early)
     journals.counted["refused by Telegram's limits"] += len(refused)
-    if len(refused) <= max(_FEW, _REFUSED * shown):
+    shown = len(journals.shows)
+    if len(refused) - len(early) <= max(_FEW, _REFUSED * shown):
         return []
-    return [Finding("limits_kept", "telegram", f"{len(refused)} refusals for {shown} messages")]
+    return [Finding("limits_kept", "telegram", f"{len(refused) - len(early)} refusals for {shown} messages")]
+
+
+def _is_early(t: float, begun: Sequence[float], killed: Sequence[float]) -> bool:
+    """Whether `t` lies between a kill and the first seconds of the life that follows it."""
+    kill = bisect_left(killed, t)
+    following = bisect_left(begun, killed[kill - 1]) if kill else len(begun)
+    return following < len(begun) and t <= begun[following] + _STARTING
 
 
 def no_storm(journals: Journals) -> list[Finding]:

@@ -164,6 +164,18 @@ def test_many_refusals_of_telegram_are_found_and_ordered_ones_are_not() -> None:
     assert len(story.finds("limits_kept")) == 1
 
 
+def test_refusals_are_excused_only_right_behind_a_kill() -> None:
+    refusal = {"e": "refused", "method": "sendMessage", "chat": CHAT, "status": 429, "why": "Too Many Requests"}
+    for first_poll, found in ((48.0, 0), (46.5, 1)):
+        story = good_day()
+        story.bot += [{"t": 50 + n / 100, **refusal} for n in range(20)]
+        alive(story, 0, 45)
+        alive(story, 45.1, 90)
+        for t in (1.0, first_poll):
+            polled(story, t, None)
+        assert len(story.finds("limits_kept")) == found
+
+
 def test_a_storm_on_a_mail_server_that_is_down_is_found() -> None:
     story = Story()
     story.smtp = [{"t": 10, "e": "fault", "verb": "answer", "stage": "mail", "text": "421 later"}]
