@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -50,6 +50,7 @@ class Leg:
 async def examine(config: Path | None) -> list[Leg]:
     """All legs, in the order of their names in the issue of a failure: configuration first, since it explains the rest."""
     from imbot import log
+    from imbot.cli_origin import proofs
     from imbot.config import load, secrets_lie_open, warnings
 
     try:
@@ -59,7 +60,10 @@ async def examine(config: Path | None) -> list[Leg]:
         legs = [Leg("configuration", "wrong", problem) for problem in error.problems]
         return [*legs[:-1], Leg("configuration", "wrong", error.problems[-1], hint)]
     log.set_up("error", "console", secrets=secrets_of(settings))
-    legs = [*check_catalogue(settings), *(Leg("configuration", "note", text) for text in warnings(settings))]
+    legs = [
+        *check_catalogue(settings, await proofs(settings)),
+        *(Leg("configuration", "note", text) for text in warnings(settings)),
+    ]
     if (open_to_all := secrets_lie_open(config)) is not None:
         says = f"{open_to_all} bears passwords, and anybody on this machine may read it"
         legs.append(Leg("configuration", "note", says, "chmod o= that file"))
@@ -77,8 +81,9 @@ async def examine(config: Path | None) -> list[Leg]:
     return [*legs, await asyncio.to_thread(compare_clocks, settings)]
 
 
-def check_catalogue(settings: Settings) -> list[Leg]:
-    """Configuration, catalogue, locations and profile, by the same code as at the start."""
+def check_catalogue(settings: Settings, proven: Mapping[str, str]) -> list[Leg]:
+    """Configuration, catalogue, locations and profile, by the same code as at the start. `proven`: by what each helpdesk's
+    evidence is."""
     from imbot import wiring
 
     try:
@@ -88,13 +93,13 @@ def check_catalogue(settings: Settings) -> list[Leg]:
     kinds = sum(len(category.subs) or 1 for category in env.catalogue.categories)  # without subs it is a kind itself
     named = {env.default_backend, *(category.backend for category in env.catalogue.categories)}
     named |= {sub.backend for category in env.catalogue.categories for sub in category.subs}
-    desks = [_helpdesk(one, asked=one.name in named) for one in env.backends.values()]
+    desks = [_helpdesk(one, proven.get(one.name, ""), asked=one.name in named) for one in env.backends.values()]
     return [Leg("configuration", "well", f"complete; {kinds} {'kind' if kinds == 1 else 'kinds'} of request"), *desks]
 
 
-def _helpdesk(backend: Backend, *, asked: bool) -> Leg:
-    """Where its requests go and why its letters are believed. `asked`: some kind of request goes to it. `--round-trip`
-    proves it."""
+def _helpdesk(backend: Backend, proof: str, *, asked: bool) -> Leg:
+    """Where its requests go and why its letters are believed. `asked`: some kind of request goes to it. `proof`: what has shown
+    that they are; the sender alone needs none."""
     evidence = backend.evidence
     by = {
         "auth-results": f"auth-results of {evidence.authserv_id}",
@@ -107,7 +112,10 @@ def _helpdesk(backend: Backend, *, asked: bool) -> Leg:
     if not asked:
         hint = f'no kind of request goes to it: name it in the catalogue, backend = "{backend.name}"'
         return Leg(name, "note", says, hint)
-    return Leg(name, "well", says)
+    if not proof and evidence.kind != "sender-only":
+        hint = "unproven: none of its letters was believed by that yet; try `imbot doctor --round-trip`"
+        return Leg(name, "note", says, hint if backend.name == "itsm" else f"{hint[:-1]} --backend {backend.name}`")
+    return Leg(name, "well", f"{says}, as {proof}" if proof else says)
 
 
 def check_templates(settings: Settings) -> list[Leg]:

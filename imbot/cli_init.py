@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,16 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
         raise ImbotError(f"{path} cannot be written: there is no folder {path.parent} that you may write to")
     tree = _placeholders()
     say("Some fifteen questions; Enter takes what stands in brackets. Servers are tried at once.\n")
-    for ask, legs in (
+    home = path.absolute().parent
+    groups: tuple[tuple[Callable[[Tree], None], tuple[str, ...]], ...] = (
         (_ask_company, ()),
         (_ask_telegram, ("telegram",)),
         (_ask_directory, ("directory",)),
         (_ask_mail, ("smtp", "mailbox")),
-        (_ask_itsm, ()),
-    ):
-        _until_right(tree, ask, legs if check else (), path.absolute().parent)
+        (partial(_ask_itsm, signer=lambda: _signer(tree, home) if check else ""), ()),
+    )
+    for ask, legs in groups:
+        _until_right(tree, ask, legs if check else (), home)
     _write(path, tree)
     say(f"\n{path} is written. Next: `imbot doctor --config {path}`, then `imbot run --config {path}`.")
 
@@ -223,7 +226,8 @@ def _ask_token(smtp: Tree, mailbox: Tree) -> None:
         section["oauth"] = {key: value for key, value in oauth.items() if value}
 
 
-def _ask_itsm(tree: Tree) -> None:
+def _ask_itsm(tree: Tree, signer: Callable[[], str]) -> None:
+    """`signer`: how the mail server signs Authentication-Results in letters that are there, "" where that is not known."""
     itsm = tree["itsm"]
     itsm["address"] = _address("The helpdesk's intake mailbox", itsm["address"], _INTAKE)
     itsm["senders"] = [_prompt("The address its status letters come from", itsm["address"])]
@@ -236,12 +240,33 @@ def _ask_itsm(tree: Tree) -> None:
     evidence.clear()
     evidence["kind"] = _choice("What proves that a status letter is real", kinds, "auth-results")
     if evidence["kind"] == "auth-results":
-        evidence["authserv_id"] = _prompt(
-            "  First word of Authentication-Results in your mail", tree["mailbox"]["host"]
-        )
+        evidence["authserv_id"] = _ask_signer(signer())
     if evidence["kind"] == "trusted-relay":
         evidence["relays"] = [_prompt("  Host or address the ITSM sends from")]
         evidence["own_hosts"] = [_prompt("  Your mail server's own name", tree["mailbox"]["host"])]
+
+
+def _ask_signer(seen: str) -> str:
+    """A wrong name sends every status letter to quarantine, so none is proposed that no letter bears."""
+    if not seen:
+        say_wrapped(
+            "  Open any letter in the bot's mailbox as source: it is what stands behind the topmost Authentication-Results:"
+            ' up to the first ";", often the name of your mail server (- where results follow at once, as in Exchange Online).'
+        )
+    known = "; the newest letters in the mailbox bear this" if seen else ""
+    return _prompt(f"  First word of Authentication-Results in your mail{known}", seen or None)
+
+
+def _signer(tree: Tree, folder: Path) -> str:
+    """As the newest letters of the mailbox bear it; one that cannot be read now has said so already."""
+    from imbot.cli_origin import signer_in_mailbox
+    from imbot.config import anchor_paths, checked
+
+    anchor_paths(anchored := deepcopy(tree), folder)
+    try:
+        return wait_for(signer_in_mailbox(checked(anchored)))
+    except ImbotError:
+        return ""
 
 
 def _profiles() -> list[str]:

@@ -48,6 +48,7 @@ async def travel(config: Path | None, seconds: float, name: str = "itsm") -> lis
     """The legs of the round trip: configuration, sent, answered, bound, believed, understood. Stops at the first wrong one.
     `name`: of the helpdesk."""
     from imbot import log, wiring
+    from imbot.backends.recommending import evidence_toml
     from imbot.config import load
     from imbot.services import trips
 
@@ -71,7 +72,11 @@ async def travel(config: Path | None, seconds: float, name: str = "itsm") -> lis
     except MailboxError as error:
         return [Leg("mailbox", "wrong", str(error), "`imbot doctor` tries the login alone")]
     legs = [Leg("sent", "well", f"{letter.message_id} with {token} to {backend.to}: {one_line(sent)}")]
-    return legs + judge(backend, settings, answers, token, letter, seconds)
+    legs += judge(backend, settings, answers, token, letter, seconds)
+    if any((leg.name, leg.state) == ("believed", "well") for leg in legs):
+        with suppress(ImbotError):
+            in_store(settings, trips.prove, name, evidence_toml(backend.evidence), now())
+    return legs
 
 
 def request(settings: Settings, backend: Backend, token: str) -> Letter:
@@ -129,7 +134,7 @@ def judge(
     elif not bound.from_itsm:
         legs.append(Leg("believed", "wrong", belief.reason, f"if this is the ITSM, add {mail.sender} to its senders"))
     else:
-        legs.append(Leg("believed", "wrong", belief.reason, f"choose its evidence by what it bears: {_marks(mail)}"))
+        legs.append(Leg("believed", "wrong", belief.reason, _how_to_believe(backend, mail)))
     report = read(backend.profile, mail, tz=settings.general.zone, sent=(letter.subject, letter.text))
     if report is None or report.status is None:
         hint = "add an anchor for it to the profile's profile.toml (docs/profiles.md), try it by `imbot mail read`"
@@ -167,6 +172,15 @@ def evidence_of(mail: InboundMail, message_id: str, token: str) -> tuple[str, ..
     if wanted in (one.lower() for one in find_tokens(mail)):
         found.append(f"our token in the {'subject' if wanted in mail.subject.lower() else 'text'}")
     return tuple(found)
+
+
+def _how_to_believe(backend: Backend, mail: InboundMail) -> str:
+    from imbot.backends.recommending import remedy, signer
+
+    by_results = backend.evidence.kind == "auth-results"
+    if by_results and (lines := remedy(backend.evidence, mail)):
+        return f"your server writes {signer([mail])}; set {lines}"
+    return f"choose its evidence by what it bears: {_marks(mail)}"
 
 
 def _marks(mail: InboundMail) -> str:

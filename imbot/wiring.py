@@ -123,9 +123,11 @@ def mailboxes(settings: Settings) -> dict[str, Imap | Pop3]:
     }
 
 
-def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
-    """One mailbox, that of [mailbox] unless another is given."""
+def mailbox(settings: Settings, section: Mailbox | None = None, largest: int | None = None) -> Imap | Pop3:
+    """One mailbox, that of [mailbox] unless another is given. `largest`: bytes of a letter, where not those of [reading]; of
+    a larger one the headers come."""
     section = section or settings.mailbox
+    largest = settings.reading.max_bytes if largest is None else largest
     password, tokens = section.password.get_secret_value(), _tokens(settings, section.oauth)
     if section.kind == "pop3":
         return Pop3(
@@ -139,7 +141,7 @@ def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
                 timeout=section.timeout,
                 delete_after_days=section.delete_after_days,
                 start=section.start,
-                largest=settings.reading.max_bytes,
+                largest=largest,
             ),
             tokens=tokens,
         )
@@ -156,7 +158,7 @@ def mailbox(settings: Settings, section: Mailbox | None = None) -> Imap | Pop3:
             timeout=section.timeout,
             idle=section.idle,
             start=section.start,
-            largest=settings.reading.max_bytes,
+            largest=largest,
         ),
         tokens=tokens,
     )

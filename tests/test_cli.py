@@ -241,7 +241,7 @@ def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
         "bot@company.ru",
         *("", "", "", "y"),  # Enter by mistake leads back to the password
     )
-    after = ("support@company.ru", "", "", "", "")
+    after = ("support@company.ru", "", "", "", "mx.company.ru")
     typed = "\n".join([*before, *answers, *after, ""])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
     path = tmp_path / "config.toml"
@@ -266,13 +266,15 @@ def test_init_writes_a_short_config_that_loads(
         "123456789:AAEhBOweik6ad9r_QXMENQ",
         *("domain", "company.ru"),
         *("bot", "bot@company.ru", 's"ecret', "mail.company.ru:465", ""),
-        *("support@company.ru", "", "", "", ""),
+        *("support@company.ru", "", "", "", "mx.company.ru"),
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
     path = tmp_path / "config.toml"
     answer = imbot("init", str(path), "--no-check")
     assert answer.code == 0, answer.err
     assert "is not a bot token" in answer.out
+    assert "Open any letter in the bot's mailbox as source" in answer.out  # and no host is proposed that no letter bears
+    assert "mail [mail.company.ru]" not in answer.out
     assert "such as admin@company.ru" in answer.out
     assert answer.out.index("'bot' is not a mail address") < answer.out.index("Its password")
     assert "[bot]" not in answer.out
@@ -281,6 +283,7 @@ def test_init_writes_a_short_config_that_loads(
     assert settings.smtp.password.get_secret_value() == 's"ecret'
     assert (settings.smtp.port, settings.smtp.tls) == (465, "tls")
     assert settings.general.timezone == "Asia/Omsk"
+    assert settings.itsm.evidence.authserv_id == "mx.company.ru"
     assert (settings.mailbox.host, settings.itsm.senders) == ("mail.company.ru", ("support@company.ru",))
     assert imbot("init", str(path)).code == 1
 
@@ -292,7 +295,7 @@ def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_
         *("12-34", "tom@company.ru", "", "123456789:AAEhBOweik6ad9r_QXMENQ", "file", "people.toml"),
         *("bot@company.ru", "secret", "mx.company.ru:99999", ""),  # no such port: the group is asked again
         *("", "secret", "", "imap.company.ru:994"),
-        *("support@company.ru", "", "", "", ""),
+        *("support@company.ru", "", "", "", "mx.company.ru"),
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
     (tmp_path / "etc").mkdir()

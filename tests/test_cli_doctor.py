@@ -16,7 +16,7 @@ import pytest
 
 from imbot.cli_doctor import check_catalogue, check_templates, compare_clocks
 from imbot.config import checked, packed
-from tests.journeys.office import Office, open_office
+from tests.journeys.office import MX, Office, open_office
 from tests.journeys.test_two_backends import glpi_says, second_bot, token_of, two_helpdesks
 from tests.servers import Certificates, Dovecot, Slapd
 
@@ -52,7 +52,6 @@ async def test_a_healthy_company_stands_on_every_leg(office: Office) -> None:
     found = states(legs)
     for leg in (
         "configuration",
-        "helpdesk",
         "templates",
         "data base",
         "disk",
@@ -64,6 +63,7 @@ async def test_a_healthy_company_stands_on_every_leg(office: Office) -> None:
         assert found[leg] == "well", legs
     assert found["clock"] == "note"  # our Bot API server tells no time
     assert found["admins"] == "note"  # by letter only: Tom has not signed in
+    assert found["helpdesk"] == "note"  # none of its letters has come yet
 
 
 async def test_each_helpdesk_and_each_mailbox_is_a_leg_and_has_a_round_trip_of_its_own(
@@ -110,6 +110,7 @@ async def test_the_round_trip_says_by_what_the_answer_is_bound_and_believed(
     office: Office, action: str, evidence: bool, expected: dict[str, str]
 ) -> None:
     config = str(office.write_config())
+    assert (await imbot("migrate", "--config", config))[0] == 0
     trip = asyncio.create_task(imbot("doctor", "--round-trip", "--json", "--minutes", "0.5", "--config", config))
     request = await office.letter_to(ITSM, "imb:")
     await office.itsm_says(action, request, evidence=evidence)
@@ -118,6 +119,22 @@ async def test_the_round_trip_says_by_what_the_answer_is_bound_and_believed(
     assert code == (0 if evidence else 1)
     bound = next(leg for leg in legs if leg["leg"] == "bound")
     assert ("token" if action == "register" else "Message-ID") in bound["says"]
+    helpdesk = next(leg for leg in (await imbot("doctor", "--json", "--config", config))[1] if leg["leg"] == "helpdesk")
+    if evidence:
+        assert (helpdesk["state"], helpdesk["says"].endswith(", as a round trip has shown")) == ("well", True)
+    else:
+        assert (helpdesk["state"], helpdesk["hint"].startswith("unproven: ")) == ("note", True)
+
+
+async def test_a_wrong_name_of_our_mail_server_is_told_with_the_right_one(office: Office) -> None:
+    config = office.write_config()
+    config.write_text(config.read_text("utf-8").replace(f'authserv_id = "{MX}"', 'authserv_id = "wrong.host"'), "utf-8")
+    arguments = ("doctor", "--round-trip", "--json", "--minutes", "0.5", "--config", str(config))
+    trip = asyncio.create_task(imbot(*arguments))
+    await office.itsm_says("register", await office.letter_to(ITSM, "imb:"))
+    code, legs = await trip
+    hint = next(leg for leg in legs if leg["leg"] == "believed")["hint"]
+    assert (code, hint) == (1, f'your server writes {MX}; set authserv_id = "{MX}"')
 
 
 async def test_an_answer_that_cannot_be_bound_is_told_with_the_line_to_add(office: Office) -> None:
@@ -178,7 +195,9 @@ def test_a_profile_of_ones_own_is_named_and_whether_it_is_in_use(tmp_path: Path)
 
 def test_a_helpdesk_that_no_kind_of_request_goes_to_is_noted(tmp_path: Path) -> None:
     tree = house(tmp_path)
-    legs = {leg.name: leg for leg in check_catalogue(checked(tree))}
+    legs = {
+        leg.name: leg for leg in check_catalogue(checked(tree), {"itsm": "letter 7 shows", "house": "letter 8 shows"})
+    }
     assert (legs["helpdesk"].state, legs["helpdesk house"].state) == ("well", "note")
     assert legs["helpdesk house"].hint == 'no kind of request goes to it: name it in the catalogue, backend = "house"'
     catalogue = (packed("data") / "catalogue.toml").read_text("utf-8")
@@ -186,7 +205,9 @@ def test_a_helpdesk_that_no_kind_of_request_goes_to_is_noted(tmp_path: Path) -> 
         catalogue.replace('key = "printer"', 'key = "printer"\nbackend = "house"'), "utf-8"
     )
     tree["general"]["catalogue"] = str(tmp_path / "own.toml")
-    legs = {leg.name: leg for leg in check_catalogue(checked(tree))}
+    legs = {
+        leg.name: leg for leg in check_catalogue(checked(tree), {"itsm": "letter 7 shows", "house": "letter 8 shows"})
+    }
     assert legs["helpdesk house"].state == "well"
 
 
@@ -194,7 +215,7 @@ def test_a_category_without_subcategories_is_a_kind_of_request(tmp_path: Path) -
     tree = house(tmp_path)
     (tmp_path / "own.toml").write_text('[[category]]\nkey = "all"\nlabel = "Всё"\n', "utf-8")
     tree["general"]["catalogue"] = str(tmp_path / "own.toml")
-    (leg, *_) = check_catalogue(checked(tree))
+    (leg, *_) = check_catalogue(checked(tree), {"itsm": "letter 7 shows", "house": "letter 8 shows"})
     assert (leg.state, leg.says) == ("well", "complete; 1 kind of request")
 
 

@@ -10,7 +10,7 @@ import ipaddress
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imbot.backends.auth_results import parse_auth_results
 from imbot.backends.base import Belief
@@ -97,6 +97,28 @@ def _nothing(count: int) -> str:
         " your mail server check DKIM and write Authentication-Results, or name the ITSM's host as a trusted relay;"
         " sender-only believes every letter that merely names the sender"
     )
+
+
+def signer(samples: Iterable[InboundMail]) -> str:
+    """The name under which our own mail server writes Authentication-Results into most of these letters, whatever it found in
+    them; "-" for fields without a name, "" where most bear none of ours: a stranger may have written the few that there are."""
+    read = list(samples)
+    hosts = _own_hosts(read)
+    tops = [parse_auth_results(fields[0]) for mail in read if (fields := _above_the_stranger(mail, hosts))]
+    counted = Counter(top.authserv_id or "-" for top in tops if top.authserv_id or top.sound)
+    name, count = max(counted.items(), key=lambda item: item[1], default=("", 0))
+    return name if 2 * count > len(read) else ""
+
+
+def remedy(evidence: EvidenceSettings, mail: InboundMail) -> str:
+    """What to set so that a genuine letter is believed by what our server has noted in it; "" where that would not do."""
+    name = signer([mail])
+    if name and holds(replace(evidence, authserv_id=name), mail):
+        return f"authserv_id = {json.dumps(name)}"
+    best = _auth_results([mail]).settings
+    if best is None:
+        return ""
+    return f"authserv_id = {json.dumps(best.authserv_id)} and own_hosts = {json.dumps(list(best.own_hosts))}"
 
 
 def evidence_toml(evidence: EvidenceSettings, section: str = "itsm.evidence") -> str:

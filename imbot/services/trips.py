@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from imbot.domain.letters import InboundMail
 from imbot.store import facts
 
-_FACT = "round_trip:"
+_FACT, _PROVEN = "round_trip:", "proven:"
 
 
 def begin(c: Connection, token: str, message_id: str, now: datetime) -> None:
@@ -35,3 +35,13 @@ def answered_by(
                 facts.set_fact(c, f"{_FACT}{number}", token, now)
             return token
     return ""
+
+
+def prove(c: Connection, backend: str, evidence: str, now: datetime) -> None:
+    """The answer of one was believed by the evidence that the settings ask for, in their words."""
+    facts.set_fact(c, f"{_PROVEN}{backend}", evidence, now)
+
+
+def has_proven(c: Connection, backend: str, evidence: str) -> bool:
+    """Whether that holds of this very evidence."""
+    return facts.fact(c, f"{_PROVEN}{backend}") == evidence

@@ -6,7 +6,7 @@ import pytest
 
 from imbot.backends.evidence import EvidenceSettings, believes
 from imbot.backends.profiles import Profile
-from imbot.backends.recommending import evidence_toml, findings, holds, recommend
+from imbot.backends.recommending import evidence_toml, findings, holds, recommend, remedy, signer
 from imbot.domain.letters import InboundMail
 from imbot.mime import bytes_to_mail
 
@@ -131,3 +131,21 @@ def test_of_one_letter_facts_are_told_and_no_advice(headers: tuple[str, ...], fo
     facts = findings(mail)
     assert tuple(fact.borne for fact in facts) == found
     assert not any(word in fact.words for fact in facts for word in ("sample", "use ", "sender-only"))
+
+
+def test_the_name_that_our_server_signs_with_is_what_most_letters_bear_above_the_stranger() -> None:
+    ours = letters("Authentication-Results: MX.company.example; dkim=fail", ENTRY, count=3)
+    theirs = letters(EVIL, "Received: from x by evil.example.test", PASS, count=1)
+    assert signer([*ours, *theirs]) == "mx.company.example"
+    assert signer(letters("Authentication-Results: spf=pass smtp.mailfrom=a@b.example", ENTRY)) == "-"
+    assert signer([*ours[:1], *theirs]) == signer(theirs) == signer([]) == ""
+
+
+def test_a_wrong_name_is_mended_by_the_name_alone_or_with_the_hosts_that_it_takes() -> None:
+    (plain,) = letters(PASS, count=1)
+    assert remedy(EvidenceSettings(authserv_id="wrong.host"), plain) == 'authserv_id = "mx1.company.example"'
+    (handed_on,) = letters(STEP, PASS, ENTRY, count=1)
+    wanted = 'authserv_id = "mx1.company.example" and own_hosts = [".company.example"]'
+    assert remedy(EvidenceSettings(authserv_id="wrong.host"), handed_on) == wanted
+    (failed,) = letters("Authentication-Results: mx1.company.example; dkim=fail", ENTRY, count=1)
+    assert remedy(EvidenceSettings(authserv_id="wrong.host"), failed) == ""
