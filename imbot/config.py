@@ -25,7 +25,7 @@ from imbot import config_mail as mail
 from imbot import config_sections as sections
 from imbot.config_across import across
 from imbot.config_types import is_loopback as is_loopback
-from imbot.config_words import in_words, is_table_of, key_of, meant, model_of
+from imbot.config_words import Sources, all_in_words, is_table_of, key_of, meant, model_of
 from imbot.domain.errors import ConfigError
 
 DEFAULT_PATH = Path("config.toml")
@@ -57,6 +57,7 @@ _PATHS = (
     ("backends", "*", "mailbox", "ca_file"),
     ("backends", "*", "mailbox", "oauth", "ca_file"),
 )
+_VARIABLE, _FILE = "from the environment: ", "from the file "
 Tree = dict[str, Any]
 
 
@@ -117,13 +118,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     env = os.environ if environ is None else environ
     file = path or Path(env.get("IMBOT_CONFIG") or DEFAULT_PATH)
     problems: list[str] = []
+    sources: dict[tuple[str, ...], str] = {}
     tree = _read_toml(file)
-    _read_secret_files(tree, file.parent, problems)
-    _read_secrets_folder(tree, env, problems)
+    _read_secret_files(tree, file.parent, problems, sources)
+    _read_secrets_folder(tree, env, problems, sources)
     problems += _unknown_variables(env)
     tree = _merged(tree, _read_environment(env))
+    variables = {tuple(name.lower().split("__")): name for name in env if name.upper().startswith("IMBOT_")}
+    sources |= {(head.removeprefix("imbot_"), *rest): _VARIABLE + name for (head, *rest), name in variables.items()}
     anchor_paths(tree, file.absolute().parent)
-    return checked(tree, problems)
+    return checked(tree, problems, sources)
 
 
 def secrets_lie_open(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -135,12 +139,12 @@ def secrets_lie_open(path: Path | None = None, environ: Mapping[str, str] | None
     return file if inside and file.stat().st_mode & 0o007 else None
 
 
-def checked(tree: Mapping[str, Any], problems: Sequence[str] = ()) -> Settings:
+def checked(tree: Mapping[str, Any], problems: Sequence[str] = (), sources: Sources | None = None) -> Settings:
     """Settings from plain tables. Raises ConfigError with `problems` and every mistake of `tree`."""
     try:
         settings = Settings(**tree)
     except ValidationError as error:
-        wrong = [*(in_words(detail, Settings) for detail in error.errors()), *problems]
+        wrong = [*all_in_words(error.errors(), Settings, sources or {}), *problems]
         raise ConfigError([*wrong, *across(tree, packed("templates"))]) from None
     found = [*mail.disagreements(settings.itsm, settings.mailbox, settings.backends), *problems]
     if found:
@@ -240,7 +244,7 @@ def _read_environment(env: Mapping[str, str]) -> Tree:
     return source()
 
 
-def _read_secret_files(tree: Tree, folder: Path, problems: list[str]) -> None:
+def _read_secret_files(tree: Tree, folder: Path, problems: list[str], sources: dict[tuple[str, ...], str]) -> None:
     """`password_file = "..."` stands for the password that is the whole of that file."""
     for *place, key in _spread(SECRETS, tree):
         table = _table(tree, place)
@@ -253,11 +257,14 @@ def _read_secret_files(tree: Tree, folder: Path, problems: list[str]) -> None:
             continue
         try:
             table[key] = (folder / name).read_text(encoding="utf-8").strip()
+            sources[(*place, key)] = f"{_FILE}{folder / name}"
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{where}: {name} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})")
 
 
-def _read_secrets_folder(tree: Tree, env: Mapping[str, str], problems: list[str]) -> None:
+def _read_secrets_folder(
+    tree: Tree, env: Mapping[str, str], problems: list[str], sources: dict[tuple[str, ...], str]
+) -> None:
     """A folder with one file a secret, such as `smtp__password`: IMBOT_SECRETS_DIR, or systemd's LoadCredential."""
     own = env.get("IMBOT_SECRETS_DIR")
     folder = own or env.get("CREDENTIALS_DIRECTORY")
@@ -278,6 +285,7 @@ def _read_secrets_folder(tree: Tree, env: Mapping[str, str], problems: list[str]
         for name in place:
             table = table.setdefault(name, {})
         table[key] = text
+        sources[(*place, key)] = f"{_FILE}{file}"
 
 
 def _misnamed_secrets(folder: Path, known: set[str]) -> list[str]:

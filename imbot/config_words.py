@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+Sources = Mapping[tuple[str, ...], str]  # of a value that is not from the config: from where, in words
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
@@ -14,6 +17,20 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None
+
+
+def all_in_words(details: Sequence[ErrorDetails], root: type[BaseModel], sources: Sources) -> list[str]:
+    """Each mistake once, with where its value is from if not from the config itself. Of a list whose entries are wrong it is not
+    said as well that it is empty without them."""
+    inside = {detail["loc"][:-1] for detail in details}
+    told = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in inside]
+    return list(dict.fromkeys(in_words(detail, root) + _origin(detail, sources) for detail in told))
+
+
+def _origin(detail: ErrorDetails, sources: Sources) -> str:
+    place = tuple(str(part) for part in detail["loc"])
+    known = next((sources[place[:end]] for end in range(len(place), 0, -1) if place[:end] in sources), "")
+    return f" ({known})" if known else ""
 
 
 def in_words(detail: ErrorDetails, root: type[BaseModel]) -> str:

@@ -273,7 +273,9 @@ def test_init_writes_a_short_config_that_loads(
     answer = imbot("init", str(path), "--no-check")
     assert answer.code == 0, answer.err
     assert "is not a bot token" in answer.out
-    assert "Open any letter in the bot's mailbox as source" in answer.out  # and no host is proposed that no letter bears
+    assert (
+        "Open any letter in the bot's mailbox as source" in answer.out
+    )  # and no host is proposed that no letter bears
     assert "mail [mail.company.ru]" not in answer.out
     assert "such as admin@company.ru" in answer.out
     assert answer.out.index("'bot' is not a mail address") < answer.out.index("Its password")

@@ -248,7 +248,39 @@ def test_work_may_go_on_around_the_clock(write: Write) -> None:
 
 
 def test_a_misspelt_variable_is_not_passed_over(write: Write) -> None:
-    assert problems(write(), {"IMBOT_SMTP__HOTS": "x"}) == ["[smtp] hots: there is no such key; did you mean host?"]
+    says = "[smtp] hots: there is no such key; did you mean host? (from the environment: IMBOT_SMTP__HOTS)"
+    assert problems(write(), {"IMBOT_SMTP__HOTS": "x"}) == [says]
+
+
+def test_a_wrong_value_that_is_not_in_the_config_is_told_with_where_it_is_from(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "telegram__token").write_text("abc")
+    environ = {
+        "IMBOT_SECRETS_DIR": str(tmp_path),
+        "IMBOT_GENERAL__PAGE_SIZE": "zz",
+        "IMBOT_GENERAL__WORKING_HOURS__FROM": "9",
+        "imbot_itsm__senders": "support",
+    }
+    text = SMALL.replace('password = "secret"', 'password_file = "mail.secret"').replace(
+        "[itsm]", "[itsm]\nfrom_mode = 1"
+    )
+    found = problems(write(text, **{"mail.secret": "se\ncret"}), environ)
+    for says in (
+        "[general] page_size: is not a whole number (from the environment: IMBOT_GENERAL__PAGE_SIZE)",
+        "[general.working_hours] from: '9' is not a time such as 09:00 (from the environment: "
+        "IMBOT_GENERAL__WORKING_HOURS__FROM)",
+        "[telegram] token: is not a bot token: copy the one that @BotFather gave, digits:letters (from the file "
+        f"{tmp_path}/telegram__token)",
+        "[itsm] senders, entry 1: 'support' is not a mail address (from the environment: imbot_itsm__senders)",
+        "[itsm] from_mode: must be one of 'bot', 'plus' or 'employee'",
+    ):
+        assert says in found
+    control = next(one for one in found if one.startswith("[mailbox] password: has a control"))
+    assert control.endswith(f" (from the file {tmp_path}/mail.secret)")
+
+
+def test_a_list_whose_only_entry_is_wrong_is_not_called_empty(write: Write) -> None:
+    text = SMALL.replace('senders = ["support@company.ru", "*@itsm.company.ru"]', 'senders = "support"')
+    assert problems(write(text)) == ["[itsm] senders, entry 1: 'support' is not a mail address"]
 
 
 def test_secrets_come_from_files(write: Write, tmp_path: Path) -> None:

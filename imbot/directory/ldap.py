@@ -169,12 +169,23 @@ class _Session:
         except DirectoryUnavailable:
             raise
         except Exception as error:  # ldap3 lets ValueError, struct.error and the like of broken answers through
-            said = _one_line(str(error)) or type(error).__name__
+            said = self._unnamed() or _one_line(str(error)) or type(error).__name__
             if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in said:
                 said = f"the server's certificate is not trusted: {said}"
             raise DirectoryUnavailable(f"{self._uri}: {said}") from error
         finally:
             self._let_go()
+
+    def _unnamed(self) -> str:
+        """What DNS says where it does not know the server: ldap3 keeps that to itself, and calls the address invalid."""
+        if self._connection is not None and self._connection.socket is not None:
+            return ""
+        parts = urlsplit(self._uri)
+        try:
+            socket.getaddrinfo(parts.hostname, parts.port or 636)
+        except OSError as error:
+            return _one_line(error.strerror or str(error))
+        return ""
 
     def cut(self) -> None:
         """From another thread: end whatever this session waits for."""

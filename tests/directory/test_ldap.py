@@ -167,6 +167,11 @@ async def test_a_server_that_is_down_is_unavailability(slapd: Slapd, unused_port
         await Ldap(settings(slapd, uris=(f"ldaps://127.0.0.1:{unused_port}",))).look_up("anna.ivanova@example.test")
 
 
+async def test_a_server_that_dns_does_not_know_is_said_so(slapd: Slapd) -> None:
+    with pytest.raises(DirectoryUnavailable, match=r"^ldaps://nowhere.invalid: .*(not known|name resolution)"):
+        await Ldap(settings(slapd, uris=("ldaps://nowhere.invalid",))).check()
+
+
 async def test_the_second_server_answers_when_the_first_is_down(slapd: Slapd, unused_port: int) -> None:
     directory = Ldap(settings(slapd, uris=(f"ldaps://127.0.0.1:{unused_port}", slapd.secure_uri)))
     assert isinstance(await directory.look_up("anna.ivanova@example.test"), Entry)
