@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from imbot import config_mail as mail
 from imbot import config_sections as sections
-from imbot.config_across import across
+from imbot.config_across import across, hidden
 from imbot.config_types import is_loopback as is_loopback
 from imbot.config_words import Sources, all_in_words, is_table_of, key_of, meant, model_of
 from imbot.domain.errors import ConfigError
@@ -144,7 +144,8 @@ def checked(tree: Mapping[str, Any], problems: Sequence[str] = (), sources: Sour
     try:
         settings = Settings(**tree)
     except ValidationError as error:
-        wrong = [*all_in_words(error.errors(), Settings, sources or {}), *problems]
+        first = error.errors()
+        wrong = [*all_in_words([*first, *hidden(tree, first, Settings)], Settings, sources or {}), *problems]
         raise ConfigError([*wrong, *across(tree, packed("templates"))]) from None
     found = [*mail.disagreements(settings.itsm, settings.mailbox, settings.backends), *problems]
     if found:

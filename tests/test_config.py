@@ -82,6 +82,72 @@ def test_every_mistake_is_named_at_once_with_its_place(write: Write) -> None:
     assert any(problem.startswith("[telegram] proxy: is not a proxy") for problem in found)
 
 
+def test_what_stands_behind_another_mistake_is_named_at_once(write: Write, tmp_path: Path) -> None:
+    text = """
+    [general]
+    catalogue = "nowhere.toml"
+    locations = "places.toml"
+    templates_dir = "own"
+    [telegram]
+    token = "123456789:AAEhBOweik6ad9r_QXMENQ"
+    [directory]
+    kind = "ldap"
+    [directory.ldap]
+    uris = ["ldap://dc1.company.ru"]
+    bind_dn = "cn=bot"
+    [smtp]
+    host = "mail.company.ru"
+    port = 99999
+    username = "bot"
+    [mailbox]
+    host = "mail.company.ru"
+    username = "bot"
+    poll_seconds = 1
+    [itsm]
+    address = "bot@company.ru"
+    senders = "support"
+    bot_address = "bot@company.ru"
+    [itsm.evidence]
+    relays = 3
+    """
+    assert sorted(problems(write(text))) == sorted(
+        [
+            f"[general] catalogue: there is no file {tmp_path}/nowhere.toml",
+            f"[general] locations: there is no file {tmp_path}/places.toml",
+            f"[general] templates_dir: there is no folder {tmp_path}/own",
+            "[directory.ldap]: ldap:// sends the password in plain text: use ldaps://, or starttls = true",
+            '[directory]: kind = "ldap" needs [directory.ldap] base, [directory.ldap] bind_password',
+            "[smtp] port: 99999 is not a port (1-65535)",
+            "[smtp]: username and password go together: give both, or neither",
+            "[mailbox] poll_seconds: must be at least 5",
+            "[mailbox]: password is missing (or password_file, or the section oauth)",
+            "[itsm] senders, entry 1: 'support' is not a mail address",
+            "[itsm]: address and bot_address are the same mailbox: imbot would write to itself",
+            "[itsm.evidence] relays: is not a list",
+            '[itsm.evidence]: kind = "auth-results" needs authserv_id: the name your own mail server writes first in '
+            "Authentication-Results",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[smtp]", '[smtp]\nusername = "bot"\npassword = 3'),
+        ("[smtp]", '[smtp]\ntls = "ssl"'),
+        ("[smtp]", '[general.working_hours]\nfrom = "19:00"\nto = "zz"\n[smtp]'),
+        ('kind = "domain"', 'kind = "ladp"'),
+        ('authserv_id = "mail.company.ru"', 'kind = "auth"'),
+        ('authserv_id = "mail.company.ru"', "authserv_id = 3"),
+        ('password = "secret"', "password = 3"),
+        ('bot_address = "bot@company.ru"', 'bot_address = "bot"'),
+    ],
+)
+def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str, new: str) -> None:
+    found = problems(write(SMALL.replace(old, new)))
+    assert len(found) == 1, found
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
