@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from imbot.cli_base import in_store, now, shown, wait_for
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, canonical_address
+from imbot.domain.signin import Limits, free_at
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
     from imbot.services.env import Env
+    from imbot.store.lanes import StoredParcel
     from imbot.store.signin import CodeRow
 
+_INVITE, _MOST_CHATS = "`imbot user invite ADDRESS` lets them in now", 5
 _ABSENT = {
     Absence.ABSENT: "nobody there has this address as their mail",
     Absence.DISABLED: "the account is disabled there",
@@ -75,13 +78,65 @@ def invitation(c: Connection, entry: Entry, at: datetime, env: Env) -> tuple[str
     return (signin.invite(c, entry, at, env) if bot else "", bot)
 
 
-def why_no_code(settings: Settings, address: str) -> list[str]:
-    """Line by line: what an admin needs to answer "I got no code"."""
-    address = address_of(address)
+def why_no_code(settings: Settings, who: str) -> list[str]:
+    """Line by line: what an admin needs to answer "I got no code", of an address or of a chat."""
+    env = environment(settings)
+    if "@" not in who and (who.isdecimal() or ":" in who):
+        return in_store(settings, _chat_says, settings, who if ":" in who else f"telegram:{who}", env)
+    address = address_of(who)
+    return [*_directory_says(settings, address), *in_store(settings, _store_says, settings, address, env)]
+
+
+def _chat_says(c: Connection, settings: Settings, chat_key: str, env: Env) -> list[str]:
+    from imbot.store import admin, people, signin
+
+    if people.chat(c, chat_key) is None:
+        raise ImbotError(f"no chat {chat_key} has ever written to the bot")
+    person = people.person_of_chat(c, chat_key)
+    day = signin.codes_asked(c, "chat", chat_key, now() - timedelta(days=1), now())
+    until = free_at(day, now(), env.limits)
+    wait = f"; the next one is refused until {shown(until, settings)}: {_INVITE}" if until else ""
     return [
-        *_directory_says(settings, address),
-        *in_store(settings, _store_says, settings, address, environment(settings)),
+        f"signed in: {f'yes, as {person.address}' if person else 'no'}",
+        f"codes that it asked for: {_counted(day, env.limits)}{wait}",
+        _failures(c, env.limits),
+        *(
+            f"asked at {shown(one.parcel.created_at, settings)} for {one.parcel.key.rpartition(':')[2]}: directory: {_fate(one)}"
+            for one in admin.lookups_of_chat(c, chat_key, env.limits.per_day)
+        ),
     ]
+
+
+def _counted(day: Sequence[datetime], limits: Limits) -> str:
+    hour = [moment for moment in day if now() - moment < timedelta(hours=1)]
+    return f"{len(hour)} of {limits.per_hour} this hour, {len(day)} of {limits.per_day} today"
+
+
+def _failures(c: Connection, limits: Limits) -> str:
+    from imbot.store import signin
+
+    failures = signin.failures_since(c, now() - timedelta(hours=1), now())
+    waits = " (strangers wait)" if failures >= limits.failures else ""
+    return f"wrong codes of everybody this hour: {failures} of {limits.failures}{waits}"
+
+
+def _fate(lookup: StoredParcel) -> str:
+    return lookup.outcome or f"waits, tried {lookup.parcel.attempt} times {lookup.parcel.last_error}".rstrip()
+
+
+def _chats_that_wait(c: Connection, settings: Settings, limits: Limits) -> Iterator[str]:
+    """Of a chat that was refused it is not kept for whom it asked: it may be this one's, with other addresses before."""
+    from imbot.store import people, signin
+
+    since = now() - timedelta(days=1)
+    for key in signin.chats_that_asked(c, since, min(limits.per_hour, limits.per_day), _MOST_CHATS):
+        day = signin.codes_asked(c, "chat", key, since, now())
+        until = free_at(day, now(), limits)
+        if until and people.person_of_chat(c, key) is None:
+            yield (
+                f"refused until {shown(until, settings)}, whatever address is asked for: {key}, which had "
+                f"{_counted(day, limits)} (`imbot user check {key}` says for whom); if it is theirs, {_INVITE}"
+            )
 
 
 def _directory_says(settings: Settings, address: str) -> Iterator[str]:
@@ -102,18 +157,15 @@ def _store_says(c: Connection, settings: Settings, address: str, env: Env) -> li
 
     person, limits = people.person_by_address(c, address), env.limits
     day = signin.codes_asked(c, "address", address_hash(env, address), now() - timedelta(days=1), now())
-    hour = [moment for moment in day if now() - moment < timedelta(hours=1)]
-    failures = signin.failures_since(c, now() - timedelta(hours=1), now())
     lines = [
         f"known here: {'no' if person is None else 'yes, left the company' if person.gone else 'yes'}",
-        f"codes asked for: {len(hour)} of {limits.per_hour} this hour, {len(day)} of {limits.per_day} today"
-        + (" (the limit is reached)" if len(hour) >= limits.per_hour or len(day) >= limits.per_day else ""),
-        f"wrong codes of everybody this hour: {failures} of {limits.failures}"
-        + (" (strangers wait)" if failures >= limits.failures else ""),
+        f"codes asked for: {_counted(day, limits)}"
+        + (" (the limit is reached)" if free_at(day, now(), limits) else ""),
+        _failures(c, limits),
+        *_chats_that_wait(c, settings, limits),
     ]
     for lookup in admin.lookups_of_address(c, address, 3):
-        fate = lookup.outcome or f"waits, tried {lookup.parcel.attempt} times {lookup.parcel.last_error}".rstrip()
-        lines.append(f"asked at {shown(lookup.parcel.created_at, settings)}: directory: {fate}")
+        lines.append(f"asked at {shown(lookup.parcel.created_at, settings)}: directory: {_fate(lookup)}")
     for code in admin.codes_for_address(c, address, 3):
         letter = lanes.by_key(c, f"code:{code.id}")
         fate = (

@@ -197,11 +197,11 @@ def invite(
 
 
 @app.command("check")
-def check(address: Annotated[str, typer.Argument(help="A work address.")], config: Config = None) -> None:
+def check(who: Who, config: Config = None) -> None:
     """Why no code came: the directory's answer, the limits, the fate of the last letters."""
     from imbot.cli_people import why_no_code
 
-    for line in why_no_code(settings_of(config), address):
+    for line in why_no_code(settings_of(config), who):
         say(line)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from imbot.domain.chats import Chat
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.store import inbox, outbox, people, signin, tickets
 from imbot.store.db import once
@@ -82,6 +83,30 @@ def test_why_no_code_came_is_answered(company: Company) -> None:
     assert "codes asked for: 0 of 3 this hour" in answer.out
     assert "directory: waits" in answer.out
     assert "one active entry" in company("user", "check", "anna@company.ru").out
+
+
+def test_a_chat_that_asked_for_wrong_addresses_is_named_with_the_way_in(company: Company) -> None:
+    stranger = Chat("telegram", "1003")
+    once(company.url, people.see_chat, stranger, "ru", NOW)
+    assert "refused until" not in company("user", "check", "anna@company.ru").out
+    for place in range(3):
+        once(company.url, signin.note_code_asked, stranger.key, f"hash{place}", NOW)
+        key = f"lookup:{place}:ana{place}@company.ru"
+        once(company.url, outbox.put, NewParcel("signin:telegram:1003", "directory", key, Kind.LOOKUP, {}), NOW)
+    until = (NOW + timedelta(hours=1)).astimezone(ZoneInfo("Europe/Moscow"))
+    said = company("user", "check", "anna@company.ru").out
+    assert (
+        f"refused until {until:%Y-%m-%d %H:%M}, whatever address is asked for: telegram:1003, which had 3 of 3" in said
+    )
+    assert "`imbot user invite ADDRESS` lets them in now" in said
+    for who in ("1003", "telegram:1003"):
+        of_chat = company("user", "check", who).out
+        assert of_chat.startswith(
+            "signed in: no\ncodes that it asked for: 3 of 3 this hour, 3 of 5 today; the next one is refused"
+        )
+        assert "for ana2@company.ru: directory: waits" in of_chat
+    assert "yes, as anna@company.ru" in company("user", "check", ANNA.key).out
+    assert company("user", "check", "telegram:9").err == "imbot: no chat telegram:9 has ever written to the bot\n"
 
 
 def test_a_code_that_made_way_for_a_newer_one_is_not_called_used(company: Company) -> None:

@@ -77,10 +77,10 @@ def may_ask(
     The chat's own limit always holds. The address's limit and the global one stop strangers but only slow a chat that
     was linked before: else anybody could lock an employee out by asking in their name.
     """
-    own = _free_at(by_chat, now, limits)
+    own = free_at(by_chat, now, limits)
     if own is not None:
         return Verdict(False, own)
-    others = _free_at(for_address, now, limits)
+    others = free_at(for_address, now, limits)
     if others is None and failures >= limits.failures:
         others = now + limits.slow
     if others is None:
@@ -99,8 +99,8 @@ def may_try(failures: int, failures_of_chat: int, linked_before: bool, limits: L
     return failures < limits.failures or (linked_before and failures_of_chat < limits.tries)
 
 
-def _free_at(asked: Sequence[datetime], now: datetime, limits: Limits) -> datetime | None:
-    """None: free now. Else the moment at which both windows have room again."""
+def free_at(asked: Sequence[datetime], now: datetime, limits: Limits) -> datetime | None:
+    """None: free now. Else the moment at which the hour and the day have room again."""
     free: datetime | None = None
     for window, most in ((_HOUR, limits.per_hour), (_DAY, limits.per_day)):
         recent = sorted(moment for moment in asked if now - moment < window)

@@ -28,6 +28,13 @@ def lookups_of_address(c: Connection, address: str, limit: int = 5) -> list[Stor
     return [parcel for parcel in (get(c, id) for id in ids) if parcel is not None]
 
 
+def lookups_of_chat(c: Connection, chat_key: str, limit: int = 5) -> list[StoredParcel]:
+    """The questions to the directory that sign-ins in this chat put, the newest first."""
+    found = select(_P.id).where(_P.kind == "lookup", _P.lane == f"signin:{chat_key}")
+    ids = list(c.execute(found.order_by(_P.id.desc()).limit(limit)).scalars())
+    return [parcel for parcel in (get(c, id) for id in ids) if parcel is not None]
+
+
 def tickets_matching(c: Connection, what: str, limit: int = 20) -> list[str]:
     """Ids of the tickets whose id, token or number is `what`, the newest first. Case does not matter, in any alphabet."""
     t = tickets.c

@@ -52,6 +52,13 @@ def codes_asked(c: Connection, kind: str, subject: str, since: datetime, now: da
     return list(c.execute(found.where(code_asks.c.at <= now + AHEAD).order_by(code_asks.c.at)).scalars())
 
 
+def chats_that_asked(c: Connection, since: datetime, most: int, limit: int) -> list[str]:
+    """Chats that asked for `most` codes or more since then, the one that asked last first."""
+    asked = select(code_asks.c.chat_key).where(code_asks.c.at > since).group_by(code_asks.c.chat_key)
+    found = asked.having(func.count() >= most).order_by(func.max(code_asks.c.at).desc()).limit(limit)
+    return list(c.execute(found).scalars())
+
+
 def note_code_asked(c: Connection, chat_key: str, address_hash: str, now: datetime) -> None:
     c.execute(insert(code_asks), {"chat_key": chat_key, "address_hash": address_hash, "at": now})
 
