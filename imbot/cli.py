@@ -58,7 +58,7 @@ def run(config: Config = None) -> None:
     serve(config)
 
 
-@app.command()
+@app.command(short_help="Play with everything in one process: no token, no root.")
 def demo(
     port: Annotated[int, typer.Option(help="Of the page on 127.0.0.1.", envvar="PORT", min=0, max=65535)] = 8080,
     folder: Annotated[
@@ -77,7 +77,7 @@ def demo(
         raise ImbotError(f"the demo needs {error.name}: install imbot[demo]") from error
 
 
-@app.command()
+@app.command(short_help="Bring the data base to the schema of this version.")
 def migrate(config: Config = None) -> None:
     """Bring the data base to this version's schema, after a copy of the file. `imbot run` does it as well."""
     from imbot.app import hand_over, make_folders
@@ -91,7 +91,7 @@ def migrate(config: Config = None) -> None:
     say(f"applied: {', '.join(applied)}" if applied else "the schema is current")
 
 
-@app.command()
+@app.command(short_help="Prove each leg: one line each, a hint for what fails.")
 def doctor(
     config: Config = None,
     as_json: AsJson = False,
@@ -115,7 +115,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Remove what has outlived its time, as every night.")
 def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
     """Remove what has outlived its time: old photos, raw letters, expired codes and sessions. Runs nightly as well."""
     from imbot.cli_upkeep import clean, would_clean
@@ -127,7 +127,7 @@ def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
         say(f"{kind}: {count}")
 
 
-@app.command()
+@app.command(short_help="Tickets with their times and ratings, as CSV.")
 def report(
     csv: Annotated[str, typer.Option("--csv", help="The file to write; - for standard output.")] = "-",
     since: Annotated[str, typer.Option(help="First day, YYYY-MM-DD; default: 30 days ago.")] = "",
@@ -143,7 +143,7 @@ def report(
         say(f"{csv}: {count} {'ticket' if count == 1 else 'tickets'}")
 
 
-@app.command()
+@app.command(short_help="Ask some questions, try the servers, write a short config.")
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("config.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

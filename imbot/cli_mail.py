@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from imbot.domain.letters import InboundMail
 
 app = typer.Typer(no_args_is_help=True, help="Letters: read, explain, learn, golden, quarantine.")
-app.command("explain")(cli_mail_explain.explain)
-app.command("learn")(cli_mail_learn.learn)
+app.command("explain", short_help="Which profile reads a letter, and what would follow.")(cli_mail_explain.explain)
+app.command("learn", short_help="Propose a profile from a few sample letters.")(cli_mail_learn.learn)
 app.add_typer(cli_mail_golden.app, name="golden")
-app.add_typer(cli_mail_quarantine.app, name="quarantine")
+app.add_typer(cli_mail_quarantine.app, name="quarantine", short_help="Letters that were not believed or not bound.")
 
 
 @app.command("read")

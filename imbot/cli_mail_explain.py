@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from imbot.services.explaining import Course
     from imbot.services.reports import Looked
 
+_MARKS = ("From", "To", "Date", "Subject", "Message-ID", "Received", "Return-Path")
+_NO_LETTER = f"it is no letter: it bears none of {', '.join(_MARKS)}; save the letter as a file with its headers (.eml)"
+
 
 def explain(
     files: Files, as_json: AsJson = False, profile: Named = "", profiles: Folder = None, config: Config = None
@@ -43,9 +46,10 @@ def explain(
     for at, (name, mail) in enumerate(try_all(letters, desk), len(missing)):
         if at and not as_json:
             say()
-        if isinstance(mail, LetterRefused):
+        why = str(mail) if isinstance(mail, LetterRefused) else "" if _is_letter(mail) else _NO_LETTER
+        if isinstance(mail, LetterRefused) or why:
             refused += 1
-            say_page({"letter": {"name": name}, "refused": str(mail)}, as_json=as_json)
+            say_page({"letter": {"name": name}, "refused": why}, as_json=as_json)
         else:
             say_page(page_of(name, mail, desk), as_json=as_json)
     if desk.settings is None and letters and not as_json:
@@ -55,6 +59,11 @@ def explain(
         )
     if refused:
         raise typer.Exit(1)
+
+
+def _is_letter(mail: InboundMail) -> bool:
+    """Any text can be read as one, and some of its lines look like headers: one at least must be a letter's."""
+    return any(mail.header(name) for name in _MARKS)
 
 
 def page_of(name: str, mail: InboundMail, desk: Bench, mail_id: int = 0, mailbox: str = "") -> dict[str, Any]:

@@ -96,7 +96,7 @@ def list_examples(as_json: AsJson = False, config: Config = None) -> None:
     say_table(table, _NONE_KEPT)
 
 
-@app.command("check")
+@app.command("check", short_help="Which kept letters would change their meaning today.")
 def check(as_json: AsJson = False, profiles: Folder = None, config: Config = None) -> None:
     """Read every kept letter under the profiles of today, and tell which would change their meaning: exit code 1 if any."""
     desk = bench(config, profiles=profiles)

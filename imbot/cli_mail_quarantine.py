@@ -84,7 +84,7 @@ def list_quarantine(
     say_table([[*(one_line(cell) for cell in line[:-1]), one_line(line[-1], 300)] for line in table], empty)
 
 
-@app.command("show")
+@app.command("show", short_help="Why a letter was set aside, and what would become of it.")
 def show(
     id: Id,
     raw: Annotated[bool, typer.Option("--raw", help="The letter as it came, byte by byte.")] = False,
@@ -106,7 +106,7 @@ def show(
     say_page({"id": id, "fate": fate, **page_of(f"letter {id}", mail, desk, id, row.mailbox)}, as_json=as_json)
 
 
-@app.command("save")
+@app.command("save", short_help="Write the letter as it came into a file.")
 def save(
     id: Id,
     file: Annotated[Path, typer.Argument(help="The file to write; - for standard output.", metavar="FILE")],
@@ -129,7 +129,7 @@ def save(
     say(f"{file}: {len(data)} bytes")
 
 
-@app.command("bind")
+@app.command("bind", short_help="Say that a letter is genuine and about this ticket.")
 def bind(
     id: Id,
     ticket: Annotated[str, typer.Argument(help="Its id, its token or the ITSM's number.", metavar="TICKET")],
@@ -158,7 +158,7 @@ def bind(
         raise typer.Exit(1)
 
 
-@app.command("replay")
+@app.command("replay", short_help="Read letters again, after a profile was mended.")
 def replay(
     ids: Ids = None,
     every: All = False,

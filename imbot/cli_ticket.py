@@ -24,7 +24,7 @@ Again = Annotated[bool, typer.Option("--again", help="Even if the mail server to
 _DECIDED = {"": "open", "again": "sent again", "leave": "left", "go": "additions let go"}
 
 
-@ticket.command("unconfirmed")
+@ticket.command("unconfirmed", short_help="Requests that the ITSM has not confirmed in time.")
 def unconfirmed(config: Config = None, as_json: AsJson = False) -> None:
     """Requests that the mail server took and the ITSM has not confirmed in its time, and what was decided."""
     settings = settings_of(config)
@@ -48,19 +48,19 @@ def unconfirmed(config: Config = None, as_json: AsJson = False) -> None:
     say_table(table, "every request was confirmed in its time, or still has time")
 
 
-@ticket.command("resend")
+@ticket.command("resend", short_help="Send an unconfirmed request again.")
 def resend(what: Which, config: Config = None, again: Again = False) -> None:
     """Send an unconfirmed request again: the same letter under the same Message-ID, with a new date."""
     say(f"{_decide(config, what, 'again', again)[0]}: goes out again now, if `imbot run` is running")
 
 
-@ticket.command("leave")
+@ticket.command("leave", short_help="Leave an unconfirmed request as it is.")
 def leave(what: Which, config: Config = None) -> None:
     """Leave an unconfirmed request as it is: nobody is asked about it again, its additions go on waiting for the number."""
     say(f"{_decide(config, what, 'leave')[0]}: left as it is")
 
 
-@ticket.command("let-go")
+@ticket.command("let-go", short_help="Send what waits for the number without it.")
 def let_go(what: Which, config: Config = None) -> None:
     """Send what waits for the number of an unconfirmed request without it; the ITSM may open further requests for that."""
     id, waited = _decide(config, what, "go")

@@ -87,7 +87,7 @@ def show_user(who: Who, config: Config = None, as_json: AsJson = False) -> None:
             say(f"{key}: {cell(value) if value not in (None, '') else '-'}")
 
 
-@app.command("delete")
+@app.command("delete", short_help="Forget a person, for ever.")
 def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
     """Forget a person: removes or pseudonymises all that is theirs and says what. Cannot be undone."""
     settings = settings_of(config)
@@ -162,7 +162,7 @@ def set_role(
     say(in_store(settings, change))
 
 
-@app.command("unlink")
+@app.command("unlink", short_help="Sign a person out, of all their chats or of one.")
 def unlink(who: Who, config: Config = None) -> None:
     """Sign a person out: of all their chats by address, of one by its id. Their tickets stay theirs."""
     settings = settings_of(config)
@@ -179,7 +179,7 @@ def unlink(who: Who, config: Config = None) -> None:
     say(f"signed out: {' '.join(taken)}" if taken else "no chat was signed in")
 
 
-@app.command("invite")
+@app.command("invite", short_help="A one-time link for somebody who cannot read their mail.")
 def invite(
     address: Annotated[str, typer.Argument(help="The work address of somebody who cannot read their mail.")],
     config: Config = None,
@@ -196,7 +196,7 @@ def invite(
     say(f"https://t.me/{bot}?start={token}")
 
 
-@app.command("check")
+@app.command("check", short_help="Why no code came, to an address or into a chat.")
 def check(who: Who, config: Config = None) -> None:
     """Why no code came: the directory's answer, the limits, the fate of the last letters."""
     from imbot.cli_people import why_no_code
@@ -205,7 +205,7 @@ def check(who: Who, config: Config = None) -> None:
         say(line)
 
 
-@location.command("clear")
+@location.command("clear", short_help="Offer no place of earlier requests in the next one.")
 def clear_location(
     who: Annotated[str | None, typer.Argument(help="A mail address or a chat id.", metavar="WHO")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="For all persons, after the offices have moved.")] = False,

@@ -41,6 +41,7 @@ _SECRET_KEYS = frozenset(
 )
 _SHORTEST = 4  # a shorter secret would mask half of every line
 _LOUD_ONLY = (
+    "alembic",
     "httpx",
     "httpcore",
     "aiohttp",

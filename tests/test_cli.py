@@ -43,6 +43,29 @@ def test_help_is_quick_and_names_every_command() -> None:
     assert not loaded & {b"sqlalchemy", b"telegram", b"pydantic", b"aiohttp", b"jinja2", b"ldap3", b"structlog"}
 
 
+def test_no_help_cuts_its_sentences_on_a_terminal(
+    imbot: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = (
+        (),
+        ("user",),
+        ("location",),
+        ("outbox",),
+        ("ticket",),
+        ("mail",),
+        ("mail", "quarantine"),
+        ("mail", "golden"),
+    )
+    for group in groups:
+        _, heading, commands = imbot(*group, "--help").out.partition("Commands:\n")
+        assert heading, group
+        for line in commands.splitlines():
+            assert line.endswith("."), line
+            assert not line.endswith("..."), line
+            assert not line.startswith("    "), line  # it goes on from the line above
+
+
 def test_a_mistake_is_one_line_and_no_traceback(imbot: Callable[..., Answer], tmp_path: Path) -> None:
     answer = imbot("user", "list", "--config", str(tmp_path / "nowhere.toml"))
     assert answer.code == 1

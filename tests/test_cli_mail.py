@@ -12,6 +12,14 @@ from imbot.store.db import once
 from tests.cli_desk import DONE, FORGED, NOW, Desk, letter
 
 
+def test_what_is_no_letter_is_said_so(desk: Desk) -> None:
+    answer = desk(
+        "mail", "explain", desk.file("passwd", b"root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/bin/sh\n")
+    )
+    assert answer.code == 1
+    assert "it is no letter: it bears none of From, To," in answer.text
+
+
 def explained(desk: Desk, raw: bytes, *options: str) -> str:
     answer = desk("mail", "explain", desk.file("letter.eml", raw), *options)
     assert answer.code == 0, answer.err
@@ -123,7 +131,7 @@ def test_the_page_for_scripts_has_the_same(desk: Desk) -> None:
 
 
 def test_of_several_files_one_that_is_missing_hides_no_other(desk: Desk) -> None:
-    answer = desk.run("mail", "explain", "none.eml", desk.file("a.eml", DONE), desk.file("b.eml", b"\r\n\r\nx"))
+    answer = desk.run("mail", "explain", "none.eml", desk.file("a.eml", DONE), desk.file("b.eml", b"Subject: b\r\n\r\nx"))
     assert answer.code == 1
     assert answer.text.startswith("none.eml\n  cannot be read: No such file or directory\n\n")
     assert "Meaning: resolved, IM-CL-1042" in answer.text

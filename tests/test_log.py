@@ -135,3 +135,9 @@ def test_tokens_of_mail_services_are_masked(line: str) -> None:
 
 def test_a_bearer_in_a_sentence_is_no_token() -> None:
     assert log.mask("the bearer authentication failed") == "the bearer authentication failed"
+
+
+def test_the_first_start_says_nothing_of_the_plugins_of_a_library() -> None:
+    stream = lines("json")
+    logging.getLogger("alembic.runtime.plugins").info("setup plugin alembic.autogenerate.schemas")
+    assert stream.getvalue() == ""
