@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from imbot.cli_asking import Tree, address, ask, choice, own, prompt, secret, sender, server
 from imbot.cli_base import say, say_wrapped, wait_for
 from imbot.domain.errors import ConfigError, ImbotError
-from imbot.domain.people import canonical_address
 
 if TYPE_CHECKING:
+    from imbot.cli_doctor import Leg
     from imbot.config import Settings
 
-Tree = dict[str, Any]
+Failed = Mapping[str, str]  # by leg: what it said of the answers of the round before
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +75,28 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
     tree = _placeholders()
     say("Some fifteen questions; Enter takes what stands in brackets. Servers are tried at once.\n")
     home = path.absolute().parent
-    groups: tuple[tuple[Callable[[Tree], None], tuple[str, ...]], ...] = (
+    groups: tuple[tuple[Callable[[Tree, Failed], None], tuple[str, ...]], ...] = (
         (_ask_company, ()),
         (_ask_telegram, ("telegram",)),
         (_ask_directory, ("directory",)),
         (_ask_mail, ("smtp", "mailbox")),
         (partial(_ask_itsm, signer=lambda: _signer(tree, home) if check else ""), ()),
     )
-    for ask, legs in groups:
-        _until_right(tree, ask, legs if check else (), home)
+    for group, legs in groups:
+        _until_right(tree, group, legs if check else (), home)
     _write(path, tree)
     say(f"\n{path} is written. Next: `imbot doctor --config {path}`, then `imbot run --config {path}`.")
 
 
-def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...], folder: Path) -> None:
+def _until_right(tree: Tree, group: Callable[[Tree, Failed], None], legs: tuple[str, ...], folder: Path) -> None:
     """Ask a group of questions until the answers make sense and work, or are kept as they are. `folder`: that of the config,
     from which relative paths are meant."""
     from imbot.config import anchor_paths, checked
 
+    failed: dict[str, str] = {}
     while True:
         before = deepcopy(tree)
-        ask(tree)
+        group(tree, failed)
         try:
             anchor_paths(anchored := deepcopy(tree), folder)
             settings = checked(anchored)
@@ -106,8 +107,8 @@ def _until_right(tree: Tree, ask: Callable[[Tree], None], legs: tuple[str, ...],
                 tree.clear()
                 tree.update(before)
             continue
-        wrong = [leg for leg in legs if not _works(settings, leg)]
-        if not wrong or typer.confirm("  Keep it all the same?", default=False):
+        failed = {leg.name: leg.says for leg in [_tried(settings, leg) for leg in legs] if leg.state == "wrong"}
+        if not failed or typer.confirm("  Use it anyway? No: asked again, Enter keeps an answer", default=False):
             return
 
 
@@ -128,7 +129,7 @@ def _take_back(tree: Tree, before: Tree, problems: Sequence[str], place: str = "
     return found
 
 
-def _works(settings: Settings, leg: str) -> bool:
+def _tried(settings: Settings, leg: str) -> Leg:
     from imbot import cli_doctor
 
     questions: dict[str, Callable[[Settings], Awaitable[str]]] = {
@@ -140,110 +141,133 @@ def _works(settings: Settings, leg: str) -> bool:
 
     found = wait_for(cli_doctor.asked(leg, questions[leg], settings))
     say_wrapped(f"  {found.line()}")
-    return found.state != "wrong"
+    return found
 
 
-def _ask_company(tree: Tree) -> None:
+def _ask_company(tree: Tree, _: Failed) -> None:
     general = tree["general"]
-    _ask(general, "support_contact", "How do people reach a human (phone, room; the bot names it where it cannot help)")
-    general["admins"] = [_address("Who hears of trouble (your mail address)", general["admins"][0], _ADMIN)]
-    _ask(general, "timezone", "Time zone of the company (as in Europe/Moscow)")
+    ask(general, "support_contact", "How do people reach a human (phone, room; the bot names it where it cannot help)")
+    general["admins"] = [address("Who hears of trouble (your mail address)", general["admins"][0], _ADMIN)]
+    ask(general, "timezone", "Time zone of the company (as in Europe/Moscow)")
 
 
-def _ask_telegram(tree: Tree) -> None:
+def _ask_telegram(tree: Tree, failed: Failed) -> None:
     section = tree["telegram"]
-    again = section["token"] != _placeholders()["telegram"]["token"]  # it makes sense, and did not work
-    section["token"] = _secret("Bot token from @BotFather")
-    if again:
-        _ask(
-            section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)"
-        )
+    known = section["token"] if section["token"] != _placeholders()["telegram"]["token"] else ""
+    section["token"] = secret("Bot token from @BotFather", known)
+    if failed:  # the token makes sense, and does not work
+        ask(section, "proxy", "Proxy to Telegram, if it needs one (http://host:port, socks5://user:password@host:port)")
 
 
-def _ask_directory(tree: Tree) -> None:
+def _ask_directory(tree: Tree, _: Failed) -> None:
     section = tree["directory"]
-    section["kind"] = _choice("Who is an employee", ("ldap", "file", "domain"), section["kind"])
+    section["kind"] = choice("Who is an employee", ("ldap", "file", "domain"), section["kind"])
     if section["kind"] == "ldap":
         ldap = section.setdefault("ldap", {"uris": [_LDAP], "bind_dn": "", "base": ""})
-        ldap["uris"] = [_own("  Directory server", ldap["uris"][0], _LDAP)]
+        ldap["uris"] = [own("  Directory server", ldap["uris"][0], _LDAP)]
         ldap["starttls"] = ldap["uris"][0].startswith("ldap:")
-        _ask(ldap, "bind_dn", "  Service account (DN)")
-        ldap["bind_password"] = _secret("  Its password")
-        _ask(ldap, "base", "  Where the people are (base DN)")
-        ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=True)
+        ask(ldap, "bind_dn", "  Service account (DN)", needed=True)
+        ldap["bind_password"] = secret("  Its password", ldap.get("bind_password", ""))
+        ask(ldap, "base", "  Where the people are (base DN)", needed=True)
+        ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=ldap.get("disabled_bit", True))
     elif section["kind"] == "file":
         file = section.setdefault("file", {"path": "directory.toml"})
-        file["path"] = _prompt(
+        file["path"] = prompt(
             "  File of persons, from the config's folder (see data/directory.example.toml)", file["path"]
         )
     else:
         domain = section.setdefault("domain", {"domains": [_DOMAIN]})
-        domain["domains"] = [_own("  Domain of the work addresses", domain["domains"][0], _DOMAIN)]
+        domain["domains"] = [own("  Domain of the work addresses", domain["domains"][0], _DOMAIN)]
     for kind in ("ldap", "file", "domain"):
         if kind != section["kind"]:
             section.pop(kind, None)
 
 
-def _ask_mail(tree: Tree) -> None:
+def _ask_mail(tree: Tree, failed: Failed) -> None:
     smtp, mailbox, itsm = tree["smtp"], tree["mailbox"], tree["itsm"]
-    itsm["bot_address"] = _address("The bot's own mailbox", itsm["bot_address"], _BOT)
-    password = _secret("Its password (empty: it signs in by a token, OAuth2)", needed=False)
-    while not password and not typer.confirm("  No password: does it sign in by a token (OAuth2)?", default=False):
-        password = _secret("Its password", needed=False)
+    itsm["bot_address"] = address("The bot's own mailbox", itsm["bot_address"], _BOT)
+    password = _ask_password(smtp.get("password", ""))
     smtp["username"] = mailbox["username"] = itsm["bot_address"]
     if not password:
-        _ask_token(smtp, mailbox)
+        _ask_token(smtp, mailbox, failed)
         return
     smtp["password"] = mailbox["password"] = password
     smtp.pop("oauth", None)
     mailbox.pop("oauth", None)
-    _server(smtp, "SMTP server (host, or host:port)", smtp["host"], {465: "tls", 25: "none"}, 587, _HOST)
-    imap = smtp["host"] if mailbox["host"] == _HOST else mailbox["host"]
-    _server(mailbox, "IMAP server (host, or host:port)", imap, {993: "tls"}, 993)
+    _ask_servers(smtp, mailbox, failed, smtp["host"], mailbox["host"])
 
 
-def _ask_token(smtp: Tree, mailbox: Tree) -> None:
+def _ask_password(kept: str) -> str:
+    """Empty: it signs in by a token. Enter says so only where there is no password to keep."""
+    question = f"Its password ({'-' if kept else 'empty'}: it signs in by a token, OAuth2)"
+    while True:
+        password = secret(question, kept, needed=False)
+        if password not in ("", "-" if kept else ""):
+            return password
+        if typer.confirm("  No password: does it sign in by a token (OAuth2)?", default=False):
+            return ""
+
+
+def _ask_servers(smtp: Tree, mailbox: Tree, failed: Failed, smtp_host: str, imap_host: str, inset: str = "") -> None:
+    question = "SMTP server (host, or host:port)"
+    server(smtp, inset + question, smtp_host, {465: "tls", 25: "none"}, 587, _HOST, failed.get("smtp", ""))
+    known = smtp["host"] if imap_host == _HOST else imap_host
+    server(mailbox, f"{inset}IMAP server (host, or host:port)", known, {993: "tls"}, 993, "", failed.get("mailbox", ""))
+
+
+def _ask_token(smtp: Tree, mailbox: Tree, failed: Failed) -> None:
     """The application that signs in to the mailbox; where it is a known provider, the servers are known as well."""
-    name = _choice("  Whose mail is it", tuple(PROVIDERS), "microsoft")
-    provider = PROVIDERS[name]
-    url = (
-        provider.token_url.format(tenant=_prompt("  Directory (tenant) ID"))
-        if name == "microsoft"
-        else provider.token_url
-    )
-    oauth = {"token_url": url or _prompt("  Where tokens are given (https://...)"), "grant": provider.grant}
-    oauth["scope"] = provider.scope or (_prompt("  Scope, if any", "") if not url else "")
-    oauth["client_id"] = _prompt("  Application (client) ID")
-    oauth["client_secret"] = _secret("  Its secret")
+    old = smtp.get("oauth", {})
+    name = choice("  Whose mail is it", tuple(PROVIDERS), _provider_of(old))
+    provider, same = PROVIDERS[name], bool(old) and name == _provider_of(old)
+    url = provider.token_url
+    if name == "microsoft":
+        tenant = old["token_url"].split("/")[3] if same else None
+        url = url.format(tenant=prompt("  Directory (tenant) ID", tenant))
+    known = old if same else {}
+    oauth = {
+        "token_url": url or prompt("  Where tokens are given (https://...)", known.get("token_url")),
+        "grant": provider.grant,
+        "scope": provider.scope or (prompt("  Scope, if any", known.get("scope", "")) if not url else ""),
+        "client_id": prompt("  Application (client) ID", known.get("client_id")),
+        "client_secret": secret("  Its secret", known.get("client_secret", "")),
+    }
     if provider.grant == "refresh_token":
-        oauth["refresh_token"] = _secret("  Refresh token (docs/oauth.md says how to get the first)")
-    _server(
-        smtp, "  SMTP server (host, or host:port)", provider.smtp or smtp["host"], {465: "tls", 25: "none"}, 587, _HOST
-    )
-    _server(mailbox, "  IMAP server (host, or host:port)", provider.imap or smtp["host"], {993: "tls"}, 993)
+        question = "  Refresh token (docs/oauth.md says how to get the first)"
+        oauth["refresh_token"] = secret(question, known.get("refresh_token", ""))
+    smtp_host, imap_host = ("", "") if same else (provider.smtp, provider.imap or _HOST)
+    _ask_servers(smtp, mailbox, failed, smtp_host or smtp["host"], imap_host or mailbox["host"], inset="  ")
     for section in (smtp, mailbox):
         section.pop("password", None)
         section["oauth"] = {key: value for key, value in oauth.items() if value}
 
 
-def _ask_itsm(tree: Tree, signer: Callable[[], str]) -> None:
+def _provider_of(oauth: Tree) -> str:
+    """Whose tokens they were in the round before."""
+    url = oauth.get("token_url", "")
+    starts = {name: one.token_url.partition("{")[0] for name, one in PROVIDERS.items() if one.token_url}
+    return next((name for name, start in starts.items() if url.startswith(start)), "other" if url else "microsoft")
+
+
+def _ask_itsm(tree: Tree, _: Failed, *, signer: Callable[[], str]) -> None:
     """`signer`: how the mail server signs Authentication-Results in letters that are there, "" where that is not known."""
     itsm = tree["itsm"]
-    itsm["address"] = _address("The helpdesk's intake mailbox", itsm["address"], _INTAKE)
-    itsm["senders"] = [_prompt("The address its status letters come from", itsm["address"])]
-    itsm["profile"] = _prompt(f"Its kind ({', '.join(_profiles())})", itsm["profile"])
+    bot = itsm["bot_address"]
+    itsm["address"] = address("The helpdesk's intake mailbox", itsm["address"], _INTAKE, bot)
+    itsm["senders"] = [sender("The address its status letters come from", itsm["address"], bot)]
+    itsm["profile"] = choice("Its kind", _profiles(), itsm["profile"])
     evidence = itsm["evidence"]
     kinds = ("auth-results", "trusted-relay", "exchange-internal", "sender-only")
     say("\nA status letter is believed only with a proof that the helpdesk sent it:")
     for line in _PROOFS:
         say_wrapped(f"  {line}")
     evidence.clear()
-    evidence["kind"] = _choice("What proves that a status letter is real", kinds, "auth-results")
+    evidence["kind"] = choice("What proves that a status letter is real", kinds, "auth-results")
     if evidence["kind"] == "auth-results":
         evidence["authserv_id"] = _ask_signer(signer())
     if evidence["kind"] == "trusted-relay":
-        evidence["relays"] = [_prompt("  Host or address the ITSM sends from")]
-        evidence["own_hosts"] = [_prompt("  Your mail server's own name", tree["mailbox"]["host"])]
+        evidence["relays"] = [prompt("  Host or address the ITSM sends from")]
+        evidence["own_hosts"] = [prompt("  Your mail server's own name", tree["mailbox"]["host"])]
 
 
 def _ask_signer(seen: str) -> str:
@@ -254,7 +278,7 @@ def _ask_signer(seen: str) -> str:
             ' up to the first ";", often the name of your mail server (- where results follow at once, as in Exchange Online).'
         )
     known = "; the newest letters in the mailbox bear this" if seen else ""
-    return _prompt(f"  First word of Authentication-Results in your mail{known}", seen or None)
+    return prompt(f"  First word of Authentication-Results in your mail{known}", seen or None)
 
 
 def _signer(tree: Tree, folder: Path) -> str:
@@ -263,6 +287,7 @@ def _signer(tree: Tree, folder: Path) -> str:
     from imbot.config import anchor_paths, checked
 
     anchor_paths(anchored := deepcopy(tree), folder)
+    anchored["itsm"]["evidence"] = {"kind": "sender-only"}  # it is not known yet
     try:
         return wait_for(signer_in_mailbox(checked(anchored)))
     except ImbotError:
@@ -291,49 +316,6 @@ def _placeholders() -> Tree:
             "evidence": {"kind": "auth-results", "authserv_id": _HOST},
         },
     }
-
-
-def _ask(table: Tree, key: str, question: str) -> None:
-    table[key] = _prompt(question, table.get(key, ""))
-
-
-def _own(question: str, given: str, example: str) -> str:
-    """What only the company itself knows: until it was given, there is an example and nothing to take by Enter."""
-    return _prompt(f"{question}, such as {example}") if given == example else _prompt(question, given)
-
-
-def _address(question: str, given: str, example: str) -> str:
-    """A mail address; what is none is refused at once."""
-    while canonical_address(answer := _own(question, given, example)) is None:
-        say(f"  {answer!r} is not a mail address")
-    return answer
-
-
-def _prompt(question: str, default: str | None = None) -> str:
-    return str(typer.prompt(question, default=default, show_default=bool(default))).strip()
-
-
-def _secret(question: str, *, needed: bool = True) -> str:
-    """Not echoed on a terminal; read plainly from a pipe."""
-    default = None if needed else ""
-    return str(typer.prompt(question, default=default, show_default=False, hide_input=sys.stdin.isatty())).strip()
-
-
-def _server(table: Tree, question: str, default: str, tls: dict[int, str], port: int, example: str = "") -> None:
-    """A host, perhaps with a port; the port says how it is encrypted, STARTTLS unless it is known otherwise."""
-    if default == table["host"] and table.get("port", port) != port:
-        default = f"{default}:{table['port']}"
-    host, _, given = _own(question, default, example).partition(":")
-    table["host"], table["port"] = host, int(given) if given.isdecimal() else port
-    table["tls"] = tls.get(table["port"], "starttls")
-
-
-def _choice(question: str, choices: tuple[str, ...], default: str) -> str:
-    while True:
-        answer = _prompt(f"{question} ({', '.join(choices)})", default)
-        if answer in choices:
-            return answer
-        say(f"  {answer!r} is none of them")
 
 
 def _write(path: Path, tree: Tree) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from imbot.config import load, packed
+from imbot import cli_doctor, cli_origin
+from imbot.config import Settings, load, packed
+from imbot.domain.errors import DeliveryError
 from imbot.domain.people import Role
 from imbot.store import files, people
 from imbot.store.db import once
@@ -311,6 +313,81 @@ def test_init_writes_a_short_config_that_loads(
     assert settings.itsm.evidence.authserv_id == "mx.company.ru"
     assert (settings.mailbox.host, settings.itsm.senders) == ("mail.company.ru", ("support@company.ru",))
     assert imbot("init", str(path)).code == 1
+
+
+def test_init_keeps_what_was_answered_and_asks_what_may_mend_a_failure(
+    imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    async def telegram(settings: Settings) -> str:
+        tries.append(settings.telegram.token.get_secret_value())
+        if len(tries) == 1:
+            raise DeliveryError("Telegram: timed out")
+        return "well"
+
+    async def smtp(settings: Settings) -> str:
+        if settings.smtp.tls != "none":
+            raise DeliveryError("SMTP mx.company.ru:587: STARTTLS extension not supported by server.")
+        return "well"
+
+    async def well(_: Settings) -> str:
+        return "well"
+
+    async def signed(_: Settings) -> str:
+        return "mx.company.ru"
+
+    for name, question in (("telegram", telegram), ("smtp", smtp), ("directory", well), ("mailbox", well)):
+        monkeypatch.setattr(cli_doctor, f"ask_{name}", question)
+    monkeypatch.setattr(cli_origin, "signer_in_mailbox", signed)
+    answers = [
+        *("12-34", "", "tom@company.ru", ""),
+        *("", "123456789:AAEhBOweik6ad9r_QXMENQ", "n", "", ""),  # kept, and no proxy
+        *("domain", "company.ru"),
+        *("bot@company.ru", "secret", "mx.company.ru", "", "n"),
+        *("", "", "", "none", ""),
+        *("bot@company.ru", "support@company.ru", "bot@company.ru", "", "glpy", "glpi", "", ""),
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
+    answer = imbot("init", str(tmp_path / "config.toml"))
+    assert answer.code == 0, answer.err
+    assert answer.out.count("An answer is needed here") == 2
+    assert answer.out.count("[kept]") == 2
+    assert "secret" not in answer.out
+    assert answer.out.index("the bot's own mailbox: imbot would") < answer.out.index("The address its status letters")
+    assert "'bot@company.ru' is the bot itself" in answer.out
+    settings = load(tmp_path / "config.toml", {})
+    assert tries == ["123456789:AAEhBOweik6ad9r_QXMENQ"] * 2
+    assert (settings.smtp.tls, settings.smtp.port, settings.smtp.host) == ("none", 587, "mx.company.ru")
+    assert (settings.mailbox.tls, settings.mailbox.password.get_secret_value()) == ("tls", "secret")
+    assert (settings.itsm.profile, settings.itsm.evidence.authserv_id) == ("glpi", "mx.company.ru")
+
+
+def test_init_keeps_the_application_of_a_mailbox_by_token(
+    imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def smtp(settings: Settings) -> str:
+        if settings.smtp.port != 2525:
+            raise DeliveryError("SMTP smtp.office365.com:587: timed out")
+        return "well"
+
+    async def well(_: Settings) -> str:
+        return "well"
+
+    for name, question in (("telegram", well), ("smtp", smtp), ("directory", well), ("mailbox", well)):
+        monkeypatch.setattr(cli_doctor, f"ask_{name}", question)
+    answers = [
+        *("12-34", "tom@company.ru", "", "123456789:AAEhBOweik6ad9r_QXMENQ", "domain", "company.ru"),
+        *("bot@company.ru", "", "y", "microsoft", "t-1", "app-1", "s-1", "", "", "n"),
+        *("", "", "y", "", "", "", "", "smtp.office365.com:2525", "", ""),
+        *("support@company.ru", "", "", "sender-only"),
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
+    answer = imbot("init", str(tmp_path / "config.toml"))
+    assert answer.code == 0, answer.out
+    oauth = load(tmp_path / "config.toml", {}).smtp.oauth
+    assert oauth.token_url == "https://login.microsoftonline.com/t-1/oauth2/v2.0/token"
+    assert (oauth.client_id, oauth.client_secret.get_secret_value()) == ("app-1", "s-1")
 
 
 def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_refused(

@@ -131,7 +131,9 @@ def test_the_page_for_scripts_has_the_same(desk: Desk) -> None:
 
 
 def test_of_several_files_one_that_is_missing_hides_no_other(desk: Desk) -> None:
-    answer = desk.run("mail", "explain", "none.eml", desk.file("a.eml", DONE), desk.file("b.eml", b"Subject: b\r\n\r\nx"))
+    answer = desk.run(
+        "mail", "explain", "none.eml", desk.file("a.eml", DONE), desk.file("b.eml", b"Subject: b\r\n\r\nx")
+    )
     assert answer.code == 1
     assert answer.text.startswith("none.eml\n  cannot be read: No such file or directory\n\n")
     assert "Meaning: resolved, IM-CL-1042" in answer.text
