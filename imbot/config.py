@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     retention: sections.Retention = sections.Retention()
     reading: sections.Reading = sections.Reading()
     server: sections.Server = sections.Server()
+    _file: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -101,6 +103,16 @@ class Settings(BaseSettings):
                 "([telegram] api_base) hands more"
             )
         return self
+
+    def read_from(self, file: Path) -> Settings:
+        self._file = file
+        return self
+
+    @property
+    def config_option(self) -> str:
+        """What a command needs to find these settings, with a blank in front; "" where it finds them, or they are of no file."""
+        there = self._file is not None and self._file != DEFAULT_PATH
+        return f" --config {shlex.quote(str(self._file.absolute()))}" if there and self._file else ""
 
     def helpdesks(self) -> dict[str, mail.Itsm | mail.FurtherBackend]:
         """All of them by section, `itsm` first; each knows the bot's address."""
@@ -127,7 +139,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     variables = {tuple(name.lower().split("__")): name for name in env if name.upper().startswith("IMBOT_")}
     sources |= {(head.removeprefix("imbot_"), *rest): _VARIABLE + name for (head, *rest), name in variables.items()}
     anchor_paths(tree, file.absolute().parent)
-    return checked(tree, problems, sources)
+    return checked(tree, problems, sources).read_from(file)
 
 
 def secrets_lie_open(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:

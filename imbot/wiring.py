@@ -328,6 +328,7 @@ def env(settings: Settings, key: bytes) -> Env:
         night=(general.night.start, general.night.end),
         late_after=timedelta(minutes=general.alarm_minutes),
         consent_version=general.consent_version if general.consent else "",
+        config_option=settings.config_option,
         reverify_after=timedelta(days=days) if (days := settings.signin.reverify_days) else None,
     )
 

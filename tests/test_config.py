@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbot import config, config_sections, wiring
-from imbot.config import Settings, load, packed, warnings
+from imbot.config import Settings, checked, load, packed, warnings
 from imbot.domain.errors import ConfigError
 from imbot.mime import ReadLimits
 from tests.config_files import SMALL, Write, problems
@@ -396,6 +396,16 @@ def test_paths_are_meant_from_the_folder_of_the_config(write: Write, tmp_path: P
     settings = load(write(text), {})
     assert settings.general.templates_dir == str(tmp_path / "own")
     assert settings.general.catalogue == "/etc/imbot/catalogue.toml"
+
+
+def test_a_command_is_told_where_the_settings_are_unless_it_finds_them(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write()
+    assert load(path, {}).config_option == f" --config {path}"
+    assert load(None, {"IMBOT_CONFIG": str(path)}).config_option == f" --config {path}"
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}).config_option == checked(tomllib.loads(SMALL)).config_option == ""
 
 
 def test_secrets_never_show_and_nothing_changes_after_loading(write: Write) -> None:

@@ -94,6 +94,7 @@ class Env:
     late_after: timedelta = timedelta(minutes=15)
     consent_version: str = ""
     reverify_after: timedelta | None = None  # a link this old asks for a new sign-in
+    config_option: str = ""  # of the commands that letters name, with a blank in front
     templates: Templates | None = None  # for letters that are composed with their turn; None: none is
 
     def backend(self, name: str) -> Backend:

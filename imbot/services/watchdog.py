@@ -22,6 +22,7 @@ from imbot.dialog.screen import Screen, screen_to_json
 from imbot.domain.calendar import after_working
 from imbot.domain.notices import unconfirmed_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel
+from imbot.domain.people import Person
 from imbot.domain.tickets import Handover, Ticket, awaits_confirmation
 from imbot.services import telling
 from imbot.services.env import Env, leg_of
@@ -116,6 +117,16 @@ def _send_question(c: Connection, ticket: Ticket, asked: Question, now: datetime
     return tuple(sorted(written))
 
 
+def signed_in(c: Connection, person: Person, chat_key: str, now: datetime, env: Env) -> None:
+    """What an admin was asked by letter before they had this chat can be decided there as well."""
+    if not telling.is_admin(person, env):
+        return
+    for ticket_id, asked in watches.questions(c):
+        if asked.is_open and person.address in asked.letters and chat_key not in asked.chats:
+            key = f"question:{ticket_id}:{asked.asked}:{chat_key}"
+            _put(c, chat_key, key, {"question": ticket_id, "asked": asked.asked}, now)
+
+
 def _tell_how_many(c: Connection, now: datetime, env: Env) -> None:
     """Many at once are one trouble: told when their number has doubled, each day anew."""
     still = [ticket_id for ticket_id, asked in watches.questions(c) if asked.is_open]
@@ -205,8 +216,9 @@ def as_letter(c: Connection, parcel: Parcel, address: str, now: datetime, env: E
 
 
 def letter_screen(c: Connection, ticket: Ticket, asked: Question | None, env: Env) -> Screen:
-    """The question for somebody without a chat: it names the commands instead of buttons."""
-    return question_screen(values(c, ticket, asked, env) | {"by_letter": True})
+    """The question for somebody without a chat: it names the commands instead of buttons, so that they can be pasted."""
+    screen = question_screen(values(c, ticket, asked, env) | {"by_letter": True})
+    return replace(screen, values={**screen.values, "ticket": f"{ticket.id}{env.config_option}"})
 
 
 def state_of(ticket: Ticket, asked: Question | None) -> str:

@@ -10,12 +10,16 @@ from imbot.domain.chats import Pressed
 from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Handover
-from imbot.services import delivery, telling, watchdog
+from imbot.services import delivery, signin, telling, watchdog
+from imbot.services.env import Fresh
 from imbot.store import inbox, ledger, outbox, watches
 from tests.services.conftest import ANNA, Office
 from tests.services.silence import (
     ACCEPTED,
     TOM,
+    TOM_ENTRY,
+    ZOE,
+    ZOE_ENTRY,
     accepted,
     deliver,
     history,
@@ -173,6 +177,29 @@ def test_without_an_admins_chat_the_question_goes_by_letter_and_so_does_its_end(
     register(office, ticket)
     (alert,) = parcels(office, Kind.ALERT)
     assert alert.payload["name"] == "answered"
+
+
+def test_the_commands_of_a_letter_name_the_config_that_the_service_runs_with(office: Office) -> None:
+    ticket = accepted(office)
+    asked = watches.Question(1)
+    env = replace(office.env, config_option=" --config /etc/imbot/config.toml")
+    said = words(watchdog.letter_screen(office.c, ticket, asked, env))
+    assert f"imbot ticket resend {ticket.id} --config /etc/imbot/config.toml\n" in said
+
+
+def test_who_was_asked_by_letter_and_signs_in_is_asked_in_the_chat_once(office: Office) -> None:
+    file_a_request(office)
+    pack(office, claim(office, Kind.PACK))
+    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), ACCEPTED, office.now, office.env)
+    look(office, hours=1)
+    assert not parcels(office, Kind.QUESTION)
+    for entry, chat, questions in ((ZOE_ENTRY, ZOE, 0), (TOM_ENTRY, TOM, 1), (TOM_ENTRY, TOM, 1)):
+        token = signin.invite(office.c, entry, office.now, office.env)
+        signin.redeem(office.c, chat, token, office.now, office.env, Fresh.mint("demo.local"))
+        assert len(parcels(office, Kind.QUESTION)) == questions
+    screen = deliver(office, TOM, "q1")
+    assert screen is not None
+    assert len(screen.rows[0]) == 2  # send again, leave
 
 
 def test_an_admin_who_shut_the_chat_is_asked_by_letter(office: Office) -> None:
