@@ -335,6 +335,8 @@ def env(settings: Settings, key: bytes) -> Env:
 
 def _dialog(settings: Settings) -> DialogSettings:
     general, files = settings.general, settings.files
+    domains = settings.directory.domain.domains if settings.directory.kind == "domain" else ()
+    hint = settings.itsm.bot_address.rpartition("@")[2]
     return DialogSettings(
         support_contact=general.support_contact,
         page_size=general.page_size,
@@ -343,8 +345,8 @@ def _dialog(settings: Settings) -> DialogSettings:
         consent_version=general.consent_version,
         max_file_bytes=min(files.max_bytes, int(settings.itsm.max_letter_bytes / ENCODED)),
         refused_types=frozenset(files.refused_types),
-        domains_hint=settings.itsm.bot_address.rpartition("@")[2],
-        domains=settings.directory.domain.domains if settings.directory.kind == "domain" else (),
+        domains_hint=hint if hint in domains or not domains else domains[0],  # the bot may live in another one
+        domains=domains,
         language=general.language,
         languages=LANGUAGES,
     )

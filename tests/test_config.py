@@ -466,6 +466,12 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     assert example.general.night == config_sections.Night()
 
 
+def test_the_example_of_an_address_ends_as_one_of_the_company_does(write: Write) -> None:
+    assert wiring.env(load(write(), {}), b"").dialog.domains_hint == "company.ru"
+    other = load(write(SMALL.replace('bot_address = "bot@company.ru"', 'bot_address = "bot@helpdesk.company.ru"')), {})
+    assert wiring.env(other, b"").dialog.domains_hint == "company.ru"
+
+
 def test_the_bounds_of_reading_reach_the_reader_and_the_mailbox(write: Write) -> None:
     assert wiring.read_limits(load(write(), {})) == ReadLimits()
     text = (

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,6 +24,7 @@ from imbot.domain.people import canonical_address
 from imbot.domain.signin import CODE_LENGTH, normal_code
 
 _SLIP = 0.85  # how alike two domains are of which one is a slip of the other
+_ENDINGS = 4  # so many endings of work addresses are named
 _AT = re.compile(r"\s*@\s*")
 STATES = frozenset({"address", "code", "no_mail"})
 
@@ -65,6 +67,10 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "support_contact": facts.settings.support_contact,
         "domains_hint": facts.settings.domains_hint,
         "usual": _usual_ending(_address(session), facts.settings),
+        "foreign": "",
+        "endings": list(facts.settings.domains[:_ENDINGS]),
+        "more_endings": len(facts.settings.domains) > _ENDINGS,
+        "wait": _minutes_until(values.get("until"), facts),
         "now": facts.now.isoformat(),
         **facts.settings.limits,
         **(draft.pile if draft else Pile("")).left,
@@ -86,7 +92,7 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
 
 def happened(session: Session, event: Happened, facts: Facts) -> Turn:
     """The outcomes of what was asked for here."""
-    result, until = event.values.get("result", ""), event.values.get("until")
+    result, until = event.values.get("result", ""), _whole_minute(event.values.get("until"))
     if event.name == "looked_up":
         if event.values.get("allowed"):
             asked = session.data.get("pending") or _address(session)
@@ -147,7 +153,7 @@ def _press(session: Session, value: str, facts: Facts) -> Turn:
         return current(session, facts, "sign_in_first" if value.partition(":")[0] in DURABLE else OLD)
     match value.partition(":")[2]:
         case "again":
-            return _look_up(session, _address(session))
+            return _look_up(session, _address(session), facts)
         case "nomail":
             return current(session.go("no_mail"), facts)
         case "other":
@@ -160,7 +166,7 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     text = told(event.text)
     address = canonical_address(_AT.sub("@", text))  # keyboards of phones set a blank behind a word
     if address:
-        return _look_up(session, address)
+        return _look_up(session, address, facts)
     if normal_code(text) and (session.state == "code" or _like_a_code(text)):  # also after "another address"
         return Turn(session.put(tried=normal_code(text)), None, (CheckCode(text),))
     if not text or politeness_in(text):
@@ -181,7 +187,7 @@ def _edited(session: Session, event: Edited, facts: Facts) -> Turn:
     """A mistyped address is often mended by an edit."""
     address = canonical_address(told(event.text))
     if address and address != _address(session):
-        return _look_up(session, address)
+        return _look_up(session, address, facts)
     draft = draft_of(session)
     if draft is None:
         return Turn(session)
@@ -195,7 +201,12 @@ def _keep(session: Session, event: Said, facts: Facts) -> Turn:
     return Turn(session, screen_of(session, facts, problem or ("kept" if open_draft(session) else "")), orders)
 
 
-def _look_up(session: Session, address: str) -> Turn:
+def _look_up(session: Session, address: str, facts: Facts) -> Turn:
+    """Ask for a code, unless the settings alone say that it can be nobody's: that costs none, and tells nothing of who is
+    there."""
+    if facts.settings.domains and address.rpartition("@")[2] not in facts.settings.domains:
+        session = session.go("code" if session.state != "address" and _address(session) else "address")
+        return current(session, facts, "foreign", foreign=address)
     return Turn(session.put(pending=address), None, (LookUp(address),))
 
 
@@ -208,12 +219,23 @@ def _usual_ending(address: str, settings: DialogSettings) -> str:
     """How the address most likely was to end, "" where it may be right. Known from what they typed and from the settings, so it
     tells nothing of who is there."""
     domain, hint = address.rpartition("@")[2], settings.domains_hint
-    if not domain or domain in settings.domains:
+    if not domain or settings.domains:  # of another one no code is asked for
         return ""
-    if settings.domains:
-        return get_close_matches(domain, settings.domains, 1, 0.0)[0]
     kin = f".{domain}".endswith(f".{hint}") or f".{hint}".endswith(f".{domain}")
     return "" if kin else next(iter(get_close_matches(domain, [hint], 1, _SLIP)), "")
+
+
+def _whole_minute(until: Any) -> str | None:
+    """A moment (ISO 8601) as it is shown, in minutes, and no earlier than it is."""
+    if not isinstance(until, str):
+        return None
+    moment = datetime.fromisoformat(until)
+    whole = moment.replace(second=0, microsecond=0)
+    return (whole if whole == moment else whole + timedelta(minutes=1)).isoformat()
+
+
+def _minutes_until(until: str | None, facts: Facts) -> int:
+    return -((facts.now - datetime.fromisoformat(until)) // timedelta(minutes=1)) if until else 0
 
 
 def _address(session: Session) -> str:

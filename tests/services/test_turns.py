@@ -51,6 +51,17 @@ def test_an_address_becomes_a_parcel_and_nobody_waits_for_the_directory(office: 
     assert parcels(office) == [Kind.LOOKUP]
 
 
+def test_addresses_from_outside_of_the_company_cost_no_code_and_are_nowhere_asked_for(office: Office) -> None:
+    dialog = replace(office.env.dialog, domains_hint="demo.local", domains=("demo.local",))
+    office.env = replace(office.env, dialog=dialog)
+    for address in ("anna@demo.loca", "x@gmail.com", "anna@compny.example", "anna@demo.lcoal"):
+        assert office.say(address) == "ask_address"
+        assert office.screen()["values"]["foreign"] == address
+    assert parcels(office) == []
+    assert office.say("anna@demo.local") == "wait_code"
+    assert parcels(office) == [Kind.LOOKUP]
+
+
 def test_a_turn_hands_over_the_screen_it_owes_unless_it_has_changed_the_language(office: Office) -> None:
     office.link()
     office.command("newticket")
