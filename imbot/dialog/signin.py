@@ -4,7 +4,6 @@ same for known and unknown addresses.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -18,14 +17,21 @@ from imbot.dialog.orders import CheckCode, LookUp, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import DURABLE, anew, draft_of, open_draft, with_draft
-from imbot.dialog.words import command_in, misses_the_code, politeness_in, told
+from imbot.dialog.words import (
+    address_told,
+    code_told,
+    command_in,
+    like_a_code,
+    misses_the_code,
+    misspells_an_address,
+    politeness_in,
+    told,
+)
 from imbot.domain.chats import Attached, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
-from imbot.domain.people import canonical_address
-from imbot.domain.signin import CODE_LENGTH, normal_code
+from imbot.domain.signin import normal_code
 
 _SLIP = 0.85  # how alike two domains are of which one is a slip of the other
 _ENDINGS = 4  # so many endings of work addresses are named
-_AT = re.compile(r"\s*@\s*")
 STATES = frozenset({"address", "code", "no_mail"})
 
 
@@ -128,7 +134,8 @@ def linked(session: Session, facts: Facts) -> Turn:
 
 def is_used_code(session: Session, text: str) -> bool:
     """Whether the whole text is the code that was typed last, with nothing in between."""
-    return bool(normal_code(text)) and normal_code(text) == session.data.get("tried")
+    code = normal_code(code_told(told(text)))
+    return bool(code) and code == session.data.get("tried")
 
 
 def keep(session: Session, event: Said, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
@@ -164,34 +171,42 @@ def _press(session: Session, value: str, facts: Facts) -> Turn:
 
 def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     text = told(event.text)
-    address = canonical_address(_AT.sub("@", text))  # keyboards of phones set a blank behind a word
+    code = code_told(text)
+    awaited = session.state == "code" or like_a_code(code) or code != text  # also after "another address"
+    if normal_code(code) and awaited:
+        return Turn(session.put(tried=normal_code(code)), None, (CheckCode(code),))
+    address, rest = address_told(text)
     if address:
-        return _look_up(session, address, facts)
-    if normal_code(text) and (session.state == "code" or _like_a_code(text)):  # also after "another address"
-        return Turn(session.put(tried=normal_code(text)), None, (CheckCode(text),))
+        turn = _keep(session, replace(event, text=rest), facts) if rest else Turn(session)
+        asked = _look_up(turn.session, address, facts)
+        return replace(asked, orders=(*turn.orders, *asked.orders))
     if not text or politeness_in(text):
         return current(session, facts)
     if misses_the_code(text):
         return current(session.go("code" if _address(session) else "address"), facts, "no_code")
-    single = len(text.split()) == 1
-    if session.state == "code" and ((single and _like_a_code(text)) or text.replace(" ", "").isdigit()):
+    if session.state == "code" and ((len(code.split()) == 1 and like_a_code(code)) or code.replace(" ", "").isdigit()):
         return current(session, facts, "not_a_code")
-    if single and "@" in text:
+    if misspells_an_address(text):
         return current(session, facts, "not_an_address")
-    if single and session.state == "address" and facts.screen is not None and facts.screen.name == "ask_address":
+    if (
+        len(text.split()) == 1
+        and session.state == "address"
+        and facts.screen is not None
+        and facts.screen.name == "ask_address"
+    ):
         return current(session, facts, "one_word")  # most likely a slip in what was asked for, hardly a request
     return _keep(session, event, facts)
 
 
 def _edited(session: Session, event: Edited, facts: Facts) -> Turn:
     """A mistyped address is often mended by an edit."""
-    address = canonical_address(told(event.text))
+    address, rest = address_told(told(event.text))
     if address and address != _address(session):
-        return _look_up(session, address, facts)
+        return _typed(session, Typed(event.text, event.message_id), facts)
     draft = draft_of(session)
     if draft is None:
         return Turn(session)
-    pile, orders, problem = edit(draft.pile, event.message_id, told(event.text), facts.settings)
+    pile, orders, problem = edit(draft.pile, event.message_id, rest, facts.settings)
     session = with_draft(session, replace(draft, pile=pile))
     return Turn(session, screen_of(session, facts, problem) if problem else None, orders)
 
@@ -208,11 +223,6 @@ def _look_up(session: Session, address: str, facts: Facts) -> Turn:
         session = session.go("code" if session.state != "address" and _address(session) else "address")
         return current(session, facts, "foreign", foreign=address)
     return Turn(session.put(pending=address), None, (LookUp(address),))
-
-
-def _like_a_code(text: str) -> bool:
-    """Whether it was meant to be a code, though it is none: such a slip costs no try."""
-    return len(text) <= CODE_LENGTH + 4 and (any(char.isdigit() for char in text) or text.isupper())
 
 
 def _usual_ending(address: str, settings: DialogSettings) -> str:

@@ -1,4 +1,4 @@
-"""What typed words mean besides themselves: commands, greetings, thanks, phones, dates. Knows no state.
+"""What typed words mean besides themselves: commands, greetings, thanks, addresses, codes, phones, dates. Knows no state.
 
 Only a whole text is ever a command: "отмена" is one, "отмена заказа не проходит" is a request.
 """
@@ -11,6 +11,13 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from imbot.dialog.render import clean
+from imbot.domain.people import canonical_address
+from imbot.domain.signin import CODE_LENGTH, normal_code
+
+
+def _each(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
 
 OTHER: Mapping[str, str] = {"ru": "Другое", "en": "Other"}
 UNKNOWN: Mapping[str, str] = {"ru": "Не знаю", "en": "I don't know"}
@@ -115,6 +122,29 @@ _HUMAN = re.compile(
     r"|(?:(?:call|get|give|connect|talk|speak|i|me|to|want|need|with|can|could|please|a|an|the|real|live) )*"
     r"(?:human|operator|person)(?: being)?(?: please)?"
 )
+_AT = re.compile(r"\s*@\s*")
+_ADDRESS = re.compile(r"[^\s,;:=()<>«»\"“”@]+@[^\s,;:=()<>«»\"“”@]+")  # where one may stand, to be looked at closer
+_MY_ADDRESS = re.compile(
+    r"(?:\b(?:вот|это|и|а|here|and) )?\b(?:мой|моя|my) (?:(?:рабоч\w+|корпоративн\w+|work|company) )?"
+    r"(?:адрес(?: почты)?|почта|мейл|имейл|e-?mail(?: address)?|mail(?: address)?|address)(?: это| is)?[\s:=–—<«\"“(-]*$",
+    re.IGNORECASE,
+)
+_BOUNDS = ' \t\n,.;:!()<>«»"“”–—-'
+_POLITE = _each(" ".join(_GREETINGS | _THANKS)) | _each("да и а yes please пожалуйста")
+# Words that go with an address or a code and tell nothing else.
+_WITH_ADDRESS = _POLITE | _each(
+    "мой моя рабочий рабочая корпоративный адрес адреса почта почты почту мейл имейл это вот я меня зовут на пришлите отправьте"
+    " код для входа войти как my work company address mail email e is it s i m here am name send code to sign in as"
+)
+_CODE_WORDS = _each("код кода кодом code")
+_WITH_CODE = _POLITE.union(
+    _CODE_WORDS,
+    _each("вот это мой ваш пришел для входа в чат поддержки из письма на почту"),
+    _each("here is it s my your the sign in from letter mail email came support chat"),
+)
+_LINE_OF_THE_LETTER = re.compile(
+    r"(?:код для входа в чат поддержки|your code for the support chat)\b[^\n]*:\s*(\w{4}[ -]?\w{4})\b", re.IGNORECASE
+)
 _PLACE = re.compile(
     r"\d|каб|комн|этаж|офис|корпус|здани|склад|цех|стр\.|ул\.|дом|удал|room|floor|office|building|home|remote",
     re.IGNORECASE,
@@ -158,6 +188,56 @@ def yes_or_no(text: str) -> str:
 def asks_for_a_human(text: str) -> bool:
     """Whether the whole text asks for somebody to talk to. What says what for is a request."""
     return _HUMAN.fullmatch(_plain(text)) is not None
+
+
+def address_told(text: str) -> tuple[str, str]:
+    """The address that somebody names as theirs, and what else they said; ("", text) where there is none, or several. One that
+    a request speaks of is not theirs: "нет писем от director@company.ru"."""
+    plain = _AT.sub("@", text)  # keyboards of phones set a blank behind a word
+    whole = canonical_address(plain)
+    if whole:
+        return whole, ""
+    found = [(each.span(), canonical_address(each[0].rstrip("!?"))) for each in _ADDRESS.finditer(plain)]
+    addresses = [(span, address) for span, address in found if address]
+    if len(addresses) != 1:
+        return "", text
+    (start, end), address = addresses[0]
+    before, behind = plain[:start], plain[end:]
+    mine = _MY_ADDRESS.search(before)
+    said = [part for part in (before[: mine.start()] if mine else before, behind) if not _only(part, _WITH_ADDRESS)]
+    if not said or (not mine and _like_a_name(f"{before} {behind}")):
+        return address, ""
+    if not mine and not _apart(before, behind):
+        return "", text
+    return address, "\n".join(part.rstrip(" \t\n,;:–—-").lstrip(_BOUNDS) for part in said)
+
+
+def misspells_an_address(text: str) -> bool:
+    """Whether the text means an address and nothing else, though it bears none."""
+    others = " ".join(word for word in text.split() if "@" not in word)
+    return "@" in text and _only(others, _WITH_ADDRESS)
+
+
+def code_told(text: str) -> str:
+    """A text without the words that go with the code of a sign-in ("вот код", the line of our own letter); the whole text where
+    it says more, or tells of none."""
+    line = _LINE_OF_THE_LETTER.search(text)
+    if line:
+        return line[1]
+    words = [word for word in re.split(r"[\s:=,]+", text) if _plain(word)]
+    start, end = 0, len(words)
+    while start < end and _only(words[start], _WITH_CODE):
+        start += 1
+    while start < end and _only(words[end - 1], _WITH_CODE):
+        end -= 1
+    core, around = " ".join(words[start:end]), _plain(" ".join(words[:start] + words[end:])).split()
+    code, alike = normal_code(core), like_a_code(core)
+    return core if (_CODE_WORDS & set(around) and (code or alike)) or (around and code and alike) else text
+
+
+def like_a_code(text: str) -> bool:
+    """Whether it was meant to be a code, though it may be none: such a slip costs no try."""
+    return len(text) <= CODE_LENGTH + 4 and (any(char.isdigit() for char in text) or text.isupper())
 
 
 def misses_the_code(text: str) -> bool:
@@ -204,6 +284,22 @@ def _date(year: int, month: int, day: int) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
+
+
+def _only(text: str, words: frozenset[str]) -> bool:
+    return set(_plain(text).split()) <= words
+
+
+def _apart(before: str, behind: str) -> bool:
+    """Whether an address is a sentence or a line of its own, the first or the last."""
+    last = before.rstrip(" \t<")[-1:] in (".", ";", "!", "\n") and not behind.strip(_BOUNDS)
+    return last or (not before.strip(_BOUNDS) and behind.lstrip(" \t>")[:1] in (".", ";", "!", "\n"))
+
+
+def _like_a_name(text: str) -> bool:
+    """Whether no more than a name is left, besides what goes with an address. "Удалите Петрову" is none."""
+    left = [word for word in re.findall(r"\w[\w.-]*", text) if not _only(word, _WITH_ADDRESS)]
+    return len(left) in (2, 3) and all(word[0].isupper() and not word.endswith(("те", "ть")) for word in left)
 
 
 def _plain(text: str) -> str:

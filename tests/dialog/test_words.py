@@ -5,7 +5,9 @@ from datetime import date
 import pytest
 
 from imbot.dialog.words import (
+    address_told,
     asks_for_a_human,
+    code_told,
     command_in,
     day_in,
     names_a_place,
@@ -146,3 +148,80 @@ def test_who_wants_to_talk_to_somebody_says_so(text: str) -> None:
 )
 def test_what_they_want_somebody_for_is_a_request(text: str) -> None:
     assert not asks_for_a_human(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Anna@Demo.local", ""),
+        ("мой адрес anna@demo.local", ""),
+        ("Адрес: anna @ demo.local.", ""),
+        ("Здравствуйте! Моя рабочая почта — <anna@demo.local>, спасибо", ""),
+        ("my work e-mail is anna@demo.local", ""),
+        ("Это Анна Иванова, anna@demo.local", ""),
+        ("Иванова Анна Сергеевна\nanna@demo.local", ""),
+        ("Принтер не печатает, мой адрес anna@demo.local", "Принтер не печатает"),
+        ("Добрый день, мой адрес anna@demo.local, не печатает принтер", "не печатает принтер"),
+        ("Принтер не печатает.\nanna@demo.local", "Принтер не печатает."),
+        ("anna@demo.local\nПринтер не печатает.", "Принтер не печатает."),
+        ("Сломалось, моя почта: anna@demo.local. Помогите скорее", "Сломалось\nПомогите скорее"),
+    ],
+)
+def test_an_address_that_is_introduced_as_ones_own_is_told_apart_from_the_rest(text: str, rest: str) -> None:
+    assert address_told(text) == ("anna@demo.local", rest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "нет писем от director@company.ru",
+        "Удалите Петрову petrova@company.ru",
+        "Удалите petrova@company.ru",
+        "Добавьте в рассылку Анну, petrova@company.ru",
+        "мой адрес anna@demo.local или anna@company.ru",
+        "мой адрес anna@demo",
+        "принтер не печатает",
+        "мышь @ стол",
+    ],
+)
+def test_an_address_that_a_request_speaks_of_is_a_part_of_it(text: str) -> None:
+    assert address_told(text) == ("", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("код: p3oz ozvh", "p3oz ozvh"),
+        ("код:P3OZOZVH", "P3OZOZVH"),
+        ("Код для входа в чат поддержки imbot: P3OZOZVH", "P3OZOZVH"),
+        ("Код для входа: P3OZ OZVH", "P3OZ OZVH"),
+        ("Здравствуйте, Анна.\n\nКод для входа в чат поддержки Ваш бот:\nP3OZOZVH\n\nПришлите его в чат.", "P3OZOZVH"),
+        ("Your code for the support chat imbot: P3OZOZVH", "P3OZOZVH"),
+        ("Your sign-in code: P3OZOZVH", "P3OZOZVH"),
+        ("вот код из письма: P3OZ-OZVH, спасибо", "P3OZ-OZVH"),
+        ("Вот P3OZOZVH", "P3OZOZVH"),
+        ("code p3oz ozvh", "p3oz ozvh"),
+        ("код: p3oz", "p3oz"),
+        ("код: ABC", "ABC"),
+    ],
+)
+def test_the_words_round_a_code_are_none_of_it(text: str, code: str) -> None:
+    assert code_told(text) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Код ошибки: E1234567",
+        "это А4",
+        "my computer",
+        "the internet",
+        "мой код",
+        "P3OZ  OZVH",
+        "где код",
+        "код устарел",
+        "",
+    ],
+)
+def test_a_text_that_says_more_than_a_code_or_none_stays_as_it_is(text: str) -> None:
+    assert code_told(text) == text
