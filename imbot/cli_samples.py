@@ -46,7 +46,7 @@ _COMMON: Mapping[str, Any] = {
         ("text", "words", "comment", "question", "solution", "reason", "description", "draft"), "Мигает красным"
     ),
     **dict.fromkeys(("category", "subcategory", "label", "help", "current", "answer"), "Принтер"),
-    **dict.fromkeys(("place", "location", "office", "detail"), "Офис 2, каб. 315"),
+    **dict.fromkeys(("place", "location", "office", "detail", "building"), "Офис 2, каб. 315"),
     "address": "anna@company.ru",
     "mail": "anna@company.ru",
     "phone": "12-34",

@@ -58,7 +58,7 @@ def _answer(session: Session, draft: Draft, event: Edited, facts: Facts) -> Turn
     text, problem = told(event.text), ""
     place = draft.place
     if place is not None and place.message_id == event.message_id and 0 < len(text) <= intake.MAX_ANSWER:
-        draft = replace(draft, place=replace(place, **{"detail" if place.key else "text": text}))
+        draft = replace(draft, place=replace(place, **{"detail" if place.key or place.detail else "text": text}))
     for field in fields_of(draft, facts):
         given = draft.answers.get(field.key)
         if given is not None and given.message_id == event.message_id:

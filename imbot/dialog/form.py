@@ -10,7 +10,7 @@ from datetime import date
 
 from imbot.dialog.draft import Answer, Draft, Place
 from imbot.dialog.facts import Facts
-from imbot.dialog.words import OTHER
+from imbot.dialog.words import OTHER, without_room
 from imbot.domain.forms import Category, Field, Location, Subcategory, text_of
 from imbot.domain.tickets import title_of
 
@@ -123,6 +123,19 @@ def place_text(place: Place | None, facts: Facts, lang: str) -> str:
     # The text of a last ticket may say more than its key does (a room), so it is kept as it was.
     named = path_text(path, lang) if path and place.source != "last" else place.text
     return ", ".join(filter(None, (named, place.detail)))
+
+
+def building_of(place: Place | None, facts: Facts) -> Place | None:
+    """What is left of a place without its room and floor: the building, or whatever it is in. None where nothing is."""
+    if place is None:
+        return None
+    path, key = facts.locations.path(place.key) or (), place.key
+    while path:
+        if without_room(path_text(path[-1:], facts.lang)):
+            return Place(key, path_text(path, facts.lang), source="list")
+        path, key = path[:-1], key.rpartition("/")[0]
+    text = without_room(place.text) if not place.key else ""
+    return Place("", text, source="typed") if text else None
 
 
 def path_text(path: tuple[Location, ...], lang: str) -> str:

@@ -12,6 +12,7 @@ from imbot.dialog.draft import Answer, Draft, Part, Pile, Place, Said, begin, ga
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.form import (
     answers_text,
+    building_of,
     category_of,
     category_text,
     field_at,
@@ -31,7 +32,7 @@ from imbot.dialog.questions import form_screen
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, draft_of, set_aside, with_draft
-from imbot.dialog.words import REQUEST, UNKNOWN, day_in, names_a_place, phone_in, phone_inside, told
+from imbot.dialog.words import REQUEST, UNKNOWN, day_in, names_a_place, names_a_room, phone_in, phone_inside, told
 from imbot.domain.chats import Attached, Pressed, Shared, Typed
 from imbot.domain.forms import Field, text_of
 from imbot.domain.people import canonical_address
@@ -286,7 +287,10 @@ def _place_in_words(session: Session, draft: Draft, text: str, message_id: str, 
     if len(text) > MAX_ANSWER:
         return show(session, draft, facts, "long_answer")
     path = facts.locations.path(draft.trail) if draft.trail else None
-    if path:
+    building = building_of(draft.place, facts) if names_a_room(text) else None
+    if not path and building is not None:  # a room alone: support must not lose where it is
+        place = replace(building, detail=text, message_id=message_id)
+    elif path:
         place = Place(draft.trail, path_text(path, facts.lang), text, "list", message_id)
     else:
         place = Place("", text, source="typed", message_id=message_id)

@@ -12,6 +12,7 @@ from imbot.dialog.facts import Facts
 from imbot.dialog.form import (
     answer_text,
     answers_text,
+    building_of,
     category_of,
     category_text,
     field_at,
@@ -79,13 +80,19 @@ def _ask_location(session: Session, draft: Draft, facts: Facts, problem: str) ->
         "path": path_text(path, facts.lang),
         "listed": bool(items),
         "current": place_text(draft.place, facts, facts.lang),
+        "building": _building(draft, facts),
     }
     return Screen("location", values, paged(session, items, draft.page, tail))
 
 
+def _building(draft: Draft, facts: Facts) -> str:
+    """What stays where a room alone is written."""
+    return place_text(building_of(draft.place, facts), facts, facts.lang)
+
+
 def _ask_location_text(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen:
     path = facts.locations.path(draft.trail) or ()
-    values = _values(draft, facts, problem) | {"path": path_text(path, facts.lang)}
+    values = _values(draft, facts, problem) | {"path": path_text(path, facts.lang), "building": _building(draft, facts)}
     return Screen("location_text", values, (row(button(session, "back"), button(session, "cancel")),))
 
 

@@ -150,6 +150,20 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 
+_ROOM = (
+    r"(?:каб(?:инет\w*)?|комн(?:ат\w*)?|ком|этаж\w*|эт|помещени\w*|пом|переговорн\w*|крыло|секци\w*|подъезд\w*|стол\w*|мест[оае]"
+    r"|room|rm|floor|desk|seat|wing|cabinet)"
+)
+_NUMBERED = r"(?:№|\d[\w/-]*|[a-zа-я]-?\d[\w/-]*)"  # 214, 3-й, 214а, B-12
+_NTH = r"(?:(?:перв|втор|трет|четв[её]рт|пят|шест|седьм|восьм|девят|десят)\w*|first|second|third|fourth|fifth|ground)"
+_IN_BUILDING = re.compile(rf"(?:(?:в|во|на|у|это|мой|in|at|on|the|my) )*(?:{_ROOM}|{_NUMBERED}|{_NTH} {_ROOM})(?: |$)")
+_PART_OF_BUILDING = re.compile(rf"(?:(?:{_NUMBERED}|{_NTH}) (?:этаж\w*|эт|floor)|{_ROOM})(?: |$)")
+_OF_ITS_OWN = re.compile(
+    r"\b(?:ул|улиц\w*|просп\w*|пр|пер|переул\w*|шоссе|наб|набереж\w*|пл|площад\w*|дом\w*|корп\w*|здани\w*|стр|строени\w*|склад\w*"
+    r"|цех\w*|башн\w*|офис\w*|бц|филиал\w*|удал[её]\w*|город\w*|street|road|avenue|building|warehouse|house|tower|home|remote\w*"
+    r"|branch|site|office|plant)\b"
+)
+
 
 def told(text: str) -> str:
     """What a person wrote, fit to be kept: cleaned, NFC, without blanks around it. "" where nothing of it can be seen."""
@@ -249,6 +263,35 @@ def misses_the_code(text: str) -> bool:
 def names_a_place(text: str) -> bool:
     """Whether words that came while a list of places waits name a place rather than tell the trouble."""
     return len(text) <= 60 and "\n" not in text and _PLACE.search(text) is not None
+
+
+def names_a_room(text: str) -> bool:
+    """Whether words name a room, a floor or a desk and not which building it is in: "каб. 214", "3 этаж", "214". A name of its
+    own (a capital letter), a street or a house is more than that."""
+    plain = _place_words(text)
+    names = [word for word in re.findall(r"\b[^\W\d_]{3,}", text) if word[0].isupper() and not word.isupper()]
+    known = re.compile(rf"{_ROOM}|{_NTH}")
+    return (
+        len(text) <= 60
+        and "\n" not in text
+        and _IN_BUILDING.match(plain) is not None
+        and not _OF_ITS_OWN.search(plain)
+        and all(known.fullmatch(word.casefold()) for word in names)
+    )
+
+
+def without_room(place: str) -> str:
+    """A place in words without the rooms and floors at its end; "" where it is none of a building."""
+    parts = [part.strip() for part in place.split(",")]
+    while parts and _PART_OF_BUILDING.match(_place_words(parts[-1])):
+        parts.pop()
+    building = ", ".join(parts)
+    return "" if re.search(r"удал[её]|remote|\bдома\b|\bhome\b", building.casefold()) else building
+
+
+def _place_words(text: str) -> str:
+    """Lower case words and numbers with single blanks, without full stops and commas."""
+    return " ".join(re.findall(r"[\w№/-]+", text.casefold()))
 
 
 def phone_in(text: str) -> str:

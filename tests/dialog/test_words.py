@@ -11,10 +11,12 @@ from imbot.dialog.words import (
     command_in,
     day_in,
     names_a_place,
+    names_a_room,
     phone_in,
     phone_inside,
     politeness_in,
     told,
+    without_room,
 )
 
 TODAY = date(2026, 11, 23)
@@ -225,3 +227,66 @@ def test_the_words_round_a_code_are_none_of_it(text: str, code: str) -> None:
 )
 def test_a_text_that_says_more_than_a_code_or_none_stays_as_it_is(text: str) -> None:
     assert code_told(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "кабинет 214",
+        "Каб. 214",
+        "214",
+        "№ 214",
+        "214а",
+        "B-12",
+        "3 этаж",
+        "Третий этаж",
+        "3-й этаж, каб. 5",
+        "в кабинете 214",
+        "комната у ворот",
+        "214, у окна",
+        "room 214",
+        "Floor 3",
+        "second floor",
+        "Этаж 3. Кабинет 5",
+    ],
+)
+def test_a_room_or_a_floor_names_no_building(text: str) -> None:
+    assert names_a_room(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ленинская Слобода, 19",
+        "Ткацкая 5, каб. 3",
+        "каб. 3 на Ткацкой",
+        "корпус 2, кабинет 214",
+        "склад",
+        "у окна",
+        "дома",
+        "офис 2",
+        "комната охраны на складе",
+        "работаю удалённо",
+        "ул. Мира, 5",
+        "кабинет 1\nмышь",
+        "каб. " + "1" * 60,
+    ],
+)
+def test_what_names_a_place_of_its_own_is_no_room(text: str) -> None:
+    assert not names_a_room(text)
+
+
+@pytest.mark.parametrize(
+    ("place", "building"),
+    [
+        ("Ленинская Слобода, 19", "Ленинская Слобода, 19"),
+        ("Ленинская Слобода, 19, 3-й этаж, каб. 315", "Ленинская Слобода, 19"),
+        ("Склад на Ткацкой, комната у ворот", "Склад на Ткацкой"),
+        ("Офис 2", "Офис 2"),
+        ("каб. 315", ""),
+        ("Работаю удалённо", ""),
+        ("", ""),
+    ],
+)
+def test_a_place_without_its_room_is_the_building(place: str, building: str) -> None:
+    assert without_room(place) == building
