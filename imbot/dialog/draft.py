@@ -120,7 +120,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """`category`, `subcategory`: keys; "" is "other", None not asked yet. `step`: the question that waits. `trail`: how far
-    down the list of places they are. `returning`: asked again from the review. `early`: begun before sign-in."""
+    down the list of places they are. `returning`: asked again from the review. `before`: the category and subcategory that the
+    review has still, while others are being chosen. `early`: begun before sign-in."""
 
     pile: Pile
     started_at: str
@@ -134,9 +135,15 @@ class Draft:
     page: int = 0
     trail: str = ""
     returning: bool = False
+    before: Mapping[str, str | None] = field(default_factory=dict)
     early: bool = False
     undescribed: bool = False
     previous: str = ""
+
+    @property
+    def changing(self) -> bool:
+        """Whether one thing is being changed, and there is a review to go back to."""
+        return self.returning or bool(self.before)
 
     def __bool__(self) -> bool:
         """Whether there is anything in it that could be lost."""

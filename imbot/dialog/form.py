@@ -64,7 +64,9 @@ def settle(draft: Draft, facts: Facts) -> Draft:
     """On to the first open question. A place that is known already is not asked for."""
     if draft.place is None:
         draft = replace(draft, place=known_place(facts))
-    return replace(draft, step=first_open(draft, facts), page=0, trail="", returning=False)
+    step = first_open(draft, facts)
+    before = draft.before if step != "review" else {}
+    return replace(draft, step=step, page=0, trail="", returning=False, before=before)
 
 
 def mend(draft: Draft, facts: Facts) -> Draft:
@@ -98,7 +100,7 @@ def walk(draft: Draft, facts: Facts) -> list[str]:
 
 def step_before(draft: Draft, facts: Facts) -> str:
     """Where Back leads, "" from the first question."""
-    if draft.returning:
+    if draft.returning or (draft.before and draft.step == "category"):
         return "review"
     steps = walk(draft, facts)
     at = steps.index(draft.step) if draft.step in steps else 0

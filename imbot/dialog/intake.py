@@ -215,13 +215,19 @@ def _back(draft: Draft, facts: Facts) -> Draft:
         return replace(draft, step="location")
     if draft.step == "location" and draft.trail:
         return replace(draft, trail=draft.trail.rpartition("/")[0], page=0)
-    return replace(draft, step=step_before(draft, facts), page=0, trail="", returning=False)
+    step = step_before(draft, facts)
+    if step == "review" and draft.before:  # the change was begun only
+        kept = draft.before
+        draft = replace(draft, category=kept["category"], subcategory=kept["subcategory"], before={})
+    return replace(draft, step=step, page=0, trail="", returning=False)
 
 
 def _ask_again(draft: Draft, what: str) -> Draft:
     """A question from the list of changes."""
     step = f"field:{what[2:]}" if what.startswith("f:") else what
-    return replace(draft, step=step, page=0, trail="", returning=step not in ("files", "phone", "mail"))
+    before = {"category": draft.category, "subcategory": draft.subcategory} if what == "category" else {}
+    returning = step not in ("files", "phone", "mail")
+    return replace(draft, step=step, page=0, trail="", returning=returning, before=before)
 
 
 def _drop_file(session: Session, draft: Draft, mark: str, facts: Facts) -> Turn:

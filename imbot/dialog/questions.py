@@ -54,7 +54,7 @@ def _values(draft: Draft, facts: Facts, problem: str) -> dict[str, Any]:
 
 def _nav(session: Session, draft: Draft, facts: Facts, *extra: Button | None) -> Row:
     back = button(session, "back") if step_before(draft, facts) or draft.trail else None
-    return row(*extra, back, None if draft.returning else button(session, "cancel"))  # there is a review to go back to
+    return row(*extra, back, None if draft.changing else button(session, "cancel"))
 
 
 def _ask_category(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen:
@@ -93,7 +93,8 @@ def _building(draft: Draft, facts: Facts) -> str:
 def _ask_location_text(session: Session, draft: Draft, facts: Facts, problem: str) -> Screen:
     path = facts.locations.path(draft.trail) or ()
     values = _values(draft, facts, problem) | {"path": path_text(path, facts.lang), "building": _building(draft, facts)}
-    return Screen("location_text", values, (row(button(session, "back"), button(session, "cancel")),))
+    rows = (row(button(session, "back"), None if draft.changing else button(session, "cancel")),)
+    return Screen("location_text", values, rows)
 
 
 def _ask_field(session: Session, draft: Draft, facts: Facts, problem: str, field: Field) -> Screen:
