@@ -67,6 +67,7 @@ _COMMON: Mapping[str, Any] = {
     "endings": ["company.ru", "firm.ru"],
     "more_endings": True,
     "wait": 40,
+    "again": "x",
     "now": _AT,
     "kind": "draft",
     "photos": 1,

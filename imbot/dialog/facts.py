@@ -43,11 +43,14 @@ class DialogSettings:
 
 @dataclass(frozen=True, slots=True)
 class TicketBrief:
+    """`asked`: what support was asked for and has not confirmed, such as "reopen"."""
+
     id: str
     title: str
     number: str
     status: str
     created_at: datetime
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

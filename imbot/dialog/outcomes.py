@@ -40,6 +40,10 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
             return _looked_at(session.go("tickets"), screen)
         case "ticket":
             return _ticket(session, values, facts)
+        case "reopen_asked" if session.data.get("sending") == "stray":  # with words that came out of the blue
+            sent = {"ticket": values.get("ticket", ""), "messages": messages_of(stray_of(session) or Pile(""))}
+            session = anew(session.put(sending=None, stray=None, about=None, sent=sent).go("rest"), facts)
+            return Turn(session, rating.reopen_asked_screen(session, facts, values))
         case "not_found" if session.state == "adding" and values.get("more"):
             return Turn(session, old(tickets.adding_screen(session, facts)))  # a letter to be read: the answer stays
         case "not_found":

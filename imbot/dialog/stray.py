@@ -11,7 +11,7 @@ from imbot.dialog.draft import Pile, Said, begin, files_values, gather, merge
 from imbot.dialog.facts import Facts, TicketBrief, Turn
 from imbot.dialog.form import settle
 from imbot.dialog.layout import OLD, button, literal, row
-from imbot.dialog.orders import AddToTicket, Order
+from imbot.dialog.orders import AddToTicket, NotSolved, Order
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, open_draft, set_aside, stray_of, with_draft, with_stray
@@ -56,10 +56,14 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
     one = len(offered) == 1
     answers = one and is_answer({"status": offered[0].status})  # whoever was asked by support gives no addition
     here = "answer_here" if answers else "add_here"
-    items = [
-        (button(session, f"to:{each.id}", here) if one else literal(session, f"to:{each.id}", each.title),)
-        for each in offered
-    ]
+    undone = (each.id for each in offered if each.status == "resolved" and each.asked != "reopen")
+    again = next(undone, "")  # of several the one that was done last
+    items = []
+    for each in offered:
+        way = button(session, f"to:{each.id}", here) if one else literal(session, f"to:{each.id}", each.title)
+        items.append(row(button(session, f"again:{each.id}", "again_here") if one and each.id == again else None))
+        beside = button(session, f"again:{each.id}", "not_solved") if not one and each.id == again else None
+        items.append(row(way, beside))
     may_file = not (facts.settings.one_open_ticket and facts.open_tickets)
     rows = (
         *items,
@@ -74,6 +78,7 @@ def stray_screen(session: Session, facts: Facts, problem: str = "") -> Screen:
             {"id": each.id, "title": each.title, "number": each.number, "status": each.status} for each in offered
         ],
         "is_answer": answers,
+        "again": again,
         "draft": draft,
         "may_file": may_file,
         "problem": problem,
@@ -94,14 +99,16 @@ def advance(session: Session, event: Pressed | Said, facts: Facts) -> Turn:
         return Turn(session, stray_screen(session, facts, problem), orders)
     head, _, rest = event.value.partition(":")[2].partition(":")
     # A ticket that was offered may be chosen after its day is over as well: what may be added to is judged with the order.
-    shown = facts.screen if facts.screen is not None and facts.screen.name == "stray" and head == "to" else None
+    known = facts.screen is not None and facts.screen.name == "stray" and head in ("to", "again")
+    shown = facts.screen if known else None
     if not stray_screen(session, facts).offers(event.value) and not (shown is not None and shown.offers(event.value)):
         return Turn(session, stray_screen(session, facts, OLD))
     match head:
-        case "to":
+        case "to" | "again":
             title = next((each.title for each in choices(facts) if each.id == rest), "")
             session = session.put(about={"ticket": rest, "title": title}, done=event.value, sending="stray")
-            return Turn(session, None, (AddToTicket(rest, pile.words, pile.id),))
+            order = AddToTicket if head == "to" else NotSolved
+            return Turn(session, None, (order(rest, pile.words, pile.id),))
         case "todraft":
             return _join(with_stray(session, None), pile, facts)
         case "tonew":

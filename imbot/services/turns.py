@@ -213,7 +213,7 @@ class _Facts(Facts):
 
 
 def _brief(ticket: Ticket) -> TicketBrief:
-    return TicketBrief(ticket.id, ticket.title, ticket.number, str(ticket.status), ticket.created_at)
+    return TicketBrief(ticket.id, ticket.title, ticket.number, str(ticket.status), ticket.created_at, ticket.asked)
 
 
 def _late(c: Connection, now: datetime, env: Env) -> bool:

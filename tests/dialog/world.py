@@ -41,6 +41,7 @@ class Ticket:
     order: o.OpenTicket | None = None
     said: list[tuple[str, str]] = field(default_factory=list)  # (what, words)
     files: list[str] = field(default_factory=list)
+    asked: str = ""
 
 
 @dataclass
@@ -91,7 +92,7 @@ class World:
                 TicketBrief(t.id, t.title, t.number, t.status, t.created_at)
                 for t in sorted(opened, key=lambda t: t.created_at, reverse=True)[:10]
             ),
-            recent_tickets=tuple(TicketBrief(t.id, t.title, t.number, t.status, t.created_at) for t in recent),
+            recent_tickets=tuple(TicketBrief(t.id, t.title, t.number, t.status, t.created_at, t.asked) for t in recent),
             last_location=self.last_location,
             consented=self.consented,
             fresh_id=f"id{self.turns:014}",
@@ -216,6 +217,9 @@ class World:
                 ticket.files += self._wanted(files_id)
                 return Happened("complained", values)
             case o.NotSolved(_, reason, files_id):
+                if ticket.status not in ("resolved", "closed"):
+                    return Happened("not_found", {})
+                ticket.asked = "reopen"
                 ticket.said.append(("not_solved", reason))
                 ticket.files += self._wanted(files_id)
                 until = (self.now + timedelta(hours=24)).isoformat()
