@@ -327,6 +327,9 @@ def read_answer(field: Field, text: str, facts: Facts) -> tuple[str, str]:
 def _joined(session: Session, draft: Draft, event: Said, facts: Facts) -> Turn:
     """Words and files that come while anything else is asked join the draft. At the question for words they answer it."""
     pile, orders, problem = gather(draft.pile, event, facts.settings)
+    asked = draft.step not in _ABOUT_REVIEW | {"review", "description"}  # those show the words themselves
+    if asked and not problem and pile.parts != draft.pile.parts:
+        problem = "joined"
     draft = replace(draft, pile=pile)
     if draft.step == "description" and pile.words and problem != "too_long" and not draft.returning:
         return show(session, settle(draft, facts), facts, problem, orders)

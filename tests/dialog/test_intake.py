@@ -358,3 +358,18 @@ def test_a_draft_at_a_field_that_is_none_shows_the_review() -> None:
     assert form_screen(Session(), draft, world.facts()).name == "review"
     session = with_draft(Session("form"), draft)
     assert intake.current(session, world.facts()).name == "category"
+
+
+def test_words_beside_a_list_are_said_to_be_in_the_description() -> None:
+    for lang, said in (
+        ("ru", "Дописали к описанию. Теперь выберите раздел.\nО чём заявка?"),
+        ("en", "Added to the description. Now choose a topic.\nWhat is it about?"),
+    ):
+        world = World(lang=lang)
+        world.take(Commanded("newticket"))
+        world.take(Typed("Мигает красным"))
+        assert world.screen is not None
+        assert check(world.screen, lang).startswith(said)
+        press(world, "c:hardware")
+        world.take(Typed("И шумит"))
+        assert check(world.screen, lang).startswith(said.partition(".")[0])
