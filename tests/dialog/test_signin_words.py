@@ -135,3 +135,29 @@ def test_how_long_it_takes_until_a_code_may_be_asked_for_is_said(seconds: int, r
     never = advance(world.session, Typed("привет"), world.facts()).screen
     assert never is not None
     assert never.values["wait"] == 0
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_after_a_wrong_code_only_what_helps_is_said(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    coming, here = {
+        "ru": ("код уже идёт", "Пришлите код сюда"),
+        "en": ("a code is on its way", "Send the code here"),
+    }[lang]
+    for text, says in (
+        ("ivanova@company.ru", (True, True)),
+        ("AAAA2222", (False, False)),
+        ("AAAA", (False, False)),
+        ("Мышь не едет", (False, True)),
+        ("/start", (True, True)),
+    ):
+        world.take(Typed(text))
+        assert (coming in said(world), here in said(world)) == says, text
+    world.take(Typed("AAAA2222"))
+    assert (
+        said(world).splitlines()[1:]
+        == {
+            "ru": ["То, что вы прислали, сохранено."],
+            "en": ["What you sent is kept."],
+        }[lang]
+    )
