@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from imbot.demo.cast import DOMAIN, PLAYERS
 from imbot.dialog.signin import advance, happened
-from imbot.domain.chats import Edited, Happened, Pressed, Typed
+from imbot.domain.chats import Commanded, Edited, Happened, Pressed, Typed
 from tests.dialog.test_screens import LANGS, check
 from tests.dialog.world import START, World
 
@@ -161,3 +163,14 @@ def test_after_a_wrong_code_only_what_helps_is_said(lang: str) -> None:
             "en": ["What you sent is kept."],
         }[lang]
     )
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_example_of_an_address_is_nobodys_in_the_demo(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    world.settings = replace(world.settings, domains_hint=DOMAIN)
+    for text in ("/start", "anna@", "Интернет", "не приходит код"):
+        world.take(Commanded("start") if text == "/start" else Typed(text))
+        examples = re.findall(rf"[\w.]+@{DOMAIN}", said(world))
+        assert len(examples) == 1, text
+        assert examples[0] not in {player.address for player in PLAYERS}
