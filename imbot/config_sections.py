@@ -203,6 +203,7 @@ class Signin(Section):
     failures_per_hour: Positive = 200
     invite_days: Positive = 3
     reverify_days: NotNegative = 0
+    domains: Annotated[tuple[Domain, ...], List] = ()
 
 
 class Files(Section):

@@ -335,7 +335,7 @@ def env(settings: Settings, key: bytes) -> Env:
 
 def _dialog(settings: Settings) -> DialogSettings:
     general, files = settings.general, settings.files
-    domains = settings.directory.domain.domains if settings.directory.kind == "domain" else ()
+    domains = settings.directory.domain.domains if settings.directory.kind == "domain" else settings.signin.domains
     hint = settings.itsm.bot_address.rpartition("@")[2]
     return DialogSettings(
         support_contact=general.support_contact,

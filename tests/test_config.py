@@ -472,6 +472,16 @@ def test_the_example_of_an_address_ends_as_one_of_the_company_does(write: Write)
     assert wiring.env(other, b"").dialog.domains_hint == "company.ru"
 
 
+def test_all_endings_of_work_addresses_can_be_named_for_any_directory(write: Write) -> None:
+    persons = SMALL.replace('kind = "domain"', 'kind = "file"').replace(
+        '[directory.domain]\ndomains = ["company.ru"]', ""
+    )
+    persons = persons.replace('kind = "file"', 'kind = "file"\n[directory.file]\npath = "persons.toml"')
+    assert wiring.env(load(write(persons), {}), b"").dialog.domains == ()
+    named = load(write(persons + '[signin]\ndomains = ["@Firm.ru", "company.ru"]\n'), {})
+    assert wiring.env(named, b"").dialog.domains == ("firm.ru", "company.ru")
+
+
 def test_the_bounds_of_reading_reach_the_reader_and_the_mailbox(write: Write) -> None:
     assert wiring.read_limits(load(write(), {})) == ReadLimits()
     text = (

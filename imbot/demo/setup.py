@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from imbot.demo.cast import AUTHSERV_ID, BOT_ADDRESS, ITSM_ADDRESS, MX_HOST, PLAYERS, TIMEZONE
+from imbot.demo.cast import AUTHSERV_ID, BOT_ADDRESS, DOMAIN, ITSM_ADDRESS, MX_HOST, PLAYERS, TIMEZONE
 
 _TEMPLATE = """\
 [general]
@@ -38,6 +38,9 @@ kind = "file"
 
 [directory.file]
 path = {directory}
+
+[signin]
+domains = ["{domain}"]
 
 [smtp]
 host = "127.0.0.1"
@@ -83,6 +86,7 @@ def config_toml(
         imap_port=imap_port,
         password=_quoted(password),
         admins=_quoted([player.address for player in PLAYERS if player.role == "admin"]),
+        domain=DOMAIN,
         bot=BOT_ADDRESS,
         itsm=ITSM_ADDRESS,
         authserv_id=AUTHSERV_ID,

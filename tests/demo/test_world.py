@@ -60,6 +60,7 @@ async def test_the_config_is_valid_and_readable_by_us_alone(tmp_path: Path) -> N
         settings = load(config)
         assert settings.general.admins == ("tom@demo.local",)
         assert settings.itsm.evidence.kind == "auth-results"
+        assert settings.signin.domains == ("demo.local",)
 
 
 async def test_a_commit_wakes_the_pages(tmp_path: Path) -> None:
