@@ -123,6 +123,7 @@ _HUMAN = re.compile(
     r"(?:human|operator|person)(?: being)?(?: please)?"
 )
 _AT = re.compile(r"\s*@\s*")
+_SENTENCE = 1000  # characters in which an address is looked for, since that takes as long as their square
 _ADDRESS = re.compile(r"[^\s,;:=()<>«»\"“”@]+@[^\s,;:=()<>«»\"“”@]+")  # where one may stand, to be looked at closer
 _MY_ADDRESS = re.compile(
     r"(?:\b(?:вот|это|и|а|here|and) )?\b(?:мой|моя|my) (?:(?:рабоч\w+|корпоративн\w+|work|company) )?"
@@ -211,6 +212,8 @@ def address_told(text: str) -> tuple[str, str]:
     whole = canonical_address(plain)
     if whole:
         return whole, ""
+    if "@" not in plain or len(plain) > _SENTENCE:
+        return "", text
     found = [(each.span(), canonical_address(each[0].rstrip("!?"))) for each in _ADDRESS.finditer(plain)]
     addresses = [(span, address) for span, address in found if address]
     if len(addresses) != 1:
