@@ -153,11 +153,13 @@ def add_to_ticket(
 
 def take_files(c: Connection, ticket: Ticket, files_id: str, message_id: str, now: datetime) -> str:
     """The files kept under `files_id` ("": none) become the ticket's, for this letter. Returns the lane to put it in: behind
-    their downloads."""
+    their downloads, and for words alone that of the ticket, in which none overtakes another."""
     if not files_id:
         return f"ticket:{ticket.id}"
     fetch_files(c, files_id, now)
     rows = files.of_ticket(c, files_id)
+    if not rows:
+        return f"ticket:{ticket.id}"
     files.move(c, files_id, ticket.id)
     files.assign(c, [row.id for row in rows], message_id)
     return f"ticket:{files_id}"

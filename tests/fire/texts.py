@@ -74,7 +74,11 @@ _REFUSED = {
     "Такой заявки не нашлось": "find",
 }
 REFUSALS = ("дополнить её нельзя", "Такой заявки не нашлось", "вернуть в работу уже нельзя", "сейчас поставить нельзя")
-_ANSWERS = (REFUSALS[0], "уже отправляется ещё раз")  # begin like a notice, and answer a press
+_ANSWERS = (
+    REFUSALS[0],
+    "уже отправляется ещё раз",
+    "отправляем ещё раз то, что не ушло",
+)  # begin like a notice, and answer a press
 
 
 def refused_in(text: str) -> str:

@@ -119,6 +119,17 @@ def test_a_request_whose_photo_comes_late_passes_what_waits_for_its_number(offic
     assert now_is(office, ticket).accepted_at == office.now
 
 
+def test_additions_of_words_alone_wait_for_the_number_in_one_row(office: Office) -> None:
+    ticket = file_a_request(office)
+    for words in ("И ещё гудит", "Больше не гудит"):
+        office.take(ANNA, Pressed(f"add:{ticket.id}", "receipt"))
+        office.say(words)
+        office.press("send_addition")
+    waiting = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.waits_for]
+    assert [parcel.payload["text"] for parcel in waiting] == ["И ещё гудит", "Больше не гудит"]
+    assert {parcel.lane for parcel in waiting} == {f"ticket:{ticket.id}"}
+
+
 def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:
     ticket = file_a_request(office, "a.jpg")
     office.later(seconds=1)  # the receipt gives the mail server a moment
