@@ -103,6 +103,17 @@ def test_again_keeps_the_attempts_and_the_place(c: Connection) -> None:
     assert (parcel.key, parcel.attempt, parcel.last_error) == ("a1", 2, "421 later")
 
 
+def test_what_is_hastened_goes_at_once_and_overtakes_nobody(c: Connection) -> None:
+    put(c, "a1")
+    put(c, "a2", due_at=LATER)
+    assert outbox.hasten(c, "ticket:a", "a2", NOW)
+    assert claim(c) == ["a1"]
+    put(c, "b1", lane="ticket:b", due_at=LATER)
+    assert outbox.hasten(c, "ticket:b", "b", NOW)
+    assert [parcel.key for parcel in outbox.taken(c)] == ["a1", "b1"]
+    assert not outbox.hasten(c, "ticket:b", "b", NOW)  # it is in somebody's hands
+
+
 def test_an_outage_costs_no_attempt(c: Connection) -> None:
     put(c, "a1")
     assert outbox.uncount(c, claim_one(c), LATER, "refused")

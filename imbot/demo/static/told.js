@@ -48,7 +48,7 @@ const OURS = new Set(["message_id", "mail", "asked", "how", "letter", "what", "o
 export const kindWords = (kind) => KINDS[lang][kind] ?? kind;
 
 export function laneWords(lane, state) {
-  const [kind, ...rest] = lane.split(":");
+  const [kind, ...rest] = lane.replace(/^receipts\/[^:]*/, "receipts").split(":"); // of one ticket, and told as the chat's
   const who = rest.at(-1) ?? "";
   const name = state.tickets.find((one) => one.id === who)?.title ?? nameOf(who, state) ?? (who.includes("@") ? who : kind === "mail" || kind === "person" ? `№ ${who}` : "");
   return LANES[lang][kind] ? [LANES[lang][kind], name].filter(Boolean).join(": ") : lane;
