@@ -20,6 +20,7 @@ from imbot.domain.tickets import (
     Status,
     StatusReport,
     Ticket,
+    may_add,
     may_rate,
     may_withdraw,
 )
@@ -133,8 +134,16 @@ def not_solved(
 ) -> Happened:
     """Ask the far end to take the work up again. It is *asked*, no more: only its letter reopens."""
     ticket = own_ticket(c, order.ticket_id, person)
-    if ticket is None or person is None or ticket.status not in (Status.RESOLVED, Status.CLOSED):
+    if ticket is None or person is None:
         return _not_found()
+    if ticket.status not in (
+        Status.RESOLVED,
+        Status.CLOSED,
+    ):  # support was quicker: the words go as an addition, if they may
+        if may_add(ticket):
+            ledger.log(c, ticket.id, now, "added", {"text": order.reason})
+            _follow_up(c, ticket, person, "addition", order.reason, now, env, fresh, order.files_id)
+        return Happened("ticket", telling.details(c, ticket, now, env))
     until = after_working(now, env.reopen_wait, env.working)
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)
@@ -148,8 +157,11 @@ def not_solved(
 def withdraw(c: Connection, person: Person | None, ticket_id: str, now: datetime, env: Env, fresh: Fresh) -> Happened:
     """Tell the far end that it is no longer needed. The status waits for its answer."""
     ticket = own_ticket(c, ticket_id, person)
-    if ticket is None or person is None or not may_withdraw(ticket):
+    if ticket is None or person is None:
         return _not_found()
+    if not may_withdraw(ticket):  # it has ended between the question and its answer
+        problem = "" if ticket.asked == "withdraw" else "nothing_to_withdraw"
+        return Happened("ticket", telling.details(c, ticket, now, env) | {"problem": problem})
     ticket = replace(ticket, asked="withdraw", asked_until=None)
     tickets.save(c, ticket)
     ledger.log(c, ticket.id, now, "withdraw_asked", {})

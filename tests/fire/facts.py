@@ -1,10 +1,9 @@
 """What the journals say, put in order: who asked for what, which letters were taken, what the ITSM said, what stood in which
-chat when, and when something was killed or cut. Pure; judges nothing."""
+chat when. Pure; judges nothing."""
 
 from __future__ import annotations
 
 import csv
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import texts
+from tests.fire.excuses import WINDOW, Event, Excuses
 from tests.fire.journal import read
-from tests.fire.outages import keeps_back, outages
 
-Event = dict[str, Any]
-_FULL = ("disk_full", "disk_read_only")
 ITSM = "itsm@helpdesk.test"
-_SHOWING = ("send", "edit")  # methods that leave a message in a chat
-_CLOCK = 0.1  # seconds by which the witness that kills and the one that takes may note one moment differently
-WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +71,13 @@ class Show:
 
 
 @dataclass(frozen=True)
-class Journals:
+class Journals(Excuses):
     """All journals of one campaign, each in the order of its lines. `report`: rows of `imbot report --csv`, None where there
     is none. `admins`: chats of admins, who may read alerts about any request. `excused`: what the checks let pass because of
     the honest window, counted while they run."""
 
-    bot: Sequence[Event] = ()
-    smtp: Sequence[Event] = ()
     itsm: Sequence[Event] = ()
     model: Sequence[Event] = ()
-    nanny: Sequence[Event] = ()
-    proxy: Sequence[Event] = ()
     report: Sequence[Mapping[str, str]] | None = None
     admins: frozenset[int] = frozenset()
     serving_seconds: float = 5.0
@@ -273,103 +263,6 @@ class Journals:
                 if button in last:
                     found[id(event)] = last[button]
                 last[button] = event["t"]
-        return found
-
-    # --- what excuses
-
-    @cached_property
-    def kills(self) -> list[float]:
-        return [one["t"] for one in self.nanny if one["e"] == "killed"]
-
-    @cached_property
-    def ordered(self) -> list[Event]:
-        """What Telegram refused on order."""
-        return [one for one in self.bot if one["e"] == "refused" and one.get("ordered")]
-
-    @cached_property
-    def outages(self) -> dict[str, list[tuple[float, float]]]:
-        """Leg -> (from, to) in which the way to it was broken."""
-        sink = ({**one, "leg": "smtp", "e": one["verb"]} for one in self.smtp if keeps_back(one))
-        return outages([*self.nanny, *self.proxy, *sink])
-
-    @cached_property
-    def bad_disk(self) -> list[tuple[float, float]]:
-        """(from, to) in which files could not be written, on order."""
-        return self._under(*_FULL, "disk_full_for_files")
-
-    @cached_property
-    def bad_store(self) -> list[tuple[float, float]]:
-        """(from, to) in which nothing could be noted."""
-        return self._under(*_FULL, "db_locked", "db_locked_short")
-
-    def had_trouble(self, t: float, seconds: float) -> bool:
-        """Whether files could not be fetched or kept, within so many seconds of `t`: no way to Telegram, it refused on order, or
-        nothing could be written."""
-        refused = [(one["t"], one["t"]) for one in self.ordered if one.get("method") in ("getFile", "download")]
-        broken = [*self.outages.get("telegram", ()), *self.bad_disk, *self.bad_store, *refused]
-        return any(begin - seconds <= t <= end + seconds for begin, end in broken)
-
-    def _under(self, *faults: str) -> list[tuple[float, float]]:
-        """(from, to) of the trials of these."""
-        found, begun = [], 0.0
-        for one in self.nanny:
-            if any(name in faults for name in one.get("names") or ()):
-                begun = one["t"] if one["e"] == "trial_asked" else begun
-                found += [(begun, one["t"])] if one["e"] == "trial_ended" else []
-        return found
-
-    def _unnoted(self, t: float) -> bool:
-        """Whether imbot ended before what was done at `t` could be noted: the data base was not to be written to until then."""
-        ends = [one["t"] for one in self.nanny if one["e"] in ("killed", "ended")]
-        return any(
-            begin - WINDOW <= t <= end and any(t <= one <= end + WINDOW for one in ends)
-            for begin, end in self.bad_store
-        )
-
-    def excuse(self, t: float, again: float, leg: str, *, lost: str = "") -> str:
-        """Why what a far end took at `t` may honestly have been done `again`: a kill behind it, within the window and before the
-        second time, or its answer could not come, or it could not be noted until imbot ended; "" where nothing excuses it.
-        `lost`: the Message-ID or the message whose answer may have been held back."""
-        if any(t - _CLOCK <= kill <= min(again, t + WINDOW) for kill in self.kills) or self._was_sent_by_the_dead(
-            t, leg
-        ):
-            return "kill"
-        if any(
-            begin - WINDOW <= t <= end + WINDOW for begin, end in self.outages.get(leg, ())
-        ):  # held until it was healed
-            return "cut"
-        if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
-            return "answer lost"
-        return "ended, and could not note it" if self._unnoted(t) else ""
-
-    def _was_sent_by_the_dead(self, t: float, leg: str) -> bool:
-        """Whether what a far end took at `t` had been on its way when imbot was killed: no wire of a later life was there yet."""
-        wires = self._wires.get(leg, [])
-        kill = next((kill for kill in reversed(self.kills) if kill <= t), None)
-        return bool(wires) and kill is not None and bisect_left(wires, kill) == bisect_left(wires, t)
-
-    @cached_property
-    def _wires(self) -> dict[str, list[float]]:
-        """Leg -> when imbot connected."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for one in self.proxy:
-            if one["e"] == "connected":
-                found[one["leg"]].append(one["t"])
-        return found
-
-    @cached_property
-    def _lost_answers(self) -> dict[str, list[float]]:
-        """By Message-ID, or chat and message: when a far end had done its part and its answer was not sent, on order."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for one in self.smtp:
-            if one["e"] == "dropped":
-                found[one["message_id"]].append(one["t"])
-        stood: dict[object, object] = {}  # chat -> the message that it was shown last
-        for one in self.bot:
-            if one["e"] == "saw":
-                stood[one["chat"]] = one["message"]
-            elif one["e"] == "refused" and "(after)" in str(one.get("why")) and one["method"].startswith(_SHOWING):
-                found[f"{one['chat']}:{stood.get(one['chat'])}"].append(one["t"])
         return found
 
 

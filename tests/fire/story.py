@@ -34,8 +34,8 @@ class Story:
             return sorted(events, key=lambda one: one["t"])
 
         return Journals(
-            sorted_(self.bot), sorted_(self.smtp), sorted_(self.itsm), sorted_(self.model), sorted_(self.nanny),
-            sorted_(self.proxy), self.report, **other,
+            bot=sorted_(self.bot), smtp=sorted_(self.smtp), nanny=sorted_(self.nanny), proxy=sorted_(self.proxy),
+            itsm=sorted_(self.itsm), model=sorted_(self.model), report=self.report, **other,
         )  # fmt: skip
 
     def finds(self, check: str, **other: Any) -> list[Finding]:

@@ -1,0 +1,42 @@
+"""What the ITSM says between a question and its answer: nothing is called unknown that is theirs, and no word is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imbot.domain.chats import Pressed
+from imbot.domain.parcels import Kind
+from imbot.domain.tickets import Status, Ticket
+from imbot.store import outbox, tickets
+from tests.services.conftest import ANNA, Office
+from tests.services.test_delivery import file_a_request
+
+
+def becomes(office: Office, ticket: Ticket, status: Status) -> None:
+    tickets.save(office.c, replace(ticket, status=status, number="IM-CL-1", registered_at=office.now))
+
+
+def test_a_request_that_ends_before_yes_is_shown_and_nothing_is_asked_for(office: Office) -> None:
+    ticket = file_a_request(office)
+    office.take(ANNA, Pressed(f"wd:{ticket.id}", "receipt"))
+    becomes(office, ticket, Status.REJECTED)
+    office.press("withdraw_yes")
+    values = office.screen()["values"]
+    assert (office.screen()["name"], values["problem"], values["status"]) == (
+        "ticket",
+        "nothing_to_withdraw",
+        "rejected",
+    )
+    assert [one for one in outbox.open_parcels(office.c, 50) if one.parcel.payload.get("letter") == "withdrawal"] == []
+
+
+def test_a_request_that_is_taken_up_before_the_words_gets_them_as_an_addition(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.RESOLVED)
+    office.take(ANNA, Pressed(f"ns:{ticket.id}", "notice"))
+    becomes(office, ticket, Status.IN_PROGRESS)
+    office.say("Опять мигает")
+    assert (office.screen()["name"], office.screen()["values"]["status"]) == ("ticket", "in_progress")
+    assert "Опять мигает" in str(office.screen()["values"]["ledger"])
+    orders = [one.parcel.payload for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
+    assert [(one["letter"], one["text"]) for one in orders][1:] == [("addition", "Опять мигает")]
