@@ -39,6 +39,10 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
             screen = tickets.list_screen(session, facts, values)
             return _looked_at(session.go("tickets"), screen)
         case "ticket":
+            if (
+                values.get("taken") and session.data.get("sending") == "stray"
+            ):  # its words have gone, and wait no longer
+                session = session.put(sending=None, stray=None)
             return _ticket(session, values, facts)
         case "reopen_asked" if session.data.get("sending") == "stray":  # with words that came out of the blue
             sent = {"ticket": values.get("ticket", ""), "messages": messages_of(stray_of(session) or Pile(""))}

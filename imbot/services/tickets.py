@@ -140,10 +140,11 @@ def not_solved(
         Status.RESOLVED,
         Status.CLOSED,
     ):  # support was quicker: the words go as an addition, if they may
-        if may_add(ticket):
+        taken = may_add(ticket)
+        if taken:
             ledger.log(c, ticket.id, now, "added", {"text": order.reason})
             _follow_up(c, ticket, person, "addition", order.reason, now, env, fresh, order.files_id)
-        return Happened("ticket", telling.details(c, ticket, now, env))
+        return Happened("ticket", telling.details(c, ticket, now, env) | {"taken": taken})
     until = after_working(now, env.reopen_wait, env.working)
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)

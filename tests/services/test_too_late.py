@@ -7,13 +7,15 @@ from dataclasses import replace
 from imbot.domain.chats import Pressed
 from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status, Ticket
-from imbot.store import outbox, tickets
+from imbot.store import outbox, sessions, tickets
 from tests.services.conftest import ANNA, Office
 from tests.services.test_delivery import file_a_request
 
 
 def becomes(office: Office, ticket: Ticket, status: Status) -> None:
-    tickets.save(office.c, replace(ticket, status=status, number="IM-CL-1", registered_at=office.now))
+    done = office.now if status is Status.RESOLVED else None
+    changed = replace(ticket, status=status, number="IM-CL-1", registered_at=office.now, resolved_at=done)
+    tickets.save(office.c, changed)
 
 
 def test_a_request_that_ends_before_yes_is_shown_and_nothing_is_asked_for(office: Office) -> None:
@@ -40,3 +42,15 @@ def test_a_request_that_is_taken_up_before_the_words_gets_them_as_an_addition(of
     assert "Опять мигает" in str(office.screen()["values"]["ledger"])
     orders = [one.parcel.payload for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
     assert [(one["letter"], one["text"]) for one in orders][1:] == [("addition", "Опять мигает")]
+
+
+def test_words_out_of_the_blue_that_went_as_an_addition_are_not_offered_again(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.RESOLVED)
+    office.say("Опять мигает")
+    becomes(office, ticket, Status.IN_PROGRESS)
+    office.press("again_here")
+    assert office.screen()["name"] == "ticket"
+    assert "Опять мигает" not in str(sessions.load(office.c, ANNA.key))
+    orders = [one.parcel.payload for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
+    assert [one["text"] for one in orders][1:] == ["Опять мигает"]
