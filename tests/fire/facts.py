@@ -40,7 +40,6 @@ class Letter:
     token: str
     hashes: frozenset[str]
     files: int
-    rcpt: tuple[str, ...] = ()
 
     @property
     def markers(self) -> list[str]:
@@ -271,8 +270,7 @@ def _letter(event: Event) -> Letter:
     files = event.get("files") or []
     hashes = frozenset(str(one.get("sha256", "")) for one in files)
     kind, token = texts.letter_kind(subject, text), texts.token_of(subject, text)
-    rcpt = tuple(event.get("rcpt") or ())
-    return Letter(event["t"], event["message_id"], subject, text, kind, token, hashes, len(files), rcpt)
+    return Letter(event["t"], event["message_id"], subject, text, kind, token, hashes, len(files))
 
 
 def _show(event: Event, known: set[tuple[int, int]]) -> Show:
