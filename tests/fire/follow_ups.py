@@ -22,6 +22,7 @@ def _added(marker: str) -> tuple[tuple[str, ...], ...]:
     return tuple((*words, marker) for words in _ADDED)
 
 
+_ENDED = "снимать нечего"  # told instead of a withdrawal
 _WHOSE = ("Это дополнение к заявке", "Это ответ по заявке", "К какой заявке это отнести?")
 _HERE = ("Дополнить заявку", "Ответить по заявке")
 
@@ -245,7 +246,12 @@ async def _tell(person: Person, what: str, marker: str, question: str, thanks: s
         return False
     await person.say(f"{words} {person.random.choice(_REASONS)}")
     person.asked(what, words, of=marker)
-    done = await person.until(lambda: _after(person, before, (thanks,), *_no(marker, 2)), person.patience.whole)
+
+    def told() -> Seen | None:
+        """Behind work that support took up by itself the request is shown, with these words as an addition."""
+        return _after(person, before, (thanks,), *_no(marker, 2)) or _details(person, before, marker, words)
+
+    done = await person.until(told, person.patience.whole)
     if done is None:
         raise GaveUp(f"{what} {words} about {marker}")
     if any(no in done.text for no in texts.REFUSALS):
@@ -258,7 +264,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     """Not needed any more. True: it was asked for."""
     if person.button("Уже не нужно", marker) is None:
         return False  # none of its messages offers that any more
-    if person.screen("снимать нечего", marker):
+    if person.screen(_ENDED, marker):
         return False  # that has just been said: the same button once more, so soon, is the second tap of a double tap
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
@@ -281,8 +287,12 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
             noted = True
 
     good = (("Попросили поддержку снять",), ("Попросим поддержку снять", marker)) if sure else ((marker,),)
-    done = await person.do(press, lambda: _after(person, before, *good, *_no()), f"taking back {marker}")
-    if sure and any(no in done.text for no in texts.REFUSALS):
+    done = await person.do(
+        press,
+        lambda: _after(person, before, *good, *_no()) or _details(person, before, marker),  # support may have ended it
+        f"taking back {marker}",
+    )
+    if sure and any(no in done.text for no in (*texts.REFUSALS, _ENDED)):
         person.told_no("withdraw", "", marker, done)
         return False
     return sure
@@ -328,9 +338,9 @@ def _button(seen: Seen | None, label: str) -> Button | None:
     return seen.button(label) if seen else None
 
 
-def _details(person: Person, version: int, marker: str) -> Seen | None:
-    """The ticket itself is shown where it cannot be taken back any more."""
-    screen = _after(person, version, (marker,))
+def _details(person: Person, version: int, *words: str) -> Seen | None:
+    """The ticket itself is shown where what was asked for is too late."""
+    screen = _after(person, version, words)
     return screen if screen is not None and screen.button("К списку") else None
 
 

@@ -185,6 +185,15 @@ def test_an_addition_that_the_chat_refused_need_not_arrive_and_must_not() -> Non
     assert story.finds("every_addition_arrives_once") == []
 
 
+def test_not_solved_may_go_as_an_addition_where_the_work_was_taken_up_again_and_nowhere_else() -> None:
+    story = good_day()
+    story.asked(45, "not_solved", MORE, of=ONE)
+    story.accepted(46, follow_up_text(MORE), message_id="<a1@bot>", subject=FOLLOW_UP_SUBJECT)
+    assert [one.about for one in story.finds("every_addition_arrives_once")] == [MORE]
+    story.said(44, "reopen")
+    assert story.finds("every_addition_arrives_once") == []
+
+
 def test_an_addition_to_what_never_got_a_number_may_wait() -> None:
     story = with_addition()
     story.drop("smtp", lambda one: one["message_id"] == "<a1@bot>")

@@ -1,0 +1,60 @@
+"""What an employee of the fire does where support was quicker: whatever the chat answers then ends the walk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.fire import follow_ups
+from tests.fire.follow_ups import News
+from tests.fire.journal import read
+from tests.fire.persons import Patience
+from tests.fire.sight import ChatSight
+from tests.fire.test_persons import Phone, person, saw
+
+TITLE = "Принтер: fire0000009 мигает"
+DONE = f"Заявка IM-CL-1 «{TITLE}» выполнена."
+
+
+class Quick(Phone):
+    """imbot, with a support that answers between a question and its yes."""
+
+    def __init__(self, chat: ChatSight) -> None:
+        super().__init__()
+        self._chat = chat
+
+    async def call(self, verb: str, **args: Any) -> Any:
+        answer, buttons = self._answer(str(args.get("text") or args.get("value")))
+        self._chat.take(saw(60 + len(self.calls), answer, *buttons))
+        return await super().call(verb, **args)
+
+    def _answer(self, said: str) -> tuple[str, list[str]]:
+        match said:
+            case "Уже не нужно":
+                return f"Попросить поддержку снять заявку «{TITLE}»?", ["Да, снять", "Нет, оставить"]
+            case "Да, снять":
+                return f"Эта заявка уже завершена, снимать нечего.\n{TITLE}\nIM-CL-1, выполнена.", ["К списку"]
+            case "Не решено":
+                return f"Что осталось не так?\n{TITLE}", ["Отмена"]
+            case words:
+                return f"{TITLE}\nIM-CL-1, в работе.\n\n10:01: вы дополнили: «{words}»", ["К списку"]
+
+
+async def test_who_takes_back_what_has_just_ended_is_told_so(tmp_path: Path) -> None:
+    chat = ChatSight()
+    one = person(tmp_path, Quick(chat), chat)
+    one.patience = Patience(step=1.0, whole=5.0, think=0.001, hand=0.0001)
+    chat.take(saw(2, f"Заявка IM-CL-1 «{TITLE}» принята.", "Уже не нужно"))
+    assert not await follow_ups.withdraw(one, "fire0000009", sure=True)
+    noted = [event["what"] for event in read(tmp_path / "model.jsonl") if event["e"] in ("asked", "told_no")]
+    assert noted == ["withdraw", "withdraw"]
+
+
+async def test_who_says_not_solved_of_what_was_taken_up_again_sees_the_words_in_the_request(tmp_path: Path) -> None:
+    chat = ChatSight()
+    one = person(tmp_path, Quick(chat), chat)
+    one.patience = Patience(step=1.0, whole=5.0, think=0.001, hand=0.0001)
+    chat.take(saw(2, DONE, "Не решено"))
+    assert await follow_ups.not_solved(one, News("resolved", "fire0000009", chat.messages[2]))
+    noted = [event["what"] for event in read(tmp_path / "model.jsonl") if event["e"] in ("asked", "told_no")]
+    assert noted == ["not_solved"]
