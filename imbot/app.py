@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 import structlog
@@ -288,7 +289,7 @@ async def _begin_epoch(db: Db, path: Path) -> None:
 async def _for_ever(name: str, loop: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
     """A loop that dies of a mistake of ours, or finds no data base when it begins, is started again, later each time; the
     others go on."""
-    for wait in (*_RESTART, *([_RESTART[-1]] * 10_000)):
+    for wait in chain(_RESTART, repeat(_RESTART[-1])):
         try:
             await loop(stop)
         except StoreUnavailable as error:  # locked or full at this moment: no mistake of ours

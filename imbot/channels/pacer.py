@@ -18,7 +18,7 @@ from imbot.domain.errors import DeliveryError
 
 WINDOW = 1.02  # seconds: a little more than one, for the jitter of the way
 _ALIKE = 5.0  # seconds in which refusals in two chats mean that all are refused
-_FORGET = 60.0  # seconds after which a chat's figures are of no use
+_FEW = 256  # chats, up to which nobody looks for those whose figures are of no use any more
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class Meter:
         self._burst = float(burst)
         self._started = started
         self._chats: dict[str, _ChatPace] = {}
+        self._many = _FEW  # of them, and some are looked for that can be forgotten
         self._even = float("-inf")  # the moment that the last message but dialog was planned for
         self._held_until = 0.0
         self._refused: tuple[str, float] = ("", float("-inf"))
@@ -73,7 +74,7 @@ class Meter:
         self._window.append(now)
         planned = self._even + self._spacing
         self._even = planned if now - self._spacing < planned < now else now
-        if len(self._chats) > 2000:
+        if len(self._chats) > self._many:
             self._forget(now)
 
     def hold(self, chat: str, seconds: float, now: float) -> None:
@@ -89,9 +90,14 @@ class Meter:
         return _ChatPace(min(self._burst, 1 + (now - self._started) / WINDOW), now)
 
     def _forget(self, now: float) -> None:
+        """A chat that has its whole burst back is one that was never written to. At the limit in all some hundred have not; as
+        many again may come before the next look, so that it costs a message little."""
         self._chats = {
-            chat: pace for chat, pace in self._chats.items() if now - pace.at < _FORGET or pace.held_until > now
+            chat: pace
+            for chat, pace in self._chats.items()
+            if pace.level + (now - pace.at) / WINDOW < self._burst or pace.held_until > now
         }
+        self._many = max(_FEW, 2 * len(self._chats))
 
 
 @dataclass(slots=True)

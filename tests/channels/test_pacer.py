@@ -70,13 +70,27 @@ def test_refusals_far_apart_hold_only_their_chats() -> None:
     assert meter.ready_at("eve", dialog=True, now=20) == 20
 
 
-def test_chats_long_quiet_are_forgotten_and_held_ones_are_not() -> None:
-    meter = Meter(overall=10_000)
+def test_chats_that_have_their_burst_back_are_forgotten_and_held_ones_are_not() -> None:
+    meter = Meter(burst=10)
     meter.hold("anna", 10_000, now=0)
     for number in range(2500):
-        meter.take(str(number), float(number))
-    assert len(meter._chats) < 2100
+        meter.take(str(number), number / 30)
+        assert len(meter._chats) <= 260
     assert meter.ready_at("anna", dialog=True, now=2500) == 10_000
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.floats(0, 4)), max_size=60))
+def test_to_be_forgotten_changes_nothing(wanted: list[tuple[str, bool, float]]) -> None:
+    forgets, keeps, now = Meter(burst=3), Meter(burst=3), 0.0
+    for chat, dialog, pause in wanted:
+        now = keeps.ready_at(chat, dialog=dialog, now=now + pause)
+        forgets._forget(now)
+        assert forgets.ready_at(chat, dialog=dialog, now=now) == now
+        for each in "abcd":
+            at = keeps.ready_at(each, dialog=dialog, now=now)
+            assert forgets.ready_at(each, dialog=dialog, now=now) == at
+        forgets.take(chat, now)
+        keeps.take(chat, now)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans(), st.floats(0, 0.5)), max_size=120))
