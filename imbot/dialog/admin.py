@@ -21,14 +21,15 @@ BUTTON = re.compile(r"a:(again|leave|go|next|check|legs)(?::([A-Za-z0-9_-]{1,40}
 HAPPENED = frozenset({"question", "decided", "no_questions", "looking"})
 
 
-def alert_screen(alerts: Sequence[Mapping[str, Any]]) -> Screen:
-    """Each of `alerts` is {name, values, at}. What an admin can do about them at once stands below."""
+def alert_screen(alerts: Sequence[Mapping[str, Any]], config: str = "") -> Screen:
+    """Each of `alerts` is {name, values, at}. What an admin can do about them at once stands below. `config`: what the commands
+    that it names need to find the settings, with a blank in front."""
     names = {one["name"] for one in alerts}
     rows = (
         row(Button("decide", "a:next") if "unconfirmed" in names else None),
         (Button("check_now", "a:check"), Button("legs", "a:legs")) if "leg_down" in names else (),
     )
-    return Screen("alert", {"alerts": list(alerts)}, tuple(filter(None, rows)))
+    return Screen("alert", {"alerts": list(alerts), "config": config}, tuple(filter(None, rows)))
 
 
 def question_screen(values: Mapping[str, Any]) -> Screen:
@@ -47,10 +48,11 @@ def question_screen(values: Mapping[str, Any]) -> Screen:
     return Screen("unconfirmed", shown, () if shown["by_letter"] else tuple(filter(None, rows)))
 
 
-def legs_screen(legs: Sequence[Mapping[str, Any]], now: str, *, checked: bool) -> Screen:
-    """How each leg is: {leg, ok, since, error, ok_at}, moments in ISO 8601 or None. `checked`: they were tried just now."""
+def legs_screen(legs: Sequence[Mapping[str, Any]], now: str, config: str = "", *, checked: bool) -> Screen:
+    """How each leg is: {leg, ok, since, error, ok_at}, moments in ISO 8601 or None. `checked`: they were tried just now.
+    `config`: as of an alert."""
     rows = ((Button("check_now", "a:check"),),)
-    return Screen("legs", {"legs": list(legs), "now": now, "checked": checked}, rows)
+    return Screen("legs", {"legs": list(legs), "now": now, "checked": checked, "config": config}, rows)
 
 
 def pressed(session: Session, event: Pressed, facts: Facts) -> Turn:

@@ -341,7 +341,7 @@ class Errands:
         if parcel.payload["check"]:
             await self._db.run(outbox.hurry, ("smtp", "directory"), self._clock())
         legs = await self._look_around(parcel.payload["check"])
-        await self._db.run(telling.put_legs, parcel, legs, self._clock())
+        await self._db.run(telling.put_legs, parcel, legs, self._clock(), self._env)
 
     async def _show(self, parcel: Parcel, screen: Screen, edit: str, lang: str, *, dialog: bool = False) -> None:
         message_id = await self._bring(parcel, screen, edit, lang, dialog=dialog)

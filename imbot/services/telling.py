@@ -270,7 +270,8 @@ def tell_admins(c: Connection, now: datetime, env: Env) -> int:
     if not waiting:
         return 0
     ways = admin_ways(c, env)
-    screen = alert_screen([{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting])
+    told = [{"name": parcel.payload["name"], **parcel.payload} for parcel in waiting]
+    screen = alert_screen(told, env.config_option)
     batch = f"{_BATCH}{waiting[0].id}-{waiting[-1].id}"
     silent = {
         leg for parcel in waiting if parcel.payload["name"] == "leg_down" and (leg := parcel.payload["values"]["leg"])
@@ -303,11 +304,11 @@ def _to_admin(c: Connection, way: Way, key: str, screen: Screen, now: datetime, 
         outbox.put(c, way.letter(key, screen), now)
 
 
-def put_legs(c: Connection, parcel: Parcel, legs: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def put_legs(c: Connection, parcel: Parcel, legs: Sequence[Mapping[str, Any]], now: datetime, env: Env) -> None:
     """An admin asked how everything is: the answer goes to the chat that asked."""
     if outbox.settle(c, parcel, "told", now):
         chat_key = parcel.payload["chat"]
-        screen = legs_screen(legs, now.isoformat(), checked=parcel.payload["check"])
+        screen = legs_screen(legs, now.isoformat(), env.config_option, checked=parcel.payload["check"])
         payload = {"screen": screen_to_json(screen), "ticket": ""}
         notice = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], f"legs:{parcel.id}", Kind.NOTICE, payload)
         outbox.put(c, notice, now)

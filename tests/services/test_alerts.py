@@ -115,7 +115,7 @@ def test_an_admin_who_shut_the_bot_out_is_told_by_letter_and_one_who_left_meanwh
 
 def test_what_an_admin_asked_for_goes_to_nobody_else(at_work: Office) -> None:
     asked = Parcel(0, "admins", "self", "k", Kind.CHECK, {"chat": TOM.key, "check": False}, at_work.now, at_work.now)
-    telling.put_legs(at_work.c, asked, [], at_work.now)
+    telling.put_legs(at_work.c, asked, [], at_work.now, at_work.env)
     assert told(at_work) == []  # nothing was asked: the parcel is none of the outbox
     at_work.link(ZOE, replace(TOM_ENTRY, address="zoe@demo.local"))
     alert = replace(an_alert(at_work), key="legs:1")

@@ -162,7 +162,7 @@ def test_an_admin_asks_how_everything_is_and_is_answered_in_the_chat(office: Off
     check = claim(office, Kind.CHECK)
     assert check.payload == {"chat": TOM.key, "check": True}
     legs = [{"leg": "mailbox", "ok": True, "since": None, "error": "", "ok_at": office.now.isoformat()}]
-    telling.put_legs(office.c, check, legs, office.now)
+    telling.put_legs(office.c, check, legs, office.now, office.env)
     (told,) = parcels(office, Kind.NOTICE, f"chat:{TOM.key}")
     assert "Почтовый ящик: в порядке (12:00)." in words(screen_from_json(told.payload["screen"]))
 

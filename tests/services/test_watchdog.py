@@ -187,6 +187,15 @@ def test_the_commands_of_a_letter_name_the_config_that_the_service_runs_with(off
     assert f"imbot ticket resend {ticket.id} --config /etc/imbot/config.toml\n" in said
 
 
+def test_so_do_those_of_an_alert(office: Office) -> None:
+    env = replace(office.env, config_option=" --config /etc/imbot/config.toml", admins=(ZOE_ENTRY.address,))
+    telling.alert(office.c, "quarantine", "one", {"mail": 7, "why": "unbound", "reason": "", "sender": ""}, office.now)
+    telling.tell_admins(office.c, office.now, env)
+    (note,) = parcels(office, Kind.NOTE)
+    said = words(screen_from_json(note.payload["screen"]))
+    assert said.endswith("Подробности: imbot mail quarantine show 7 --config /etc/imbot/config.toml")
+
+
 def test_who_was_asked_by_letter_and_signs_in_is_asked_in_the_chat_once(office: Office) -> None:
     file_a_request(office)
     pack(office, claim(office, Kind.PACK))
