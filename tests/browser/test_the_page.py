@@ -48,6 +48,12 @@ async def test_the_keyboard_is_enough_and_nothing_scrolls_sideways(screen: Scree
         await expect(page.locator("[role=tab][aria-selected=true]")).to_be_focused()
         wide, window = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= window
+    cut = "Math.max(...[...document.querySelectorAll('.switch')].map(e => e.scrollWidth - e.clientWidth))"
+    usual = page.viewport_size
+    assert usual is not None
+    for width in (360, 320, usual["width"]):
+        await page.set_viewport_size({"width": width, "height": usual["height"]})
+        assert await page.evaluate(cut) <= 0
     await page.click(".guide .count")
     await expect(page.locator("#all-steps li")).to_have_count(6)
     await screen.shot("all-steps")
