@@ -32,6 +32,11 @@ def _no(marker: str = "", *which: int) -> tuple[tuple[str, ...], ...]:
     return (texts.REFUSALS[1],), *((texts.REFUSALS[one], marker) for one in which)
 
 
+def _was_just_told(person: Person, no: str, marker: str) -> bool:
+    """Whether it is what their screen says: the same button once more, so soon, were the second tap of a double tap."""
+    return person.screen(no, marker) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """A notice that somebody may react to. `kind`: question, resolved, failed."""
@@ -62,6 +67,8 @@ async def add(person: Person, marker: str, label: str = "Дополнить") ->
     """By the button; True: it was sent."""
     if person.button(label, marker) is None:
         return False  # none of its messages offers that any more
+    if _was_just_told(person, texts.REFUSALS[0], marker):
+        return False
     before = person.sight.version
     screen = await person.press_until(
         lambda: person.button(label, marker),
@@ -264,8 +271,8 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     """Not needed any more. True: it was asked for."""
     if person.button("Уже не нужно", marker) is None:
         return False  # none of its messages offers that any more
-    if person.screen(_ENDED, marker):
-        return False  # that has just been said: the same button once more, so soon, is the second tap of a double tap
+    if _was_just_told(person, _ENDED, marker):
+        return False
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
         lambda: person.button("Уже не нужно", marker),

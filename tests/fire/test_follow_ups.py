@@ -58,3 +58,13 @@ async def test_who_says_not_solved_of_what_was_taken_up_again_sees_the_words_in_
     assert await follow_ups.not_solved(one, News("resolved", "fire0000009", chat.messages[2]))
     noted = [event["what"] for event in read(tmp_path / "model.jsonl") if event["e"] in ("asked", "told_no")]
     assert noted == ["not_solved"]
+
+
+async def test_who_has_just_read_that_it_is_closed_presses_no_more(tmp_path: Path) -> None:
+    chat = ChatSight()
+    bot = Quick(chat)
+    one = person(tmp_path, bot, chat)
+    chat.take(saw(2, f"{TITLE}\nЗаявка сохранена и уже отправляется в поддержку.", "Дополнить"))
+    chat.take(saw(3, f"Заявка IM-CL-1 «{TITLE}» уже закрыта, дополнить её нельзя.", "Меню"))
+    assert not await follow_ups.add(one, "fire0000009")
+    assert bot.calls == []
