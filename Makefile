@@ -28,7 +28,7 @@ servers:
 
 test: $(VENV)/.dev servers
 	$(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered
-	$(BIN)/coverage report --fail-under=100 --include='imbot/domain/*,imbot/dialog/*,imbot/store/outbox.py,imbot/store/lanes.py'
+	$(BIN)/coverage report --fail-under=100 --include='imbot/domain/*,imbot/dialog/*,imbot/store/outbox.py,imbot/store/claims.py,imbot/store/lanes.py'
 
 fixtures: $(VENV)/.dev
 	@$(BIN)/python -m tests.mails_table

@@ -24,7 +24,7 @@ from functools import partial
 import structlog
 
 from imbot.domain.errors import DeliveryError, DirectoryUnavailable
-from imbot.domain.parcels import SEND_LIMIT, Parcel, next_try
+from imbot.domain.parcels import MOST_A_CHAT, SEND_LIMIT, Parcel, next_try
 from imbot.failpoints import hit
 from imbot.loops.hands import HANDS, Hands
 from imbot.loops.pulse import Clock, Looked, Pulse
@@ -181,7 +181,8 @@ class Courier:
         finally:
             self._single = frozenset()
         counts = Counter(parcel.target for parcel in claimed)
-        self._short = short or not claimed or any(count >= wanted[target] for target, count in counts.items())
+        crowded = not ready.isdisjoint(wanted.keys() & MOST_A_CHAT.keys())  # more of a chat may wait for its next hand
+        self._short = short or crowded or not claimed or any(n >= wanted[target] for target, n in counts.items())
         for parcel in claimed:
             begun = parcel.id in self._running or (parcel.id, parcel.attempt) in self._carried - ended
             if not begun:  # else it was committed together with this claim, and offered

@@ -11,27 +11,26 @@ up is decided in `domain.parcels`; holding, re-addressing and looking at lanes l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
-    Subquery,
     and_,
     bindparam,
-    column,
     func,
-    literal,
     select,
     text,
-    union_all,
     update,
 )
 
 from imbot.domain.letters import Letter
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
+from imbot.store.claims import claim as claim
+from imbot.store.claims import claim_for as claim_for
+from imbot.store.claims import look as look
+from imbot.store.claims import taken as taken
 from imbot.store.columns import Json
 from imbot.store.epoch import HELD, held_mark
 from imbot.store.epoch import confirm_epoch as confirm_epoch
@@ -64,35 +63,8 @@ from imbot.store.touched import OUTBOX, note_taken, touch
 
 _P = parcels.c
 _LOSE_BODY = frozenset({Kind.CODE})
-_READY = text("ready_at IS NOT NULL")  # word for word as in the index
-
-# Every target that has something ready, and when its first one is, by jumping through the index instead of walking it.
-_TARGETS = Prepared(
-    text(
-        """WITH RECURSIVE found(target) AS (
-         SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL
-         UNION ALL
-         SELECT (SELECT min(target) FROM parcels WHERE ready_at IS NOT NULL AND target > found.target)
-         FROM found WHERE found.target IS NOT NULL)
-       SELECT target,
-         (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 1) AS urgent,
-         (SELECT min(ready_at) FROM parcels WHERE ready_at IS NOT NULL AND target = found.target AND urgent = 0) AS rest
-       FROM found WHERE target IS NOT NULL"""
-    ).columns(_P.target, column("urgent", _P.ready_at.type), column("rest", _P.ready_at.type))
-)
 
 
-def _claimable(urgent: bool) -> Subquery:
-    here = and_(_READY, _P.target == bindparam("which"), _P.urgent == literal(urgent), _P.ready_at <= bindparam("now"))
-    return select(parcels).where(here).order_by(_P.ready_at, _P.id).limit(bindparam("most")).subquery()
-
-
-_CLAIMABLE = Prepared(union_all(select(_claimable(True)), select(_claimable(False))))
-_CLAIM = Prepared(
-    update(parcels)
-    .where(_P.id == bindparam("this"))
-    .values(attempts=_P.attempts + 1, lease_until=bindparam("until"), ready_at=bindparam("until"))
-)
 # A head that nothing holds is taken with the transaction that put it, as long as little else is under way.
 _FEW = 8
 # The newest is its lane's head where nothing else of it is: what `lanes.wake` would find, known as it is put.
@@ -144,13 +116,6 @@ _HASTEN = Prepared(
     .values(due_at=bindparam("now"))
     .returning(_P.key)
 )
-# Those that are held by a lease are few, which SQLite would not guess: left to itself it walks all that is ready, or the table.
-_TAKEN = Prepared(
-    text(
-        "SELECT id FROM parcels INDEXED BY ix_parcels_leases WHERE lease_until IS NOT NULL AND ready_at IS NOT NULL"
-    ).columns(_P.id)
-)
-_BY_ID = Prepared(select(parcels).where(_P.id == bindparam("this")))
 _MINE = and_(_P.id == bindparam("this"), _P.attempts == bindparam("attempt"), _P.settled_at.is_(None))
 _SETTLED = (
     update(parcels)
@@ -238,70 +203,6 @@ def _take(c: Connection, lane: str, key: str, now: datetime) -> bool:
     return True
 
 
-def taken(c: Connection, under_way: Collection[int] = ()) -> list[Parcel]:
-    """Parcels that were claimed as they were put, and are not under way yet: the courier was not there to be given them (another
-    process put them), or had no hand free. Whoever does not carry one out gives it back (`uncount`)."""
-    wanted = sorted(
-        row.id for row in _TAKEN.all(c) if row.id not in under_way
-    )  # most are under way, and need not be read
-    return [parcel_of(_BY_ID.first(c, this=id)) for id in wanted]
-
-
-def claim(
-    c: Connection,
-    now: datetime,
-    limit: int,
-    targets_down: Collection[str] = frozenset(),
-    only: str = "",
-    under_way: Collection[int] = (),
-) -> list[Parcel]:
-    """Takes up to `limit` parcels that may go now: urgent ones first, then the longest due, one a lane.
-
-    Each claim counts an attempt and holds the parcel until its lease ends. `targets_down`: far ends to leave alone, those
-    with no hand free included, else their parcels fill the limit. `only`: a probe of one far end. Gives nothing while
-    the outbox is held (`store.epoch`).
-    """
-    if held(c):
-        return []
-    targets = [only] if only else [target for target in _first_of_targets(c) if target not in targets_down]
-    ready = [row for target in targets for row in _ready(c, target, now, limit, under_way)]
-    ready.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
-    return _claimed(c, ready[:limit], now)
-
-
-def claim_for(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
-    """As `claim`, for several far ends at once: at most so many each."""
-    if held(c):
-        return []
-    first = _first_of_targets(c)
-    targets = [target for target in wanted if target in first and first[target] <= now]
-    return _claimed(c, [row for target in targets for row in _ready(c, target, now, wanted[target], under_way)], now)
-
-
-def _ready(c: Connection, target: str, now: datetime, limit: int, under_way: Collection[int]) -> list[Row[Any]]:
-    asked = {"which": target, "now": now}
-    found = _CLAIMABLE.all(c, **asked, most=limit)
-    rows = [row for row in found if row.id not in under_way]
-    if len(rows) < len(found):  # their leases ran out, and they stand before others
-        rows = [row for row in _CLAIMABLE.all(c, **asked, most=limit + len(under_way)) if row.id not in under_way]
-    rows.sort(key=lambda row: (not row.urgent, row.ready_at, row.id))
-    return rows[:limit]
-
-
-def _claimed(c: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Parcel]:
-    if rows:
-        _CLAIM.run_many(c, ({"this": row.id, "until": now + LEASE} for row in rows))
-    return [parcel_of(row, row.attempts + 1) for row in rows]
-
-
-def _first_of_targets(c: Connection) -> dict[str, datetime]:
-    return _first_of(_TARGETS.all(c))
-
-
-def _first_of(rows: Sequence[Any]) -> dict[str, datetime]:
-    return {row.target: min(at for at in (row.urgent, row.rest) if at is not None) for row in rows}
-
-
 def settle(c: Connection, parcel: Parcel, outcome: str, now: datetime, body: Mapping[str, Any] | None = None) -> bool:
     """The end of a parcel: the next of its lane may go. False: this claim was not the last one, or it is settled.
 
@@ -333,14 +234,6 @@ def clear_leases(c: Connection) -> int:
     for lane in names:
         wake(c, lane)
     return cleared
-
-
-def look(c: Connection, under_way: Collection[int]) -> tuple[dict[str, datetime], dict[str, datetime], list[Parcel]]:
-    """When the next parcel of each far end may be claimed (in the past: now), the same of what is urgent alone, and `taken`, at
-    one moment. None may while the outbox is held. Reads only: a claim of nothing would be a commit all the same."""
-    rows = [] if held(c) else _TARGETS.all(c)
-    urgent = {row.target: row.urgent for row in rows if row.urgent is not None}
-    return _first_of(rows), urgent, taken(c, under_way)
 
 
 def hurry(c: Connection, targets: Collection[str], now: datetime) -> int:

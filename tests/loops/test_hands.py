@@ -147,3 +147,38 @@ async def test_all_that_waits_goes_though_hands_are_filled_in_groups(post: Post)
     await post.db.run(put)
     await post.until(200)
     assert len({id for _, id in post.tried}) == 200
+
+
+async def test_one_chat_takes_few_hands_and_its_next_goes_as_soon_as_one_of_them_is_free(post: Post) -> None:
+    courier: Any = post.courier
+    begun: list[str] = []
+    holds: dict[str, asyncio.Event] = {}
+    errand = courier._errand
+
+    async def held(parcel: Any) -> None:
+        begun.append(parcel.key)
+        await holds.setdefault(parcel.key, asyncio.Event()).wait()
+        await errand(parcel)
+
+    async def until(*wanted: str) -> None:
+        async with asyncio.timeout(30):
+            while sorted(begun) != sorted(wanted):  # noqa: ASYNC110 - the errand tells nobody
+                await asyncio.sleep(0.005)
+
+    def put(key: str, chat: str) -> NewParcel:
+        return NewParcel(f"receipts/{key}:telegram:{chat}", "telegram", key, Kind.RECEIPT, {"a": 1})
+
+    await post.put(1, "telegram")
+    await post.until(1)  # it works
+    courier._errand = held
+    for n in range(4):
+        await post.db.run(outbox.put, put(f"a{n}", "1"), post.now)
+    await until("a0", "a1")
+    await post.db.run(outbox.put, put("b0", "2"), post.now)
+    await until("a0", "a1", "b0")
+    looked = asyncio.get_running_loop().time()
+    holds["a1"].set()
+    await until("a0", "a1", "b0", "a2")
+    assert asyncio.get_running_loop().time() - looked < 0.9, "the net of a second has found it, not the hand"
+    for key in ("a0", "a2", "a3", "b0"):
+        holds.setdefault(key, asyncio.Event()).set()
