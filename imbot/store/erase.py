@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, literal, or_, select, update
 
+from imbot.domain.parcels import is_lane_of_chat, lane_of_receipts
 from imbot.store import schema as s
 from imbot.store import watches
 from imbot.store.columns import Moment
@@ -38,6 +39,11 @@ class _Theirs:
         of_tickets = [f"{kind}:{id}" for id in self.tickets for kind in ("ticket", "late")]
         of_address = [f"mail:{self.address}"] if self.address else []
         return of_chats + of_tickets + of_address + [f"mail:{self.person_id}", f"person:{self.person_id}"]
+
+    def has(self, lane: str) -> bool:
+        """Whether it is one of `lanes`, or of receipts: of any chat of theirs, and of their tickets in whichever chat."""
+        of_ticket = any(lane.startswith(lane_of_receipts("", id)) for id in self.tickets)
+        return of_ticket or lane in self.lanes or any(is_lane_of_chat(lane, key) for key in self.keys)
 
     def pattern(self, *, address: bool = True) -> re.Pattern[str] | None:
         """Finds any opaque id, or the address, in a text; None where there is nothing to find."""
@@ -129,7 +135,7 @@ def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], lis
         speaks = row.key in alerts or (word is not None and word.search(whole) is not None)
         in_ticket = row.lane.startswith(("ticket:", "late:"))
         of_ticket = in_ticket and ids is not None and ids.search(whole) is not None  # not who only names their address
-        if row.lane in mine.lanes or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
+        if mine.has(row.lane) or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
             own.append(row.id)
             lanes.add(row.lane)
             if not in_ticket:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from imbot.domain.chats import Chat
-from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.parcels import Kind, NewParcel, lane_of_receipts
 from imbot.domain.people import Entry, Person
 from imbot.domain.tickets import Status
 from imbot.store import (
@@ -62,7 +62,8 @@ def a_whole_life(c: Connection) -> Person:
     received.add(c, a_received("r1", mail, path="r1", name="Тайна.pdf"))
     received.keep_text(c, mail, "tick1", "Тайна", NOW)
     lanes = ("ticket:tick1", f"chat:{ANNA.key}", f"signin:{ANNA.key}", f"mail:{anna.id}", f"mail:{anna.address}")
-    for lane in lanes:
+    receipts = (lane_of_receipts(ANNA.key, "tick1"), lane_of_receipts(ANNA.key, "draft"))
+    for lane in (*lanes, *receipts):
         outbox.put(c, NewParcel(lane, "smtp", f"key of {lane}", Kind.NOTE, {"text": "Тайна"}), NOW)
     outbox.settle(c, outbox.claim(c, NOW, 1)[0], "sent", NOW)
     outbox.put(c, NewParcel("ticket:addition", "self", "pack:2", Kind.PACK, {"ticket": "tick1", "text": "Тайна"}), NOW)
@@ -99,7 +100,7 @@ async def test_an_erased_person_is_in_no_byte_of_the_data_base(db: Db, path: Pat
         "chats": 1,
         "sessions": 1,
         "codes": 1,
-        "parcels": 8,
+        "parcels": 10,
         "updates": 1,
         "files": 2,
         "received": 1,
