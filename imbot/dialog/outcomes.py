@@ -34,19 +34,18 @@ def advance(session: Session, event: Happened, facts: Facts) -> Turn:
         case "added":
             return _added(session, values, facts)
         case "cannot_add":
-            return replying.ended(session, values, facts) or _not_found(session, facts)
+            return replying.ended(session, values, facts) or _not_found(session, facts, "ended")
         case "tickets":
             screen = tickets.list_screen(session, facts, values)
             return _looked_at(session.go("tickets"), screen)
         case "ticket":
-            if (
-                values.get("taken") and session.data.get("sending") == "stray"
-            ):  # its words have gone, and wait no longer
-                session = session.put(sending=None, stray=None)
-            return _ticket(session, values, facts)
+            return _ticket(_without_taken(session) if values.get("taken") else session, values, facts)
         case "reopen_asked" if session.data.get("sending") == "stray":  # with words that came out of the blue
             sent = {"ticket": values.get("ticket", ""), "messages": messages_of(stray_of(session) or Pile(""))}
             session = anew(session.put(sending=None, stray=None, about=None, sent=sent).go("rest"), facts)
+            return Turn(session, rating.reopen_asked_screen(session, facts, values))
+        case "reopen_asked":
+            session = _without_taken(session).go("rest")
             return Turn(session, rating.reopen_asked_screen(session, facts, values))
         case "not_found" if session.state == "adding" and values.get("more"):
             return Turn(session, old(tickets.adding_screen(session, facts)))  # a letter to be read: the answer stays
@@ -67,8 +66,6 @@ def _told(session: Session, name: str, values: dict[str, Any], facts: Facts) -> 
             return rating.not_ratable_screen(session, values)
         case "complained":
             return rating.complained_screen(session, facts, values)
-        case "reopen_asked":
-            return rating.reopen_asked_screen(session, facts, values)
         case "more":
             return tickets.more_screen(session, values)
         case "withdrawn_asked" | "resent" | "not_failed":
@@ -124,6 +121,12 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     return Turn(session, Screen("added", shown, tuple(filter(None, (more, _ticket_row(session, values))))))
 
 
+def _without_taken(session: Session) -> Session:
+    """Words that have gone, behind "not solved" or as an addition, wait no longer."""
+    kind = session.data.get("sending")
+    return session.put(sending=None, **{str(kind): None}) if kind in ("stray", "reply") else session
+
+
 def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
     """A ticket of theirs, and what was wanted with it."""
     about = {"ticket": values.get("id", ""), "title": values.get("title", ""), "number": values.get("number", "")}
@@ -148,13 +151,14 @@ def _looked_at(session: Session, screen: Screen) -> Turn:
     return Turn(session.put(problem=None), old(screen) if again else screen)
 
 
-def _not_found(session: Session, facts: Facts) -> Turn:
-    """There is no such ticket, or it is somebody else's: the same words. What was meant for it is kept."""
+def _not_found(session: Session, facts: Facts, problem: str = "not_found") -> Turn:
+    """There is no such ticket, or it is somebody else's: the same words. What was meant for it is kept. `problem`: why the
+    words that came out of the blue wait still."""
     session = session.put(done=None, problem=None, sending=None)
     if session.state == "stray":
-        return Turn(session, stray.stray_screen(session, facts, "not_found"))
+        return Turn(session, stray.stray_screen(session, facts, problem))
     orders: tuple[Order, ...] = ()
-    if session.state == "adding":
+    if session.state == "adding" or reply_of(session) is not None:
         session, orders = replying.not_found(session, facts)
     turn = menu.rest(session, facts, "not_found")
     return replace(turn, orders=(*orders, *turn.orders))

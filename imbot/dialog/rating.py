@@ -14,7 +14,7 @@ from imbot.dialog.layout import button, old, row
 from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Rate
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, anew, extra_of, with_extra
+from imbot.dialog.slots import about_of, anew, extra_of, with_extra, with_reply
 from imbot.domain.chats import Pressed
 
 STATES = frozenset({"complain", "not_solved"})
@@ -112,14 +112,15 @@ def _told(session: Session, words: str, facts: Facts) -> Turn:
     """The words are there, or will not come: a complaint, or the wish that the work be taken up again."""
     about, state = about_of(session), session.state
     session = session.go("rest")
-    extra = extra_of(session)
-    files = extra.pile.id if extra is not None and extra.pile.files and extra.ticket == about["ticket"] else ""
+    extra, ticket = extra_of(session), str(about["ticket"])
+    said = extra if extra is not None and extra.ticket == ticket else Addition(Pile(""), ticket)
+    files = said.pile.id if said.pile.files else ""
     if state == "not_solved" or words:
         session = with_extra(session, None)  # the photos go with the words, in one letter
-    if state == "not_solved":
-        return Turn(session, None, (NotSolved(str(about["ticket"]), words, files),))
+    if state == "not_solved":  # kept until it is known that the request takes them
+        return Turn(with_reply(session, said).put(sending="reply"), None, (NotSolved(ticket, words, files),))
     if words:
-        return Turn(session, None, (Complain(str(about["ticket"]), words, files),))
+        return Turn(session, None, (Complain(ticket, words, files),))
     values = about | {"stars": about.get("stars")} | _contact(facts)
     return Turn(session, Screen("rated", values, (menu.home_row(session),)))
 

@@ -136,15 +136,12 @@ def not_solved(
     ticket = own_ticket(c, order.ticket_id, person)
     if ticket is None or person is None:
         return _not_found()
-    if ticket.status not in (
-        Status.RESOLVED,
-        Status.CLOSED,
-    ):  # support was quicker: the words go as an addition, if they may
-        taken = may_add(ticket)
-        if taken:
-            ledger.log(c, ticket.id, now, "added", {"text": order.reason})
-            _follow_up(c, ticket, person, "addition", order.reason, now, env, fresh, order.files_id)
-        return Happened("ticket", telling.details(c, ticket, now, env) | {"taken": taken})
+    if ticket.status not in (Status.RESOLVED, Status.CLOSED):  # support was quicker
+        if not may_add(ticket):
+            return Happened("cannot_add", ticket_values(ticket))
+        ledger.log(c, ticket.id, now, "added", {"text": order.reason})
+        _follow_up(c, ticket, person, "addition", order.reason, now, env, fresh, order.files_id)
+        return Happened("ticket", telling.details(c, ticket, now, env) | {"taken": True})
     until = after_working(now, env.reopen_wait, env.working)
     ticket = replace(ticket, asked="reopen", asked_until=until)
     tickets.save(c, ticket)

@@ -54,3 +54,41 @@ def test_words_out_of_the_blue_that_went_as_an_addition_are_not_offered_again(of
     assert "Опять мигает" not in str(sessions.load(office.c, ANNA.key))
     orders = [one.parcel.payload for one in outbox.open_parcels(office.c, 50) if one.parcel.kind is Kind.PACK]
     assert [one["text"] for one in orders][1:] == ["Опять мигает"]
+
+
+def test_words_behind_a_request_that_was_refused_meanwhile_are_kept(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.RESOLVED)
+    office.take(ANNA, Pressed(f"ns:{ticket.id}", "notice"))
+    office.attach()
+    becomes(office, ticket, Status.REJECTED)
+    office.say("Опять мигает")
+    values = office.screen()["values"]
+    assert (office.screen()["name"], values["ticket"], values["kept"]) == ("cannot_add", ticket.id, True)
+    data = sessions.load(office.c, ANNA.key)["data"]
+    assert "Опять мигает" in str(data["draft"])
+    assert "photo.jpg" in str(data["draft"])
+    assert {"reply", "sending", "extra"}.isdisjoint(data)
+
+
+def test_words_of_not_solved_that_were_taken_are_kept_no_longer(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.RESOLVED)
+    office.take(ANNA, Pressed(f"ns:{ticket.id}", "notice"))
+    office.say("Опять мигает")
+    assert office.screen()["name"] == "reopen_asked"
+    assert "Опять мигает" not in str(sessions.load(office.c, ANNA.key))
+
+
+def test_words_out_of_the_blue_behind_a_request_that_was_refused_meanwhile_wait_for_another_choice(
+    office: Office,
+) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.RESOLVED)
+    office.say("Опять мигает")
+    becomes(office, ticket, Status.REJECTED)
+    office.press("again_here")
+    assert (office.screen()["name"], office.screen()["values"]["problem"]) == ("stray", "ended")
+    data = sessions.load(office.c, ANNA.key)["data"]
+    assert "Опять мигает" in str(data["stray"])
+    assert "sending" not in data
