@@ -97,7 +97,8 @@ def _added(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn:
     about, kind = about_of(session), session.data.get("sending")
     held = {"addition": addition_of, "reply": reply_of, "stray": stray_of, "draft": draft_of}.get(str(kind))
     if held is None:
-        return again(session, facts)  # photos that went along with a complaint: what is said of that comes after
+        # Photos that went along with a complaint: what is said of that comes after.
+        return again(session.put(sending=None, left=None), facts)
     thing = held(session)
     pile = thing if isinstance(thing, Pile) else thing.pile if thing is not None else None
     session = session.put(sending=None, **{str(kind): None})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from imbot.dialog import menu
-from imbot.dialog.draft import Addition, Pile, Said, gather
+from imbot.dialog.draft import Addition, Pile, Said, gather, to_json
 from imbot.dialog.facts import Facts, Turn
 from imbot.dialog.layout import button, old, row
 from imbot.dialog.orders import AddToTicket, Complain, NotSolved, Rate
@@ -85,9 +85,12 @@ def hand_on(turn: Turn) -> Turn:
     )
     if extra is None or asking_still:
         return turn
+    session = with_extra(turn.session, None)
+    if not extra.pile.files:
+        return replace(turn, session=session)
     # First of all: the screen that counts is that of the last outcome.
-    orders = (AddToTicket(extra.ticket, "", extra.pile.id), *turn.orders) if extra.pile.files else turn.orders
-    return replace(turn, session=with_extra(turn.session, None), orders=orders)
+    orders = (AddToTicket(extra.ticket, "", extra.pile.id), *turn.orders)
+    return replace(turn, session=session.put(left=to_json(extra), sending="left"), orders=orders)
 
 
 def later(session: Session) -> Turn:

@@ -15,7 +15,7 @@ from imbot.dialog.layout import row
 from imbot.dialog.orders import AddToTicket, Order
 from imbot.dialog.screen import Button, Screen
 from imbot.dialog.session import Session
-from imbot.dialog.slots import about_of, addition_of, anew, reply_of, with_addition, with_reply
+from imbot.dialog.slots import about_of, addition_of, anew, left_of, reply_of, with_addition, with_reply
 from imbot.domain.chats import Typed
 
 
@@ -55,12 +55,15 @@ def found(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
 def ended(session: Session, values: Mapping[str, Any], facts: Facts) -> Turn | None:
     """The ticket takes nothing any more: it was closed while the words were written. None where they are kept elsewhere."""
     kind = session.data.get("sending")
-    meant = {"addition": addition_of, "reply": reply_of}.get(str(kind), lambda _: None)(session)
+    kinds = {"addition": addition_of, "reply": reply_of, "left": left_of}
+    meant = kinds.get(str(kind), lambda _: None)(session)
     if meant is None:
         return None
-    about = {name: values[name] for name in ("ticket", "title", "number")}
+    about, state = {name: values[name] for name in ("ticket", "title", "number")}, session.state
     session = anew(session.put(sending=None, about=about, **{str(kind): None}), facts)
-    return _cannot_add(session, meant, facts)
+    turn = _cannot_add(session, meant, facts)
+    # What the question was left for goes on.
+    return replace(turn, session=turn.session.go(state)) if kind == "left" else turn
 
 
 def _cannot_add(session: Session, addition: Addition, facts: Facts) -> Turn:

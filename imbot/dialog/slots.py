@@ -75,6 +75,11 @@ def with_extra(session: Session, extra: Addition | None) -> Session:
     return session.put(extra=to_json(extra) if extra is not None else None)
 
 
+def left_of(session: Session) -> Addition | None:
+    """The same once its question is left behind, on its way into the ticket's thread: within a turn only."""
+    return addition_from_json(session.data.get("left"))
+
+
 def about_of(session: Session) -> dict[str, Any]:
     """The ticket that is being spoken of: id, title, number."""
     about = session.data.get("about")
@@ -145,7 +150,7 @@ def expire(session: Session, facts: Facts) -> tuple[Session, Orders]:
 
 def drop_all(session: Session) -> tuple[Session, Orders]:
     """Nothing of this person stays in the chat."""
-    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition", "reply", "extra")]
+    ids = [_id(session.data.get(kind)) for kind in ("draft", "stray", "addition", "reply", "extra", "left")]
     orders = tuple(DropDraft(pile_id) for pile_id in ids if pile_id)
     return replace(session, data={}), (*orders, *dropped_orders(session))
 

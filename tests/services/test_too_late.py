@@ -92,3 +92,28 @@ def test_words_out_of_the_blue_behind_a_request_that_was_refused_meanwhile_wait_
     data = sessions.load(office.c, ANNA.key)["data"]
     assert "Опять мигает" in str(data["stray"])
     assert "sending" not in data
+
+
+def test_a_photo_behind_a_closed_request_is_kept_where_its_question_is_left(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.CLOSED)
+    for button in (f"rate:{ticket.id}:1", f"ns:{ticket.id}"):
+        office.take(ANNA, Pressed(button, "notice"))
+        office.attach()
+        office.command("menu")
+        values = office.screen()["values"]
+        assert (office.screen()["name"], values["ticket"], values["kept"]) == ("cannot_add", ticket.id, True)
+        data = sessions.load(office.c, ANNA.key)["data"]
+        assert "photo.jpg" in str(data.pop("draft"))
+        assert {"extra", "left", "sending"}.isdisjoint(data)
+        office.command("cancel")
+
+
+def test_what_the_question_was_left_for_is_done_though_its_photo_is_not_taken(office: Office) -> None:
+    ticket = file_a_request(office)
+    becomes(office, ticket, Status.CLOSED)
+    office.take(ANNA, Pressed(f"rate:{ticket.id}:1", "notice"))
+    office.attach()
+    office.take(ANNA, Pressed(f"wd:{ticket.id}", "notice"))
+    assert (office.screen()["name"], office.screen()["values"]["problem"]) == ("ticket", "nothing_to_withdraw")
+    assert "photo.jpg" in str(sessions.load(office.c, ANNA.key)["data"]["draft"])
