@@ -319,7 +319,9 @@ class Errands:
     async def _receipt(self, parcel: Parcel) -> None:
         chat_key = parcel.chat_key
         ticket = parcel.payload["ticket"]
-        found, lang = await self._db.read(_with_language, parcel, self._env, telling.receipt, ticket, self._env)
+        found, lang = await self._db.read(
+            _with_language, parcel, self._env, telling.receipt, ticket, self._env, chat_key
+        )
         if found is None:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return

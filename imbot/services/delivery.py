@@ -237,7 +237,9 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
         return
     telling.note_message(c, chat_key, message_id, ticket_id, now)
     ticket = tickets.get(c, ticket_id)
-    if ticket is not None and parcel.kind is Kind.RECEIPT and ticket.receipt_id != message_id:
+    if ticket is None or parcel.kind is not Kind.RECEIPT or ticket.chat_key != chat_key:
+        return  # in another chat than its own it is another message
+    if ticket.receipt_id != message_id:
         tickets.save(c, replace(ticket, receipt_id=message_id), ticket)
 
 

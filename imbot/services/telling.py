@@ -111,10 +111,11 @@ def _fate(c: Connection, ticket: Ticket, row: FileRow) -> str:
     return "follows" if letters.letter(c, ticket.message_id) is not None else "stored"
 
 
-def receipt(c: Connection, ticket_id: str, env: Env) -> tuple[dict[str, Any], str, str] | None:
-    """The receipt's values, the chat it stands in and its message ("" before it was shown); None: no such ticket."""
+def receipt(c: Connection, ticket_id: str, env: Env, chat_key: str = "") -> tuple[dict[str, Any], str, str] | None:
+    """The receipt's values, the chat it stands in and its message ("" before it was shown); None: no such ticket, or the chat
+    that it is for (`chat_key`, where it is another one) is not the requester's any more."""
     ticket = tickets.get(c, ticket_id)
-    if ticket is None or not still_theirs(c, ticket, ticket.chat_key):
+    if ticket is None or not still_theirs(c, ticket, chat_key or ticket.chat_key):
         return None
     return receipt_values(c, ticket, env), ticket.chat_key, ticket.receipt_id
 

@@ -219,6 +219,27 @@ def test_notices_of_a_blocked_chat_go_to_the_persons_other_chat_first(office: Of
     assert [one.kind for one in outbox.of_lane(office.c, lane_of_receipts(EVE.key, ticket.id))] == [Kind.RECEIPT]
 
 
+def test_a_receipt_that_went_to_another_chat_is_shown_there_only_while_it_is_theirs(office: Office) -> None:
+    ticket = file_a_request(office)
+    office.later(seconds=1)
+    office.link(EVE, ANNA_ENTRY)  # a second chat of the same person
+    first = claim(office, Kind.RECEIPT)
+    delivery.message_shown(office.c, first, ANNA.key, "r1", office.now)
+    office.later(seconds=1)
+    telling.put_receipt(office.c, ticket, office.now)
+    key, payload = "n1", {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
+    outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", key, Kind.NOTICE, payload), office.now)
+    blocked = DeliveryError("blocked", permanent=True, kind="blocked")
+    delivery.failed(office.c, claim(office, Kind.NOTICE), blocked, office.now, office.env)
+    moved = claim(office, Kind.RECEIPT)
+    assert moved.chat_key == EVE.key
+    assert telling.receipt(office.c, ticket.id, office.env, moved.chat_key) is not None
+    people.link_chat(office.c, EVE, Entry("eve@company.ru", "Eve"), office.now)
+    assert telling.receipt(office.c, ticket.id, office.env, moved.chat_key) is None
+    delivery.message_shown(office.c, moved, EVE.key, "r2", office.now)
+    assert now_is(office, ticket).receipt_id == "r1"
+
+
 def test_who_has_left_is_told_and_what_was_not_sent_ends_as_withdrawn(office: Office) -> None:
     office.link()
     office.later(hours=1)  # the directory was asked too long ago
