@@ -174,10 +174,10 @@ async def _send(
     return await _taken(person, marker, words, done)
 
 
-async def _taken(person: Person, marker: str, words: str, done: Seen) -> bool:
+async def _taken(person: Person, marker: str, words: str, done: Seen, what: str = "addition") -> bool:
     if not any(no in done.text for no in texts.REFUSALS):
         return True
-    person.told_no("addition", words, marker, done)
+    person.told_no(what, words, marker, done)
     if "сохранено" in done.text:  # else these words would stand before those of their next request
         before = person.sight.version
         await person.do(
@@ -256,15 +256,12 @@ async def _tell(person: Person, what: str, marker: str, question: str, thanks: s
 
     def told() -> Seen | None:
         """Behind work that support took up by itself the request is shown, with these words as an addition."""
-        return _after(person, before, (thanks,), *_no(marker, 2)) or _details(person, before, marker, words)
+        return _after(person, before, (thanks,), *_no(marker, 0, 2)) or _details(person, before, marker, words)
 
     done = await person.until(told, person.patience.whole)
     if done is None:
         raise GaveUp(f"{what} {words} about {marker}")
-    if any(no in done.text for no in texts.REFUSALS):
-        person.told_no(what, words, marker, done)
-        return False
-    return True
+    return await _taken(person, marker, words, done, what)
 
 
 async def withdraw(person: Person, marker: str, sure: bool) -> bool:
