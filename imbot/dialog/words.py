@@ -125,6 +125,10 @@ _HUMAN = re.compile(
 _AT = re.compile(r"\s*@\s*")
 _SENTENCE = 1000  # characters in which an address is looked for, since that takes as long as their square
 _ADDRESS = re.compile(r"[^\s,;:=()<>«»\"“”@]+@[^\s,;:=()<>«»\"“”@]+")  # where one may stand, to be looked at closer
+_NAME = re.compile(
+    r"[^\W\d_a-zа-яё](?:\.|[a-zа-яё]+(?:-[^\W\d_a-zа-яё][a-zа-яё]+)?)?"
+)  # Анна, А, А., Салтыкова-Щедрина
+_NO_NAME = re.compile(r"(?:те|ть|ся|сь)$|^(?:Не|Нет|Есть|No|Not)$")
 _MY_ADDRESS = re.compile(
     r"(?:\b(?:вот|это|и|а|here|and) )?\b(?:мой|моя|my) (?:(?:рабоч\w+|корпоративн\w+|work|company) )?"
     r"(?:адрес(?: почты)?|почта|мейл|имейл|e-?mail(?: address)?|mail(?: address)?|address)(?: это| is)?[\s:=–—<«\"“(-]*$",
@@ -343,9 +347,12 @@ def _apart(before: str, behind: str) -> bool:
 
 
 def _like_a_name(text: str) -> bool:
-    """Whether no more than a name is left, besides what goes with an address. "Удалите Петрову" is none."""
+    """Whether no more than a name is left, besides what goes with an address. "Удалите Петрову", "Нет Интернета" and "Принтер HP"
+    are none."""
     left = [word for word in re.findall(r"\w[\w.-]*", text) if not _only(word, _WITH_ADDRESS)]
-    return len(left) in (2, 3) and all(word[0].isupper() and not word.endswith(("те", "ть")) for word in left)
+    if all(word.isupper() for word in left):
+        left = [word.title() for word in left]
+    return len(left) in (2, 3) and all(_NAME.fullmatch(word) and not _NO_NAME.search(word) for word in left)
 
 
 def _plain(text: str) -> str:
