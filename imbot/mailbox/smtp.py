@@ -220,7 +220,7 @@ class Smtp:
             answer = await self._hand_over(client, outgoing, payload, again=client is reused)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset(error.code)
-            raise self._errors.refusal(error.code, error.message) from error
+            raise self._errors.refusal(error.code, error.message, outgoing) from error
         except (UnicodeError, ValueError) as error:  # an address that cannot stand in a command
             raise self._errors.address(error) from error
         except (aiosmtplib.SMTPException, OSError) as error:

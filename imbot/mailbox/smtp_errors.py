@@ -23,7 +23,9 @@ class Errors:
     timeout: float
     hidden: tuple[str, ...] = ()
 
-    def refusal(self, code: int, message: str) -> DeliveryError:
+    def refusal(self, code: int, message: str, outgoing: Outgoing) -> DeliveryError:
+        if outgoing.dot_sent and code < 400:
+            return self._unknown(f"what came behind the letter is no answer to it: {self._one_line(message)}")
         text = f"{self.where}: {code} {self._one_line(message)}"
         if code in AUTH_CODES or code < 400:
             return DeliveryError(text, kind="down", code=str(code))

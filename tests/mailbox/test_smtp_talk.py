@@ -82,3 +82,10 @@ async def test_a_cut_behind_the_dot_is_an_unknown_outcome_and_no_second_try() ->
         error = await refused(server.smtp)
         assert (error.kind, error.code) == ("down", "unknown-outcome")
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("noise", [b"hello?\r\n", b"354 go on\r\n"])
+async def test_what_is_no_answer_to_a_letter_that_has_gone_is_an_unknown_outcome(noise: bytes) -> None:
+    async with pipelining({b".": noise}) as server:
+        error = await refused(server.smtp)
+        assert (error.kind, error.code) == ("down", "unknown-outcome")
