@@ -12,7 +12,7 @@ from tests.fire.expected import Course, Telling, course
 from tests.fire.facts import ITSM, Finding, Journals, Show
 
 _ADDRESS = re.compile(r"\bu(\d+)@example\.test")
-_ACTIONS = {
+ACTIONS = {
     "registered": ("register",),
     "in_progress": ("start", "reopen"),
     "waiting": ("ask",),
@@ -47,7 +47,7 @@ def _untrue(journals: Journals, marker: str, show: Show) -> Iterator[str]:
         yield "«не дошло», but no report of the post says so"
     was, now = texts.status_in(show.text)
     for status in filter(None, (was, now)):
-        if not any(one["action"] in _ACTIONS[status] for one in heard):
+        if not any(one["action"] in ACTIONS[status] for one in heard):
             yield f"it claims the status {status}, which no believed letter says"
     numbers = {one["number"] for one in heard if not one.get("bounce")}
     for number in texts.NUMBER.findall(show.text.split("\n\n")[0]):

@@ -30,7 +30,7 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A letter that the sink took. `kind`: request, files, addition, complaint, not_solved, withdraw; "" for one that is not
-    for the ITSM."""
+    for the ITSM. `thread`: the Message-IDs that it answers to."""
 
     t: float
     message_id: str
@@ -40,6 +40,7 @@ class Letter:
     token: str
     hashes: frozenset[str]
     files: int
+    thread: str
 
     @property
     def markers(self) -> list[str]:
@@ -270,7 +271,8 @@ def _letter(event: Event) -> Letter:
     files = event.get("files") or []
     hashes = frozenset(str(one.get("sha256", "")) for one in files)
     kind, token = texts.letter_kind(subject, text), texts.token_of(subject, text)
-    return Letter(event["t"], event["message_id"], subject, text, kind, token, hashes, len(files))
+    thread = f"{event.get('in_reply_to') or ''} {event.get('references') or ''}"
+    return Letter(event["t"], event["message_id"], subject, text, kind, token, hashes, len(files), thread)
 
 
 def _show(event: Event, known: set[tuple[int, int]]) -> Show:

@@ -273,7 +273,7 @@ class Helpdesk:
         fields = {
             "action": note.action, "number": note.number, "message_id": note.message_id, "about": call.letters[0],
             "of": call.marker, "words": texts.DESK.search(note.words)[0] if note.words else "",  # type: ignore[index]
-            "at": int(note.at.timestamp()), "promise": int(note.promise.total_seconds()),
+            "text": note.words, "at": int(note.at.timestamp()), "promise": int(note.promise.total_seconds()),
             "files": [name for name, _ in note.files],
             "forged": forged, "repeat": repeat, "late": late, "bounce": False,
         }  # fmt: skip

@@ -72,24 +72,26 @@ class Story:
         subject: str = f"{TITLE} — Иванов И. И. [imb:7KQ2MXPA4T]",
         files: Sequence[dict[str, Any]] = (),
         rcpt: Sequence[str] = (ITSM,),
+        references: str = "",
     ) -> None:
         self.smtp.append(
             {"t": t, "e": "accepted", "rcpt": list(rcpt), "message_id": message_id, "subject": subject,
-             "text": text, "files": list(files)}
+             "text": text, "files": list(files), "in_reply_to": "", "references": references}
         )  # fmt: skip
 
     def said(self, t: float, action: str, words: str = "", **fields: Any) -> None:
         """Both lines, as the helpdesk writes them."""
         line = {
             "action": action, "number": NUMBER, "message_id": f"<{action}{t}@itsm>", "about": "<r1@bot>", "words": words,
-            "at": int(t), "files": [], "forged": False, "repeat": False, "late": False, "bounce": False,
+            "at": int(t), "promise": 15 * 3600, "files": [], "forged": False, "repeat": False, "late": False, "bounce": False,
         } | fields  # fmt: skip
         self.itsm += [{"t": t - 0.1, "e": "saying", **line}, {"t": t, "e": "said", **line}]
 
 
 def request_text(marker: str, chat: int = CHAT, extra: str = "") -> str:
     return (
-        f"Описание:\n{marker} мигает красным\n\nКто: Иванов Иван\nСвязь: u{chat}@example.test\n{extra}\n"
+        f"Описание:\n{marker} мигает красным\n\nКто: Иванов Иван\nСвязь: u{chat}@example.test\n"
+        f"Категория: Оборудование / Принтер\n{extra}\n"
         "Ответ на это письмо сотрудник увидит в чате. Метку imb:7KQ2MXPA4T, пожалуйста, не удаляйте."
     )
 
@@ -109,7 +111,7 @@ def good_day() -> Story:
     story = Story()
     story.model.append({"t": 1, "e": "planned", "chat": CHAT, "marker": ONE})
     story.sent(2, text="/newticket")
-    story.saw(2.5, 10, "Проверьте заявку\nОборудование / Принтер")
+    story.saw(2.5, 10, f"Проверьте заявку\nОборудование / Принтер\n\n{ONE} мигает красным")
     story.sent(3, "press", value="k:send", on=10)
     story.asked(3.1, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])
     story.saw(3.5, 10, f"{TITLE}\nЗаявка сохранена и уже отправляется в поддержку.", edit=True)

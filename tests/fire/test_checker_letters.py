@@ -27,7 +27,7 @@ def with_addition() -> Story:
     story = good_day()
     story.sent(24, "press", value="k:send", on=14)
     story.asked(24.1, "addition", MORE, of=ONE, files=[])
-    story.accepted(25, follow_up_text(MORE), message_id="<a1@bot>", subject=FOLLOW_UP_SUBJECT)
+    story.accepted(25, follow_up_text(MORE), message_id="<a1@bot>", subject=FOLLOW_UP_SUBJECT, references="<r1@bot>")
     return story
 
 

@@ -58,6 +58,12 @@ _NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WA
 _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
+REVIEW = "Проверьте заявку"
+BACK = "К списку"  # a button below the page of a request
+PROMISED = re.compile(r"Обеща(?:ют|ли) к [^\n.]*?(\d\d:\d\d)")
+LISTED = re.compile(r"^\d+\. (?:(IM-CL-\d+) )?([^\n]*)\n([^\n,]*), подана", re.MULTILINE)
+PAGE = re.compile(rf"^(?:(IM-CL-\d+), )?({_STATUS})\.", re.MULTILINE | re.IGNORECASE)
+STARS = re.compile(r"^Ваша оценка: (\d)$", re.MULTILINE)
 _KINDS = {
     "Файлы к заявке": "files",
     "Дополнение к заявке": "addition",
