@@ -10,18 +10,28 @@ from tests.fire import texts
 from tests.fire.facts import Event, Finding, Journals
 from tests.fire.sight import is_retired
 
-_STRETCH = 100  # kills
+_STRETCH, _LEAST = 100, 50  # kills
+_AT_ONCE = 0.02  # seconds between two photos of an album
+_DOUBLE_TAP = 1.0  # seconds between the two
 
 
 def every_rating_kept(journals: Journals) -> list[Finding]:
-    """10: the last stars that a person gave stand in the report, with the words that they gave for it."""
+    """10: the last stars that a person gave stand in the report, with the words that they gave for it, and no others do."""
     refused = [asked for asked, _ in journals.refusals]
     stars = {one["of"]: one for one in journals.wishes("rating") if not any(one is each for each in refused)}
     journals.counted["ratings"] += len(stars)
     if journals.report is None:
         return [Finding("every_rating_kept", "", "there is no report.csv")] if stars else []
     rows = {texts.first_marker(row["title"]): row for row in journals.report}
-    found = []
+    found = [
+        Finding(
+            "every_rating_kept",
+            marker,
+            f"the report has {row['stars']} stars and {row.get('words')!r}; nobody gave any",
+        )
+        for marker, row in rows.items()
+        if (row.get("stars") or row.get("words")) and marker not in stars
+    ]
     for marker, one in stars.items():
         kept = rows.get(marker, {}).get("stars")
         wanted = "" if one["stars"] is None else str(one["stars"])
@@ -116,25 +126,58 @@ def serving_soon(journals: Journals) -> list[Finding]:
 
 
 def work_goes_on(journals: Journals) -> list[Finding]:
-    """20: of the rig itself: in each hundred kills something of each kind was done, or what is said to have survived them was
-    never at stake."""
-    kinds = {
-        "a request": [one["t"] for one in journals.requests.values()],
-        "a registration": [one["t"] for one in journals.said if one["action"] == "register"],
-        "an addition": [one["t"] for one in journals.wishes("addition")],
-        "a withdrawal, a complaint or words that it is not solved": [
-            one["t"] for one in journals.wishes("withdraw", "complaint", "not_solved")
-        ],
-        "a rating": [one["t"] for one in journals.wishes("rating")],
-    }
-    found = []
-    for begin, end in pairwise(journals.kills[::_STRETCH]):
-        journals.counted["stretches of a hundred kills"] += 1
+    """20: of the rig itself: in each stretch of about a hundred kills something of each kind was done, or what is said to have
+    survived them was never at stake. So few kills that chance may leave something out are not judged."""
+    kills, found = journals.kills, []
+    if len(kills) < _LEAST:
+        return []
+    stretches = max(1, round(len(kills) / _STRETCH))
+    ends = [kills[number * (len(kills) - 1) // stretches] for number in range(stretches + 1)]
+    kinds = _work(journals)
+    for begin, end in pairwise(ends):
+        journals.counted["stretches of about a hundred kills"] += 1
         for what, times in kinds.items():
             if not any(begin <= t <= end for t in times):
                 words = f"between the kills at {begin:.2f} and {end:.2f} there was not {what}"
                 found.append(Finding("work_goes_on", what, words))
     return found
+
+
+def _work(journals: Journals) -> dict[str, list[float]]:
+    """What people, and what the ITSM, are there to do: when they did."""
+
+    def wished(*what: str) -> list[float]:
+        return [one["t"] for one in journals.wishes(*what)]
+
+    def said(holds: Callable[[Event], bool]) -> list[float]:
+        return [one["t"] for one in journals.said if holds(one)]
+
+    sent = [one for one in journals.bot if one["e"] == "sent"]
+    files = [one for one in sent if one["kind"] == "file"]
+    return {
+        "a request": wished("request"),
+        "a request with a file": [one["t"] for one in journals.wishes("request") if one.get("files")],
+        "an album": [
+            two["t"] for one, two in pairwise(files) if one["chat"] == two["chat"] and two["t"] - one["t"] < _AT_ONCE
+        ],
+        "an edit": [one["t"] for one in sent if one["kind"] == "edit"],
+        "a double tap": [
+            one["t"] for one in sent if one["t"] - journals.taps.get(id(one), float("-inf")) < _DOUBLE_TAP
+        ],
+        "a button of a dialog that was over": [show.t for show in journals.shows if texts.OVER in show.text],
+        "an addition": wished("addition"),
+        "a withdrawal": wished("withdraw"),
+        "a complaint": wished("complaint"),
+        "words that it is not solved": wished("not_solved"),
+        "a rating": wished("rating"),
+        "a registration": said(lambda one: one["action"] == "register"),
+        "a late registration": said(lambda one: bool(one.get("late"))),
+        "a letter of support that came twice": said(lambda one: bool(one.get("repeat"))),
+        "a question": said(lambda one: one["action"] == "ask"),
+        "an end of work": said(lambda one: one["action"] == "done"),
+        "a report of the post": said(lambda one: bool(one.get("bounce"))),
+        "a forgery": said(lambda one: bool(one.get("forged"))),
+    }
 
 
 def answer_times(journals: Journals) -> list[float]:

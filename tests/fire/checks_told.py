@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tests.fire import texts
-from tests.fire.expected import Course, Telling, course
-from tests.fire.facts import ITSM, Finding, Journals, Show
+from tests.fire.expected import HELD, Course, Telling, course
+from tests.fire.facts import ADMIN, ITSM, Finding, Journals, Show
 
 _ADDRESS = re.compile(r"\bu(\d+)@example\.test")
 ACTIONS = {
@@ -161,11 +161,14 @@ def _tells(show: Show, telling: Telling) -> bool:
 
 
 def _hushed(journals: Journals, marker: str, way: Course) -> bool:
-    """Too much in ten minutes is not told each by each, and the person is told that."""
+    """Too much in ten minutes is not told each by each, and the person is told that: no excuse where there was not so much."""
     said = any("Остальные здесь не показываем" in one.text or "меняется слишком часто" in one.text
                for one in journals.notices.get(marker, ()))  # fmt: skip
-    journals.excused["held back, too much at once"] += said or way.held
-    return said or way.held
+    # What had to wait may be read all at once: so it counts how much there was, and not when.
+    spoke = sum(bool(telling.words or telling.files) for telling in way.tellings)
+    hushed = way.held or (said and max(spoke, len(way.statuses) - 1) > HELD)
+    journals.excused["held back, too much at once"] += hushed
+    return hushed
 
 
 def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
@@ -300,6 +303,9 @@ def _strange_recipients(journals: Journals) -> Iterator[Finding]:
         journals.counted["recipients looked at"] += len(rcpt)
         if ITSM in rcpt and len(rcpt) > 1:
             yield Finding("nobody_reads_anothers", one["message_id"], f"a letter for the ITSM went to {rcpt}")
+        unknown = [each for each in rcpt if each not in (ITSM, ADMIN) and not _ADDRESS.fullmatch(each)]
+        if unknown:
+            yield Finding("nobody_reads_anothers", one["message_id"], f"a letter went to {unknown}, whom nobody knows")
         for address in filter(_ADDRESS.fullmatch, rcpt):
             others = {journals.owner.get(marker) for marker in texts.markers(words)} - {
                 int(address[1:].partition("@")[0])

@@ -20,7 +20,7 @@ _STATUS = {
 }
 _OPEN = ("new", "registered", "in_progress", "waiting")
 _ENDED = ("closed", "rejected", "withdrawn")
-_HELD, _WITHIN = 20, 600  # so many changes of status in so many seconds are not told each by each
+HELD, _WITHIN = 20, 600  # so many changes of status in so many seconds are not told each by each
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ def next_status(old: str, reported: str) -> str:
 
 
 def _too_fast(moments: Sequence[float]) -> bool:
-    return any(moments[n + _HELD] - moments[n] < _WITHIN for n in range(len(moments) - _HELD))
+    return any(moments[n + HELD] - moments[n] < _WITHIN for n in range(len(moments) - HELD))

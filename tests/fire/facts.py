@@ -16,6 +16,7 @@ from tests.fire.excuses import WINDOW, Event, Excuses
 from tests.fire.journal import read
 
 ITSM = "itsm@helpdesk.test"
+ADMIN = "tom@example.test"  # who is told of what went wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fire.checks_service import answer_times
-from tests.fire.story import CHAT, MORE, ONE, OTHER, TITLE, TWO, good_day
+from tests.fire.story import CHAT, MORE, ONE, OTHER, TITLE, TWO, Story, good_day
 
 
 def test_a_rating_that_the_report_does_not_have_is_found() -> None:
@@ -128,17 +130,52 @@ def test_that_an_older_screen_loses_its_buttons_is_no_answer() -> None:
     assert story.finds("every_input_answered") == []
 
 
-def test_a_hundred_kills_in_which_nobody_files_are_found() -> None:
+def everything(story: Story, t: float) -> None:
+    """Something of each kind."""
+    story.asked(t, "request", f"fire{int(t):07d}", lines=[], files=[{"name": "a.png", "sha256": "ab"}])
+    for what in ("addition", "withdraw", "complaint", "not_solved", "rating"):
+        story.asked(t, what, of=TWO, stars=5)
+    story.said(t, "register", late=True)
+    for action, more in (("ask", {}), ("done", {}), ("done", {"repeat": True}), ("bounce", {"bounce": True})):
+        story.said(t, action, **more)
+    story.said(t, "comment", forged=True)
+    for kind in ("file", "file", "edit", "press", "press"):
+        story.sent(t, kind, value="x", on=7)
+    story.saw(t, 70, "Эта кнопка уже не действует.")
+
+
+@pytest.mark.parametrize(("kills", "found"), [(60, 1), (149, 1), (151, 2), (200, 2)])
+def test_a_stretch_of_kills_in_which_nobody_did_something_is_found(kills: int, found: int) -> None:
+    missing = {
+        "a rating": lambda one: one.get("what") == "rating",
+        "a forgery": lambda one: one.get("forged"),
+        "an album": lambda one: one.get("kind") == "file",
+        "a double tap": lambda one: one.get("kind") == "press",
+        "a button of a dialog that was over": lambda one: "Эта кнопка" in one.get("text", ""),
+    }
+    for what, gone in missing.items():
+        story = Story()
+        story.nanny += [{"t": 100.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(kills)]
+        for t in (120, 100 + kills - 10):
+            everything(story, t)
+        assert story.finds("work_goes_on") == [], what
+        journal = {"a rating": "model", "a forgery": "itsm"}.get(what, "bot")
+        story.drop(journal, lambda one: bool(gone(one)))  # noqa: B023 - called at once
+        assert [one.about for one in story.finds("work_goes_on")] == [what] * found, what
+
+
+def test_so_few_kills_that_chance_leaves_something_out_are_not_judged() -> None:
     story = good_day()
-    story.nanny += [{"t": 2.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(201)]
-    for t, of in ((150, "a"), (160, "b")):
-        story.asked(t, "rating", of=of, stars=5)
-        story.asked(t, "withdraw", of=of)
-        story.asked(t, "addition", f"fire00000{t}", of=of)
-        story.said(t, "register", about=f"<{of}@bot>")
-    for t in (50, 51):
-        story.asked(t, "withdraw", of="c")
-        story.asked(t, "addition", f"fire00000{t}", of="c")
-    assert [one.about for one in story.finds("work_goes_on")] == ["a request"]
-    story.asked(155, "request", TWO, lines=[])
+    story.nanny += [{"t": 2.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(49)]
     assert story.finds("work_goes_on") == []
+
+
+def test_stars_and_words_that_nobody_gave_are_found() -> None:
+    for row, found in (
+        ({"stars": "", "words": ""}, 0),
+        ({"stars": "5", "words": ""}, 1),
+        ({"stars": "", "words": "плохо"}, 1),
+    ):
+        story = good_day()
+        story.report = [*(story.report or []), {"title": f"Мышь: {TWO}", **row}]
+        assert [one.about for one in story.finds("every_rating_kept")] == [TWO] * found, row

@@ -299,6 +299,22 @@ def test_a_letter_to_somebody_else_is_found() -> None:
         assert len([one for one in story.finds("nobody_reads_anothers") if one.about == "<x@bot>"]) == found, rcpt
 
 
+def test_a_letter_to_whom_nobody_knows_is_found() -> None:
+    story = good_day()
+    story.accepted(50, "Заявка", message_id="<x@bot>", rcpt=["someone@else.test"])
+    assert [one.about for one in story.finds("nobody_reads_anothers")] == ["<x@bot>"]
+
+
+def test_that_much_is_held_back_excuses_nothing_where_there_was_not_much() -> None:
+    story = good_day()
+    story.said(15, "comment", "desk0000003")
+    story.saw(15.5, 20, f"Поддержка присылает по заявке {NAMED} очень много сообщений. Остальные здесь не показываем.")
+    assert len(story.finds("every_status_told")) == 1
+    for n in range(21):
+        story.said(16 + n / 10, "comment", f"desk00001{n:02d}")
+    assert story.finds("every_status_told") == []
+
+
 def test_a_file_of_support_with_other_bytes_has_not_come() -> None:
     name = f"desk0000002-{'ab' * 6}.txt"
     for sha256, found in (("ab" * 32, 0), ("cd" * 32, 1)):

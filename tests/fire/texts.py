@@ -59,6 +59,7 @@ _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
 REVIEW = "Проверьте заявку"
+OVER = "Эта кнопка уже не действует"
 BACK = "К списку"  # a button below the page of a request
 PROMISED = re.compile(r"Обеща(?:ют|ли) к [^\n.]*?(\d\d:\d\d)")
 LISTED = re.compile(r"^\d+\. (?:(IM-CL-\d+) )?([^\n]*)\n([^\n,]*), подана", re.MULTILINE)
