@@ -184,6 +184,7 @@ async def test_an_old_button_still_fires_but_never_an_invented_one(api: BotApi, 
     press = api.press(ANNA, sent.message_id, "old")
     with pytest.raises(ValueError, match="never had a button"):
         api.press(ANNA, sent.message_id, "new")
+    assert api.press(ANNA, sent.message_id, "new", invented=True)
     api.age_presses(3600)
     with pytest.raises(BadRequest, match="Query is too old"):
         await bot.answer_callback_query(press)

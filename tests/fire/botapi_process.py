@@ -93,8 +93,8 @@ class Control:
         """The number of the message."""
         return self._api.say(chat, text, reply_to)
 
-    async def press(self, chat: int, message: int, value: str) -> str:
-        return self._api.press(chat, message, value)
+    async def press(self, chat: int, message: int, value: str, invented: bool = False) -> str:
+        return self._api.press(chat, message, value, invented=invented)
 
     async def attach(
         self,

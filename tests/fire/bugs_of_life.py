@@ -136,6 +136,19 @@ BUGS: tuple[Bug, ...] = (
         plan={"kills": 1, "life": 20.0, **NO_END},  # one chat hears what all should
     ),
     Bug(
+        "requests_of_all_for_all",
+        "whoever names a request sees and moves it, though it is another's",
+        (
+            Edit(
+                "imbot/domain/tickets.py",
+                "    return ticket.person_id == person.id and not person.gone\n",
+                "    return not person.gone\n",
+            ),
+        ),
+        frozenset({"nobody_reads_anothers"}),
+        plan={"kills": 1, "life": 30.0, "habits": Habits(pries=0.3), **NO_END},
+    ),
+    Bug(
         "bounces_ignored",
         "nobody is told that a letter came back",
         (

@@ -165,6 +165,7 @@ def _work(journals: Journals) -> dict[str, list[float]]:
             one["t"] for one in sent if one["t"] - journals.taps.get(id(one), float("-inf")) < _DOUBLE_TAP
         ],
         "a button of a dialog that was over": [show.t for show in journals.shows if texts.OVER in show.text],
+        "a press of another's button": [one["t"] for one in journals.model if one["e"] == "pried"],
         "an addition": wished("addition"),
         "a withdrawal": wished("withdraw"),
         "a complaint": wished("complaint"),

@@ -21,6 +21,7 @@ ACTIONS = {
     "rejected": ("reject",),
     "withdrawn": ("withdrawn",),
 }
+_SHOWN_AGAIN = 10.0  # seconds in which a death has an answer shown once more, though its person has gone on
 _ENDS = frozenset({"close", "reject", "withdrawn"})
 
 
@@ -74,11 +75,19 @@ def _untrue_refusal(journals: Journals, show: Show) -> Iterator[Finding]:
         "reopen": bool(said & {*_ENDS, "reopen"}) or again,
         "rate": "resolved" not in statuses or statuses[-1] not in ("resolved", "closed") or "reopen" in said,
         "rate_asked_for": again,
-        "find": False,
+        "find": bool(refused == "find" and _pried(journals, show)),
     }
     if not true[refused]:
         words = f"it is refused at {show.t:.2f}, and the ITSM had said {sorted(said)}: {show.text[:300]!r}"
         yield Finding("no_claim_without_fact", marker or str(show.chat), words)
+
+
+def _pried(journals: Journals, show: Show) -> bool:
+    """Whether it answers a press of another's button: the last one when these words first stood there, or a moment before."""
+    since = next(one.t for one in journals.versions[show.chat, show.message] if one.text == show.text)
+    presses = [one for one in journals.presses_of_requests.get(show.chat, ()) if one["t"] <= since]
+    asked = presses[-1:] + [one for one in presses if one["t"] > since - _SHOWN_AGAIN]
+    return any((show.chat, str(one["value"])) in journals.pried for one in asked)
 
 
 def _unsaid(journals: Journals, show: Show) -> Iterator[Finding]:

@@ -33,11 +33,13 @@ class Employee:
 @dataclass(frozen=True, slots=True)
 class Habits:
     """How often, of 1. `looks_after`: somebody with open requests looks after one of them instead of filing another; `replies`:
-    that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star."""
+    that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star; `pries`: somebody presses what
+    a button of somebody else's says."""
 
     looks_after: float = 0.25
     replies: float = 0.2
     rates_low: float = 0.2
+    pries: float = 0.04
 
 
 class Employees:
@@ -106,6 +108,9 @@ class Employees:
             await self._look_after(person, person.random.choice(person.filed if old else open_ones))
         elif what < self._habits.looks_after + 0.07:
             await self._try(person, "looked around", follow_ups.look(person))
+        elif what < self._habits.looks_after + 0.07 + self._habits.pries:
+            others = [one.sight for one in self._persons if one is not person]
+            await self._try(person, "pried", follow_ups.pry(person, others))
         else:
             await self._file(person)
 

@@ -99,6 +99,20 @@ class Journals(Excuses):
         return {one["marker"]: one for one in self.wishes("request")}
 
     @cached_property
+    def pried(self) -> set[tuple[int, str]]:
+        """Chat and value: what somebody pressed that stood below another's messages."""
+        return {(int(one["chat"]), str(one["value"])) for one in self.model if one["e"] == "pried"}
+
+    @cached_property
+    def presses_of_requests(self) -> dict[int, list[Event]]:
+        """By chat: presses of buttons that say which request they are about."""
+        found: dict[int, list[Event]] = defaultdict(list)
+        for one in self.bot:
+            if one["e"] == "sent" and str(one.get("value", "")).startswith(texts.OF_A_REQUEST):
+                found[int(one["chat"])].append(one)
+        return found
+
+    @cached_property
     def owner(self) -> dict[str, int]:
         """The chat of each marker that a person ever used."""
         return {one["marker"]: int(one["chat"]) for one in self.model if one.get("marker")}

@@ -3,11 +3,13 @@ Each walk ends where it is too late for it, which is no fault of anybody."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tests.fire import texts
 from tests.fire.persons import GaveUp, Person, photo
-from tests.fire.sight import Button, Seen
+from tests.fire.sight import Button, ChatSight, Seen
 
 _ADDITIONS = ("стало хуже", "теперь ещё и пахнет", "можно прийти после трёх", "инвентарный номер на наклейке стёрт")
 _REASONS = ("печатает полосами", "через час всё повторилось", "ничего не изменилось")
@@ -23,6 +25,7 @@ def _added(marker: str) -> tuple[tuple[str, ...], ...]:
 
 
 _ENDED = "снимать нечего"  # told instead of a withdrawal
+_LOOKED_AT = 30  # newest messages of somebody else
 _WHOSE = ("Это дополнение к заявке", "Это ответ по заявке", "К какой заявке это отнести?")
 _HERE = ("Дополнить заявку", "Ответить по заявке")
 
@@ -336,6 +339,26 @@ async def look(person: Person) -> None:
     if lines:
         chosen, before = person.random.choice(lines), person.sight.version
         await person.do(lambda: person.press(chosen), lambda: _after(person, before, ()), "one of my tickets")
+
+
+async def pry(person: Person, others: Sequence[ChatSight]) -> bool:
+    """Press what a button of somebody else's says, below a screen of their own: it must be answered as if there were no such
+    request. False: there was nothing to press."""
+    there = person.random.choice(others) if others else ChatSight()
+    values = [
+        one.value
+        for seen in islice(there.newest_first(), _LOOKED_AT)
+        for one in seen.buttons
+        if one.value.startswith(texts.OF_A_REQUEST)
+    ]
+    screen = person.screen()
+    if not values or screen is None:
+        return False
+    value, before = person.random.choice(values), person.sight.version
+    await person.do(
+        lambda: person.invent(screen.message, value), lambda: _after(person, before, ()), f"prying with {value}"
+    )
+    return True
 
 
 def _button(seen: Seen | None, label: str) -> Button | None:

@@ -91,6 +91,12 @@ class Person:
             await self._lift_a_hand()
         await self.phone.call("press", chat=self.chat, message=button.message, value=button.value)
 
+    async def invent(self, message: int, value: str) -> None:
+        """Press what no button of this message says, by a client of their own making."""
+        await self._lift_a_hand()
+        self.journal.note("pried", chat=self.chat, value=value)
+        await self.phone.call("press", chat=self.chat, message=message, value=value, invented=True)
+
     async def edit(self, message: int, text: str) -> None:
         await self._lift_a_hand()
         await self.phone.call("edit", chat=self.chat, message=message, text=text)

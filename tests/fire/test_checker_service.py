@@ -142,6 +142,7 @@ def everything(story: Story, t: float) -> None:
     for kind in ("file", "file", "edit", "press", "press"):
         story.sent(t, kind, value="x", on=7)
     story.saw(t, 70, "Эта кнопка уже не действует.")
+    story.model.append({"t": t, "e": "pried", "chat": CHAT, "value": "t:x"})
 
 
 @pytest.mark.parametrize(("kills", "found"), [(60, 1), (149, 1), (151, 2), (200, 2)])

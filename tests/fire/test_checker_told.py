@@ -278,6 +278,20 @@ def test_a_refusal_without_its_reason_is_found() -> None:
     assert story.finds("no_claim_without_fact") == []
 
 
+def test_there_is_no_such_request_only_for_who_names_anothers() -> None:
+    for pressed, pried, again, found in (
+        ("t:theirs", "t:theirs", False, 0), ("t:own", "t:theirs", False, 1), ("t:theirs", "t:theirs", True, 0),
+    ):  # fmt: skip
+        story = good_day()
+        story.model.append({"t": 44, "e": "pried", "chat": CHAT, "value": pried})
+        story.sent(44, "press", value=pressed, on=13)
+        story.saw(45, 20, "Такой заявки не нашлось.", buttons=[[{"label": "Меню", "value": "menu"}]])
+        story.sent(60, "press", value="t:own", on=20)
+        if again:  # it loses its buttons, and says nothing by that
+            story.saw(61, 20, "Такой заявки не нашлось.", buttons=[])
+        assert len(story.finds("no_claim_without_fact")) == found, pressed
+
+
 def test_the_same_words_by_themselves_twice_are_found() -> None:
     story = good_day()
     for t, message in ((35, 15), (36, 16)):

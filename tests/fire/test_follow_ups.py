@@ -50,6 +50,19 @@ async def test_who_takes_back_what_has_just_ended_is_told_so(tmp_path: Path) -> 
     assert noted == ["withdraw", "withdraw"]
 
 
+async def test_who_pries_presses_below_a_screen_of_theirs_what_anothers_button_says(tmp_path: Path) -> None:
+    chat, other = ChatSight(), ChatSight()
+    one = person(tmp_path, Quick(chat), chat)
+    one.patience = Patience(step=1.0, whole=5.0, think=0.001, hand=0.0001)
+    assert not await follow_ups.pry(one, [other])
+    chat.take(saw(2, "Выберите", "Меню"))
+    assert not await follow_ups.pry(one, [other])
+    other.take(saw(3, DONE, "ns:theirs", "menu"))
+    assert await follow_ups.pry(one, [other])
+    assert one.phone.calls == [("press", {"chat": 1001, "message": 2, "value": "ns:theirs", "invented": True})]  # type: ignore[attr-defined]
+    assert [event["value"] for event in read(tmp_path / "model.jsonl") if event["e"] == "pried"] == ["ns:theirs"]
+
+
 async def test_who_says_not_solved_of_what_was_taken_up_again_sees_the_words_in_the_request(tmp_path: Path) -> None:
     chat = ChatSight()
     one = person(tmp_path, Quick(chat), chat)

@@ -60,6 +60,7 @@ _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отп�
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
 REVIEW = "Проверьте заявку"
 OVER = "Эта кнопка уже не действует"
+OF_A_REQUEST = ("t:", "add:", "wd:", "rs:", "rate:", "ns:", "new:")  # what buttons about one begin with
 BACK = "К списку"  # a button below the page of a request
 PROMISED = re.compile(r"Обеща(?:ют|ли) к [^\n.]*?(\d\d:\d\d)")
 LISTED = re.compile(r"^\d+\. (?:(IM-CL-\d+) )?([^\n]*)\n([^\n,]*), подана", re.MULTILINE)
