@@ -136,6 +136,21 @@ BUGS: tuple[Bug, ...] = (
         plan={"kills": 1, "life": 20.0, **NO_END},  # one chat hears what all should
     ),
     Bug(
+        "album_keeps_its_first",
+        "of an album the first photo is kept; one that is sent again by itself is as well",
+        (
+            Edit(
+                "imbot/dialog/draft.py",
+                "    if known is not None:\n",
+                "    if event.album and any(held.album == event.album for held in pile.files):\n"
+                '        return pile, (), ""\n'
+                "    if known is not None:\n",
+            ),
+        ),
+        frozenset({"said_once_is_enough"}),
+        plan={"kills": 1, "life": 40.0, **NO_END},
+    ),
+    Bug(
         "requests_of_all_for_all",
         "whoever names a request sees and moves it, though it is another's",
         (

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.fire import checks_conduct, checks_letters, checks_service, checks_told, checks_words
+from tests.fire import checks_again, checks_conduct, checks_letters, checks_service, checks_told, checks_words
 from tests.fire.facts import Finding, Journals, read_journals
 
 Check = Callable[[Journals], list[Finding]]
@@ -39,6 +39,7 @@ CHECKS: Mapping[str, Check] = {
         checks_service.work_goes_on,
         checks_words.letters_say_it_all,
         checks_words.shown_as_it_was_said,
+        checks_again.said_once_is_enough,
     )
 }
 # What a busy machine can break: how soon it serves. Short runs that test the rest do not judge by it.

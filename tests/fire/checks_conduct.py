@@ -28,7 +28,7 @@ def every_input_taken(journals: Journals) -> list[Finding]:
         (one["t"], int(one["offset"])) for one in journals.bot if one["e"] == "polled" and one.get("offset")
     )
     offsets = list(accumulate((offset for _, offset in confirmed), max))
-    serving = _serving(journals)
+    serving = times_of_service(journals)
     found = []
     for event, following in inputs(journals):
         place = bisect_left(offsets, int(event["update"]) + 1)
@@ -41,7 +41,7 @@ def every_input_taken(journals: Journals) -> list[Finding]:
         if (answered is not None and answered <= end) or _follows_a_tap(journals, event, times):
             continue
         alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
-        if alive >= _ALIVE and not _hidden(journals, str(event["chat"]), event["t"], end):
+        if alive >= _ALIVE and not was_hidden(journals, str(event["chat"]), event["t"], end):
             words = f"{event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
             words += f" was confirmed at {begin:.2f}, imbot served for {alive:.1f} s, and nothing was shown"
             found.append(Finding("every_input_taken", str(event["chat"]), words))
@@ -50,13 +50,13 @@ def every_input_taken(journals: Journals) -> list[Finding]:
 
 def inputs(journals: Journals) -> Iterator[tuple[Event, Event | None]]:
     """Messages and presses that want an answer, each with the next thing that its chat did."""
-    for row in _rows(journals).values():
+    for row in sent_by_chat(journals).values():
         for event, following in zip(row, [*row[1:], None], strict=True):
             if event["kind"] != "edit" and event.get("update") is not None:
                 yield event, following
 
 
-def _rows(journals: Journals) -> dict[int, list[Event]]:
+def sent_by_chat(journals: Journals) -> dict[int, list[Event]]:
     """By chat: what it sent."""
     rows: dict[int, list[Event]] = defaultdict(list)
     for event in journals.bot:
@@ -83,7 +83,7 @@ def _next(times: Sequence[float], t: float) -> float | None:
     return times[place] if place < len(times) else None
 
 
-def _serving(journals: Journals) -> list[tuple[float, float]]:
+def times_of_service(journals: Journals) -> list[tuple[float, float]]:
     """(from, to) of each life, from its first poll."""
     polls = [one["t"] for one in journals.bot if one["e"] == "polled"]
     lives = []
@@ -97,7 +97,7 @@ def _serving(journals: Journals) -> list[tuple[float, float]]:
     return lives
 
 
-def _hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
+def was_hidden(journals: Journals, chat: str, begin: float, end: float) -> bool:
     """Whether an answer may have been kept from the chat: the way was cut, or Telegram refused on order, or had asked for
     patience in this chat, or the person had shut the bot out."""
     cut = any(since <= end and to >= begin for since, to in journals.outages.get("telegram", ()))
@@ -157,7 +157,7 @@ def limits_kept(journals: Journals) -> list[Finding]:
     refused = [
         one for one in journals.bot if one["e"] == "refused" and one.get("status") == 429 and not one.get("ordered")
     ]
-    begun = [since for since, _ in _serving(journals)]
+    begun = [since for since, _ in times_of_service(journals)]
     killed = sorted(journals.kills)
     early = [one for one in refused if _is_early(one["t"], begun, killed)]
     journals.excused["refused by a limit, just started"] += len(early)
@@ -231,7 +231,9 @@ def codes_work_once(journals: Journals) -> list[Finding]:
     for chat, t, key in _entered(journals, letter_of):
         letter = letter_of[key]
         used[letter].append(f"in chat {chat} at {t:.2f}")
-        if not any(one["t"] <= t and to[letter] in str(one.get("text")).lower() for one in _rows(journals)[chat]):
+        if not any(
+            one["t"] <= t and to[letter] in str(one.get("text")).lower() for one in sent_by_chat(journals)[chat]
+        ):
             words = f"the code of {to[letter]} let chat {chat} in at {t:.2f}, which had not asked for it"
             found.append(Finding("codes_work_once", letter, words))
     journals.counted["sign-ins by a code or a link"] += sum(map(len, used.values()))

@@ -60,11 +60,12 @@ _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отп�
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
 REVIEW = "Проверьте заявку"
 OVER = "Эта кнопка уже не действует"
-OF_A_REQUEST = ("t:", "add:", "wd:", "rs:", "rate:", "ns:", "new:")  # what buttons about one begin with
+OF_A_REQUEST = ("t:", "add:", "wd:", "rs:", "rate:", "ns:", "new:", "more:")  # what buttons about one begin with
 BACK = "К списку"  # a button below the page of a request
 PROMISED = re.compile(r"Обеща(?:ют|ли) к [^\n.]*?(\d\d:\d\d)")
 LISTED = re.compile(r"^\d+\. (?:(IM-CL-\d+) )?([^\n]*)\n([^\n,]*), подана", re.MULTILINE)
 PAGE = re.compile(rf"^(?:(IM-CL-\d+), )?({_STATUS})\.", re.MULTILINE | re.IGNORECASE)
+KEPT = re.compile(r"^Фото: (\d+)", re.MULTILINE)
 STARS = re.compile(r"^Ваша оценка: (\d)$", re.MULTILINE)
 _KINDS = {
     "Файлы к заявке": "files",
@@ -156,6 +157,12 @@ def photos_attached(text: str) -> int:
     """How many photos a receipt says are with the request's letter."""
     found = _ATTACHED.search(text)
     return 0 if found is None else 1 if found[1] else int(found[2])
+
+
+def photos_kept(text: str) -> int:
+    """How many photos a screen says it has."""
+    found = KEPT.search(text)
+    return int(found[1]) if found else 0
 
 
 def letter_kind(subject: str, text: str) -> str:
