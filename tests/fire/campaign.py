@@ -57,8 +57,8 @@ _OPEN = (
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`kills`: how many; `life`: seconds, counted from its first poll, that imbot is given to reach its failpoint; then it
-    is killed wherever it is. `power`:
-    each death is a power failure, so that what was not synced is lost as well. `peace`: seconds for everything to end.
+    is killed wherever it is. `power`: each death is a power failure, so that what was not synced is lost as well. `peace`:
+    seconds for everything to end: a thousand notices may wait for the pace of their chats by then.
     `places`: failpoints in turn; None: all of them in a row of chance. `weather`: of `weather.KINDS`. `code`: whose `imbot`.
     `idle`: so many persons, the last ones, do nothing by themselves."""
 
@@ -68,7 +68,7 @@ class Plan:
     kills: int = 20
     life: float = 3.0
     power: bool = False
-    peace: float = 120.0
+    peace: float = 300.0
     code: Path = ROOT
     places: Sequence[str] | None = None
     weather: str = ""

@@ -6,14 +6,16 @@ import asyncio
 import os
 import random
 import signal
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.fire.__main__ import _until_interrupted
-from tests.fire.campaign import Plan, kill_often
+from tests.fire.__main__ import _until_interrupted, unreached
+from tests.fire.campaign import COLD, Plan, kill_often
+from tests.fire.nanny import places
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -34,3 +36,10 @@ async def test_no_life_begins_behind_it(tmp_path: Path) -> None:
     enough.set()
     row, lost = await kill_often(world, nanny, Plan(kills=5), random.Random(1), None, enough)
     assert (row.total(), lost.total()) == (0, 0)
+
+
+def test_a_place_that_many_deaths_never_reached_is_named_and_counts() -> None:
+    live = sorted(set(places()) - COLD)
+    assert unreached(Counter(dict.fromkeys(live, 5))) == ([], True)
+    assert unreached(Counter(dict.fromkeys(live[1:], 5), random=9)) == (live[:1], True)
+    assert unreached(Counter(dict.fromkeys(live[1:], 1), random=9)) == (live[:1], False)
