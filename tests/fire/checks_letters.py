@@ -78,8 +78,9 @@ def no_unexcused_double_letter(journals: Journals) -> list[Finding]:
     """3: a second acceptance of a Message-ID needs a kill or a cut within the window behind the first, or a person who
     pressed "send again"."""
     times: dict[str, list[Letter]] = defaultdict(list)
-    for letter in journals.letters:
+    for letter in (*journals.letters, *journals.other_letters):
         times[letter.message_id].append(letter)
+    journals.counted["letters to others than the ITSM"] += len(journals.other_letters)
     found = []
     for message_id, letters in times.items():
         for before, after in pairwise(letters):

@@ -124,6 +124,12 @@ class Journals(Excuses):
         return [letter for letter in every if letter.kind]
 
     @cached_property
+    def other_letters(self) -> list[Letter]:
+        """Codes, and what admins are told."""
+        known = {letter.message_id for letter in self.letters}
+        return [_letter(one) for one in self.smtp if one["e"] == "accepted" and one["message_id"] not in known]
+
+    @cached_property
     def request_letters(self) -> dict[str, list[Letter]]:
         """By the marker of the request."""
         found: dict[str, list[Letter]] = defaultdict(list)

@@ -74,6 +74,17 @@ def test_a_letter_twice_without_a_reason_is_found() -> None:
     assert len(story.finds("no_unexcused_double_letter")) == 1
 
 
+def test_a_code_or_an_alert_twice_without_a_reason_is_found_as_well() -> None:
+    story = good_day()
+    for t in (50, 60):
+        story.accepted(
+            t, "Письмо отложено", subject="imbot: карантин", message_id="<n1@bot>", rcpt=["tom@example.test"]
+        )
+    assert [one.about for one in story.finds("no_unexcused_double_letter")] == ["<n1@bot>"]
+    story.nanny.append({"t": 50.5, "e": "killed", "failpoint": "smtp_250", "pid": 1})
+    assert story.finds("no_unexcused_double_letter") == []
+
+
 @pytest.mark.parametrize(("kill", "found"), [(4.5, 0), (3.95, 0), (3.8, 1), (5.1, 1)])
 def test_a_kill_excuses_a_second_letter_only_within_a_second_behind_the_first(kill: float, found: int) -> None:
     story = good_day()
