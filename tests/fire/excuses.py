@@ -15,7 +15,13 @@ Event = dict[str, Any]
 _FULL = ("disk_full", "disk_read_only")
 _SHOWING = ("send", "edit")  # methods that leave a message in a chat
 _CLOCK = 0.1  # seconds by which the witness that kills and the one that takes may note one moment differently
+_LONG = 60.0  # seconds beyond which a file may have been waited for in vain
 WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
+
+
+def _refuses_for_good(one: Event) -> bool:
+    status, wait = int(one.get("status") or 0), float(one.get("retry_after") or 0)
+    return 400 <= status < 500 and (status != 429 or wait >= _LONG)
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,15 @@ class Excuses:
         return self._under(*_FULL, "db_locked", "db_locked_short")
 
     def had_trouble(self, t: float, seconds: float) -> bool:
-        """Whether files could not be fetched or kept, within so many seconds of `t`: no way to Telegram, it refused on order, or
-        nothing could be written."""
-        refused = [(one["t"], one["t"]) for one in self.ordered if one.get("method") in ("getFile", "download")]
-        broken = [*self.outages.get("telegram", ()), *self.bad_disk, *self.bad_store, *refused]
+        """Whether files could not be fetched or kept, within so many seconds of `t`: for long there was no way to Telegram, it
+        refused for good or for long on order, or nothing could be written. What passes in a moment is waited for."""
+        refused = [
+            (one["t"], one["t"])
+            for one in self.ordered
+            if one.get("method") in ("getFile", "download") and _refuses_for_good(one)
+        ]
+        away = [(begin, end) for begin, end in self.outages.get("telegram", ()) if end - begin >= _LONG]
+        broken = [*away, *self.bad_disk, *self.bad_store, *refused]
         return any(begin - seconds <= t <= end + seconds for begin, end in broken)
 
     def _under(self, *faults: str) -> list[tuple[float, float]]:

@@ -250,6 +250,10 @@ def test_a_file_may_come_in_the_request_or_behind_it_or_be_named_as_left_out() -
             story.smtp[0]["text"] = request_text(ONE, extra="Не вложено: photo-1.png, не удалось получить.")
             assert [one.about for one in story.finds("files_arrive")] == [ONE], "nothing was in its way"
             story.proxy += [{"t": 3, "e": "freeze", "leg": "telegram"}, {"t": 8, "e": "heal", "leg": "*"}]
+            no = {"t": 3.5, "e": "refused", "ordered": True, "method": "getFile", "status": 500, "chat": None}
+            story.bot.append(no)
+            assert [one.about for one in story.finds("files_arrive")] == [ONE], "what passes in a moment is waited for"
+            story.bot[-1] = {**no, "status": 400}
         assert story.finds("files_arrive") == [], way
 
 
