@@ -116,18 +116,18 @@ def test_what_could_not_be_handed_over_is_named(letter: str, words: str) -> None
     screen = notice_screen(failure_notice(ticket, "550", letter), "12-00")
     told = check(screen, "ru")
     assert told.startswith(words)
-    assert told.endswith(" Администратору сообщили.\nЕсли срочно: 12-00.")
-    assert check(screen, "en").endswith(" The administrator has been told.\nIf it is urgent: 12-00.")
+    assert told.endswith(" Сообщаем администратору.\nЕсли срочно: 12-00.")
+    assert check(screen, "en").endswith(" We are telling the administrator.\nIf it is urgent: 12-00.")
     assert failure_notice(ticket, "550").values["letter"] == "ticket"
 
 
 @pytest.mark.parametrize(
     ("state", "knows", "contact", "says", "never"),
     [
-        ({"handover": "failed"}, True, "12-00", ["Администратору сообщили.", "Если срочно: 12-00."], "Позвоните"),
+        ({"handover": "failed"}, True, "12-00", ["Сообщаем администратору.", "Если срочно: 12-00."], "Позвоните"),
         ({"handover": "failed"}, False, "12-00", ["Позвоните поддержке: 12-00."], "сообщили"),
         ({"handover": "failed"}, False, "", ["свяжитесь с поддержкой сами"], "сообщили"),
-        ({"unconfirmed": True}, True, "12-00", ["пока не подтвердила", "Администратору сообщили."], "Позвоните"),
+        ({"unconfirmed": True}, True, "12-00", ["пока не подтвердила", "Сообщаем администратору."], "Позвоните"),
         ({"unconfirmed": True}, False, "12-00", ["пока не подтвердила", "Позвоните поддержке: 12-00."], "сообщили"),
     ],
 )

@@ -37,7 +37,7 @@ def test_where_no_admin_can_be_reached_the_employee_is_given_the_phone(office: O
     (told,) = notices(office, "notice_unconfirmed")
     assert told["values"]["admin_knows"] is False
     text = words(screen_from_json(told))
-    assert "Администратору сообщили" not in text
+    assert "Сообщаем администратору" not in text
     assert "Позвоните поддержке: 00-11." in text
     assert telling.receipt_values(office.c, ticket, office.env)["admin_knows"] is False
 
