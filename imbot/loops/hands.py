@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 # has connections, so that answers to people find one even where Telegram is slow.
 # Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
 HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
-# A claim is a commit: a mail server that takes letter after letter is given several at once, once so many are free.
-_SWIFT_HANDS, _SWIFT, _LOOKED_AT = 16, 0.4, 8  # seconds in which it has taken so many
+# A claim is a commit: a mail server that takes letter after letter is given several at once, once so many hands are free. Enough
+# must be left in line meanwhile: some hands are letters that it has and that are being noted, and where the line is empty as it
+# takes one, the next envelope has not gone ahead.
+_SWIFT_HANDS, _AT_ONCE = 24, 8
+_SWIFT, _LOOKED_AT = 0.4, 8  # seconds in which it has taken so many
 
 
 class Hands:
@@ -37,7 +40,7 @@ class Hands:
     def are_to_fill(self, target: str, busy: int) -> bool:
         """Whether enough of them are free to be worth a claim of what is not urgent."""
         if target == "smtp" and self._is_swift:
-            return busy <= _SWIFT_HANDS // 2
+            return busy <= _SWIFT_HANDS - _AT_ONCE
         return busy < HANDS[target]
 
     @property

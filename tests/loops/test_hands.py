@@ -28,9 +28,9 @@ def swift(moment: float = 0.0) -> Hands:
 
 def test_a_swift_mail_server_is_given_more_at_once_and_in_groups() -> None:
     hands = swift()
-    assert hands.of("smtp") == 2 * HANDS["smtp"]
-    assert hands.are_to_fill("smtp", 8)
-    assert not hands.are_to_fill("smtp", 9)
+    assert hands.of("smtp") == 3 * HANDS["smtp"]
+    assert hands.are_to_fill("smtp", 16)
+    assert not hands.are_to_fill("smtp", 17)
 
 
 def test_a_slow_one_is_given_few_and_each_hand_is_filled_as_it_comes_free() -> None:
@@ -70,7 +70,7 @@ def test_what_is_urgent_finds_a_hand_though_the_server_has_become_slow() -> None
     most = HANDS["smtp"]
     assert hands.free("smtp", most, urgent=False) == 0
     assert hands.free("smtp", most, urgent=True) == 1
-    assert hands.free("smtp", 2 * most, urgent=True) == 0
+    assert hands.free("smtp", 3 * most, urgent=True) == 0
     assert hands.free("telegram", HANDS["telegram"], urgent=True) == 0
 
 
@@ -91,15 +91,15 @@ async def test_a_few_free_hands_of_a_swift_one_are_not_worth_a_claim_and_what_is
     await post.put(1)
     await post.until(1)  # it works
     post.hold = asyncio.Event()
-    await post.put(10, "smtp")
-    await post.until(10)  # one has gone before, of the same key
+    await post.put(18, "smtp")
+    await post.until(18)  # one has gone before, of the same key
     await asyncio.sleep(0.05)
     claims = counted_claims(post, monkeypatch)
     await post.db.run(outbox.put, NewParcel("ticket:late", "smtp", "late", Kind.NOTE, {"a": 1}), post.now)
     await asyncio.sleep(0.1)
-    assert (claims, len(post.tried)) == ([], 10)
+    assert (claims, len(post.tried)) == ([], 18)
     await post.db.run(outbox.put, NewParcel("ticket:now", "smtp", "now", Kind.NOTE, {"a": 1}, urgent=True), post.now)
-    await post.until(12)  # and takes along what waits
+    await post.until(20)  # and takes along what waits
     assert len(claims) == 1
     post.hold.set()
     await asyncio.wait([task for _, task in courier._running.values()], timeout=30)
@@ -122,12 +122,12 @@ async def test_what_is_urgent_and_found_no_hand_goes_with_the_next_that_comes_fr
         await errand(parcel)
 
     courier._errand = held
-    for n in range(1, 17):
+    for n in range(1, 25):
         await post.db.run(
             outbox.put, NewParcel(f"ticket:h{n}", "smtp", f"h{n}", Kind.NOTE, {"a": n}, urgent=True), post.now
         )
     async with asyncio.timeout(30):
-        holds = [await begun.get() for _ in range(16)]
+        holds = [await begun.get() for _ in range(24)]
     await post.db.run(outbox.put, NewParcel("ticket:code", "smtp", "code", Kind.NOTE, {"a": 1}, urgent=True), post.now)
     await asyncio.sleep(0.05)
     looked = asyncio.get_running_loop().time()
