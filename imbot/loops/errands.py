@@ -24,7 +24,7 @@ from imbot.domain.parcels import Kind, Parcel
 from imbot.domain.people import Absence, Entry
 from imbot.failpoints import hit
 from imbot.loops.pulse import Clock
-from imbot.loops.settling import noted
+from imbot.loops.settling import Together, noted
 from imbot.mime import letter_to_bytes
 from imbot.mime.content import refusal
 from imbot.services import breaker, checks, composing, delivery, sending, signin, telling, watchdog
@@ -100,6 +100,7 @@ class Errands:
         self._db, self._smtp, self._directory, self._channels = db, smtp, directory, channels
         self._templates, self._sender, self._env, self._clock = templates, sender, env, clock
         self._domain = sender.address.rpartition("@")[2]
+        self._accepted = Together(db, delivery.letter_accepted)
         self._building = asyncio.Lock()
         self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
 
@@ -220,7 +221,7 @@ class Errands:
             await self._db.run(outbox.settle, parcel, "erased", self._clock())
             return
         answer = await self._send(letter)
-        await noted(self._db, delivery.letter_accepted, parcel, answer, self._clock(), self._env)
+        await self._accepted.noted(parcel, answer, self._clock(), self._env)
         hit("letter_settled")
 
     async def _send(self, letter: Letter) -> str:

@@ -4,11 +4,12 @@ done again because it could not be noted at once."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from imbot.loops.pulse import Pulse
 from imbot.store.db import Db
@@ -33,6 +34,60 @@ async def noted(db: Db, fn: Callable[..., Any], *args: Any) -> None:
         await db.run(fn, *args)
     except StoreUnavailable as error:
         raise Unsettled(str(error), partial(db.run, fn, *args)) from error
+
+
+class Together:
+    """`noted` of one function for many: what comes while a note is being written is written together behind it, in one turn of
+    the writer. Who fails fails alone."""
+
+    def __init__(self, db: Db, fn: Callable[..., None]) -> None:
+        self._db, self._fn = db, fn
+        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def noted(self, *args: Any) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((args, waiter))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        await waiter
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                rows, self._waiting = self._waiting, []
+                try:
+                    await self._db.run(_all, self._fn, [args for args, _ in rows])
+                    answers: list[Exception | None] = [None] * len(rows)
+                except Exception as error:
+                    answers = [await self._alone(args, error) for args, _ in rows]
+                for (_, waiter), answer in zip(rows, answers, strict=True):
+                    if waiter.done():  # whoever gave up does not hear of it
+                        continue
+                    if answer is None:
+                        waiter.set_result(None)
+                    else:
+                        waiter.set_exception(answer)
+        finally:
+            self._writing = None
+
+    async def _alone(self, args: tuple[Any, ...], error: Exception) -> Exception | None:
+        """One of those that failed together: by itself, unless the data base is away from all of them."""
+        settle = partial(self._db.run, self._fn, *args)
+        if isinstance(error, StoreUnavailable):
+            return Unsettled(str(error), settle)
+        try:
+            await settle()
+        except StoreUnavailable as away:
+            return Unsettled(str(away), settle)
+        except Exception as own:
+            return own
+        return None
+
+
+def _all(c: Connection, fn: Callable[..., None], rows: Sequence[tuple[Any, ...]]) -> None:
+    for args in rows:
+        fn(c, *args)
 
 
 async def until_noted(settle: Callable[[], Awaitable[object]], pulse: Pulse) -> None:

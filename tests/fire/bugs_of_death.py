@@ -70,10 +70,10 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "imbot/loops/errands.py",
-                "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
+                "        answer = await self._send(letter)\n        await self._accepted.noted(",
                 "        if parcel.attempt > 1:\n"
                 "            letter = replace(letter, message_id=mint_note_id(self._domain, self._env.key))\n"
-                "        answer = await self._send(letter)\n        await noted(self._db, delivery.letter_accepted",
+                "        answer = await self._send(letter)\n        await self._accepted.noted(",
             ),
         ),
         frozenset({"one_message_id"}),
@@ -87,7 +87,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "imbot/loops/errands.py",
                 "        answer = await self._send(letter)\n"
-                "        await noted(self._db, delivery.letter_accepted, parcel, answer, self._clock(), self._env)\n",
+                "        await self._accepted.noted(parcel, answer, self._clock(), self._env)\n",
                 "        await self._db.run(delivery.letter_accepted, parcel, '250', self._clock(), self._env)\n"
                 "        await self._send(letter)\n",
             ),
