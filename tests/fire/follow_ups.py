@@ -35,7 +35,7 @@ def _no(marker: str = "", *which: int) -> tuple[tuple[str, ...], ...]:
     return (texts.REFUSALS[1],), *((texts.REFUSALS[one], marker) for one in which)
 
 
-def _was_just_told(person: Person, no: str, marker: str) -> bool:
+def _was_just_told(person: Person, no: str, marker: str = "") -> bool:
     """Whether it is what their screen says: the same button once more, so soon, were the second tap of a double tap."""
     return person.screen(no, marker) is not None
 
@@ -352,8 +352,8 @@ async def pry(person: Person, others: Sequence[ChatSight]) -> bool:
         if one.value.startswith(texts.OF_A_REQUEST)
     ]
     screen = person.screen()
-    if not values or screen is None:
-        return False
+    if not values or screen is None or _was_just_told(person, texts.REFUSALS[1]):
+        return False  # said once more it would change nothing
     value, before = person.random.choice(values), person.sight.version
     await person.do(
         lambda: person.invent(screen.message, value), lambda: _after(person, before, ()), f"prying with {value}"
