@@ -85,12 +85,10 @@ def hand_on(turn: Turn) -> Turn:
     )
     if extra is None or asking_still:
         return turn
-    session = with_extra(turn.session, None)
-    if not extra.pile.files:
-        return replace(turn, session=session)
+    session = with_extra(turn.session, None).put(left=to_json(extra), sending="left")
     # First of all: the screen that counts is that of the last outcome.
-    orders = (AddToTicket(extra.ticket, "", extra.pile.id), *turn.orders)
-    return replace(turn, session=session.put(left=to_json(extra), sending="left"), orders=orders)
+    orders = (AddToTicket(extra.ticket, extra.pile.words, extra.pile.id), *turn.orders)
+    return replace(turn, session=session, orders=orders)
 
 
 def later(session: Session) -> Turn:

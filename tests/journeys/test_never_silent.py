@@ -115,7 +115,9 @@ async def test_a_restart_asks_no_second_time(office: Office) -> None:
         await look(app, clock)
     about = [count(office, TOM, words) for words in ("Поддержка не подтвердила", "оставлена как есть")]
     assert about == [0, 1]
-    assert count(office, ANNA, "пока не подтвердила. Администратор") == 2, "one notice, and the receipt says so as well"
+    assert count(office, ANNA, "пока не подтвердила. Сообщаем администратору") == 2, (
+        "one notice, and the receipt says so as well"
+    )
 
 
 async def own_dovecot(office: Office, check: Callable[[App, Jumping, Dovecot, Proxy], Awaitable[None]]) -> None:
