@@ -11,6 +11,7 @@ from tests.fire.facts import Event, Finding, Journals
 from tests.fire.sight import is_retired
 
 _STRETCH, _LEAST = 100, 50  # kills
+_RARE = ("a withdrawal", "a complaint", "words that it is not solved")
 _AT_ONCE = 0.02  # seconds between two photos of an album
 _DOUBLE_TAP = 1.0  # seconds between the two
 
@@ -134,6 +135,8 @@ def work_goes_on(journals: Journals) -> list[Finding]:
     stretches = max(1, round(len(kills) / _STRETCH))
     ends = [kills[number * (len(kills) - 1) // stretches] for number in range(stretches + 1)]
     kinds = _work(journals)
+    if len(kills) < _STRETCH:  # each of these is so rare that chance alone may leave it out
+        kinds[" or ".join(_RARE)] = [t for kind in _RARE for t in kinds.pop(kind)]
     for begin, end in pairwise(ends):
         journals.counted["stretches of about a hundred kills"] += 1
         for what, times in kinds.items():

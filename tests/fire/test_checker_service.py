@@ -165,6 +165,18 @@ def test_a_stretch_of_kills_in_which_nobody_did_something_is_found(kills: int, f
         assert [one.about for one in story.finds("work_goes_on")] == [what] * found, what
 
 
+def test_in_a_short_campaign_one_of_the_rare_kinds_is_enough() -> None:
+    for rare in ("withdraw", "complaint", "not_solved"):
+        story = Story()
+        story.nanny += [{"t": 100.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(60)]
+        everything(story, 120)
+        story.drop("model", lambda one: one.get("what") in {"withdraw", "complaint", "not_solved"} - {rare})  # noqa: B023
+        assert story.finds("work_goes_on") == [], rare
+    story.drop("model", lambda one: one.get("what") == "not_solved")
+    (found,) = story.finds("work_goes_on")
+    assert found.about == "a withdrawal or a complaint or words that it is not solved"
+
+
 def test_so_few_kills_that_chance_leaves_something_out_are_not_judged() -> None:
     story = good_day()
     story.nanny += [{"t": 2.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(49)]
