@@ -73,13 +73,10 @@ class Together:
 
     async def _alone(self, args: tuple[Any, ...], error: Exception) -> Exception | None:
         """One of those that failed together: by itself, unless the data base is away from all of them."""
-        settle = partial(self._db.run, self._fn, *args)
         if isinstance(error, StoreUnavailable):
-            return Unsettled(str(error), settle)
+            return Unsettled(str(error), partial(self._db.run, self._fn, *args))
         try:
-            await settle()
-        except StoreUnavailable as away:
-            return Unsettled(str(away), settle)
+            await noted(self._db, self._fn, *args)
         except Exception as own:
             return own
         return None

@@ -110,7 +110,7 @@ def test_the_admin_gets_the_facts(office: Office) -> None:
         "451 greylisted",
         "прочитан: 13:00",
         "1 письмо",
-        "Сотрудник предупреждён",
+        "Сотрудника предупреждаем",
     ):
         assert fact in text, text
     assert [b.label for row in screen.rows for b in row] == ["send_again", "leave", "let_go"]
