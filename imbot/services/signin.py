@@ -14,7 +14,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.parcels import GIVE_UP_AGE, Kind, NewParcel
 from imbot.domain.people import Entry, Person, Role, given_name
 from imbot.domain.signin import keyed_hash, may_ask, may_try, mint_token, normal_code, same
-from imbot.services import watchdog
+from imbot.services import telling, watchdog
 from imbot.services.env import Env, Fresh
 from imbot.store import outbox, people, signin
 from imbot.store.signin import CodeRow, InviteRow
@@ -214,6 +214,7 @@ def _link(c: Connection, chat: Chat, entry: Entry, now: datetime, env: Env, fres
     key = f"linked:{chat.key}:{now.isoformat()}"
     outbox.put(c, NewParcel(f"mail:{person.id}", "smtp", key, Kind.NOTE, payload), now)
     watchdog.signed_in(c, person, chat.key, now, env)
+    telling.catch_up(c, person.id, chat.key, now)
     return person
 
 

@@ -30,6 +30,7 @@ _NAMES_ADMINS = frozenset({"failed", "reopen_silence", "unconfirmed"})  # they s
 _GROUPED = timedelta(seconds=15)  # how long alerts wait for their kin; admins hear within five minutes
 _A_MOMENT = timedelta(seconds=0.25)  # within it a mail server that works has the letter; nobody feels it
 _NOTHING = Enclosed()
+_RECEIPTS = 20  # that are brought up to date when a chat is read again
 note_message = letters.note_message
 
 
@@ -47,6 +48,14 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
     key = f"{of_ticket}{now.isoformat()}"
     due_at = now + _A_MOMENT if awaited else None
     outbox.put(c, NewParcel(lane, channel, key, Kind.RECEIPT, payload, due_at=due_at, urgent=awaited), now)
+
+
+def catch_up(c: Connection, person_id: int, chat_key: str, now: datetime) -> None:
+    """Their person reads this chat again: the receipts in it tell what has happened meanwhile, which went by letter. Those of
+    open requests, and of the newest others."""
+    for ticket in tickets.of_person(c, person_id, 0, _RECEIPTS)[0]:
+        if ticket.chat_key == chat_key:
+            put_receipt(c, ticket, now)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:

@@ -61,10 +61,10 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     if not incoming.private:
         return _refuse_group(c, chat, now, env)
     if isinstance(incoming.event, Blocked):
-        people.set_blocked(c, chat.key, incoming.event.blocked, now)
+        _set_blocked(c, row, incoming.event.blocked, now)
         return Taken()
     if row.blocked:
-        people.set_blocked(c, chat.key, False, now)
+        _set_blocked(c, row, False, now)
     if env.reverify_after and row.linked_at and now - row.linked_at > env.reverify_after:
         people.unlink_chat(c, chat.key, now)
         stands = where(c, chat.key)
@@ -79,6 +79,12 @@ def take(c: Connection, incoming: Incoming, now: datetime, env: Env, fresh: Fres
     sessions.save(c, chat.key, {**session_to_json(session), "bucket": bucket}, now)
     sure = not any(isinstance(order, o.SetLanguage) for order in ordered)
     return _owe(c, incoming, screen, slot, now, lang if sure else "") if screen is not None else Taken()
+
+
+def _set_blocked(c: Connection, row: ChatRow, blocked: bool, now: datetime) -> None:
+    people.set_blocked(c, row.key, blocked, now)
+    if row.blocked and not blocked and row.person_id is not None:
+        telling.catch_up(c, row.person_id, row.key, now)
 
 
 def _seen(c: Connection, incoming: Incoming, row: ChatRow | None, now: datetime) -> ChatRow:
