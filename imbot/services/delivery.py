@@ -13,13 +13,16 @@ from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lane_in_chat, next_try
+from imbot.domain.people import Person
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import composing, sending, telling, watchdog
 from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, letters, outbox, people, tickets
+from imbot.store.lanes import Rewrite
 
 _BOUNCES = timedelta(days=14)  # mail systems give up within days; a later report is a mistake or a forgery
+_NOT_THEIRS = "not theirs any more"
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
 
 
@@ -272,13 +275,17 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
             outbox.readdress(c, lane, lane_in_chat(lane, other), other.partition(":")[0], now)
         return
 
+    outbox.readdress(c, notices, f"mail:{person.id}", "smtp", now, _as_letters(c, person, now, env))
+
+
+def _as_letters(c: Connection, person: Person, now: datetime, env: Env) -> Rewrite:
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
         if one.kind is Kind.QUESTION:
             return Kind.NOTE, watchdog.as_letter(c, one, person.address, now, env)
         payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
         return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
 
-    outbox.readdress(c, notices, f"mail:{person.id}", "smtp", now, as_letter)
+    return as_letter
 
 
 def _only_edits(parcel: Parcel) -> bool:
@@ -286,24 +293,29 @@ def _only_edits(parcel: Parcel) -> bool:
 
 
 def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
-    """The chat is no longer the requester's: notice or file goes to another chat of theirs, or by letter; who has left the firm
-    is told nothing any more. An alert goes to those who are admins now."""
-    if not outbox.settle(c, parcel, "not theirs any more", now):
-        return
-    if telling.for_admins(parcel):
-        telling.pass_on(c, parcel, now, env)
-        return
-    ticket = tickets.get(c, parcel.payload["ticket"])
+    """The chat is no longer the requester's: notice or file goes to another chat of theirs, or by letter, and what waits behind
+    it with it; who has left the firm is told nothing any more. An alert goes to those who are admins now."""
+    ticket = tickets.get(c, parcel.payload.get("ticket") or "")
     person = people.person(c, ticket.person_id) if ticket else None
-    if person is None or person.gone:
-        return
-    key, chat_key = f"{parcel.key}:moved", telling.open_chat_key(c, person)
-    if chat_key:
-        channel = chat_key.partition(":")[0]
-        outbox.put(c, NewParcel(f"chat:{chat_key}", channel, key, parcel.kind, parcel.payload), now)
+    if person is not None and not person.gone:
+        if outbox.again(c, parcel, now, _NOT_THEIRS):
+            _news_elsewhere(c, parcel.lane, person, now, env)
+    elif outbox.settle(c, parcel, _NOT_THEIRS, now) and telling.for_admins(parcel):
+        telling.pass_on(c, parcel, now, env)
+
+
+def _news_elsewhere(c: Connection, lane: str, person: Person, now: datetime, env: Env) -> None:
+    """What waits there to tell of this person's requests goes to another chat of theirs, or by letter, in order."""
+
+    def is_theirs(one: Parcel) -> bool:
+        return telling.tells(c, one, person)
+
+    other = telling.open_chat_key(c, person)
+    if other:
+        outbox.readdress(c, lane, f"chat:{other}", other.partition(":")[0], now, which=is_theirs)
     else:
-        payload = sending.letter_payload(c, parcel, env) if parcel.kind is Kind.FILE else parcel.payload
-        outbox.put(c, telling.by_letter(person, key, payload), now)
+        as_letter = _as_letters(c, person, now, env)
+        outbox.readdress(c, lane, f"mail:{person.id}", "smtp", now, as_letter, which=is_theirs)
 
 
 def _moved(c: Connection, parcel: Parcel, new_id: str, now: datetime) -> None:

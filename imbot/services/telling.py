@@ -181,6 +181,8 @@ def put_notice(
         payload["files"] = [file["id"] for file in enclosed.files]
     chat = open_chat(c, person, ticket.chat_key)
     chat_key, lang = (chat.key, env.chat_language(chat.language, chat.lang)) if chat else ("", "")
+    if chat_key != ticket.chat_key and _waits_for_it(c, ticket.chat_key, person):
+        chat_key, lang = ticket.chat_key, ""
     if chat_key:
         parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
     else:
@@ -189,6 +191,18 @@ def put_notice(
         ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
         if chat_key:
             put_files(c, chat_key, ticket.id, payload.get("files", ()), now)
+
+
+def tells(c: Connection, parcel: Parcel, person: Person) -> bool:
+    """Whether it brings news of a request of theirs."""
+    ticket = tickets.get(c, parcel.payload.get("ticket") or "") if parcel.kind in (Kind.NOTICE, Kind.FILE) else None
+    return ticket is not None and ticket.person_id == person.id
+
+
+def _waits_for_it(c: Connection, chat_key: str, person: Person) -> bool:
+    """Whether earlier news of theirs have not left yet for this chat, which they read no more. Whoever finds that moves them
+    all in order, and by then nothing may have gone another way before them."""
+    return any(tells(c, one, person) for one in outbox.of_lane(c, f"chat:{chat_key}"))
 
 
 def put_files(c: Connection, chat_key: str, ticket_id: str, ids: Sequence[str], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What the receipts of a chat say when their person reads it again."""
+"""Out of a chat and in again: what happens meanwhile comes by letter, in order, and the receipts say it behind that."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 
 from imbot.domain.chats import Blocked, Commanded
 from imbot.domain.errors import DeliveryError
-from imbot.domain.parcels import Kind
+from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Entry
 from imbot.domain.tickets import Ticket
 from imbot.services import delivery, signin, telling
 from imbot.services.env import Fresh
-from imbot.store import people
+from imbot.store import outbox, people
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
 from tests.services.silence import parcels, register
 from tests.services.test_delivery import claim, file_a_request, now_is
@@ -83,3 +83,87 @@ def test_whoever_lets_the_bot_in_again_is_shown_receipts_as_things_are(office: O
     office.later(hours=1)
     office.take(ANNA, Blocked(False))
     assert len(parcels(office, Kind.RECEIPT)) == 1, "once"
+
+
+def news(office: Office, ticket: Ticket, *keys: str) -> None:
+    """Notices of this request that wait for its chat."""
+    for key in keys:
+        payload = {"screen": {"name": "x", "values": {}, "rows": []}, "ticket": ticket.id}
+        outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", key, Kind.NOTICE, payload), office.now)
+
+
+def by_letter(office: Office) -> list[tuple[str, str]]:
+    """(key, address) of what goes by letter now, in order."""
+    letters = outbox.of_lane(office.c, "mail:1")
+    return [(one.key, str(one.payload["to"])) for one in letters if one.payload.get("template") == "notice"]
+
+
+@pytest.mark.parametrize("way", ["left", "shut", "somebody else's"])
+def test_what_waits_for_a_chat_that_is_closed_goes_by_letter_before_what_comes_later(office: Office, way: str) -> None:
+    """It may be in hand for seconds, as a chat gets one message a second: nothing overtakes it."""
+    ticket = shown(office)
+    news(office, ticket, "n1", "n2")
+    in_hand = claim(office, Kind.NOTICE)
+    if way == "shut":
+        office.take(ANNA, Blocked(True))
+    else:
+        people.unlink_chat(office.c, ANNA.key, office.now)
+    if way == "somebody else's":
+        office.link(ANNA, EVE_ENTRY)
+    register(office, ticket)
+    assert by_letter(office) == []
+    if way == "shut":
+        delivery.failed(office.c, in_hand, BLOCKED, office.now, office.env)
+    else:
+        assert not telling.may_show(office.c, in_hand, office.env)
+        delivery.reroute(office.c, in_hand, office.now, office.env)
+        delivery.reroute(office.c, in_hand, office.now, office.env)  # whose claim has ended
+    first, second, third = by_letter(office)
+    assert [first[0], second[0]] == ["n1", "n2"]
+    assert {first[1], second[1], third[1]} == {"anna@demo.local"}
+    assert not parcels(office, Kind.NOTICE)
+
+
+def test_where_nothing_waits_news_of_a_closed_chat_go_by_letter_at_once(office: Office) -> None:
+    ticket = shown(office)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    register(office, ticket)
+    assert len(by_letter(office)) == 1
+
+
+def test_news_of_a_left_chat_go_to_another_chat_of_theirs_in_order(office: Office) -> None:
+    ticket = shown(office)
+    office.link(EVE, ANNA_ENTRY)
+    news(office, ticket, "n1", "n2")
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    register(office, ticket)
+    assert outbox.of_lane(office.c, f"chat:{EVE.key}") == []
+    delivery.reroute(office.c, claim(office, Kind.NOTICE), office.now, office.env)
+    keys = [one.key for one in outbox.of_lane(office.c, f"chat:{EVE.key}")]
+    assert (keys[:2], len(keys)) == (["n1", "n2"], 3)
+
+
+def test_what_waits_in_a_chat_for_somebody_else_stays(office: Office) -> None:
+    """An admin's alert, the news of whoever has the chat now."""
+    ticket = shown(office)
+    news(office, ticket, "n1")
+    alert = {"screen": {"name": "alert", "values": {}, "rows": []}}
+    outbox.put(office.c, NewParcel(f"chat:{ANNA.key}", "telegram", "a1", Kind.NOTICE, alert), office.now)
+    in_hand = claim(office, Kind.NOTICE)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    office.link(ANNA, EVE_ENTRY)
+    delivery.reroute(office.c, in_hand, office.now, office.env)
+    assert [one.key for one in outbox.of_lane(office.c, f"chat:{ANNA.key}")] == ["a1"]
+    assert [key for key, _ in by_letter(office)] == ["n1"]
+    (ready,) = [one for one in office.due("telegram") if one.kind is Kind.NOTICE]
+    assert ready.key == "a1", "it is the first of its lane now"
+
+
+def test_whoever_has_left_the_firm_is_told_nothing_more(office: Office) -> None:
+    ticket = shown(office)
+    news(office, ticket, "n1")
+    in_hand = claim(office, Kind.NOTICE)
+    people.mark_gone(office.c, ticket.person_id, office.now)
+    delivery.reroute(office.c, in_hand, office.now, office.env)
+    assert by_letter(office) == []
+    assert not parcels(office, Kind.NOTICE)
