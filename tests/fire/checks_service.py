@@ -11,7 +11,7 @@ from tests.fire.facts import Event, Finding, Journals
 from tests.fire.sight import is_retired
 
 _STRETCH, _LEAST = 100, 50  # kills
-_RARE = ("a withdrawal", "a complaint", "words that it is not solved")
+_RARE = ("a withdrawal", "a complaint", "words that it is not solved", "a sign-in")
 _AT_ONCE = 0.02  # seconds between two photos of an album
 _DOUBLE_TAP = 1.0  # seconds between the two
 
@@ -174,6 +174,7 @@ def _work(journals: Journals) -> dict[str, list[float]]:
         "a complaint": wished("complaint"),
         "words that it is not solved": wished("not_solved"),
         "a rating": wished("rating"),
+        "a sign-in": [show.t for show in journals.shows if texts.says_in(show.text)],
         "a registration": said(lambda one: one["action"] == "register"),
         "a late registration": said(lambda one: bool(one.get("late"))),
         "a letter of support that came twice": said(lambda one: bool(one.get("repeat"))),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tests.fire import texts
 from tests.fire.expected import HELD, Course, Telling, course
-from tests.fire.facts import ADMIN, ITSM, Finding, Journals, Show
+from tests.fire.facts import ADMIN, EMPLOYEE, ITSM, Finding, Journals, Show
 
-_ADDRESS = re.compile(r"\bu(\d+)@example\.test")
 ACTIONS = {
     "registered": ("register",),
     "in_progress": ("start", "reopen"),
@@ -32,6 +30,7 @@ def no_claim_without_fact(journals: Journals) -> list[Finding]:
         marker = journals.whose(show.text)
         if texts.is_notice(show.text) or texts.is_receipt(show.text):
             journals.counted["claims looked at"] += 1
+            journals.counted["news by letter"] += bool(show.letter)
             found += [Finding("no_claim_without_fact", marker, f"{why}, shown at {show.t:.2f}: {show.text[:300]!r}")
                       for why in _untrue(journals, marker, show)]  # fmt: skip
         found += _unsaid(journals, show)
@@ -219,7 +218,8 @@ def _doubles(journals: Journals, marker: str, what: str, shows: Sequence[Show], 
     if len(shows) <= allowed:
         return
     for before, after in pairwise(shows):
-        why = journals.excuse(before.t, after.t, "telegram", lost=f"{before.chat}:{before.message}")
+        leg = "smtp" if before.letter else "telegram"
+        why = journals.excuse(before.t, after.t, leg, lost=before.letter or f"{before.chat}:{before.message}")
         if why:
             journals.excused[f"told twice: {why}"] += 1
         elif allowed > 1:
@@ -230,20 +230,21 @@ def _doubles(journals: Journals, marker: str, what: str, shows: Sequence[Show], 
 
 
 def in_order(journals: Journals) -> list[Finding]:
-    """8: what the ITSM said is told in its order; a receipt never goes back."""
+    """8: what the ITSM said is told in its order, in the chat and by letter each; a receipt never goes back."""
     found = []
     for marker in journals.requests:
         way = course(journals.heard(marker))
-        last: tuple[float, str] = (float("-inf"), "")
+        lasts: dict[bool, tuple[float, str]] = {}
         for telling in way.tellings:
             shows = _showings(journals, marker, telling)
             if not shows or any(_same(one, telling) and one is not telling for one in way.tellings):
                 continue
-            what = telling.words or telling.status
+            what, by_letter = telling.words or telling.status, bool(shows[0].letter)
+            last = lasts.get(by_letter, (float("-inf"), ""))
             if shows[0].t < last[0]:
                 words = f"{what} was told at {shows[0].t:.2f}, before {last[1]} at {last[0]:.2f}"
                 found.append(Finding("in_order", marker, words))
-            last = max(last, (shows[0].t, what))
+            lasts[by_letter] = max(last, (shows[0].t, what))
         found += _receipt_goes_back(journals, marker, [status for _, status in way.statuses])
     return found
 
@@ -288,7 +289,7 @@ def _strangers_letters(journals: Journals) -> Iterator[Finding]:
     files = {file["sha256"]: int(one["chat"]) for one in journals.asked for file in one.get("files") or ()}
     for letter in journals.letters:
         owner = journals.owner.get(journals.marker_of_token.get(letter.token, ""))
-        seen[letter.message_id] |= set(_ADDRESS.findall(letter.text)) - {str(owner)}
+        seen[letter.message_id] |= set(EMPLOYEE.findall(letter.text)) - {str(owner)}
         for marker in texts.markers(f"{letter.subject}\n{letter.text}"):
             if owner is not None and journals.owner.get(marker) != owner:
                 words = f"a letter of {owner} bears the words of {journals.owner.get(marker)}: {letter.subject!r}"
@@ -312,10 +313,10 @@ def _strange_recipients(journals: Journals) -> Iterator[Finding]:
         journals.counted["recipients looked at"] += len(rcpt)
         if ITSM in rcpt and len(rcpt) > 1:
             yield Finding("nobody_reads_anothers", one["message_id"], f"a letter for the ITSM went to {rcpt}")
-        unknown = [each for each in rcpt if each not in (ITSM, ADMIN) and not _ADDRESS.fullmatch(each)]
+        unknown = [each for each in rcpt if each not in (ITSM, ADMIN) and not EMPLOYEE.fullmatch(each)]
         if unknown:
             yield Finding("nobody_reads_anothers", one["message_id"], f"a letter went to {unknown}, whom nobody knows")
-        for address in filter(_ADDRESS.fullmatch, rcpt):
+        for address in filter(EMPLOYEE.fullmatch, rcpt):
             others = {journals.owner.get(marker) for marker in texts.markers(words)} - {
                 int(address[1:].partition("@")[0])
             }

@@ -15,7 +15,7 @@ from tests.fire.follow_ups import News
 from tests.fire.journal import Journal
 from tests.fire.persons import GaveUp, Markers, Patience, Person, Telephone
 from tests.fire.sight import Sight
-from tests.fire.signing_in import Codes, sign_in, try_again
+from tests.fire.signing_in import Codes, go_and_return, sign_in, try_again
 
 _MANY = 5  # open requests, above which somebody rather looks after what they have
 _OLD = 0.1  # of 1: looked after is one of all they ever filed, by whatever buttons its messages still bear
@@ -34,12 +34,13 @@ class Employee:
 class Habits:
     """How often, of 1. `looks_after`: somebody with open requests looks after one of them instead of filing another; `replies`:
     that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star; `pries`: somebody presses what
-    a button of somebody else's says."""
+    a button of somebody else's says; `leaves`: somebody signs out, and in again."""
 
     looks_after: float = 0.25
     replies: float = 0.2
     rates_low: float = 0.2
     pries: float = 0.04
+    leaves: float = 0.03
 
 
 class Employees:
@@ -86,7 +87,7 @@ class Employees:
             await self._try(person, "sign in", sign_in(person, one.address, self._codes))
             await self._try(person, "tried a code again", try_again(person, one.address, self._codes))
         while not stop.is_set():
-            await self._walk(person)
+            await self._walk(person, one.address)
             await self._pause(person, stop)
 
     async def _pause(self, person: Person, stop: asyncio.Event) -> None:
@@ -96,8 +97,10 @@ class Employees:
         except TimeoutError:
             return
 
-    async def _walk(self, person: Person) -> None:
+    async def _walk(self, person: Person, address: str) -> None:
         """What is new comes first, mostly; else something is done by chance."""
+        if person.random.random() < self._habits.leaves:
+            await self._try(person, "signed out and in", go_and_return(person, address, self._codes))
         told = follow_ups.news(person)
         open_ones = [marker for marker in person.filed if _is_open(person, marker)]
         chance, what = person.random.random(), person.random.random()
@@ -123,6 +126,8 @@ class Employees:
         traits = plan.traits  # what is done is taken off the plan
         if await self._try(person, "filed", requests.file(person, plan)):
             self.counts.update(f"filed: {trait}" for trait in traits)
+            if plan.late:
+                await self._try(person, "edited when sent", follow_ups.amend(person, plan.marker, plan.described))
 
     async def _react(self, person: Person, told: News) -> None:
         """Once: what comes of it is there to be seen."""
@@ -136,7 +141,9 @@ class Employees:
             case _ if person.random.random() < self._habits.rates_low:
                 await self._try(person, "rated 1", follow_ups.rate(person, told, 1))
             case _ if chance < 0.37:
-                await self._try(person, "rated 5", follow_ups.rate(person, told, 5))
+                done = await self._try(person, "rated 5", follow_ups.rate(person, told, 5))
+                if done and person.random.random() < 0.3:
+                    await self._try(person, "rated again", follow_ups.rate(person, told, person.random.choice((2, 4))))
             case _ if chance < 0.5:
                 await self._try(person, "rated 3", follow_ups.rate(person, told, 3))
             case _ if chance < 0.62:

@@ -4,6 +4,7 @@ chat when. Pure; judges nothing."""
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from tests.fire.journal import read
 
 ITSM = "itsm@helpdesk.test"
 ADMIN = "tom@example.test"  # who is told of what went wrong
+EMPLOYEE = re.compile(r"\bu(\d+)@example\.test")  # and the chat of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A message of the bot as it stood from `t` on. `first`: it was new then."""
+    """A message of the bot as it stood from `t` on. `first`: it was new then. `letter`: the Message-ID of news that came by
+    letter, for whoever has no chat at the moment; `message` is below zero then."""
 
     t: float
     chat: int
@@ -64,6 +67,7 @@ class Show:
     first: bool
     files: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    letter: str = ""
 
     @property
     def whole(self) -> str:
@@ -125,7 +129,7 @@ class Journals(Excuses):
 
     @cached_property
     def other_letters(self) -> list[Letter]:
-        """Codes, and what admins are told."""
+        """Codes, news for whoever has no chat, and what admins are told."""
         known = {letter.message_id for letter in self.letters}
         return [_letter(one) for one in self.smtp if one["e"] == "accepted" and one["message_id"] not in known]
 
@@ -226,12 +230,28 @@ class Journals(Excuses):
 
     @cached_property
     def shows(self) -> list[Show]:
+        """What people were shown, by the bot and by letters that stand for it, in order."""
         known: set[tuple[int, int]] = set()
-        found = []
-        for event in self.bot:
-            if event["e"] == "saw":
-                found.append(_show(event, known))
-        return found
+        found = [_show(event, known) for event in self.bot if event["e"] == "saw"]
+        return sorted(found + self.news_by_letter, key=lambda show: show.t)
+
+    @cached_property
+    def news_by_letter(self) -> list[Show]:
+        taken = [one for one in self.smtp if one["e"] == "accepted" and texts.news_in(str(one["text"] or ""))]
+        return [
+            Show(
+                one["t"],
+                int(whose[1]),
+                -number,
+                texts.news_in(str(one["text"])),
+                first=True,
+                files=tuple(map(_name, one.get("files") or ())),
+                letter=one["message_id"],
+            )
+            for number, one in enumerate(taken, 1)
+            for rcpt in one["rcpt"]
+            if (whose := EMPLOYEE.fullmatch(rcpt.lower()))
+        ]
 
     @cached_property
     def versions(self) -> dict[tuple[int, int], list[Show]]:

@@ -81,6 +81,18 @@ async def add(person: Person, marker: str, label: str = "Дополнить") ->
     return _ADDING[0] in screen.text and await _gather(person, marker)
 
 
+async def amend(person: Person, marker: str, message: int) -> bool:
+    """Edit a message whose words are with support already: what it says now is laid out as an addition. True: that was sent."""
+    words, before = person.plan(), person.sight.version
+    text = f"{words} {person.random.choice(_ADDITIONS)}"
+    screen = await person.do(
+        lambda: person.edit(message, text),
+        lambda: _after(person, before, (*_ADDING, words), *_no(marker, 0)),
+        f"editing what was sent with {marker}",
+    )
+    return words in screen.text and await _send(person, marker, words)
+
+
 async def reply(person: Person, seen: Seen, marker: str) -> bool:
     """By a Telegram reply to a message about the request; True: it was sent."""
     words = person.plan()

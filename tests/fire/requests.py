@@ -56,11 +56,17 @@ class Plan:
     double: bool = False  # taps twice on Send
     poke: bool = False  # presses a button of an older dialog on the way
     cancel: bool = False  # cancels at the review instead of sending
+    late: bool = False  # edits its words once it is sent
     gone: list[str] = field(default_factory=list)
     begun: bool = False
     typed: dict[str, list[int]] = field(default_factory=dict)
     attached: bool = False
     sent: bool = False
+
+    @property
+    def described(self) -> int:
+        """The message in which the trouble was described, the last one where there are several."""
+        return next(sent[-1] for text, sent in reversed(self.typed.items()) if text.startswith(self.marker))
 
     @property
     def traits(self) -> list[str]:
@@ -78,6 +84,7 @@ class Plan:
             "left and came back": bool(self.leave),
             "double tap": self.double,
             "old button": self.poke,
+            "edited when sent": self.late,
         }
         return [name for name, is_set in flags.items() if is_set]
 
@@ -102,6 +109,7 @@ def draw(person: Person) -> Plan:
         plan.leave = rng.uniform(1, 4)
     plan.double = rng.random() < 0.15
     plan.poke = rng.random() < 0.1
+    plan.late = rng.random() < 0.07
     return plan
 
 

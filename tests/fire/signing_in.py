@@ -11,6 +11,8 @@ from tests.fire import texts
 from tests.fire.journal import Tail
 from tests.fire.persons import GaveUp, Person
 
+_AWAY = (1.0, 8.0)  # seconds
+
 
 class Codes:
     """The codes in the sink's journal, and the links beside them, by the address that they were sent to."""
@@ -75,6 +77,24 @@ async def try_again(person: Person, address: str, codes: Codes) -> None:
     """Sign out, try the code and the link of the letters that let them in once more, and those of somebody else, and sign in
     by a fresh one. What the bot made of the others is for the checker to see. Raises GaveUp."""
     old = list(dict.fromkeys(codes.of(address)))
+    await _sign_out(person)
+    for whose, code in [*((address, one) for one in old[-1:]), *codes.of_others(address)[-1:]]:
+        for words in (code, f"/start {codes.link(whose, code)}"):
+            before = person.sight.version
+            await person.say(words)  # said once: more would be another try
+            await person.until(lambda: _told(person, before), person.patience.whole)  # noqa: B023 - asked before the next
+    await sign_in(person, address, codes, old)
+
+
+async def go_and_return(person: Person, address: str, codes: Codes) -> None:
+    """Sign out with requests under way, so that news of them come by letter, and in again a while later. Raises GaveUp."""
+    old = codes.of(address)
+    await _sign_out(person)
+    await asyncio.sleep(person.random.uniform(*_AWAY))
+    await sign_in(person, address, codes, old)
+
+
+async def _sign_out(person: Person) -> None:
     await person.do(
         lambda: person.say("/me"),
         lambda: person.screen("Что о вас известно") or person.screen("Отвязать этот чат"),
@@ -84,12 +104,6 @@ async def try_again(person: Person, address: str, codes: Codes) -> None:
         lambda: person.button("Отвязать чат"), lambda: person.screen("Отвязать этот чат"), "signing out"
     )
     await person.press_until(lambda: person.button("Да, отвязать"), lambda: person.screen("Чат отвязан"), "signing out")
-    for whose, code in [*((address, one) for one in old[-1:]), *codes.of_others(address)[-1:]]:
-        for words in (code, f"/start {codes.link(whose, code)}"):
-            before = person.sight.version
-            await person.say(words)  # said once: more would be another try
-            await person.until(lambda: _told(person, before), person.patience.whole)  # noqa: B023 - asked before the next
-    await sign_in(person, address, codes, old)
 
 
 def _told(person: Person, version: int) -> bool | None:

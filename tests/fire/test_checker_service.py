@@ -142,6 +142,7 @@ def everything(story: Story, t: float) -> None:
     for kind in ("file", "file", "edit", "press", "press"):
         story.sent(t, kind, value="x", on=7)
     story.saw(t, 70, "Эта кнопка уже не действует.")
+    story.saw(t, 71, "Вход выполнен.")
     story.model.append({"t": t, "e": "pried", "chat": CHAT, "value": "t:x"})
 
 
@@ -166,15 +167,18 @@ def test_a_stretch_of_kills_in_which_nobody_did_something_is_found(kills: int, f
 
 
 def test_in_a_short_campaign_one_of_the_rare_kinds_is_enough() -> None:
-    for rare in ("withdraw", "complaint", "not_solved"):
+    rares = {"withdraw", "complaint", "not_solved"}
+    for rare in ("sign in", *rares):
         story = Story()
         story.nanny += [{"t": 100.0 + n, "e": "killed", "failpoint": "random", "pid": 1} for n in range(60)]
         everything(story, 120)
-        story.drop("model", lambda one: one.get("what") in {"withdraw", "complaint", "not_solved"} - {rare})  # noqa: B023
+        story.drop("model", lambda one: one.get("what") in rares - {rare})  # noqa: B023
+        if rare != "sign in":
+            story.drop("bot", lambda one: "Вход" in one.get("text", ""))
         assert story.finds("work_goes_on") == [], rare
-    story.drop("model", lambda one: one.get("what") == "not_solved")
+    story.drop("model", lambda one: one.get("what") in rares)
     (found,) = story.finds("work_goes_on")
-    assert found.about == "a withdrawal or a complaint or words that it is not solved"
+    assert found.about == "a withdrawal or a complaint or words that it is not solved or a sign-in"
 
 
 def test_so_few_kills_that_chance_leaves_something_out_are_not_judged() -> None:

@@ -58,6 +58,7 @@ _NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WA
 _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
+_BY_LETTER = "\n\nЭто письмо пришло потому, что чат "
 REVIEW = "Проверьте заявку"
 OVER = "Эта кнопка уже не действует"
 OF_A_REQUEST = ("t:", "add:", "wd:", "rs:", "rate:", "ns:", "new:", "more:")  # what buttons about one begin with
@@ -147,6 +148,12 @@ def keys_in(subject: str, text: str) -> tuple[str, str] | None:
     code = _CODE.search(text) if "Код" in subject else None
     link = _LINK.search(text)
     return (code[1] + code[2], link[1] if link else "") if code else None
+
+
+def news_in(text: str) -> str:
+    """What a letter says that would stand in the chat of whoever gets it, were it open; "" for any other letter."""
+    news, because, _ = text.partition(_BY_LETTER)
+    return news.partition("\n\n")[2].strip() if because else ""
 
 
 def says_returned(text: str) -> bool:
