@@ -30,9 +30,9 @@ _WHOSE = ("Это дополнение к заявке", "Это ответ по
 _HERE = ("Дополнить заявку", "Ответить по заявке")
 
 
-def _no(marker: str = "", *which: int) -> tuple[tuple[str, ...], ...]:
-    """What says no to a walk: that nothing is there, and of this request `which` of the refusals."""
-    return (texts.REFUSALS[1],), *((texts.REFUSALS[one], marker) for one in which)
+def _no(marker: str, *which: int) -> tuple[tuple[str, ...], ...]:
+    """What says no to a walk: of this request, `which` of the refusals. That there is none is no answer to who has filed it."""
+    return tuple((texts.REFUSALS[one], marker) for one in which)
 
 
 def _was_just_told(person: Person, no: str, marker: str = "") -> bool:
@@ -225,7 +225,7 @@ async def rate(person: Person, told: News, stars: int | None) -> bool:
 
     def answered() -> Seen | None:
         good = ("без оценки",) if stars is None else (f"Оценка {stars}", "записана")
-        return _after(person, before, good, *_no(told.marker, 3))
+        return _after(person, before, (*good, told.marker), *_no(told.marker, 3))
 
     done = await person.do(press, answered, f"rating {told.marker}")
     if any(no in done.text for no in texts.REFUSALS):
@@ -241,7 +241,7 @@ async def _complain(person: Person, marker: str) -> None:
         before = person.sight.version
         await person.press_until(
             lambda: _button(person.screen("Что пошло не так?"), "Без пояснений"),
-            lambda: _after(person, before, ("записана",), ("Такой заявки",)),
+            lambda: _after(person, before, ("Спасибо. Оценка", marker)),
             f"no words about {marker}",
         )
         return
@@ -264,14 +264,14 @@ async def not_solved(person: Person, told: News) -> bool:
 async def _tell(person: Person, what: str, marker: str, question: str, thanks: str) -> bool:
     """Words that are an answer by themselves. They are said once: said again, they would be something else."""
     words, before = person.plan(), person.sight.version
-    if person.screen(question) is None:
+    if person.screen(question, marker) is None:
         return False
     await person.say(f"{words} {person.random.choice(_REASONS)}")
     person.asked(what, words, of=marker)
 
     def told() -> Seen | None:
         """Behind work that support took up by itself the request is shown, with these words as an addition."""
-        return _after(person, before, (thanks,), *_no(marker, 0, 2)) or _details(person, before, marker, words)
+        return _after(person, before, (thanks, marker), *_no(marker, 0, 2)) or _details(person, before, marker, words)
 
     done = await person.until(told, person.patience.whole)
     if done is None:
@@ -288,7 +288,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
         lambda: person.button("Уже не нужно", marker),
-        lambda: _after(person, start, asks, *_no()) or _details(person, start, marker),
+        lambda: _after(person, start, asks) or _details(person, start, marker),
         f"withdrawing {marker}",
     )
     if not all(words in screen.text for words in asks):
@@ -305,10 +305,10 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
             person.asked("withdraw", of=marker)
             noted = True
 
-    good = (("Попросили поддержку снять",), ("Попросим поддержку снять", marker)) if sure else ((marker,),)
+    good = (("Попросили поддержку снять", marker), ("Попросим поддержку снять", marker)) if sure else ((marker,),)
     done = await person.do(
         press,
-        lambda: _after(person, before, *good, *_no()) or _details(person, before, marker),  # support may have ended it
+        lambda: _after(person, before, *good) or _details(person, before, marker),  # support may have ended it
         f"taking back {marker}",
     )
     if sure and any(no in done.text for no in (*texts.REFUSALS, _ENDED)):
@@ -329,7 +329,7 @@ async def send_again(person: Person, told: News) -> bool:
 
     done = await person.do(
         press,
-        lambda: _after(person, before, ("ещё раз",), ("Отправлять больше нечего",), *_no()),
+        lambda: _after(person, before, ("ещё раз", told.marker), ("Отправлять больше нечего", told.marker)),
         f"sending {told.marker} again",
     )
     if any(no in done.text for no in texts.REFUSALS):

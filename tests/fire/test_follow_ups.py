@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fire import follow_ups
 from tests.fire.follow_ups import News
 from tests.fire.journal import read
@@ -81,3 +83,27 @@ async def test_who_has_just_read_that_it_is_closed_presses_no_more(tmp_path: Pat
     chat.take(saw(3, f"Заявка IM-CL-1 «{TITLE}» уже закрыта, дополнить её нельзя.", "Меню"))
     assert not await follow_ups.add(one, "fire0000009")
     assert bot.calls == []
+
+
+class Repeating(Phone):
+    """imbot behind a death: it shows once more what it said of another request, and then what is asked for."""
+
+    def __init__(self, chat: ChatSight, *answers: str) -> None:
+        super().__init__()
+        self._chat, self._answers = chat, list(answers)
+
+    async def call(self, verb: str, **args: Any) -> Any:
+        self._chat.take(saw(60 + len(self.calls), self._answers.pop(0)))
+        return await super().call(verb, **args)
+
+
+@pytest.mark.parametrize("before", ["Спасибо. Оценка 5 за IM-CL-2 «fire0000001» записана.", "Такой заявки не нашлось."])
+async def test_who_rates_is_not_answered_by_what_was_said_of_another(tmp_path: Path, before: str) -> None:
+    chat = ChatSight()
+    one = person(tmp_path, Repeating(chat, before, f"Спасибо. Оценка 5 за IM-CL-1 «{TITLE}» записана."), chat)
+    one.patience = Patience(step=0.2, whole=5.0, think=0.001, hand=0.0001)
+    seen = saw(2, DONE, "5", "Не решено")
+    chat.take(seen)
+    (told,) = follow_ups.news(one)
+    assert await follow_ups.rate(one, told, 5)
+    assert one.again == 1
