@@ -182,6 +182,8 @@ class Errands:
         values = {"name": "", "account": "", **(payload.get("values") or {})}
         if "screen" in payload:
             screen = screen_from_json(payload["screen"])
+            if payload.get("ticket"):  # its reader has no buttons
+                screen = replace(screen, values={**screen.values, "by_letter": True})
             rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
             title = screen.values.get("title") or cut(rendered.text.split("\n", 1)[0], 120)
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}

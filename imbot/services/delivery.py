@@ -283,7 +283,7 @@ def _as_letters(c: Connection, person: Person, now: datetime, env: Env) -> Rewri
         if one.kind is Kind.QUESTION:
             return Kind.NOTE, watchdog.as_letter(c, one, person.address, now, env)
         payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
-        return Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
+        return Kind.NOTE, telling.as_letter(c, person, one.chat_key, payload, env)
 
     return as_letter
 

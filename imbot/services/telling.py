@@ -15,7 +15,7 @@ from imbot.dialog.tickets import notice_screen
 from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
 from imbot.domain.parcels import Kind, NewParcel, Parcel, lane_of_receipts
-from imbot.domain.people import Person, Role
+from imbot.domain.people import Person, Role, given_name
 from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, may_rate, may_withdraw
 from imbot.services.env import Env
 from imbot.store import facts, files, ledger, letters, outbox, people, ratings, tickets, watches
@@ -186,7 +186,9 @@ def put_notice(
     if chat_key:
         parcel = NewParcel(f"chat:{chat_key}", chat_key.partition(":")[0], key, Kind.NOTICE, payload)
     else:
-        parcel = by_letter(person, key, payload)
+        parcel = NewParcel(
+            f"mail:{person.id}", "smtp", key, Kind.NOTE, as_letter(c, person, ticket.chat_key, payload, env)
+        )
     if outbox.put(c, parcel, now, take=True, at_hand=lang or None):
         ledger.log(c, ticket.id, now, "notice", {"name": notice.name})
         if chat_key:
@@ -225,11 +227,13 @@ def open_chat_key(c: Connection, person: Person) -> str:
     return chat.key if chat else ""
 
 
-def by_letter(person: Person, key: str, payload: Mapping[str, Any]) -> NewParcel:
-    """The same words as a letter to the person's mailbox."""
-    return NewParcel(
-        f"mail:{person.id}", "smtp", key, Kind.NOTE, {**payload, "to": person.address, "template": "notice"}
-    )
+def as_letter(c: Connection, person: Person, chat_key: str, payload: Mapping[str, Any], env: Env) -> dict[str, Any]:
+    """What brings the same words to the person's mailbox, in the language of the chat that they were for."""
+    chat = people.chat(c, chat_key)
+    theirs = chat is not None and chat.person_id in (None, person.id)
+    lang = env.chat_language(chat.language, chat.lang) if chat is not None and theirs else env.language
+    values = {"name": given_name(person.name)}
+    return {**payload, "to": person.address, "template": "notice", "lang": lang, "values": values}
 
 
 def alert(c: Connection, name: str, key: str, values: Mapping[str, Any], now: datetime) -> None:

@@ -100,6 +100,8 @@ async def test_a_person_who_blocked_the_bot_gets_the_news_by_letter(office: Offi
         await office.itsm_says("done", letter, "Заменён картридж")
         note = await office.letter_to(ANNA_MAIL, skip=before)
         assert "Заменён картридж" in body_of(note)
+        assert "Здравствуйте, Анна" in body_of(note)
+        assert "оценку можно поставить в чате" in body_of(note), "a letter has no stars to press"
         assert "IM-CL-1042" in subject_of(office.letters_to(ANNA_MAIL)[-1].data)
 
 

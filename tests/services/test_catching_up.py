@@ -131,6 +131,24 @@ def test_where_nothing_waits_news_of_a_closed_chat_go_by_letter_at_once(office: 
     assert len(by_letter(office)) == 1
 
 
+@pytest.mark.parametrize(("whose", "lang"), [("nobody's", "en"), ("somebody else's", "ru")])
+def test_a_letter_greets_by_name_in_the_language_of_the_chat_it_stands_for(
+    office: Office, whose: str, lang: str
+) -> None:
+    ticket = shown(office)
+    people.set_language(office.c, ANNA.key, "en")
+    news(office, ticket, "n1")
+    in_hand = claim(office, Kind.NOTICE)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    if whose == "somebody else's":
+        office.link(ANNA, EVE_ENTRY)
+    delivery.reroute(office.c, in_hand, office.now, office.env)
+    register(office, ticket)
+    letters = outbox.of_lane(office.c, "mail:1")
+    greeted = {"name": "Анна Сергеевна"}
+    assert [(one.payload["values"], one.payload["lang"]) for one in letters] == [(greeted, lang)] * 2
+
+
 def test_news_of_a_left_chat_go_to_another_chat_of_theirs_in_order(office: Office) -> None:
     ticket = shown(office)
     office.link(EVE, ANNA_ENTRY)
