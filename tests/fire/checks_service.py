@@ -86,10 +86,10 @@ def answers(journals: Journals, passes_by: Callable[[str], bool] = lambda text: 
 
 
 def _last_inputs(journals: Journals) -> dict[int, Event]:
-    blocked = {int(one["chat"]) for one in journals.bot if one["e"] == "blocked"}
+    shut = {int(one["chat"]): float(one["t"]) for one in journals.bot if one["e"] == "blocked"}
     last: dict[int, Event] = {}
     for event in journals.bot:
-        if event["e"] != "sent" or int(event["chat"]) in blocked or event["kind"] == "edit":
+        if event["e"] != "sent" or event["kind"] == "edit" or event["t"] <= shut.get(int(event["chat"]), 0.0):
             continue
         chat = int(event["chat"])
         before = last.get(chat)

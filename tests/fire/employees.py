@@ -15,7 +15,7 @@ from tests.fire.follow_ups import News
 from tests.fire.journal import Journal
 from tests.fire.persons import GaveUp, Markers, Patience, Person, Telephone
 from tests.fire.sight import Sight
-from tests.fire.signing_in import Codes, go_and_return, sign_in, try_again
+from tests.fire.signing_in import Codes, go_and_return, shut_and_open, sign_in, try_again
 
 _MANY = 5  # open requests, above which somebody rather looks after what they have
 _OLD = 0.1  # of 1: looked after is one of all they ever filed, by whatever buttons its messages still bear
@@ -34,13 +34,15 @@ class Employee:
 class Habits:
     """How often, of 1. `looks_after`: somebody with open requests looks after one of them instead of filing another; `replies`:
     that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star; `pries`: somebody presses what
-    a button of somebody else's says; `leaves`: somebody signs out, and in again."""
+    a button of somebody else's says; `leaves`: somebody signs out, and in again; `shuts`: somebody shuts the bot out,
+    and lets it in again."""
 
     looks_after: float = 0.25
     replies: float = 0.2
     rates_low: float = 0.2
     pries: float = 0.04
     leaves: float = 0.03
+    shuts: float = 0.02
 
 
 class Employees:
@@ -101,6 +103,8 @@ class Employees:
         """What is new comes first, mostly; else something is done by chance."""
         if person.random.random() < self._habits.leaves:
             await self._try(person, "signed out and in", go_and_return(person, address, self._codes))
+        elif person.random.random() < self._habits.shuts:
+            await self._try(person, "shut the bot out", shut_and_open(person))
         told = follow_ups.news(person)
         open_ones = [marker for marker in person.filed if _is_open(person, marker)]
         chance, what = person.random.random(), person.random.random()

@@ -94,6 +94,15 @@ async def go_and_return(person: Person, address: str, codes: Codes) -> None:
     await sign_in(person, address, codes, old)
 
 
+async def shut_and_open(person: Person) -> None:
+    """Shut the bot out with requests under way, and let it in again a while later. Raises GaveUp."""
+    await person.phone.call("block", chat=person.chat)
+    await asyncio.sleep(person.random.uniform(*_AWAY))
+    await person.phone.call("unblock", chat=person.chat)
+    before = person.sight.version
+    await person.do(lambda: person.say("/start"), lambda: _told(person, before), "letting imbot in again")
+
+
 async def _sign_out(person: Person) -> None:
     await person.do(
         lambda: person.say("/me"),

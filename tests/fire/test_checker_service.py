@@ -72,6 +72,9 @@ def test_an_edit_may_change_nothing_and_a_blocked_chat_hears_nothing() -> None:
     story.sent(51, text="привет")
     story.bot.append({"t": 52, "e": "blocked", "chat": CHAT})
     assert story.finds("every_input_answered") == []
+    story.bot.append({"t": 53, "e": "unblocked", "chat": CHAT})
+    story.sent(54, text="/start")
+    assert [one.about for one in story.finds("every_input_answered")] == [str(CHAT)], "it is let in again"
 
 
 def test_who_gave_up_is_found() -> None:
