@@ -248,7 +248,8 @@ def message_shown(c: Connection, parcel: Parcel, chat_key: str, message_id: str,
 
 def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The person blocked the bot: all their open parcels of this chat move, in order and under the same keys, to another
-    chat of theirs or to letters. What only edits a message there ends with it."""
+    chat of theirs or to letters. What only edits a message there ends with it. What waits there for whoever had the chat
+    before goes to them."""
     chat_key = parcel.chat_key
     row = people.chat(c, chat_key)
     people.set_blocked(c, chat_key, True, now)
@@ -262,6 +263,7 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
         for alert in filter(telling.for_admins, outbox.of_lane(c, notices)):
             outbox.drop(c, alert.id, now)
             telling.pass_on(c, alert, now, env)
+    _news_of_others(c, notices, person, now, env)
     if person is None:
         for lane in lanes:
             outbox.settle_lane(c, lane, "blocked", now)
@@ -302,6 +304,18 @@ def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
             _news_elsewhere(c, parcel.lane, person, now, env)
     elif outbox.settle(c, parcel, _NOT_THEIRS, now) and telling.for_admins(parcel):
         telling.pass_on(c, parcel, now, env)
+
+
+def _news_of_others(c: Connection, lane: str, person: Person | None, now: datetime, env: Env) -> None:
+    """What waits there to tell of requests of anybody but `person`, who has the chat now: nothing of it may go with theirs."""
+    for owner_id in telling.told_in(c, lane) - {person.id if person else 0}:
+        owner = people.person(c, owner_id)
+        if owner is not None and not owner.gone:
+            _news_elsewhere(c, lane, owner, now, env)
+        elif owner is not None:
+            for one in outbox.of_lane(c, lane):
+                if telling.tells(c, one, owner):
+                    outbox.drop(c, one.id, now)
 
 
 def _news_elsewhere(c: Connection, lane: str, person: Person, now: datetime, env: Env) -> None:

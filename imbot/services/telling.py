@@ -197,8 +197,17 @@ def put_notice(
 
 def tells(c: Connection, parcel: Parcel, person: Person) -> bool:
     """Whether it brings news of a request of theirs."""
+    return _whose(c, parcel) == person.id
+
+
+def told_in(c: Connection, lane: str) -> set[int]:
+    """Of whose requests there are news in this lane: ids of persons."""
+    return {id for one in outbox.of_lane(c, lane) if (id := _whose(c, one)) is not None}
+
+
+def _whose(c: Connection, parcel: Parcel) -> int | None:
     ticket = tickets.get(c, parcel.payload.get("ticket") or "") if parcel.kind in (Kind.NOTICE, Kind.FILE) else None
-    return ticket is not None and ticket.person_id == person.id
+    return ticket.person_id if ticket is not None else None
 
 
 def _waits_for_it(c: Connection, chat_key: str, person: Person) -> bool:

@@ -185,3 +185,35 @@ def test_whoever_has_left_the_firm_is_told_nothing_more(office: Office) -> None:
     delivery.reroute(office.c, in_hand, office.now, office.env)
     assert by_letter(office) == []
     assert not parcels(office, Kind.NOTICE)
+
+
+@pytest.mark.parametrize("found", ["by the notice in hand", "by a receipt"])
+@pytest.mark.parametrize("chat", ["nobody's", "somebody else's"])
+def test_whoever_leaves_a_chat_that_is_shut_then_loses_no_news_and_nobody_else_gets_them(
+    office: Office, chat: str, found: str
+) -> None:
+    """Signed out, and the bot blocked, while a message is in hand."""
+    ticket = shown(office)
+    telling.put_receipt(office.c, ticket, office.now)
+    news(office, ticket, "n1", "n2")
+    in_hand = claim(office, Kind.NOTICE if found == "by the notice in hand" else Kind.RECEIPT)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    if chat == "somebody else's":
+        office.link(ANNA, EVE_ENTRY)
+    register(office, ticket)
+    delivery.failed(office.c, in_hand, BLOCKED, office.now, office.env)
+    assert [key for key, _ in by_letter(office)] == ["n1", "n2", "notice:mail:1:registered"]
+    told = {str(one.payload["to"]) for one in parcels(office, Kind.NOTE) if one.payload.get("template") == "notice"}
+    assert told == {"anna@demo.local"}
+    assert not parcels(office, Kind.NOTICE)
+
+
+def test_news_for_whoever_has_left_the_firm_go_to_nobody_when_the_next_one_shuts_the_chat(office: Office) -> None:
+    ticket = shown(office)
+    news(office, ticket, "n1")
+    in_hand = claim(office, Kind.NOTICE)
+    people.mark_gone(office.c, ticket.person_id, office.now)
+    office.link(ANNA, EVE_ENTRY)
+    delivery.failed(office.c, in_hand, BLOCKED, office.now, office.env)
+    assert not parcels(office, Kind.NOTICE)
+    assert not [one for one in parcels(office, Kind.NOTE) if one.payload.get("template") == "notice"]
