@@ -149,12 +149,15 @@ def readdress(
     """The open parcels of a lane, of them all those that `which` holds for, go another way, in order and under their keys, at
     once. Returns how many.
 
-    `rewrite` gives kind and payload for the new way. A claim under way loses its lease; its holder must not settle it.
+    `rewrite` gives kind and payload for the new way. A claim under way loses its lease; its holder must not settle it. What
+    another far end has said of them says nothing of this one (`outbox.stuck`).
     """
     moved = [one for one in of_lane(c, from_lane) if which is None or which(one)]
     for parcel in moved:
         kind, payload = rewrite(parcel) if rewrite else (parcel.kind, parcel.payload)
         values = {"lane": to_lane, "target": target, "kind": kind, "payload": payload, "due_at": now}
+        if parcel.target != target:
+            values["last_error"] = ""
         c.execute(update(parcels).where(_P.id == parcel.id).values(values | {"lease_until": None, "ready_at": None}))
     _wake_anew(c, from_lane)
     _wake_anew(c, to_lane)

@@ -217,3 +217,15 @@ def test_news_for_whoever_has_left_the_firm_go_to_nobody_when_the_next_one_shuts
     delivery.failed(office.c, in_hand, BLOCKED, office.now, office.env)
     assert not parcels(office, Kind.NOTICE)
     assert not [one for one in parcels(office, Kind.NOTE) if one.payload.get("template") == "notice"]
+
+
+def test_what_goes_by_letter_instead_does_not_say_that_letters_do_not_go(office: Office) -> None:
+    """What Telegram refused, or a chat of somebody else, is no failure of the mail server: admins without a chat still hear."""
+    ticket = shown(office)
+    news(office, ticket, "n1")
+    in_hand = claim(office, Kind.NOTICE)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    delivery.reroute(office.c, in_hand, office.now, office.env)
+    assert [key for key, _ in by_letter(office)] == ["n1"]
+    assert not outbox.stuck(office.c, "smtp")
+    assert telling.admins_hear(office.c, office.env)
