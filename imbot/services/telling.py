@@ -52,10 +52,9 @@ def put_receipt(c: Connection, ticket: Ticket, now: datetime, *, awaited: bool =
 
 def catch_up(c: Connection, person_id: int, chat_key: str, now: datetime) -> None:
     """Their person reads this chat again: the receipts in it tell what has happened meanwhile, which went by letter. Those of
-    open requests, and of the newest others."""
-    for ticket in tickets.of_person(c, person_id, 0, _RECEIPTS)[0]:
-        if ticket.chat_key == chat_key:
-            put_receipt(c, ticket, now)
+    open requests first, then of the newest others."""
+    for ticket in tickets.filed_in(c, person_id, chat_key, _RECEIPTS):
+        put_receipt(c, ticket, now)
 
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:

@@ -50,6 +50,9 @@ _ADD = Prepared(insert("sqlite", tickets).on_conflict_do_nothing(index_elements=
 _OF_PERSON = select(tickets).where(tickets.c.person_id == bindparam("person"))
 _NEWEST = (tickets.c.created_at.desc(), tickets.c.id)
 _PAGE = Prepared(_OF_PERSON.order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most")).offset(bindparam("skip")))
+_IN_CHAT = Prepared(
+    _OF_PERSON.where(tickets.c.chat_key == bindparam("chat")).order_by(_OPEN_FIRST, *_NEWEST).limit(bindparam("most"))
+)
 _OPEN_OF_PERSON = Prepared(_OF_PERSON.where(_IS_OPEN).order_by(*_NEWEST).limit(bindparam("most")))
 _RESOLVED_OF_PERSON = Prepared(
     _OF_PERSON.where(
@@ -104,6 +107,11 @@ def of_person(c: Connection, person_id: int, page: int, size: int) -> tuple[list
     """Page `page` (from 0) of their tickets, open ones first, then the newest; and how many there are in all."""
     rows = _PAGE.all(c, person=person_id, most=size, skip=page * size)
     return [ticket_of(row) for row in rows], _COUNT.value(c, person=person_id)
+
+
+def filed_in(c: Connection, person_id: int, chat_key: str, limit: int) -> list[Ticket]:
+    """Their tickets that were filed in this chat, open ones first, then the newest."""
+    return [ticket_of(row) for row in _IN_CHAT.all(c, person=person_id, chat=chat_key, most=limit)]
 
 
 def resolved_of_person(c: Connection, person_id: int, since: datetime, limit: int) -> list[Ticket]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imbot.domain.chats import Blocked, Commanded
@@ -11,7 +13,7 @@ from imbot.domain.people import Entry
 from imbot.domain.tickets import Ticket
 from imbot.services import delivery, signin, telling
 from imbot.services.env import Fresh
-from imbot.store import outbox, people
+from imbot.store import outbox, people, tickets
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
 from tests.services.silence import parcels, register
 from tests.services.test_delivery import claim, file_a_request, now_is
@@ -229,3 +231,13 @@ def test_what_goes_by_letter_instead_does_not_say_that_letters_do_not_go(office:
     assert [key for key, _ in by_letter(office)] == ["n1"]
     assert not outbox.stuck(office.c, "smtp")
     assert telling.admins_hear(office.c, office.env)
+
+
+def test_requests_of_another_chat_take_no_place_of_those_that_are_brought_up_to_date(office: Office) -> None:
+    ticket = shown(office)
+    people.unlink_chat(office.c, ANNA.key, office.now)
+    for n in range(20):
+        one = replace(ticket, id=f"t{n}", token=f"imb:{n:010}", message_id=f"<{n}@bot>", chat_key=EVE.key)
+        tickets.add(office.c, replace(one, created_at=office.now))
+    sign_in(office)
+    assert [one.payload["ticket"] for one in parcels(office, Kind.RECEIPT)] == [ticket.id]
