@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, Text, and_, bindparam, cast, delete, func, literal, or_, select, update
 
-from imbot.domain.parcels import is_lane_of_chat, lane_of_receipts
+from imbot.domain.parcels import Kind, is_lane_of_chat, lane_of_receipts
 from imbot.store import schema as s
 from imbot.store import watches
-from imbot.store.columns import Moment
+from imbot.store.columns import Json, Moment
 from imbot.store.lanes import wake
 
 _FOR_STRANGERS = ("signin:", "code:", "admins")  # lanes in which an open parcel may speak of somebody else
@@ -118,7 +118,7 @@ def _forget_parcels(c: Connection, mine: _Theirs, now: datetime) -> int:
     _each(c, update(s.parcels).where(p.id == bindparam("this")).values(wiped), {*own, *spoken})
     _each(c, update(s.parcels).where(p.id == bindparam("this")).values(alias), named)
     c.execute(delete(s.lanes).where(s.lanes.c.lane.in_(mine.lanes)))
-    for lane in lanes - set(mine.lanes):  # what stood behind a parcel of theirs in somebody else's lane may go now
+    for lane in lanes:  # what stood behind a parcel of theirs, and is somebody else's, may go now
         wake(c, lane)
     return len({*own, *spoken})
 
@@ -130,12 +130,14 @@ def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], lis
     word, ids = mine.pattern(), mine.pattern(address=False)
     alerts = {f"alert:mail:{id}" for id in mine.mails}
     own, named, spoken, lanes = [], [], [], set()
-    for row in c.execute(select(p.id, p.lane, p.key, p.settled_at, cast(p.payload, Text).label("body"))):
+    for row in c.execute(select(p.id, p.lane, p.key, p.kind, p.settled_at, cast(p.payload, Text).label("body"))):
         whole = f"{row.lane} {row.key} {row.body}"
         speaks = row.key in alerts or (word is not None and word.search(whole) is not None)
         in_ticket = row.lane.startswith(("ticket:", "late:"))
         of_ticket = in_ticket and ids is not None and ids.search(whole) is not None  # not who only names their address
-        if mine.has(row.lane) or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
+        ticket = _news_of(row)
+        theirs = ticket in mine.tickets if ticket else mine.has(row.lane)
+        if theirs or of_ticket or (speaks and row.lane.startswith(_FOR_STRANGERS)):
             own.append(row.id)
             lanes.add(row.lane)
             if not in_ticket:
@@ -145,6 +147,13 @@ def _parcels_of(c: Connection, mine: _Theirs) -> tuple[list[int], list[int], lis
             if mine.address and mine.address in f"{row.lane} {row.key}":
                 named.append(row.id)
     return own, named, spoken, lanes
+
+
+def _news_of(row: Row[Any]) -> str:
+    """The ticket that a parcel waits to tell of; "" where it is none. In the lane of a chat that has become somebody else's it is
+    still its requester's."""
+    waits = row.settled_at is None and row.kind in (Kind.NOTICE, Kind.FILE)
+    return Json.from_driver(row.body).get("ticket") or "" if waits else ""
 
 
 def _forget_strangers(c: Connection, mine: _Theirs) -> None:

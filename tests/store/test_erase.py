@@ -220,3 +220,23 @@ def test_questions_to_admins_keep_nothing_of_whoever_is_erased(c: Connection) ->
     people.erase(c, anna.id, LATER)
     assert watches.due(c, LATER, 9) == []
     assert watches.questions(c) == [("toms", Question(1, chats={"telegram:7": "6"}, letters=("tom@company.ru",)))]
+
+
+def test_news_that_wait_in_a_chat_of_somebody_else_by_now_are_their_requesters(c: Connection) -> None:
+    """Until the courier finds whose chat it is."""
+    anna = link_anna(c)
+    people.link_chat(c, ANNA, Entry("eve@company.ru", "Eve"), LATER)
+    eve = people.person_by_address(c, "eve@company.ru")
+    assert eve is not None
+    for person, ticket in ((anna, "tick1"), (eve, "tick2")):
+        file_ticket(c, person.id, ticket)
+        payload = {"screen": {"name": "x"}, "ticket": ticket}
+        outbox.put(c, NewParcel(f"chat:{ANNA.key}", "telegram", f"of {ticket}", Kind.NOTICE, payload), NOW)
+    point = c.begin_nested()
+    people.erase(c, anna.id, LATER)
+    (left,) = outbox.of_lane(c, f"chat:{ANNA.key}")
+    assert left.key == "of tick2"
+    assert [one.key for one in outbox.claim(c, LATER, 5)] == ["of tick2"], "it is the first of its lane now"
+    point.rollback()
+    people.erase(c, eve.id, LATER)
+    assert [one.key for one in outbox.claim(c, LATER, 5)] == ["of tick1"]
