@@ -192,7 +192,7 @@ class Errands:
             )  # what a subject says of them is no cut piece of the text
         ids, folder = payload.get("files", ()), self._sender.files
         rows = await self._db.read(sending.files_for_letter, ids, self._env.max_letter_bytes, folder)
-        if payload.get("received") and not (rows.attached or rows.left_out):
+        if sending.is_told(payload, rows):
             await self._db.run(outbox.settle, parcel, "went with its notice", self._clock())
             return
         values |= {"left_out": rows.left_out, "whole": await self._db.read(sending.whole_letter, payload)}

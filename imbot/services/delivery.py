@@ -281,10 +281,15 @@ def _shut_out(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
 
 
 def _as_letters(c: Connection, person: Person, now: datetime, env: Env) -> Rewrite:
+    named: set[str] = set()  # files of the notices before them
+
     def as_letter(one: Parcel) -> tuple[Kind, Mapping[str, Any]]:
         if one.kind is Kind.QUESTION:
             return Kind.NOTE, watchdog.as_letter(c, one, person.address, now, env)
-        payload = sending.letter_payload(c, one, env) if one.kind is Kind.FILE else one.payload
+        payload = one.payload
+        if one.kind is Kind.FILE:
+            payload = sending.letter_payload(c, one, env) | {"behind_notice": one.payload["received"] in named}
+        named.update(payload.get("files", ()))
         return Kind.NOTE, telling.as_letter(c, person, one.chat_key, payload, env)
 
     return as_letter

@@ -97,6 +97,13 @@ def files_for_letter(c: Connection, ids: Sequence[str], most: int, folder: Path)
     return ForLetter(tuple(attached), tuple(left_out))
 
 
+def is_told(payload: Mapping[str, Any], found: ForLetter) -> bool:
+    """Whether a letter in the place of a file says nothing new: that of the notice in front of it has carried the file, or has
+    said that it does not fit."""
+    said = not found.left_out or bool(payload.get("behind_notice"))
+    return bool(payload.get("received")) and not found.attached and said
+
+
 def whole_letter(c: Connection, payload: Mapping[str, Any]) -> str:
     """What a notice would show on request: a letter has no buttons and bears it at once. "": nothing more, or forgotten."""
     mail_id = payload.get("screen", {}).get("values", {}).get("more")

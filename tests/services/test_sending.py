@@ -11,6 +11,7 @@ from tests.services.conftest import ANNA, EVE_ENTRY, Office
 from tests.services.enclosed import PDF, a_part, parcels, receive
 from tests.services.inbound import a_mail, a_ticket
 from tests.services.silence import words
+from tests.services.test_delivery import claim
 
 
 def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:
@@ -71,12 +72,30 @@ def test_in_a_closed_chat_the_files_go_by_letter_and_those_of_a_notice_with_it(c
     assert letter_files(company, notes[1]) == sending.ForLetter((), ())
 
 
+def test_a_file_that_no_letter_carries_is_named_in_one(company: Office) -> None:
+    """That of its notice; one that only found no room beside others there follows by itself."""
+    ticket = a_ticket(company)
+    parts = (a_part("акт.pdf", PDF), a_part("второй.bin", b"x" * 727), a_part("большой.bin", b"x" * 2000))
+    receive(company, a_mail("Вопрос", f"Вот акт.\n{ticket.token}", attachments=parts))
+    (notice,) = company.due("telegram")
+    people.unlink_chat(company.c, ANNA.key, company.now)
+    delivery.reroute(company.c, notice, company.now, company.env)
+    said = []
+    for note in parcels(company, Kind.NOTE)[-4:]:
+        found = letter_files(company, note, 1000)
+        if not sending.is_told(note.payload, found):
+            said.append(([row.name for row in found.attached], [str(one["name"]) for one in found.left_out]))
+        sending.files_went(company.c, claim(company, Kind.NOTE), "250", found.attached, company.now)
+    assert said == [(["акт.pdf"], ["второй.bin", "большой.bin"]), (["второй.bin"], [])]
+
+
 def test_a_file_whose_notice_was_seen_goes_by_a_letter_of_its_own(company: Office) -> None:
     _, file = a_sent_file(company)
     delivery.failed(company.c, file, DeliveryError("blocked", permanent=True, kind="blocked"), company.now, company.env)
     (note,) = parcels(company, Kind.NOTE)
     assert note.payload["screen"]["values"]["files"][0]["name"] == "акт.pdf"
     assert note.payload["to"] == "anna@demo.local"
+    assert not sending.is_told(note.payload, letter_files(company, note, 10)), "too large for a letter: it says so"
 
 
 def test_who_has_no_chat_gets_the_files_with_the_letter_and_large_ones_named(company: Office) -> None:
