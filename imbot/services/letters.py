@@ -235,8 +235,8 @@ def to_send(c: Connection, message_id: str, folder: Path) -> Letter | None:
 
 def of_words_alone(c: Connection, message_id: str) -> Letter | None:
     """As `to_send`, where no file goes with it; else None."""
-    row = letters.letter(c, message_id)
-    if row is None or not row.letter or files.of_letter(c, message_id):
+    row = letters.letter_alone(c, message_id)
+    if row is None or not row.letter:
         return None
     return letter_from_json(message_id, row.letter, (), Path())
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.domain.tickets import Ticket
 from imbot.store import told
-from imbot.store.schema import letters, ticket_messages, tickets
+from imbot.store.schema import files, letters, ticket_messages, tickets
 from imbot.store.sql import Prepared, insert
 from imbot.store.tickets import ticket_of
 
@@ -34,6 +34,12 @@ class LetterRow:
 
 _COLUMNS = [letters.c[each.name] for each in fields(LetterRow)]
 _LETTER = Prepared(select(*_COLUMNS).where(letters.c.message_id == bindparam("message")))
+_ALONE = Prepared(
+    select(*_COLUMNS).where(
+        letters.c.message_id == bindparam("message"),
+        ~exists(select(files.c.id).where(files.c.letter_id == bindparam("message"))),
+    )
+)
 _OF_TICKET = Prepared(
     select(*_COLUMNS).where(letters.c.ticket_id == bindparam("ticket")).order_by(letters.c.put_at, letters.c.message_id)
 )
@@ -72,6 +78,12 @@ def save_letter(c: Connection, row: LetterRow) -> None:
 
 def letter(c: Connection, message_id: str) -> LetterRow | None:
     row = _LETTER.first(c, message=message_id)
+    return None if row is None else LetterRow(*row)
+
+
+def letter_alone(c: Connection, message_id: str) -> LetterRow | None:
+    """A letter that no file goes with, in one read."""
+    row = _ALONE.first(c, message=message_id)
     return None if row is None else LetterRow(*row)
 
 

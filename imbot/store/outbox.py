@@ -188,11 +188,12 @@ def _as_stored(parcel: NewParcel, id: int, attempts: int, now: datetime, at_hand
 def hasten(c: Connection, lane: str, key_start: str, now: datetime) -> bool:
     """What lies in `lane` under such a key and was put for a later moment goes now, as if it were put with `take`. One that
     waits for its next try does so still. Returns whether there is one of either kind that nobody has in hand."""
-    hastened = _HASTEN.all(c, which=lane, start=key_start, now=now)
-    for row in hastened:
+    if not stands_open(c, lane, key_start):
+        return False
+    for row in _HASTEN.all(c, which=lane, start=key_start, now=now):
         if not _take(c, lane, row.key, now):
             wake(c, lane)
-    return bool(hastened) or stands_open(c, lane, key_start)
+    return True
 
 
 def _take(c: Connection, lane: str, key: str, now: datetime) -> bool:
