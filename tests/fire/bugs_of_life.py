@@ -7,6 +7,7 @@ from tests.fire.employees import Habits
 from tests.fire.helpdesk import Chances
 
 _BRISK = Chances(pace=0.5, late=4.0, asks=0.0, rejects=0.0)  # work is done soon, and so is rated soon
+_RESTLESS = Habits(leaves=0.3, shuts=0.15)
 
 BUGS: tuple[Bug, ...] = (
     Bug(
@@ -199,5 +200,44 @@ BUGS: tuple[Bug, ...] = (
         ),
         frozenset({"codes_work_once"}),
         plan={"kills": 1, "life": 10.0, "signing_in": 8},
+    ),
+    Bug(
+        "closed_chat_overtaken",
+        "news that go by letter do not wait for those that still wait for the chat",
+        (
+            Edit(
+                "imbot/services/telling.py",
+                "    if chat_key != ticket.chat_key and _waits_for_it(c, ticket.chat_key, person):\n",
+                "    if False:\n",
+            ),
+        ),
+        frozenset({"in_order"}),
+        plan={"kills": 15, "chances": _BRISK, "habits": _RESTLESS},
+    ),
+    Bug(
+        "news_end_with_their_chat",
+        "what waits for a chat that is nobody's any more goes nowhere",
+        (
+            Edit(
+                "imbot/services/delivery.py",
+                "        if outbox.again(c, parcel, now, _NOT_THEIRS):\n",
+                "        if not outbox.settle(c, parcel, _NOT_THEIRS, now):\n",
+            ),
+        ),
+        frozenset({"every_status_told"}),
+        plan={"kills": 15, "chances": _BRISK, "habits": _RESTLESS},
+    ),
+    Bug(
+        "receipts_left_behind",
+        "who comes back to a chat finds its receipts as they were left",
+        (
+            Edit(
+                "imbot/services/telling.py",
+                "    for ticket in tickets.filed_in(c, person_id, chat_key, _RECEIPTS):\n",
+                "    for ticket in ():\n",
+            ),
+        ),
+        frozenset({"every_status_told"}),
+        plan={"kills": 1, "life": 40.0, "chances": _BRISK, "habits": _RESTLESS},
     ),
 )
