@@ -7,7 +7,7 @@ from tests.fire.employees import Habits
 from tests.fire.helpdesk import Chances
 
 _BRISK = Chances(pace=0.5, late=4.0, asks=0.0, rejects=0.0)  # work is done soon, and so is rated soon
-_RESTLESS = Habits(leaves=0.3, shuts=0.15)
+_RESTLESS = Habits(leaves=0.3, rests=0.0, shuts=0.15)
 
 BUGS: tuple[Bug, ...] = (
     Bug(

@@ -163,7 +163,7 @@ def _showings(journals: Journals, marker: str, telling: Telling) -> list[Show]:
 
 
 def _tells(show: Show, telling: Telling) -> bool:
-    if telling.words and telling.words not in texts.desk_markers(show.text):
+    if telling.words and telling.words not in texts.words_of_support(show.text):
         return False
     return not telling.status or texts.status_in(show.text)[1] == telling.status
 

@@ -186,7 +186,7 @@ def _support_cut(journals: Journals) -> Iterator[Finding]:
     for marker, shows in journals.notices.items():
         for said in journals.heard(marker):
             whole = _squeezed(str(said.get("text") or ""))
-            show = next((one for one in shows if said["words"] and said["words"] in one.text), None)
+            show = next((one for one in shows if said["words"] in texts.words_of_support(one.text)), None)
             if not whole or show is None:
                 continue
             journals.counted["words of support read whole"] += 1

@@ -15,7 +15,7 @@ from tests.fire.follow_ups import News
 from tests.fire.journal import Journal
 from tests.fire.persons import GaveUp, Markers, Patience, Person, Telephone
 from tests.fire.sight import Sight
-from tests.fire.signing_in import Codes, go_and_return, shut_and_open, sign_in, try_again
+from tests.fire.signing_in import Codes, go_and_return, is_out, shut_and_open, sign_in, try_again
 
 _MANY = 5  # open requests, above which somebody rather looks after what they have
 _OLD = 0.1  # of 1: looked after is one of all they ever filed, by whatever buttons its messages still bear
@@ -34,14 +34,16 @@ class Employee:
 class Habits:
     """How often, of 1. `looks_after`: somebody with open requests looks after one of them instead of filing another; `replies`:
     that is a Telegram reply, which is sent at once; `rates_low`: work that is done gets one star; `pries`: somebody presses what
-    a button of somebody else's says; `leaves`: somebody signs out, and in again; `shuts`: somebody shuts the bot out,
+    a button of somebody else's says; `leaves`: somebody signs out, and in again, if
+    `rests` seconds have passed since the last time (a person gets twenty codes an hour); `shuts`: somebody shuts the bot out,
     and lets it in again."""
 
     looks_after: float = 0.25
     replies: float = 0.2
     rates_low: float = 0.2
     pries: float = 0.04
-    leaves: float = 0.03
+    leaves: float = 0.06
+    rests: float = 400.0
     shuts: float = 0.02
 
 
@@ -59,6 +61,7 @@ class Employees:
         habits: Habits | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self._left: dict[int, float] = {}  # by chat: when somebody signed out
         self._sight = Sight(journals["botapi"])
         self._journal = Journal(journals["model"])
         self._codes = Codes(journals["smtp"])
@@ -101,7 +104,12 @@ class Employees:
 
     async def _walk(self, person: Person, address: str) -> None:
         """What is new comes first, mostly; else something is done by chance."""
-        if person.random.random() < self._habits.leaves:
+        if is_out(person):  # gave up on the way
+            await self._try(person, "signed in after all", sign_in(person, address, self._codes))
+        now = asyncio.get_running_loop().time()
+        rested = now - self._left.get(person.chat, float("-inf")) >= self._habits.rests
+        if rested and person.random.random() < self._habits.leaves:
+            self._left[person.chat] = now
             await self._try(person, "signed out and in", go_and_return(person, address, self._codes))
         elif person.random.random() < self._habits.shuts:
             await self._try(person, "shut the bot out", shut_and_open(person))

@@ -311,7 +311,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
         lambda: _after(person, before, *good) or _details(person, before, marker),  # support may have ended it
         f"taking back {marker}",
     )
-    if sure and any(no in done.text for no in (*texts.REFUSALS, _ENDED)):
+    if sure and any(no in done.text for no in (*texts.REFUSALS, _ENDED, texts.OVER)):
         person.told_no("withdraw", "", marker, done)
         return False
     return sure

@@ -56,7 +56,7 @@ class Chances:
 @dataclass(slots=True)
 class Call:
     """One call of the ITSM. `letters`: Message-IDs of the request and what followed it, oldest first; `came`: letters that
-    were not looked at yet. `changes`: status letters so far."""
+    were not looked at yet. `changes`: status letters so far; `at`: the moment that the last one bears."""
 
     marker: str
     number: str
@@ -69,6 +69,7 @@ class Call:
     status: str = "new"
     changes: int = 0
     busy: bool = True
+    at: datetime = datetime(2000, 1, 1, tzinfo=_MOSCOW)
 
 
 class Helpdesk:
@@ -253,6 +254,8 @@ class Helpdesk:
 
     def _note(self, call: Call, action: str, words: str = "") -> Note:
         now = datetime.now(_MOSCOW)
+        if action != "comment":  # which of two of one second came first, nobody could tell
+            now = call.at = max(now, call.at + timedelta(seconds=1))
         message_id = f"<{secrets.token_hex(10)}@{self._office.itsm.rpartition('@')[2]}>"
         return Note(
             action, call.number, message_id, now, words, tuple(call.letters[-6:]), evidence=vouched(self._office)

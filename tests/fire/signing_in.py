@@ -112,7 +112,18 @@ async def _sign_out(person: Person) -> None:
     await person.press_until(
         lambda: person.button("Отвязать чат"), lambda: person.screen("Отвязать этот чат"), "signing out"
     )
-    await person.press_until(lambda: person.button("Да, отвязать"), lambda: person.screen("Чат отвязан"), "signing out")
+    # Behind a death the second yes finds nobody signed in, and what it is answered stands in the place of the first answer.
+    await person.press_until(
+        lambda: person.button("Да, отвязать"),
+        lambda: person.screen("Чат отвязан") or person.screen("Пришлите рабочий адрес"),
+        "signing out",
+    )
+
+
+def is_out(person: Person) -> bool:
+    """Whether the last thing that the bot said is that somebody has to sign in."""
+    screen = person.screen()
+    return screen is not None and any(words in screen.text for words in ("ришлите рабочий адрес", "Чат отвязан"))
 
 
 def _told(person: Person, version: int) -> bool | None:

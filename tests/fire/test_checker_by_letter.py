@@ -74,3 +74,14 @@ def test_a_letter_and_a_chat_keep_an_order_each() -> None:
     story.drop("bot", lambda one: "desk0000001" in one.get("text", ""))
     by_letter(story, 33, message_id="<n2@bot>")
     assert [one.about for one in story.finds("in_order")] == [ONE]
+
+
+def test_a_file_that_follows_its_words_by_letter_says_them_no_second_time() -> None:
+    story = good_day()
+    words, name = f"По заявке {NAMED} поддержка пишет:\n«desk0000002 смотрите»", "desk0000002-94bea8184493.txt"
+    story.said(35, "comment", "desk0000002")
+    story.saw(36, 14, words)
+    by_letter(story, 37, f"По заявке {NAMED} поддержка прислала файлы.\nФайлы: {name} (225 байт).")
+    assert story.finds("no_unexcused_double_notice") == []
+    by_letter(story, 38, words, "<n2@bot>")
+    assert [one.about for one in story.finds("no_unexcused_double_notice")] == [ONE]

@@ -159,3 +159,14 @@ async def test_a_mailbox_that_is_away_is_tried_again(tmp_path: Path) -> None:
     assert "done" in await desk.to_the_end()
     saying = [one for one in read(tmp_path / "itsm.jsonl") if one["e"] == "saying"]
     assert len(saying) == len(desk.said)
+
+
+async def test_no_two_changes_of_one_call_bear_the_same_second(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NO)
+    request_of(desk)
+    for _ in range(3):
+        desk.came(*NOT_SOLVED)
+    await desk.to_the_end()
+    moments = [int(str(one["at"])) for one in desk.said]
+    assert len(moments) > 6
+    assert moments == sorted(set(moments))

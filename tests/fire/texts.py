@@ -11,6 +11,7 @@ from typing import Any
 
 FIRE = re.compile(r"fire\d{7}")  # the marker of what a person asks for
 DESK = re.compile(r"desk\d{7}")  # the marker of what support says
+_DESK_WORDS = re.compile(r"desk\d{7}(?!-[0-9a-f]{12})")  # and where it does not begin the name of a file
 NUMBER = re.compile(r"IM-CL-\d+")
 _CODE = re.compile(r"\b([A-Z2-7]{4})[ -]?([A-Z2-7]{4})\b")
 _LINK = re.compile(r"\?start=([\w-]+)")
@@ -121,6 +122,11 @@ def first_marker(text: str) -> str:
 
 def desk_markers(text: str) -> list[str]:
     return list(dict.fromkeys(DESK.findall(text)))
+
+
+def words_of_support(text: str) -> list[str]:
+    """Markers in what support says, not in what its files are called."""
+    return list(dict.fromkeys(_DESK_WORDS.findall(text)))
 
 
 def status_in(text: str) -> tuple[str, str]:

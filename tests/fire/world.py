@@ -247,7 +247,7 @@ def _config(data: Path, wires: Mapping[str, int], ca: str, slapd: Slapd, listen:
                 "base": slapd.base,
             },
         },
-        # Who signs in while imbot is killed asks more often than anybody else would.
+        # Who signs in while imbot is killed, and out and in again, asks more often than anybody else would.
         "signin": {"codes_per_hour": 20, "codes_per_day": 50},
         "smtp": {
             "host": "127.0.0.1",
