@@ -47,6 +47,9 @@ class Habits:
     shuts: float = 0.02
 
 
+STAY = Habits(leaves=0.0, shuts=0.0)  # where servers are away for longer than somebody waits for a code
+
+
 class Employees:
     """All of them. `run(stop)` returns when everybody has come to the end of the walk that they were in."""
 
@@ -61,6 +64,7 @@ class Employees:
         habits: Habits | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self._addresses = {one.chat: one.address for one in employees}
         self._left: dict[int, float] = {}  # by chat: when somebody signed out
         self._sight = Sight(journals["botapi"])
         self._journal = Journal(journals["model"])
@@ -92,7 +96,7 @@ class Employees:
             await self._try(person, "sign in", sign_in(person, one.address, self._codes))
             await self._try(person, "tried a code again", try_again(person, one.address, self._codes))
         while not stop.is_set():
-            await self._walk(person, one.address)
+            await self._walk(person)
             await self._pause(person, stop)
 
     async def _pause(self, person: Person, stop: asyncio.Event) -> None:
@@ -102,8 +106,9 @@ class Employees:
         except TimeoutError:
             return
 
-    async def _walk(self, person: Person, address: str) -> None:
+    async def _walk(self, person: Person) -> None:
         """What is new comes first, mostly; else something is done by chance."""
+        address = self._addresses[person.chat]
         if is_out(person):  # gave up on the way
             await self._try(person, "signed in after all", sign_in(person, address, self._codes))
         now = asyncio.get_running_loop().time()

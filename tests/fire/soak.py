@@ -18,7 +18,7 @@ from tests.fire import gauge, soaked
 from tests.fire.campaign import quiet, report, surprises
 from tests.fire.checker import run_checks, table
 from tests.fire.control import RigError
-from tests.fire.employees import Employee, Employees
+from tests.fire.employees import STAY, Employee, Employees
 from tests.fire.facts import Finding, read_journals
 from tests.fire.helpdesk import Helpdesk
 from tests.fire.itsm_mail import Office
@@ -68,7 +68,7 @@ class Shift(Employees):
     def __init__(self, world: World, plan: Plan) -> None:
         rows = [Employee(one.chat, one.address) for one in world.persons]
         patience = Patience(step=10.0, whole=300.0, hand=plan.hand)
-        super().__init__(world.bot, world.journals, rows, plan.seed, patience)
+        super().__init__(world.bot, world.journals, rows, plan.seed, patience, habits=STAY)
         self._plan, self._dice = plan, random.Random(f"{plan.seed}:shift")
         self._busy: set[int] = set()
 

@@ -20,6 +20,7 @@ from tests.fire.campaign import WAITS_BY_DESIGN, Plan, at_work, report
 from tests.fire.checker import run_checks, table
 from tests.fire.checks_faults import Limits, Tried
 from tests.fire.control import RigError
+from tests.fire.employees import STAY
 from tests.fire.facts import Finding, Journals, read_journals
 from tests.fire.faults import must_be_red
 from tests.fire.helpdesk import Chances
@@ -74,7 +75,15 @@ async def play(folder: Path, trial: Trial) -> Outcome:
     """One trial in `folder`, from its first person to its findings."""
     persons = trial.persons + 1 + _STRANGERS
     idle = 1 + _STRANGERS
-    plan = Plan(trial.seed, peace=trial.peace, code=trial.code, idle=idle, patience=trial.patience, chances=Chances())
+    plan = Plan(
+        trial.seed,
+        peace=trial.peace,
+        code=trial.code,
+        idle=idle,
+        patience=trial.patience,
+        chances=Chances(),
+        habits=STAY,
+    )
     tried: list[Tried] = []
     own: list[Finding] = []
     async with World(folder, trial.seed, persons, signing_in=_STRANGERS, settings=trial.settings) as world:
