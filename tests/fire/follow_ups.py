@@ -288,7 +288,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
     asks, start = ("Попросить поддержку снять", marker), person.sight.version
     screen = await person.press_until(
         lambda: person.button("Уже не нужно", marker),
-        lambda: _after(person, start, asks) or _details(person, start, marker),
+        lambda: _after(person, start, asks) or _details(person, start, marker) or _ended_meanwhile(person, marker),
         f"withdrawing {marker}",
     )
     if not all(words in screen.text for words in asks):
@@ -371,6 +371,11 @@ async def pry(person: Person, others: Sequence[ChatSight]) -> bool:
         lambda: person.invent(screen.message, value), lambda: _after(person, before, ()), f"prying with {value}"
     )
     return True
+
+
+def _ended_meanwhile(person: Person, marker: str) -> Seen | None:
+    """The receipt, where by now no message of the request offers to take it back."""
+    return person.sight.receipt(marker) if person.button("Уже не нужно", marker) is None else None
 
 
 def _button(seen: Seen | None, label: str) -> Button | None:
