@@ -304,7 +304,7 @@ def reroute(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     it with it; who has left the firm is told nothing any more. An alert goes to those who are admins now."""
     ticket = tickets.get(c, parcel.payload.get("ticket") or "")
     person = people.person(c, ticket.person_id) if ticket else None
-    if person is not None and not person.gone:
+    if person is not None:
         if outbox.again(c, parcel, now, _NOT_THEIRS):
             _news_elsewhere(c, parcel.lane, person, now, env)
     elif outbox.settle(c, parcel, _NOT_THEIRS, now) and telling.for_admins(parcel):
@@ -315,22 +315,22 @@ def _news_of_others(c: Connection, lane: str, person: Person | None, now: dateti
     """What waits there to tell of requests of anybody but `person`, who has the chat now: nothing of it may go with theirs."""
     for owner_id in telling.told_in(c, lane) - {person.id if person else 0}:
         owner = people.person(c, owner_id)
-        if owner is not None and not owner.gone:
+        if owner is not None:
             _news_elsewhere(c, lane, owner, now, env)
-        elif owner is not None:
-            for one in outbox.of_lane(c, lane):
-                if telling.tells(c, one, owner):
-                    outbox.drop(c, one.id, now)
 
 
 def _news_elsewhere(c: Connection, lane: str, person: Person, now: datetime, env: Env) -> None:
-    """What waits there to tell of this person's requests goes to another chat of theirs, or by letter, in order."""
+    """What waits there to tell of this person's requests goes to another chat of theirs, or by letter, in order; nowhere where
+    they have left the firm."""
 
     def is_theirs(one: Parcel) -> bool:
         return telling.tells(c, one, person)
 
     other = telling.open_chat_key(c, person)
-    if other:
+    if person.gone:
+        for one in filter(is_theirs, outbox.of_lane(c, lane)):
+            outbox.drop(c, one.id, now)
+    elif other:
         outbox.readdress(c, lane, f"chat:{other}", other.partition(":")[0], now, which=is_theirs)
     else:
         as_letter = _as_letters(c, person, now, env)

@@ -114,9 +114,7 @@ async def _sign_out(person: Person) -> None:
     )
     # Behind a death the second yes finds nobody signed in, and what it is answered stands in the place of the first answer.
     await person.press_until(
-        lambda: person.button("Да, отвязать"),
-        lambda: person.screen("Чат отвязан") or person.screen("Пришлите рабочий адрес"),
-        "signing out",
+        lambda: person.button("Да, отвязать"), lambda: True if is_out(person) else None, "signing out"
     )
 
 
