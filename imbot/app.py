@@ -30,6 +30,7 @@ from imbot.channels.telegram import Telegram
 from imbot.channels.telegram_wire import read_update
 from imbot.config import Settings, warnings
 from imbot.domain.errors import DeliveryError, ImbotError
+from imbot.domain.parcels import target_of_files
 from imbot.durable import write_whole
 from imbot.loops.asked import Asked
 from imbot.loops.checkup import Checkup
@@ -144,6 +145,7 @@ class App:
         pokes.append(courier.probe)
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
         dispatch.on_recovered(partial(courier.works_elsewhere, self.telegram.name))
+        dispatch.on_recovered(partial(courier.works_elsewhere, target_of_files(self.telegram.name)))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {
             "dispatch": dispatch.run,  # first: whoever wrote while we were away has waited long enough
             "greeting": self._greet,

@@ -37,9 +37,10 @@ class Kind(StrEnum):
 class Parcel:
     """`lane`: whose queue it stands in (`ticket:<id>`, `chat:<key>`, `receipts/<ticket id>:<chat key>`, `signin:<chat key>`,
     `admins`); only a lane's oldest open parcel that waits for nothing may be claimed. `target`: the far end (`smtp`,
-    `directory`, `telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it. `waits_for` holds the
-    parcel, and none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the letter that it sends,
-    or the language of the chat that a notice may be shown in, where whoever claimed it had that; not kept with it."""
+    `directory`, `telegram`, `files:telegram`, `self`). `attempt` is the number of this claim, from 1; settling needs it.
+    `waits_for` holds the parcel, and none of those behind it, until somebody clears it (`number:<ticket id>`). `at_hand`: the
+    letter that it sends, or the language of the chat that a notice may be shown in, where whoever claimed it had that; not kept
+    with it."""
 
     id: int
     lane: str
@@ -58,6 +59,11 @@ class Parcel:
     def chat_key(self) -> str:
         """The chat that its lane is of."""
         return chat_of_lane(self.lane)
+
+
+def target_of_files(channel: str) -> str:
+    """The far end that downloads are of: servers of their own, which may fail while messages go, and the reverse."""
+    return f"files:{channel}"
 
 
 def chat_of_lane(lane: str) -> str:

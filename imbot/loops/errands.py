@@ -275,7 +275,8 @@ class Errands:
         name = secrets.token_hex(16)
         sink = self._sender.files / name
         settings = self._env.dialog
-        got = await self._channels[parcel.target].download(row.vendor_id, sink, settings.max_file_bytes)
+        channel = self._channels[row.chat_key.partition(":")[0]]
+        got = await channel.download(row.vendor_id, sink, settings.max_file_bytes)
         hit("file_down")
         reason = await asyncio.to_thread(refusal, sink, row.name, settings.refused_types)
         if reason:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 # At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
 # has connections, so that answers to people find one even where Telegram is slow.
 # Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
-HANDS: Mapping[str, int] = {"smtp": 8, "telegram": 24, "directory": 4, "recheck": 4, "self": 4}
+HANDS: Mapping[str, int] = {
+    "smtp": 8,
+    "telegram": 24,
+    "files:telegram": 8,
+    "directory": 4,
+    "recheck": 4,
+    "self": 4,
+}
 # A claim is a commit: a mail server that takes letter after letter is given several at once, once so many hands are free. Enough
 # must be left in line meanwhile: some hands are letters that it has and that are being noted, and where the line is empty as it
 # takes one, the next envelope has not gone ahead.

@@ -20,7 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, Person
 from imbot.loops.pulse import Clock, Looked, Pulse, first_of
-from imbot.services import checks, telling, tickets, unsent, watchdog
+from imbot.services import checks, delivery, telling, tickets, unsent, watchdog
 from imbot.services.env import Env
 from imbot.store import people, watches
 from imbot.store.db import Db
@@ -86,6 +86,7 @@ class Timers:
         scheduler.add_job(self._guarded, minute, args=["silence", self._silence], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["watchdog", self.watchdog], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["unsent", self.unsent], max_instances=1, coalesce=True)
+        scheduler.add_job(self._guarded, minute, args=["files", self.files], max_instances=1, coalesce=True)
         scheduler.add_job(self._guarded, minute, args=["heartbeat", self.heartbeat], max_instances=1, coalesce=True)
         sweep = IntervalTrigger(seconds=int(self._sweep_every.total_seconds()), timezone=self._env.zone)
         scheduler.add_job(self._guarded, sweep, args=["sweep", self.sweep], max_instances=1, coalesce=True)
@@ -130,6 +131,12 @@ class Timers:
         now = self._clock()
         if await self._db.read(unsent.due, now):
             await self._db.run(unsent.remind, now, self._env)
+
+    async def files(self) -> None:
+        """Letters that have waited long enough for their files go without them."""
+        while await self._db.read(delivery.files_in_vain, self._clock()):
+            given_up = await self._db.run(delivery.go_without_files, self._clock())
+            log.warning("files_follow", files=given_up)
 
     async def heartbeat(self) -> None:
         """Tell the admins, in their chats first, what has not worked for too long, and when it works again."""

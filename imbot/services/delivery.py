@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import Letter
 from imbot.domain.notices import failure_notice
-from imbot.domain.parcels import Kind, NewParcel, Parcel, gives_up, lane_in_chat, next_try
+from imbot.domain.parcels import GIVE_UP_AGE, Kind, NewParcel, Parcel, gives_up, lane_in_chat, next_try, target_of_files
 from imbot.domain.people import Person
 from imbot.domain.tickets import Handover, Ticket
 from imbot.services import composing, sending, telling, watchdog
@@ -24,6 +24,8 @@ from imbot.store.lanes import Rewrite
 _BOUNCES = timedelta(days=14)  # mail systems give up within days; a later report is a mistake or a forgery
 _NOT_THEIRS = "not theirs any more"
 _LATE = timedelta(hours=24)  # how long a file is tried for after its request went without it
+_LATE_TRIES = 6  # from then on every five minutes
+_AT_ONCE = 100  # files that are given up in one transaction
 
 
 def claim(c: Connection, now: datetime, wanted: Mapping[str, int], under_way: Collection[int] = ()) -> list[Parcel]:
@@ -96,10 +98,13 @@ def failed(
     if error.kind in ("blocked", "gone") and parcel.kind in (Kind.NOTICE, Kind.FILE, Kind.RECEIPT, Kind.QUESTION):
         _shut_out(c, parcel, now, env)
         return
-    # The courier's breaker knows for how long it is down: earlier attempts of this one, cut off, say nothing.
-    down = error.kind == "down"
+    # The courier's breaker knows for how long it is down: earlier attempts of this one, cut off, say nothing. But a file that is
+    # late is waited for by nobody, and may be the only one that does not come.
+    late = parcel.kind is Kind.DOWNLOAD and bool(parcel.payload.get("late"))
+    down = error.kind == "down" and not late
     if not error.permanent and not _too_old(parcel, now, probes if down else parcel.attempt):
-        due = next_try(1 if down else parcel.attempt, now, retry_after=error.retry_after, jitter=jitter)
+        tries = 1 if down else min(parcel.attempt, _LATE_TRIES) if late else parcel.attempt
+        due = next_try(tries, now, retry_after=error.retry_after, jitter=jitter)
         if error.kind == "throttled" and error.retry_after is not None:
             # A limit that was met says itself when it is over: what waits longer holds up what stands behind it.
             due = now + timedelta(seconds=error.retry_after * (1 + 0.2 * jitter))
@@ -210,6 +215,20 @@ def file_refused(c: Connection, parcel: Parcel, reason: str, now: datetime) -> N
     _correct_receipt(c, parcel, now)
 
 
+def files_in_vain(c: Connection, now: datetime, limit: int = 1) -> list[Parcel]:
+    """Downloads that hold up a letter for longer than it waits for them."""
+    return outbox.in_vain(c, Kind.DOWNLOAD, "ticket", now - GIVE_UP_AGE[Kind.DOWNLOAD], limit)
+
+
+def go_without_files(c: Connection, now: datetime) -> int:
+    """Those of them that nobody has in hand end here: the next try may lie many minutes off, and while the channel is away
+    there is none at all. The letters go, and the files follow. Returns how many, a hundred at the most."""
+    waited = files_in_vain(c, now, _AT_ONCE)
+    for parcel in waited:
+        _file_failed(c, parcel, DeliveryError(parcel.last_error or "it did not come in time"), now)
+    return len(waited)
+
+
 def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datetime) -> None:
     """Not to be had within ten minutes: the text goes alone and the file is tried for a day more, behind it."""
     outbox.settle(c, parcel, "failed", now)
@@ -221,7 +240,8 @@ def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datet
         _correct_receipt(c, parcel, now)
         return
     key, lane = f"file:{row.id}:late", f"late:{row.ticket_id}"
-    outbox.put(c, NewParcel(lane, parcel.target, key, Kind.DOWNLOAD, {"file": row.id, "late": True}), now)
+    target = target_of_files(row.chat_key.partition(":")[0])
+    outbox.put(c, NewParcel(lane, target, key, Kind.DOWNLOAD, {"file": row.id, "late": True}), now)
 
 
 def _correct_receipt(c: Connection, parcel: Parcel, now: datetime) -> None:

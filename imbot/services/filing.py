@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from imbot.dialog.orders import AddToTicket, KeepFile, OpenTicket
 from imbot.domain.chats import Chat, Happened
-from imbot.domain.parcels import Kind, NewParcel
+from imbot.domain.parcels import Kind, NewParcel, target_of_files
 from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, Status, Ticket, may_add, may_see
 from imbot.failpoints import hit
@@ -172,8 +172,8 @@ def own_ticket(c: Connection, ticket_id: str, person: Person | None) -> Ticket |
 
 
 def _fetch(c: Connection, row: FileRow, now: datetime) -> None:
-    channel = row.chat_key.partition(":")[0]
-    parcel = NewParcel(f"ticket:{row.ticket_id}", channel, f"file:{row.id}", Kind.DOWNLOAD, {"file": row.id})
+    target = target_of_files(row.chat_key.partition(":")[0])
+    parcel = NewParcel(f"ticket:{row.ticket_id}", target, f"file:{row.id}", Kind.DOWNLOAD, {"file": row.id})
     outbox.put(c, parcel, now)
 
 

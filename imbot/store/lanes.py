@@ -37,6 +37,13 @@ _OPEN = text("settled_at IS NULL")  # word for word as in the index
 _WAITS = text("settled_at IS NULL AND waits_for <> ''")
 _WAITING_LANES = Prepared(select(_P.lane).where(_WAITS, _P.waits_for == bindparam("for")).distinct())
 _OF_LANE = Prepared(select(parcels).where(_P.lane == bindparam("which"), _OPEN).order_by(_P.id))
+# Lanes whose names begin so lie together in the index: ":" is followed by ";".
+_IN_VAIN = Prepared(
+    select(parcels)
+    .where(_OPEN, _P.lane >= bindparam("first"), _P.lane < bindparam("behind"))
+    .where(_P.kind == bindparam("kind"), _P.created_at < bindparam("before"), _P.lease_until.is_(None))
+    .limit(bindparam("limit"))
+)
 _OPEN_LANES = select(_P.lane).where(_OPEN).distinct()
 # What waits for something holds nobody up: a request whose letter is put late (its photo came down late) must pass an addition
 # that waits for that very request's number.
@@ -222,6 +229,12 @@ def open_parcels(c: Connection, limit: int) -> list[StoredParcel]:
 def of_lane(c: Connection, lane: str) -> list[Parcel]:
     """The open parcels of a lane, in order."""
     return [parcel_of(row) for row in _OF_LANE.all(c, which=lane)]
+
+
+def in_vain(c: Connection, kind: Kind, lanes_of: str, before: datetime, limit: int) -> list[Parcel]:
+    """Open parcels of a kind that were put before then and that nobody has in hand, in the lanes `<lanes_of>:...`."""
+    rows = _IN_VAIN.all(c, kind=kind, first=f"{lanes_of}:", behind=f"{lanes_of};", before=before, limit=limit)
+    return [parcel_of(row) for row in rows]
 
 
 def of_chat(c: Connection, chat_key: str) -> list[str]:

@@ -43,6 +43,7 @@ from imbot.store.lanes import counts as counts
 from imbot.store.lanes import drop as drop
 from imbot.store.lanes import get as get
 from imbot.store.lanes import head, parcel_of, stands_open, suspended_lane, wake
+from imbot.store.lanes import in_vain as in_vain
 from imbot.store.lanes import is_free as is_free
 from imbot.store.lanes import is_suspended as is_suspended
 from imbot.store.lanes import of_chat as of_chat

@@ -12,7 +12,7 @@ import pytest
 from imbot.app import App
 from imbot.demo.cast import ITSM_ADDRESS
 from imbot.store.touched import OUTBOX, touch
-from tests.journeys.office import ANNA, ANNA_MAIL, TOM, TOM_MAIL, Office, body_of, subject_of
+from tests.journeys.office import ANNA, ANNA_MAIL, PNG, TOM, TOM_MAIL, Office, body_of, files_of, subject_of
 from tests.journeys.test_side_ways import filed
 from tests.proxy import Proxy
 from tests.servers import Dovecot, Slapd, free_port, open_folder
@@ -99,6 +99,40 @@ async def test_a_request_that_is_not_confirmed_is_told_asked_about_sent_again_an
         await look(app, clock)
         await office.until(lambda: count(office, ANNA, "пока не подтвердила") == 1)
         assert count(office, TOM, "Поддержка не подтвердила") == 0
+
+
+async def test_a_photo_that_telegram_does_not_give_holds_a_request_up_for_ten_minutes_and_follows(
+    office: Office,
+) -> None:
+    clock = Jumping()
+    async with office.running(clock, general=ALWAYS) as app:
+        await office.sign_in(ANNA, ANNA_MAIL)
+        office.api.fail("file", 1000, 500, "Internal Server Error")
+        await office.press(ANNA, "Новая заявка")
+        await office.press(ANNA, "Оборудование")
+        await office.press(ANNA, "ринтер")
+        await office.said(ANNA, "пиш")
+        office.api.attach(ANNA, [("экран.jpg", "image/jpeg", PNG)], caption="экран ошибки")
+        await office.press(ANNA, "Отправить", "экран ошибки")
+        await office.said(ANNA, "Заявка сохранена")
+        clock.jump(minutes=9)
+        await app.timers.files()
+        assert office.letters_to(ITSM_ADDRESS) == []
+        clock.jump(minutes=2)
+        await app.timers.files()
+        letter = await office.letter_to(ITSM_ADDRESS)
+        assert files_of(letter) == {}
+        await office.said(ANNA, "Фото ещё загружается")
+        office.api.faults.clear()
+        clock.jump(minutes=1)
+        await meanwhile(app, clock, office.said(ANNA, "Фото уйдёт следующим письмом, когда поддержка даст номер"))
+        await office.itsm_says("register", letter)
+        for watcher in app.watchers:
+            watcher.poke()
+        follows = await office.letter_to(ITSM_ADDRESS, skip=1)
+        assert files_of(follows) == {"фото-1.jpg": PNG}
+        assert letter["Message-ID"] in follows["References"]
+        await office.said(ANNA, "Фото приложено")
 
 
 async def test_a_restart_asks_no_second_time(office: Office) -> None:

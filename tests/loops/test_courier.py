@@ -171,6 +171,16 @@ async def test_what_was_put_as_taken_goes_without_a_claim(post: Post) -> None:
     assert stored.parcel.attempt == 1
 
 
+async def test_servers_of_files_that_fail_hold_up_no_message(post: Post) -> None:
+    post.answers = [DeliveryError("the download was refused with HTTP 500", kind="down")] * 2
+    await post.put(2, "files:telegram")
+    await post.until(2)
+    await post.put(30, "telegram")
+    await post.until(32)  # at the same moment, and not one probe after another
+    assert post.pulse.legs["files:telegram"].since == NOW
+    assert post.pulse.legs["telegram"].since is None
+
+
 async def test_where_a_far_end_is_down_what_was_put_as_taken_waits_its_turn(post: Post) -> None:
     post.answers = [DeliveryError("no route", kind="down")]
     await post.put(1)

@@ -47,4 +47,4 @@ def test_a_clock_that_is_put_back_puts_no_job_off(tmp_path: Path) -> None:
         moment[0] += step
         timers._follow_the_clock(scheduler)
         assert scheduler.removed == removed
-    assert {"poll", "heartbeat", "watchdog", "sweep", "clean_up", "silence", "unsent"} == set(scheduler.jobs)
+    assert {"poll", "heartbeat", "watchdog", "sweep", "clean_up", "silence", "unsent", "files"} == set(scheduler.jobs)

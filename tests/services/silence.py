@@ -16,7 +16,7 @@ from imbot.services import tickets as ticket_services
 from imbot.store import inbox, ledger, outbox, sessions
 from imbot.templates import Templates
 from tests.services.conftest import MOSCOW, Office
-from tests.services.test_delivery import claim, file_a_request, now_is, pack
+from tests.services.delivering import claim, file_a_request, now_is, pack
 
 TOM, ZOE = Chat("telegram", "1002"), Chat("telegram", "1003")
 TOM_ENTRY = Entry("tom@demo.local", "Кузнецов Том", role=Role.ADMIN)

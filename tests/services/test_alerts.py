@@ -14,8 +14,8 @@ from imbot.domain.people import Role
 from imbot.services import delivery, telling
 from imbot.store import outbox, people
 from tests.services.conftest import EVE_ENTRY, Office
+from tests.services.delivering import claim
 from tests.services.silence import TOM, TOM_ENTRY, ZOE
-from tests.services.test_delivery import claim
 
 BLOCKED = DeliveryError("blocked", permanent=True, kind="blocked")
 

@@ -15,8 +15,8 @@ from imbot.services import delivery, signin, telling
 from imbot.services.env import Fresh
 from imbot.store import outbox, people, tickets
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
+from tests.services.delivering import claim, file_a_request, now_is
 from tests.services.silence import parcels, register
-from tests.services.test_delivery import claim, file_a_request, now_is
 
 BLOCKED = DeliveryError("bot was blocked by the user", permanent=True, kind="blocked")
 

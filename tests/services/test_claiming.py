@@ -13,7 +13,7 @@ from imbot.services import delivery
 from imbot.services import letters as ticket_letters
 from imbot.store import letters, outbox
 from tests.services.conftest import Office
-from tests.services.test_delivery import claim, file_a_request, now_is, pack, store
+from tests.services.delivering import claim, file_a_request, now_is, pack, store
 
 
 def put_back(office: Office) -> None:

@@ -14,6 +14,7 @@ from imbot.domain.tickets import Handover
 from imbot.services import decisions, delivery, telling, watchdog
 from imbot.store import ledger, letters, outbox, people, watches
 from tests.services.conftest import ANNA, EVE, EVE_ENTRY, Office
+from tests.services.delivering import claim, now_is
 from tests.services.silence import (
     TOM,
     ZOE,
@@ -27,7 +28,6 @@ from tests.services.silence import (
     press,
     words,
 )
-from tests.services.test_delivery import claim, now_is
 
 
 def test_send_again_is_the_same_letter_with_another_date(office: Office) -> None:

@@ -2,121 +2,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from imbot.domain.chats import Pressed
 from imbot.domain.errors import DeliveryError
-from imbot.domain.letters import Letter
-from imbot.domain.parcels import Kind, NewParcel, Parcel, lane_of_receipts
+from imbot.domain.parcels import Kind, NewParcel, lane_of_receipts
 from imbot.domain.people import Absence, Entry
 from imbot.domain.tickets import Handover, Status, Ticket
-from imbot.mime.content import refusal
-from imbot.services import checks, composing, delivery, telling
+from imbot.services import checks, delivery, telling
 from imbot.services import letters as ticket_letters
 from imbot.services import tickets as ticket_services
-from imbot.services.env import Fresh
-from imbot.store import files, ledger, letters, outbox, people, tickets
+from imbot.store import letters, outbox, people, tickets
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, Office
-
-GONE = DeliveryError("it is not there any more", permanent=True, kind="gone")
-SLOW = DeliveryError("no answer", kind="refused")
-
-
-def file_a_request(office: Office, *photos: str) -> Ticket:
-    office.link()
-    office.command("newticket")
-    office.press("Оборудование")
-    office.press("Принтер")
-    office.say("Мигает красным")
-    for photo in photos:
-        office.attach(photo)
-    office.show(message_id="review")
-    office.press("send")
-    return tickets.open_of_person(office.c, 1, 1)[0]
-
-
-def claim(office: Office, kind: Kind) -> Parcel:
-    """The next parcel of this kind that may go, or that was taken as it was put."""
-    for parcel in outbox.taken(office.c):
-        if parcel.kind is kind:
-            return parcel
-    for target in ("smtp", "telegram", "directory", "recheck", "self"):
-        for parcel in outbox.claim(office.c, office.now, 50, only=target):
-            if parcel.kind is kind:
-                return parcel
-            outbox.uncount(office.c, parcel, office.now, "")
-    raise AssertionError(f"no {kind} may go: {[one.parcel.kind for one in outbox.open_parcels(office.c, 50)]}")
-
-
-def open_kinds(office: Office) -> list[Kind]:
-    return [one.parcel.kind for one in outbox.open_parcels(office.c, 100)]
-
-
-def pack(office: Office, parcel: Parcel) -> ticket_letters.Packing:
-    """As the courier does, with a letter that needs no template."""
-    packing = ticket_letters.packing(office.c, parcel.payload, office.env)
-    assert packing is not None
-    letter = Letter(parcel.payload["message_id"], "bot@demo.local", "help@demo.local", "s", "t", office.now)
-    composing.packed(office.c, parcel, packing, letter, office.now, office.env, Fresh.mint("demo.local"))
-    return packing
-
-
-def store(office: Office, parcel: Parcel, size: int = 1000) -> None:
-    fresh = Fresh.mint("demo.local")
-    delivery.file_stored(office.c, parcel, f"p{parcel.id}", size, "00", "image/jpeg", office.now, office.env, fresh)
-
-
-def now_is(office: Office, ticket: Ticket) -> Ticket:
-    after = tickets.get(office.c, ticket.id)
-    assert after is not None
-    return after
-
-
-def test_the_letter_waits_for_the_files_and_carries_them(office: Office) -> None:
-    ticket = file_a_request(office, "a.jpg")
-    store(office, claim(office, Kind.DOWNLOAD))
-    packing = pack(office, claim(office, Kind.PACK))
-    assert [row.name for row in packing.files] == ["a.jpg"]
-    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250 ok", office.now, office.env)
-    after = now_is(office, ticket)
-    assert after.handover is Handover.ACCEPTED
-    assert after.accepted_at == office.now
-    assert "accepted" in [row.what for row in ledger.ledger(office.c, ticket.id)]
-
-
-def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own(office: Office) -> None:
-    ticket = file_a_request(office, "a.jpg")
-    office.later(minutes=11)
-    delivery.failed(office.c, claim(office, Kind.DOWNLOAD), SLOW, office.now, office.env)
-    assert pack(office, claim(office, Kind.PACK)).files == ()
-    late = claim(office, Kind.DOWNLOAD)
-    assert late.payload["late"]
-    store(office, late)
-    waiting = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.PACK]
-    assert [parcel.waits_for for parcel in waiting] == [f"number:{ticket.id}"]
-    outbox.release(office.c, f"number:{ticket.id}")
-    delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now, office.env)
-    assert [row.name for row in pack(office, claim(office, Kind.PACK)).files] == ["a.jpg"]
-
-
-def test_a_request_whose_photo_comes_late_passes_what_waits_for_its_number(office: Office) -> None:
-    """The letter is put behind a withdrawal or an addition that was asked for meanwhile; each would wait for the other."""
-    ticket = file_a_request(office, "a.jpg")
-    office.take(ANNA, Pressed(f"add:{ticket.id}", "receipt"))
-    office.say("И ещё гудит")
-    office.press("send")
-    office.take(ANNA, Pressed(f"wd:{ticket.id}", "receipt"))
-    office.press("withdraw_yes")
-    waiting = [one.parcel.payload["letter"] for one in outbox.open_parcels(office.c, 100) if one.parcel.waits_for]
-    assert waiting == ["addition", "withdrawal"]
-    store(office, claim(office, Kind.DOWNLOAD), 10)
-    pack(office, claim(office, Kind.PACK))
-    letter = claim(office, Kind.LETTER)
-    assert letter.payload["letter"] == "ticket"
-    delivery.letter_accepted(office.c, letter, "250 ok", office.now, office.env)
-    assert now_is(office, ticket).accepted_at == office.now
+from tests.services.delivering import claim, file_a_request, now_is, open_kinds, pack
 
 
 def test_additions_of_words_alone_wait_for_the_number_in_one_row(office: Office) -> None:
@@ -128,31 +27,6 @@ def test_additions_of_words_alone_wait_for_the_number_in_one_row(office: Office)
     waiting = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.waits_for]
     assert [parcel.payload["text"] for parcel in waiting] == ["И ещё гудит", "Больше не гудит"]
     assert {parcel.lane for parcel in waiting} == {f"ticket:{ticket.id}"}
-
-
-def test_a_file_that_is_gone_for_good_is_named_in_the_corrected_receipt(office: Office) -> None:
-    ticket = file_a_request(office, "a.jpg")
-    office.later(seconds=1)  # the receipt gives the mail server a moment
-    download = claim(office, Kind.DOWNLOAD)
-    delivery.message_shown(office.c, claim(office, Kind.RECEIPT), ANNA.key, "review", office.now)
-    office.later(seconds=1)
-    delivery.failed(office.c, download, GONE, office.now, office.env)
-    assert open_kinds(office).count(Kind.RECEIPT) == 1
-    told = telling.receipt_values(office.c, ticket, office.env)["files"]
-    assert [(one["fate"], one["reason"]) for one in told] == [("failed", "unavailable")]
-
-
-def test_files_over_the_limit_wait_for_the_number_and_one_too_large_is_refused(office: Office) -> None:
-    office.env = replace(office.env, max_letter_bytes=3000)
-    ticket = file_a_request(office, "a.jpg", "b.jpg", "c.jpg")
-    for size in (2000, 9000, 2000):
-        store(office, claim(office, Kind.DOWNLOAD), size)
-    packing = pack(office, claim(office, Kind.PACK))
-    assert ([row.name for row in packing.files], packing.left) == (["a.jpg"], 1)
-    assert [row.name for row in packing.too_large] == ["b.jpg"]
-    fates = {row.name: (row.fate, row.reason) for row in files.of_ticket(office.c, ticket.id)}
-    assert fates["b.jpg"] == ("refused", "too_large_letter")
-    assert Kind.PACK in open_kinds(office)
 
 
 def test_a_temporary_failure_is_tried_again_and_a_target_that_is_down_costs_no_attempt(office: Office) -> None:
@@ -404,19 +278,6 @@ def test_what_was_cut_off_does_not_make_a_far_end_that_is_down_wait_longer(offic
     delivery.failed(office.c, claim(office, Kind.NOTICE), DeliveryError("502", kind="down"), office.now, office.env)
     office.later(seconds=6)
     assert claim(office, Kind.NOTICE).attempt == 6
-
-
-def test_a_program_is_refused_whatever_its_name_says(tmp_path: Path) -> None:
-    refused = frozenset({"exe", "js"})
-    path = tmp_path / "file"
-    path.write_bytes(b"MZ\x90\x00rest")
-    assert refusal(path, "photo.jpg", refused) == "type"
-    path.write_bytes(b"#!/bin/sh\n")
-    assert refusal(path, "notes.txt", refused) == "type"
-    path.write_bytes(b"plain words")
-    assert refusal(path, "notes.txt", refused) == ""
-    assert refusal(path, "run.JS", refused) == "type"
-    assert refusal(path, "exe", refused) == ""
 
 
 def test_a_clock_that_was_put_back_makes_nothing_wait_for_a_day(office: Office) -> None:

@@ -7,7 +7,7 @@ from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Handover
 from imbot.services import delivery
 from tests.services.conftest import Office
-from tests.services.test_delivery import claim, file_a_request, now_is, open_kinds, pack
+from tests.services.delivering import claim, file_a_request, now_is, open_kinds, pack
 
 
 def test_giving_up_is_by_age(office: Office) -> None:

@@ -48,6 +48,7 @@ def test_a_request_and_all_that_follows_it_walk_through_no_table_that_grows(offi
         telling.receipt(office.c, ticket.id, office.env)
         watchdog.watch(office.c, ticket, office.now, office.env)
         watchdog.look(office.c, office.now, office.env)
+        delivery.go_without_files(office.c, office.now)
     assert growing(plans) == set()
     assert len(plans) > 60
 

@@ -8,10 +8,10 @@ from imbot.domain.tickets import Ticket
 from imbot.services import delivery, sending, telling
 from imbot.store import letters, people, received
 from tests.services.conftest import ANNA, EVE_ENTRY, Office
+from tests.services.delivering import claim
 from tests.services.enclosed import PDF, a_part, parcels, receive
 from tests.services.inbound import a_mail, a_ticket
 from tests.services.silence import words
-from tests.services.test_delivery import claim
 
 
 def letter_files(office: Office, note: Parcel, most: int = 30_000_000) -> sending.ForLetter:

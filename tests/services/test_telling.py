@@ -15,6 +15,7 @@ from imbot.services import tickets as ticket_services
 from imbot.store import outbox, people
 from imbot.store.touched import all_taken
 from tests.services.conftest import ANNA, EVE_ENTRY, Office
+from tests.services.delivering import claim, file_a_request, now_is, pack
 from tests.services.silence import (
     ACCEPTED,
     TOM,
@@ -25,7 +26,6 @@ from tests.services.silence import (
     press,
     words,
 )
-from tests.services.test_delivery import claim, file_a_request, now_is, pack
 
 
 def test_where_no_admin_can_be_reached_the_employee_is_given_the_phone(office: Office) -> None:

@@ -9,7 +9,7 @@ from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status, Ticket
 from imbot.store import outbox, sessions, tickets
 from tests.services.conftest import ANNA, Office
-from tests.services.test_delivery import file_a_request
+from tests.services.delivering import file_a_request
 
 
 def becomes(office: Office, ticket: Ticket, status: Status) -> None:

@@ -14,6 +14,7 @@ from imbot.services import delivery, signin, telling, watchdog
 from imbot.services.env import Fresh
 from imbot.store import inbox, ledger, outbox, watches
 from tests.services.conftest import ANNA, Office
+from tests.services.delivering import claim, file_a_request, now_is, pack
 from tests.services.silence import (
     ACCEPTED,
     TOM,
@@ -31,7 +32,6 @@ from tests.services.silence import (
     register,
     words,
 )
-from tests.services.test_delivery import claim, file_a_request, now_is, pack
 
 
 def test_an_hour_without_a_number_is_told_to_both_sides_exactly_once(office: Office) -> None:
