@@ -210,7 +210,7 @@ def _faults(asked: argparse.Namespace) -> bool:
     if unknown:
         print(f"no such fault: {', '.join(sorted(unknown))}", file=sys.stderr)
         return False
-    named = named or ([] if asked.pairs else [[name] for name in KINDS])
+    named = named or ([] if asked.pairs else [[name] for name, one in KINDS.items() if not one.by_name])
     rows = [tuple(KINDS[one] for one in names) for names in named]
     rows += list(pairs(random.Random(asked.seed), asked.pairs))
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))

@@ -40,6 +40,7 @@ CHECKS: Mapping[str, Check] = {
         checks_words.letters_say_it_all,
         checks_words.shown_as_it_was_said,
         checks_again.said_once_is_enough,
+        checks_letters.letters_leave_in_time,
     )
 }
 # What a busy machine can break: how soon it serves. Short runs that test the rest do not judge by it.

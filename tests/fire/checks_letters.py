@@ -11,6 +11,7 @@ from tests.fire.expected import course
 from tests.fire.facts import WINDOW, Event, Finding, Journals, Letter
 
 _DOWNLOADS = 900.0  # seconds around a Send in which its files are fetched
+_IN_TIME = 720.0  # seconds: ten minutes for files that do not come, a look each minute, and a start
 
 
 def every_request_arrives(journals: Journals) -> list[Finding]:
@@ -236,6 +237,37 @@ def _ended(journals: Journals, marker: str) -> bool:
     ended = first is not None and first["action"] in ("reject", "withdrawn", "close")
     journals.excused["withdrawal of what was ended"] += ended
     return ended
+
+
+def letters_leave_in_time(journals: Journals) -> list[Finding]:
+    """24: a request leaves within ten minutes, whatever becomes of its files. While the mail server is away the clock stands."""
+    found = []
+    for marker, asked in journals.requests.items():
+        first = min((letter.t for letter in journals.request_letters.get(marker, ())), default=None)
+        if first is None:
+            continue  # said by another check
+        waited = first - asked["t"] - _away(journals, asked["t"], first)
+        if waited > _IN_TIME:
+            found.append(Finding("letters_leave_in_time", marker, f"it was with us for {waited:.0f} s before it left"))
+    return found
+
+
+def _away(journals: Journals, since: float, until: float) -> float:
+    """Seconds of that span in which the mail server could not be reached, or was told to be in trouble."""
+    spans = list(journals.outages.get("smtp", ()))
+    begun: float | None = None
+    for one in (one for one in journals.smtp if one["e"] == "fault"):
+        if one["verb"] != "clear":
+            begun = one["t"] if begun is None else begun
+        elif begun is not None:
+            spans.append((begun, one["t"]))
+            begun = None
+    spans += [(begun, until)] if begun is not None else []
+    away, at = 0.0, since
+    for begin, end in sorted(spans):
+        away += max(0.0, min(end, until) - max(begin, at))
+        at = max(at, min(end, until))
+    return away
 
 
 def _is_never_taken(name: str) -> bool:

@@ -115,6 +115,10 @@ TELEGRAM: tuple[Fault, ...] = (
         _fails("getUpdates", status=500), _CLEAR, _RED, answered=False, down="telegram",
     ),
     Fault("tg_files_500", "downloads are answered 500", "telegram", _fails("file", status=500), _CLEAR),
+    Fault(
+        "tg_files_long", "downloads are answered 500 for a quarter of an hour", "telegram",
+        _fails("file", status=500), _CLEAR, seconds=900, by_name=True,
+    ),
     Fault("tg_files_dropped", "downloads break off", "telegram", _fails("file", drop=True), _CLEAR),
     Fault(
         "tg_files_lost", "Telegram has the files no more", "telegram",

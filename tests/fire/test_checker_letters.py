@@ -310,3 +310,12 @@ def test_the_command_says_what_it_found(tmp_path, capsys) -> None:  # type: igno
     (tmp_path / "smtp.jsonl").write_text("")
     assert main([str(tmp_path)]) == 2
     assert main([str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_request_that_was_kept_waiting_is_found_unless_the_mail_server_was_away() -> None:
+    story = good_day()
+    for one in story.smtp:
+        one["t"] += 900
+    assert [one.about for one in story.finds("letters_leave_in_time")] == [ONE]
+    story.smtp += [{"t": 20, "e": "fault", "verb": "answer"}, {"t": 800, "e": "fault", "verb": "clear"}]
+    assert story.finds("letters_leave_in_time") == []
