@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/helpdesks.md",
     "docs/mail.md",
     "docs/oauth.md",
+    "docs/performance-levers.md",
     "docs/performance.md",
     "docs/profiles.md",
     "docs/promises.md",
