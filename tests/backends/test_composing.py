@@ -112,6 +112,13 @@ def test_follow_ups_keep_number_and_thread(kind: LetterKind) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
+def test_whoever_reads_any_letter_knows_who_writes_and_how_to_reach_them(name: str) -> None:
+    for kind in LetterKind:
+        text = compose(PROFILES[name], TEMPLATES, kind, FOLLOW_UP, SENDING).text
+        assert all(one in text for one in ("Иванова Анна Сергеевна", "12-34", "ivanova@company.example")), (kind, text)
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
 @pytest.mark.parametrize("kind", list(LetterKind))
 def test_our_own_letters_are_no_status_when_they_come_back(kind: LetterKind, name: str) -> None:
     profile = PROFILES[name]
