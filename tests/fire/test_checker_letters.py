@@ -312,6 +312,17 @@ def test_the_command_says_what_it_found(tmp_path, capsys) -> None:  # type: igno
     assert main([str(tmp_path / "nowhere")]) == 2
 
 
+def test_a_file_that_follows_a_number_which_never_came_is_excused_and_no_other() -> None:
+    story = good_day()
+    story.model[1]["files"] = [FILE]
+    assert [one.about for one in story.finds("files_arrive")] == [ONE]
+    for one in story.smtp:
+        one["t"] += 600
+    assert [one.about for one in story.finds("files_arrive")] == [ONE]  # it had its number
+    story.itsm.clear()
+    assert story.finds("files_arrive") == []
+
+
 def test_a_request_that_was_kept_waiting_is_found_unless_the_mail_server_was_away() -> None:
     story = good_day()
     for one in story.smtp:
