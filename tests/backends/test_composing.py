@@ -82,7 +82,7 @@ def test_answers_of_the_form_and_a_doubt_about_the_person_are_told() -> None:
     )
     text = written(view=view).text
     assert "Инвентарный номер: 12345" in text
-    assert "Кадровый каталог не отвечает с 21.11.2026 06:00 МСК" in text
+    assert "Справочник сотрудников не отвечает с 21.11.2026 06:00 МСК" in text
 
 
 def test_an_almost_empty_ticket_still_makes_a_letter() -> None:
