@@ -37,8 +37,8 @@ def test_the_receipt_changes_with_the_truth() -> None:
     ]
     assert said == [
         "Заявка сохранена и уже отправляется в поддержку.",
-        "Заявка отправлена в 09:14. Поддержка ещё не подтвердила; номер придёт сюда.",
-        "Заявка IM-CL-1042 принята. Обещают к 18:00.",
+        "Заявка отправлена в 09:14. Поддержка её ещё не подтвердила; номер придёт сюда.",
+        "Заявка IM-CL-1042 принята. Поддержка обещает к 18:00.",
     ]
     failed = receipt_screen(values | {"handover": "failed"})
     assert [b.value for row in failed.rows for b in row] == ["rs:x"]

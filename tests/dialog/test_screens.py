@@ -205,9 +205,9 @@ def test_a_promised_time_that_has_passed_is_called_passed() -> None:
         "status": "registered",
     }
     before = receipt_screen(values | {"now": "2026-11-23T12:00:00+00:00"})
-    assert "Обещают к 18:00." in render(before, "ru", TEMPLATES).text
+    assert "Поддержка обещает к 18:00." in render(before, "ru", TEMPLATES).text
     after = receipt_screen(values | {"now": "2026-11-23T16:00:00+00:00"})
-    assert "Обещали к 18:00, этот срок прошёл." in render(after, "ru", TEMPLATES).text
+    assert "Поддержка обещала к 18:00, этот срок прошёл." in render(after, "ru", TEMPLATES).text
 
 
 def test_the_resolved_screen_is_the_one_of_the_model() -> None:

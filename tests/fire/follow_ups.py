@@ -13,7 +13,7 @@ from tests.fire.sight import Button, ChatSight, Seen
 
 _ADDITIONS = ("стало хуже", "теперь ещё и пахнет", "можно прийти после трёх", "инвентарный номер на наклейке стёрт")
 _REASONS = ("печатает полосами", "через час всё повторилось", "ничего не изменилось")
-_ADDING = ("нажмите «Отправить»",)
+_ADDING = ("«Отправить»",)
 _ADDED = tuple(
     (what, end) for what in ("Дополнение", "Ответ") for end in ("сохранен", "сохранён", "уходит в поддержку")
 )
@@ -305,7 +305,7 @@ async def withdraw(person: Person, marker: str, sure: bool) -> bool:
             person.asked("withdraw", of=marker)
             noted = True
 
-    good = (("Попросили поддержку снять", marker), ("Попросим поддержку снять", marker)) if sure else ((marker,),)
+    good = (("Попросили поддержку снять", marker), ("Попросим снять", marker)) if sure else ((marker,),)
     done = await person.do(
         press,
         lambda: _after(person, before, *good) or _details(person, before, marker),  # support may have ended it

@@ -117,13 +117,13 @@ def good_day() -> Story:
     story.saw(3.5, 10, f"{TITLE}\nЗаявка сохранена и уже отправляется в поддержку.", edit=True)
     story.accepted(4, request_text(ONE))
     story.saw(
-        4.5, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Поддержка ещё не подтвердила; номер придёт сюда.", edit=True
+        4.5, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Поддержка её ещё не подтвердила; номер придёт сюда.", edit=True
     )
     story.said(10, "register")
-    story.saw(11, 11, f"Заявка {NAMED} принята. Обещают к 18:00.")
-    story.saw(11.1, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Обещают к 18:00.", edit=True)
+    story.saw(11, 11, f"Заявка {NAMED} принята. Поддержка обещает к 18:00.")
+    story.saw(11.1, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Поддержка обещает к 18:00.", edit=True)
     story.said(20, "start")
-    story.saw(21, 10, f"{TITLE}\nЗаявка {NUMBER} в работе. Обещают к 18:00.", edit=True)
+    story.saw(21, 10, f"{TITLE}\nЗаявка {NUMBER} в работе. Поддержка обещает к 18:00.", edit=True)
     story.said(30, "done", "desk0000001")
     story.saw(31, 12, f"Заявка {NAMED}: была в работе, теперь выполнена.\nПоддержка пишет: «desk0000001 готово».")
     story.saw(31.1, 10, f"{TITLE}\nЗаявка {NUMBER} выполнена.", edit=True)

@@ -123,7 +123,7 @@ def test_send_of_one_draft_below_another_of_its_reviews_is_a_second_tap() -> Non
 
 def test_news_of_a_request_answer_nothing() -> None:
     story = an_input(served=20)
-    story.saw(14, 4, f"Заявка {NAMED} принята. Обещают к 18:00.")
+    story.saw(14, 4, f"Заявка {NAMED} принята. Поддержка обещает к 18:00.")
     assert len(story.finds("every_input_taken")) == 1
 
 

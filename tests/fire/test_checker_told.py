@@ -13,7 +13,7 @@ DONE = f"Заявка {NAMED}: была в работе, теперь выпол
 
 def test_sent_is_claimed_too_early() -> None:
     story = good_day()
-    story.saw(3.6, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Поддержка ещё не подтвердила; номер придёт сюда.")
+    story.saw(3.6, 10, f"{TITLE}\nЗаявка отправлена в 09:14. Поддержка её ещё не подтвердила; номер придёт сюда.")
     assert [one.about for one in story.finds("no_claim_without_fact")] == [ONE]
 
 
@@ -95,7 +95,7 @@ def test_a_request_without_a_receipt_is_found() -> None:
 
 def test_work_that_goes_on_needs_no_message_of_its_own() -> None:
     story = good_day()
-    story.drop("bot", lambda one: "в работе. Обещают" in one.get("text", ""))  # the receipt skipped it
+    story.drop("bot", lambda one: "в работе. Поддержка обещает" in one.get("text", ""))  # the receipt skipped it
     assert story.finds("every_status_told") == []
 
 
@@ -183,13 +183,13 @@ def test_a_second_receipt_is_found() -> None:
 def test_done_told_before_registered_is_found() -> None:
     story = good_day()
     story.drop("bot", lambda one: one.get("message") == 11)
-    story.saw(33, 11, f"Заявка {NAMED} принята. Обещают к 18:00.")
+    story.saw(33, 11, f"Заявка {NAMED} принята. Поддержка обещает к 18:00.")
     assert [one.about for one in story.finds("in_order")] == [ONE]
 
 
 def test_a_receipt_that_goes_back_is_found() -> None:
     story = good_day()
-    story.saw(32, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Обещают к 18:00.", edit=True)
+    story.saw(32, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Поддержка обещает к 18:00.", edit=True)
     assert ["goes back" in one.words or "behind" in one.words for one in story.finds("in_order")] == [True]
 
 

@@ -87,7 +87,7 @@ def test_a_caption_that_is_lost_and_a_file_twice_are_found() -> None:
 def test_a_time_that_nobody_promised_is_found(day: str) -> None:
     for clock, found in (("18:00", 0), ("15:00", 1)):
         story = good_day()
-        story.saw(12, 14, f"Заявка {NAMED} принята. Обещают к {clock}{day}.")
+        story.saw(12, 14, f"Заявка {NAMED} принята. Поддержка обещает к {clock}{day}.")
         assert len(story.finds("shown_as_it_was_said")) == found, clock
 
 

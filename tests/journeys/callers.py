@@ -89,7 +89,7 @@ class Caller:
 
     async def receipt(self, *words: str) -> str:
         """The receipt, once the request has been handed over."""
-        return await self.said("Поддержка ещё не подтвердила", *words)
+        return await self.said("Поддержка её ещё не подтвердила", *words)
 
     def letters(self) -> list[Message]:
         """All that the ITSM got, whoever asked."""

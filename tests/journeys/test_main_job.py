@@ -43,7 +43,7 @@ async def test_a_request_reaches_the_itsm_and_its_status_comes_back(office: Offi
         await office.said(ANNA, "не подтвердила")
 
         await office.itsm_says("register", letter)
-        await office.said(ANNA, "IM-CL-1042", "принята", "Обещают к")
+        await office.said(ANNA, "IM-CL-1042", "принята", "Поддержка обещает к")
         await office.itsm_says("start", letter)
         await office.said(ANNA, "IM-CL-1042", "в работе")
         await office.itsm_says("done", letter, "Заменён картридж")
