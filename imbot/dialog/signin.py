@@ -32,6 +32,7 @@ from imbot.domain.signin import normal_code
 
 _SLIP = 0.85  # how alike two domains are of which one is a slip of the other
 _ENDINGS = 4  # so many endings of work addresses are named
+_ON_ITS_WAY = timedelta(minutes=3)  # so long a code is said to come
 STATES = frozenset({"address", "code", "no_mail"})
 
 
@@ -68,6 +69,7 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "until": None,
         "left": 0,
         "address": _address(session),
+        "asked_at": _asked_long_ago(session, facts),
         "kept": draft is not None,
         "files": draft.pile.count if draft else 0,
         "support_contact": facts.settings.support_contact,
@@ -103,7 +105,8 @@ def happened(session: Session, event: Happened, facts: Facts) -> Turn:
         if event.values.get("allowed"):
             asked = session.data.get("pending") or _address(session)
             again = "again" if asked == _address(session) else ""
-            return current(session.put(signin={"address": asked}, pending=None).go("code"), facts, again)
+            signin = {"address": asked, "at": facts.now.isoformat()}
+            return current(session.put(signin=signin, pending=None).go("code"), facts, again)
         session = session.put(pending=None)
         session = session if session.state in STATES else session.go("address")
         return current(session, facts, "limited", until=until)
@@ -139,11 +142,10 @@ def is_used_code(session: Session, text: str) -> bool:
 
 
 def keep(session: Session, event: Said, facts: Facts) -> tuple[Session, tuple[Order, ...], str]:
-    """What somebody writes before they may file becomes an early draft."""
+    """What somebody writes before they may file becomes an early draft, kept for a day from what came last."""
     draft = draft_of(session) or begin(facts)
     pile, orders, problem = gather(draft.pile, event, facts.settings)
-    started = draft.started_at if draft.early else facts.now.isoformat()
-    draft = replace(draft, pile=pile, early=True, started_at=started)
+    draft = replace(draft, pile=pile, early=True, started_at=facts.now.isoformat())
     return (with_draft(session, draft) if draft else session), orders, problem
 
 
@@ -246,6 +248,13 @@ def _whole_minute(until: Any) -> str | None:
 
 def _minutes_until(until: str | None, facts: Facts) -> int:
     return -((facts.now - datetime.fromisoformat(until)) // timedelta(minutes=1)) if until else 0
+
+
+def _asked_long_ago(session: Session, facts: Facts) -> str | None:
+    """When the code that is awaited was asked for, where it should have come by now."""
+    kept = session.data.get("signin")
+    at = kept.get("at") if isinstance(kept, dict) else None
+    return at if isinstance(at, str) and facts.now - datetime.fromisoformat(at) > _ON_ITS_WAY else None
 
 
 def _address(session: Session) -> str:

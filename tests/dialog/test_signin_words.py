@@ -51,6 +51,26 @@ def test_where_the_bot_has_a_domain_of_its_own_the_one_above_it_is_no_slip(lang:
     check(world.screen, lang)
 
 
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_code_that_was_asked_for_long_ago_is_not_said_to_be_on_its_way(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    coming = {"ru": "код уже идёт", "en": "a code is on its way"}[lang]
+    asked = {"ru": "попросили в 09:00. Если он не пришёл", "en": "was asked for at 09:00. If it has not come"}[lang]
+    world.take(Typed("ivanova@company.ru", "m1"))
+    assert coming in said(world)
+    world.now += timedelta(minutes=3)
+    world.take(Commanded("start"))
+    assert coming in said(world)
+    world.now += timedelta(hours=1)
+    world.take(Commanded("start"))
+    assert asked in said(world)
+    assert coming not in said(world)
+    assert world.screen is not None
+    again = next(key.value for each in world.screen.rows for key in each if key.label == "again")
+    world.take(Pressed(again, "m9"))
+    assert coming in said(world)
+
+
 def company(*domains: str, lang: str = "ru") -> World:
     world = World(person=None, lang=lang)
     world.settings = replace(world.settings, domains_hint=domains[0], domains=domains)

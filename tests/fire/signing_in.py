@@ -60,7 +60,7 @@ async def sign_in(person: Person, address: str, codes: Codes, old: Sequence[str]
         if "код уже идёт" in text and not fresh:
             await person.until(lambda: codes.fresh(address, tried) or None, 1.0)
             continue
-        if "код уже идёт" in text or ("Код не подошёл" in text and fresh):
+        if "код уже идёт" in text or (fresh and ("Код не подошёл" in text or "Код на " in text)):
             tried.update(fresh)
             await person.say(fresh[-1])
         elif "рабочий адрес" in text:

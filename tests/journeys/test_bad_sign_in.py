@@ -24,7 +24,7 @@ async def test_a_wrong_code_is_told_with_the_tries_left_and_a_new_one_signs_in(c
     anna = counter.stranger()
     seen = len(counter.office.letters_to(ANNA_MAIL))
     anna.say("Не печатает принтер на третьем этаже")
-    await anna.said("Записали, это не потеряется", "рабочий адрес")
+    await anna.said("Записали, храним сутки", "рабочий адрес")
     anna.say(ANNA_MAIL)
     code = await fresh_code(anna, ANNA_MAIL, seen)
     anna.say("12")
