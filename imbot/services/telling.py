@@ -236,11 +236,12 @@ def open_chat_key(c: Connection, person: Person) -> str:
 
 
 def as_letter(c: Connection, person: Person, chat_key: str, payload: Mapping[str, Any], env: Env) -> dict[str, Any]:
-    """What brings the same words to the person's mailbox, in the language of the chat that they were for."""
+    """What brings the same words to the person's mailbox, in the language of the chat that they were for. `unlinked`: why it
+    comes by mail; a chat of theirs that is left has shut us out."""
     chat = people.chat(c, chat_key)
     theirs = chat is not None and chat.person_id in (None, person.id)
     lang = env.chat_language(chat.language, chat.lang) if chat is not None and theirs else env.language
-    values = {"name": given_name(person.name)}
+    values = {"name": given_name(person.name), "unlinked": not people.chats_of(c, person.id)}
     return {**payload, "to": person.address, "template": "notice", "lang": lang, "values": values}
 
 

@@ -8,11 +8,14 @@ from tests.fire.checker import CHECKS
 from tests.fire.story import CHAT, NAMED, NUMBER, ONE, OTHER, TITLE, Story, good_day
 
 DONE = f"Заявка {NAMED}: была в работе, теперь выполнена.\nПоддержка пишет: «desk0000001 готово»."
-_WHY = "Это письмо пришло потому, что чат imbot для нас закрыт. Чтобы новости приходили в чат, откройте его снова."
+_SHUT = "Это письмо пришло потому, что чат imbot для нас закрыт. Чтобы новости приходили в чат, откройте его снова."
+_OUT = "Чат imbot отвязан от вашего адреса, поэтому новости приходят на почту."
 
 
-def by_letter(story: Story, t: float, news: str = DONE, message_id: str = "<n1@bot>", chat: int = CHAT) -> None:
-    text = f"Здравствуйте, Иван.\n\n{news}\n\n{_WHY}\nВопросы: 00-11\n"
+def by_letter(
+    story: Story, t: float, news: str = DONE, message_id: str = "<n1@bot>", chat: int = CHAT, why: str = _SHUT
+) -> None:
+    text = f"Здравствуйте, Иван.\n\n{news}\n\n{why}\nВопросы: 00-11\n"
     story.accepted(t, text, message_id=message_id, subject=f"{NUMBER}: {TITLE}", rcpt=[f"u{chat}@example.test"])
 
 
@@ -23,10 +26,11 @@ def away() -> Story:
     return story
 
 
-def test_what_a_letter_tells_is_told() -> None:
+@pytest.mark.parametrize("why", [_SHUT, _OUT])
+def test_what_a_letter_tells_is_told(why: str) -> None:
     story = away()
     assert [one.about for one in story.finds("every_status_told")] == [ONE]
-    by_letter(story, 31)
+    by_letter(story, 31, why=why)
     journals = story.journals()
     for check in CHECKS.values():
         assert check(journals) == [], check

@@ -59,7 +59,7 @@ _NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WA
 _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
-_BY_LETTER = "\n\nЭто письмо пришло потому, что чат "
+_BY_LETTER = re.compile(r"\n\n(?:Это письмо пришло потому, что чат |Чат [^\n]* отвязан от вашего адреса, поэтому)")
 REVIEW = "Проверьте заявку"
 OVER = "Эта кнопка уже не действует"
 OF_A_REQUEST = ("t:", "add:", "wd:", "rs:", "rate:", "ns:", "new:", "more:")  # what buttons about one begin with
@@ -158,8 +158,8 @@ def keys_in(subject: str, text: str) -> tuple[str, str] | None:
 
 def news_in(text: str) -> str:
     """What a letter says that would stand in the chat of whoever gets it, were it open; "" for any other letter."""
-    news, because, _ = text.partition(_BY_LETTER)
-    return news.partition("\n\n")[2].strip() if because else ""
+    because = _BY_LETTER.search(text)
+    return text[: because.start()].partition("\n\n")[2].strip() if because else ""
 
 
 def says_returned(text: str) -> bool:

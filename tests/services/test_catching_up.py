@@ -123,6 +123,8 @@ def test_what_waits_for_a_chat_that_is_closed_goes_by_letter_before_what_comes_l
     first, second, third = by_letter(office)
     assert [first[0], second[0]] == ["n1", "n2"]
     assert {first[1], second[1], third[1]} == {"anna@demo.local"}
+    because = {one.payload["values"]["unlinked"] for one in outbox.of_lane(office.c, "mail:1") if one.key == first[0]}
+    assert because == {way != "shut"}
     assert not parcels(office, Kind.NOTICE)
 
 
@@ -147,7 +149,7 @@ def test_a_letter_greets_by_name_in_the_language_of_the_chat_it_stands_for(
     delivery.reroute(office.c, in_hand, office.now, office.env)
     register(office, ticket)
     letters = outbox.of_lane(office.c, "mail:1")
-    greeted = {"name": "Анна Сергеевна"}
+    greeted = {"name": "Анна Сергеевна", "unlinked": True}
     assert [(one.payload["values"], one.payload["lang"]) for one in letters] == [(greeted, lang)] * 2
 
 
