@@ -32,7 +32,7 @@ from imbot.services import letters as ticket_letters
 from imbot.services.env import Env, Fresh
 from imbot.store import files, inbox, outbox, people
 from imbot.store.db import Db
-from imbot.templates import Templates, cut
+from imbot.templates import Templates
 
 _SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
 _HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
@@ -185,7 +185,7 @@ class Errands:
             if payload.get("ticket"):  # its reader has no buttons
                 screen = replace(screen, values={**screen.values, "by_letter": True})
             rendered = render(screen, self._lang(payload), self._templates, now=self._clock())
-            title = screen.values.get("title") or cut(rendered.text.split("\n", 1)[0], 120)
+            title = sending.title_of(parcel, rendered.text)
             values |= {"words": rendered.text, "title": title, "number": screen.values.get("number", "")}
             values["alerts"] = screen.values.get(
                 "alerts", []

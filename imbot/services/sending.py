@@ -21,6 +21,7 @@ from imbot.services.env import Env
 from imbot.services.letters import ENCODED
 from imbot.store import ledger, letters, outbox, received, tickets
 from imbot.store.received import ReceivedFile
+from imbot.templates import cut
 
 UPLOAD_LIMIT = 50 * 1024 * 1024  # of the Bot API (core.telegram.org/bots/api#sending-files)
 _SHOWN_AS_THEY_ARE = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "application/zip")
@@ -32,6 +33,12 @@ class ForLetter:
 
     attached: tuple[ReceivedFile, ...]
     left_out: tuple[dict[str, Any], ...]
+
+
+def title_of(parcel: Parcel, text: str) -> str:
+    """What a letter that says `text` is about: the request; to admins, whom its title tells too little, the first line."""
+    title = "" if telling.for_admins(parcel) else parcel.payload["screen"]["values"].get("title", "")
+    return title or cut(text.split("\n", 1)[0], 120).removesuffix(".")
 
 
 def file_to_send(c: Connection, parcel: Parcel) -> tuple[ReceivedFile, Screen] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from imbot.domain.errors import DeliveryError
-from imbot.domain.parcels import Kind, Parcel
+from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.tickets import Ticket
 from imbot.services import delivery, sending, telling
-from imbot.store import letters, people, received
+from imbot.store import letters, outbox, people, received
 from tests.services.conftest import ANNA, EVE_ENTRY, Office
 from tests.services.delivering import claim
 from tests.services.enclosed import PDF, a_part, parcels, receive
@@ -26,6 +26,16 @@ def a_sent_file(office: Office) -> tuple[Ticket, Parcel]:
     delivery.message_shown(office.c, notice, ANNA.key, "m7", office.now)
     (file,) = (one for one in office.due("telegram") if one.kind is Kind.FILE)
     return ticket, file
+
+
+def test_the_subject_of_a_letter_names_the_request_and_to_admins_what_it_is_about(office: Office) -> None:
+    question = {"name": "unconfirmed", "values": {"title": "Принтер"}, "rows": []}
+    said = "Поддержка не подтвердила заявку «Принтер».\n\nКто: Анна"
+    for ticket, title in (("x1", "Принтер"), ("", "Поддержка не подтвердила заявку «Принтер»")):
+        note = NewParcel("mail:1", "smtp", f"question{ticket}", Kind.NOTE, {"screen": question, "ticket": ticket})
+        outbox.put(office.c, note, office.now)
+        assert sending.title_of(parcels(office, Kind.NOTE)[0], said) == title
+        outbox.settle_lane(office.c, "mail:1", "told", office.now)
 
 
 def test_a_file_that_arrived_is_done_and_a_reply_to_it_means_its_ticket(company: Office) -> None:
