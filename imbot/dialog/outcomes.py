@@ -140,6 +140,8 @@ def _ticket(session: Session, values: dict[str, Any], facts: Facts) -> Turn:
         return replying.found(session.put(about=about), values, facts)
     if session.state == "linked":
         return requests.after_ticket(session, facts, values)
+    if session.state == "later":
+        return rating.later(session, values)
     if session.state == "not_solved":
         return rating.ask_reason(session, facts, values)
     session = session.go("ticket").put(about=about)

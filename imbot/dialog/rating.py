@@ -91,9 +91,11 @@ def hand_on(turn: Turn) -> Turn:
     return replace(turn, session=session, orders=orders)
 
 
-def later(session: Session) -> Turn:
+def later(session: Session, values: dict[str, Any]) -> Turn:
+    """Not now; where stars were given already, they stand."""
     session = session.go("rest")
-    return Turn(session, Screen("later", {}, (menu.home_row(session),)))
+    shown = {"stars": values.get("stars"), "can_rate": bool(values.get("can_rate"))}
+    return Turn(session, Screen("later", shown, (menu.home_row(session),)))
 
 
 def complained_screen(session: Session, facts: Facts, values: dict[str, Any]) -> Screen:

@@ -10,7 +10,7 @@ States (the data each of them needs stands beside it):
     stray{stray}                                              words or files came out of the blue: where do they belong?
     tickets{page}, ticket{about}                              looking at tickets
     adding{addition}, withdraw{about}, linked{about}          doing something with one
-    complain{about}, not_solved{about}                        after the work
+    complain{about}, not_solved{about}, later{about}          after the work
 
 `draft` stays in the data through every state, so that it can be set aside and taken up again.
 """
@@ -46,6 +46,7 @@ STATES = frozenset(
         "linked",
         "complain",
         "not_solved",
+        "later",
     }
 )
 

@@ -21,6 +21,12 @@ from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
 
 LEDGER_LINES = 12
+# Entries of the ledger that its templates have words for.
+TOLD_IN_LEDGER = frozenset(
+    {"filed", "accepted", "failed", "delayed", "bounced", "resent", "status", "reopened", "registered", "comment"}
+    | {"files_came", "file_not_sent", "added", "complained", "withdraw_asked", "reopen_asked", "unconfirmed", "let_go"}
+    | {"reopen_silence", "rated", "refused_file"}
+)
 # What a line of the ledger shows: characters of words, files, characters of a name.
 LINE_WORDS, LINE_FILES, LINE_NAME = 200, 5, 60
 _SAID = {"comment": ("text",), "status": ("question", "solution")}
@@ -76,7 +82,7 @@ def list_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Sc
 def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) -> Screen:
     """One ticket with its ledger in words: the newest lines, in the order in which they happened."""
     ticket = str(values.get("id", ""))
-    ledger = list(values.get("ledger", ()))
+    ledger = [line for line in values.get("ledger", ()) if line["what"] in TOLD_IN_LEDGER]
     shown = (
         _DETAILS
         | dict(values)

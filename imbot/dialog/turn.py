@@ -169,7 +169,7 @@ def _durable(session: Session, name: str, what: str, figure: str | None, facts: 
         case "ns":
             return tickets.ask_details(session, what, "not_solved")
         case "later":
-            return rating.later(session)
+            return tickets.ask_details(session, what, "later")
         case "new":
             return tickets.ask_details(session, what, "linked")
         case _:

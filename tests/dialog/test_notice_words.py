@@ -1,13 +1,15 @@
-"""What a notice, and a question about words that came by themselves, call things."""
+"""What a notice, the ledger, and a question about words that came by themselves, call things."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from imbot.dialog.tickets import notice_screen
-from imbot.domain.chats import Typed
+from imbot.dialog.tickets import TOLD_IN_LEDGER, notice_screen
+from imbot.domain.chats import Pressed, Typed
 from imbot.domain.notices import Notice
-from tests.dialog.test_screens import LANGS, check
+from tests.dialog.test_screens import FOLDER, LANGS, check
 from tests.dialog.world import Ticket as Stored
 from tests.dialog.world import World
 
@@ -46,3 +48,26 @@ def test_words_behind_a_question_of_support_are_an_answer(lang: str) -> None:
         assert asked[lang][place] in text
         assert asked[lang][1 - place] not in text
         assert next(key.label for each in world.screen.rows for key in each) == ("answer_here", "add_here")[place]
+
+
+def test_the_ledger_counts_what_it_has_words_for() -> None:
+    for lang in LANGS:
+        source = (FOLDER / "chat" / lang / "_ledger.j2").read_text("utf-8")
+        named = re.findall(r"(?:if|elif) what == \"(\w+)\"", source)
+        listed = [name for group in re.findall(r"what in \[([^]]+)\]", source) for name in re.findall(r"\w+", group)]
+        assert {*named, *listed} == TOLD_IN_LEDGER
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_to_rate_later_what_is_rated_already_says_so(lang: str) -> None:
+    world = World(lang=lang)
+    world.tickets["x1"] = Stored("x1", "Принтер", "IM-CL-1", "resolved")
+    for stars, words in (
+        (None, {"ru": "Оценить можно будет", "en": "You can rate it"}),
+        (5, {"ru": "Ваша оценка 5 уже записана. Изменить её", "en": "Your rating, 5, is saved already. You can"}),
+    ):
+        world.tickets["x1"].stars = stars
+        world.take(Pressed("later:x1", "m1"))
+        assert world.screen is not None
+        assert words[lang] in check(world.screen, lang)
+        assert world.session.state == "rest"
