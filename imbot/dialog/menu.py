@@ -29,7 +29,7 @@ def rest(session: Session, facts: Facts, greeting: str = "", orders: tuple[Order
 
 
 def menu_screen(session: Session, facts: Facts, greeting: str = "") -> Screen:
-    """`greeting`: "" | welcome | hello | thanks | nod | human (wanted) | unknown (a command nobody knows) | not_found."""
+    """`greeting`: "" | welcome | hello | thanks | fine | nod | human (wanted) | unknown (a command nobody knows) | not_found."""
     values = {
         "greeting": greeting,
         "name": given_name(facts.person.name) if facts.person else "",

@@ -72,24 +72,15 @@ _THANKS = frozenset(
         "спс",
         "благодарю",
         "благодарю вас",
-        "ок",
-        "окей",
-        "ok",
-        "okay",
-        "хорошо",
-        "понятно",
-        "понял",
-        "поняла",
-        "супер",
-        "отлично",
         "thanks",
         "thank you",
         "thank you very much",
         "many thanks",
         "thx",
-        "great",
-        "got it",
     }
+)
+_FINE = frozenset(
+    {"ок", "окей", "ok", "okay", "хорошо", "понятно", "понял", "поняла", "супер", "отлично", "great", "got it"}
 )
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
 _PHONE = re.compile(r"\+?[\d\s()./-]{2,24}(?:\s*(?:доб|вн|ext|x|#)[.:]?\s*\d{1,8})?", re.IGNORECASE)
@@ -135,7 +126,7 @@ _MY_ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _BOUNDS = ' \t\n,.;:!()<>«»"“”–—-'
-_POLITE = _each(" ".join(_GREETINGS | _THANKS)) | _each("да и а yes please пожалуйста")
+_POLITE = _each(" ".join(_GREETINGS | _THANKS | _FINE)) | _each("да и а yes please пожалуйста")
 # Words that go with an address or a code and tell nothing else.
 _WITH_ADDRESS = _POLITE | _each(
     "мой моя рабочий рабочая корпоративный адрес адреса почта почты почту мейл имейл это вот я меня зовут на пришлите отправьте"
@@ -189,12 +180,14 @@ def command_in(text: str) -> str:
 
 
 def politeness_in(text: str) -> str:
-    """ "hello", "thanks" or "nod" (a lone smile or "?") where the whole text is nothing else, or ""."""
+    """ "hello", "thanks", "fine" or "nod" (a lone smile or "?") where the whole text is nothing else, or ""."""
     plain = _plain(text)
     if plain in _GREETINGS:
         return "hello"
     if plain in _THANKS:
         return "thanks"
+    if plain in _FINE:
+        return "fine"
     return "nod" if not plain and told(text) else ""
 
 
