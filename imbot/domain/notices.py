@@ -82,11 +82,9 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
 
 
 def _before(change: Change) -> str:
-    """The state that the ticket leaves, as its person knows it; "" where that is not known: who asked to drop a request may or
-    may not have answered before."""
-    if change.old is not Status.WAITING:
-        return str(change.old)
-    return {ANSWERED: "answered", "withdraw": ""}.get(change.asked, str(change.old))
+    """The state that the ticket leaves, as its person knows it; "" where they do not wait to answer: they have, or asked to
+    drop the request."""
+    return "" if change.old is Status.WAITING and change.asked in (ANSWERED, "withdraw") else str(change.old)
 
 
 def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:
