@@ -19,6 +19,7 @@ from imbot.dialog.session import Session
 from imbot.dialog.slots import about_of, addition_of, anew, set_aside, with_addition
 from imbot.domain.chats import Pressed
 from imbot.domain.notices import Notice
+from imbot.domain.tickets import ANSWERED
 
 LEDGER_LINES = 12
 # Entries of the ledger that its templates have words for.
@@ -95,7 +96,7 @@ def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) ->
         }
     )
     act = row(
-        Button("add", f"add:{ticket}") if values.get("can_add") else None,
+        Button(_adds(shown), f"add:{ticket}") if values.get("can_add") else None,
         Button("withdraw", f"wd:{ticket}") if values.get("can_withdraw") else None,
         Button("resend", f"rs:{ticket}") if values.get("can_resend") else None,
     )
@@ -106,6 +107,11 @@ def details_screen(session: Session, facts: Facts, values: Mapping[str, Any]) ->
         again = (*again, Button("new_linked", f"new:{ticket}"))
     home = row(Button("to_list", "my:0"), *menu.home_row(session)[:1])
     return Screen("ticket", shown, tuple(filter(None, (whole, act, stars, again, home))))
+
+
+def _adds(shown: Mapping[str, Any]) -> str:
+    """What adding to a ticket is called while support waits for an answer, and else."""
+    return "answer" if is_answer(shown) and shown["asked"] != ANSWERED else "add"
 
 
 def _is_cut(ledger: Sequence[Mapping[str, Any]]) -> bool:
@@ -225,7 +231,7 @@ def receipt_screen(values: Mapping[str, Any]) -> Screen:
     if shown["handover"] == "failed":
         return Screen("receipt", shown, ((Button("resend", f"rs:{ticket}"),),))
     act = row(
-        Button("add", f"add:{ticket}") if shown["can_add"] else None,
+        Button(_adds(shown), f"add:{ticket}") if shown["can_add"] else None,
         Button("withdraw", f"wd:{ticket}") if shown["can_withdraw"] else None,
     )
     return Screen("receipt", shown, tuple(filter(None, (act,))))

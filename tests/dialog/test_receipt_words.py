@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from imbot.dialog.render import render
-from imbot.dialog.tickets import notice_screen, receipt_screen
+from imbot.dialog.tickets import details_screen, notice_screen, receipt_screen
 from imbot.domain.notices import failure_notice
 from imbot.domain.tickets import Ticket
 from tests.dialog.test_screens import FILE, PHOTO, TEMPLATES, check
-from tests.dialog.world import START
+from tests.dialog.world import START, World
 
 
 def receipt(files: list[dict[str, Any]], lang: str = "ru", **values: Any) -> list[str]:
@@ -140,3 +140,12 @@ def test_an_admin_is_said_to_know_only_where_one_does(
     )
     assert all(words in text for words in says), text
     assert never not in text
+
+
+def test_what_is_added_while_support_waits_for_an_answer_is_called_one() -> None:
+    world = World()
+    for status, asked, label in (("waiting", "", "answer"), ("waiting", "answer", "add"), ("in_progress", "", "add")):
+        values = {"id": "x1", "ticket": "x1", "title": "Принтер", "status": status, "asked": asked, "can_add": True}
+        for screen in (receipt_screen(values), details_screen(world.session, world.facts(), values)):
+            labels = [key.label for each in screen.rows for key in each if key.value == "add:x1"]
+            assert labels == [label]

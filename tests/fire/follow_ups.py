@@ -67,14 +67,18 @@ def news(person: Person) -> list[News]:
 
 
 async def add(person: Person, marker: str, label: str = "Дополнить") -> bool:
-    """By the button; True: it was sent."""
-    if person.button(label, marker) is None:
+    """By the button, which is called an answer while support waits for one; True: it was sent."""
+
+    def find() -> Button | None:
+        return person.button(label, marker) or person.button("Ответить", marker)
+
+    if find() is None:
         return False  # none of its messages offers that any more
     if _was_just_told(person, texts.REFUSALS[0], marker):
         return False
     before = person.sight.version
     screen = await person.press_until(
-        lambda: person.button(label, marker),
+        find,
         lambda: _after(person, before, (*_ADDING, marker), *_no(marker, 0)),
         f"adding to {marker}",
     )
