@@ -99,7 +99,10 @@ def later(session: Session, values: dict[str, Any]) -> Turn:
 
 
 def complained_screen(session: Session, facts: Facts, values: dict[str, Any]) -> Screen:
-    return Screen("complained", about_of(session) | values | _contact(facts), (menu.home_row(session),))
+    """A complaint reopens nothing: what does stands below it."""
+    shown = about_of(session) | {"can_reopen": False} | values
+    again = row(Button("not_solved", f"ns:{shown['ticket']}") if shown["can_reopen"] else None)
+    return Screen("complained", shown | _contact(facts), tuple(filter(None, (again, menu.home_row(session)))))
 
 
 def reopen_asked_screen(session: Session, facts: Facts, values: dict[str, Any]) -> Screen:

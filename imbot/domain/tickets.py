@@ -228,6 +228,11 @@ def may_rate(ticket: Ticket, rated_at: datetime | None, now: datetime) -> bool:
     return rated_at is None or now - rated_at <= RATING_CHANGE_WINDOW
 
 
+def may_reopen(ticket: Ticket) -> bool:
+    """Whether support may be asked to take the work up again."""
+    return ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.asked != "reopen"
+
+
 def may_add(ticket: Ticket) -> bool:
     """Whether a letter may still go into the thread: any ticket that the far end has not ended for good."""
     return ticket.status in OPEN or ticket.status is Status.RESOLVED

@@ -16,7 +16,7 @@ from imbot.domain.calendar import is_night
 from imbot.domain.notices import Enclosed, Notice, ticket_values
 from imbot.domain.parcels import Kind, NewParcel, Parcel, lane_of_receipts
 from imbot.domain.people import Person, Role, given_name
-from imbot.domain.tickets import Handover, Status, Ticket, awaits_confirmation, may_rate, may_withdraw
+from imbot.domain.tickets import Handover, Ticket, awaits_confirmation, may_rate, may_reopen, may_withdraw
 from imbot.services.env import Env
 from imbot.store import facts, files, ledger, letters, outbox, people, ratings, tickets, watches
 from imbot.store.files import FileRow
@@ -367,7 +367,7 @@ def details(c: Connection, ticket: Ticket, now: datetime, env: Env) -> dict[str,
             for row in ledger.ledger(c, ticket.id)
         ],
         "can_rate": may_rate(ticket, rating.rated_at if rating else None, now),
-        "can_reopen": ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.asked != "reopen",
+        "can_reopen": may_reopen(ticket),
         "can_resend": ticket.handover is Handover.FAILED,
         "stars": rating.stars if rating else None,
     }

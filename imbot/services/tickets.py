@@ -22,6 +22,7 @@ from imbot.domain.tickets import (
     Ticket,
     may_add,
     may_rate,
+    may_reopen,
     may_withdraw,
 )
 from imbot.failpoints import hit
@@ -126,7 +127,7 @@ def complain(c: Connection, person: Person | None, order: Complain, now: datetim
     ledger.log(c, ticket.id, now, "complained", {"text": order.text})
     _follow_up(c, ticket, person, "complaint", order.text, now, env, fresh, order.files_id)
     hit("complaint_put")
-    return Happened("complained", ticket_values(ticket))
+    return Happened("complained", ticket_values(ticket) | {"can_reopen": may_reopen(ticket)})
 
 
 def not_solved(

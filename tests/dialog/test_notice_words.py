@@ -71,3 +71,15 @@ def test_to_rate_later_what_is_rated_already_says_so(lang: str) -> None:
         assert world.screen is not None
         assert words[lang] in check(world.screen, lang)
         assert world.session.state == "rest"
+
+
+@pytest.mark.parametrize(("lang", "words"), [("ru", "нажмите «Не решено»"), ("en", "press “Not solved”")])
+def test_thanks_for_a_complaint_say_what_brings_the_work_back(lang: str, words: str) -> None:
+    for asked in ("", "reopen"):
+        world = World(lang=lang)
+        world.tickets["x1"] = Stored("x1", "Принтер", "IM-CL-1", "resolved", asked=asked)
+        world.take(Pressed("rate:x1:1", "m1"))
+        world.take(Typed("Ждали три дня", "m2"))
+        assert world.screen is not None
+        assert (words in check(world.screen, lang)) is not bool(asked)
+        assert world.screen.offers("ns:x1") is not bool(asked)

@@ -215,7 +215,7 @@ class World:
             case o.Complain(_, text, files_id):
                 ticket.said.append(("complaint", text))
                 ticket.files += self._wanted(files_id)
-                return Happened("complained", values)
+                return Happened("complained", values | {"can_reopen": ticket.asked != "reopen"})
             case o.NotSolved(_, reason, files_id):
                 if ticket.status not in ("resolved", "closed"):
                     return Happened("not_found", {})

@@ -20,6 +20,7 @@ from imbot.domain.tickets import (
     apply,
     may_add,
     may_rate,
+    may_reopen,
     may_see,
     may_withdraw,
     title_of,
@@ -234,6 +235,13 @@ def test_rating_is_for_done_work_and_changeable_for_a_day() -> None:
     assert may_rate(resolved, NOW - timedelta(hours=23), NOW)
     assert not may_rate(resolved, NOW - timedelta(hours=25), NOW)
     assert not may_rate(TICKET, None, NOW)
+
+
+def test_what_is_done_may_be_asked_for_again_once() -> None:
+    done = replace(TICKET, status=Status.CLOSED)
+    assert may_reopen(done)
+    assert not may_reopen(replace(done, asked="reopen"))
+    assert not may_reopen(TICKET)
 
 
 def test_what_may_be_asked_of_a_ticket() -> None:
