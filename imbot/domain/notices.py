@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imbot.domain.tickets import ANSWERED, Change, Status, Ticket, may_add
+from imbot.domain.tickets import ANSWERED, GRANTED, Change, Status, Ticket, may_add
 
 _BY_STATUS: Mapping[Status, str] = {
     Status.REGISTERED: "registered",
@@ -82,9 +82,10 @@ def notices_for(change: Change) -> tuple[Notice, ...]:
 
 
 def _before(change: Change) -> str:
-    """The state that the ticket leaves, as its person knows it; "" where they do not wait to answer: they have, or asked to
-    drop the request."""
-    return "" if change.old is Status.WAITING and change.asked in (ANSWERED, "withdraw") else str(change.old)
+    """The state that the ticket leaves, as its person knows it; "" where they know it by no such name: they need not answer
+    any more, or had it dropped."""
+    other = change.asked in {Status.WAITING: (ANSWERED, "withdraw"), Status.REJECTED: (GRANTED,)}.get(change.old, ())
+    return "" if other else str(change.old)
 
 
 def comment_notice(ticket: Ticket, text: str, author: str = "") -> Notice:

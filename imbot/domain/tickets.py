@@ -30,6 +30,7 @@ OPEN = frozenset({Status.NEW, Status.REGISTERED, Status.IN_PROGRESS, Status.WAIT
 DONE = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN})
 ENDED = DONE - {Status.RESOLVED}
 OWN_DESK = "desk"
+GRANTED = "granted"  # `Ticket.asked` once a refusal has ended what its person had asked to drop
 ANSWERED = "answer"  # `Ticket.asked` once a question was answered, until the far end asks on or moves the ticket
 
 
@@ -70,7 +71,7 @@ class Ticket:
     closed_at: datetime | None = None
     reported_at: datetime | None = None  # the moment of the last report that was applied
     solution: str = ""
-    asked: str = ""  # "" | "reopen" | "withdraw" | "answer": what the far end was told and has not yet answered
+    asked: str = ""  # "" | reopen | withdraw | answer: what the far end was told and has not yet answered; granted
     asked_until: datetime | None = None
     failure: str = ""  # the far end's words when the handover failed
     thread: str = ""  # Message-ID of the last letter the far end sent for it
@@ -120,7 +121,8 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     older, and what bears no moment of its own is taken as it comes. Of two of the same second, which a mailbox may hand out in
     any order, the one that says "begun" is the older one, unless work was asked for. An ITSM may reopen what is done; a finished
     ticket of our own desk never changes. `new` never comes back. Only the far end moves a ticket, so what we asked for
-    (`asked`, at `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends.
+    (`asked`, at `asked_at`) is cleared by a change, not by our wish; to take a request back is asked until it ends, and where the
+    far end calls that a refusal, it is remembered to be none.
     Idempotent: the same report twice is None the second time.
     """
     said, last = report.at or now, ticket.reported_at
@@ -132,7 +134,7 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
             return None
         moment = last  # our clock was put back
     old, new = ticket.status, _next_status(ticket.status, report.status)
-    if said == last and old in DONE and new is Status.IN_PROGRESS and not ticket.asked:
+    if said == last and old in DONE and new is Status.IN_PROGRESS and ticket.asked in ("", GRANTED):
         return None
     after = replace(
         ticket,
@@ -146,7 +148,7 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
         closed_at=moment if new in (Status.CLOSED, Status.REJECTED, Status.WITHDRAWN) else None,
     )
     if old is not new:
-        still = ticket.asked if ticket.asked == "withdraw" and new in OPEN else ""
+        still = _kept_of_a_withdrawal(new) if ticket.asked == "withdraw" else ""
         after = replace(after, asked=still, asked_until=None)
         reopened = old in DONE and new in OPEN
         return Change(after, old, new, "reopened" if reopened else "status", report, moment, ticket.asked)
@@ -160,6 +162,11 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     if new is Status.WAITING and report.fields.get("question"):
         return Change(_heard(after), old, new, "question", report, moment)
     return None
+
+
+def _kept_of_a_withdrawal(new: Status) -> str:
+    """What remains of the wish to drop a ticket that is `new` now."""
+    return "withdraw" if new in OPEN else GRANTED if new is Status.REJECTED else ""
 
 
 def _heard(ticket: Ticket) -> Ticket:

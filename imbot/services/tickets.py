@@ -15,6 +15,7 @@ from imbot.domain.notices import Enclosed, notices_for, silence_notice, ticket_v
 from imbot.domain.people import Person
 from imbot.domain.tickets import (
     ENDED,
+    GRANTED,
     Change,
     Handover,
     Status,
@@ -97,6 +98,7 @@ def _status_values(change: Change, enclosed: Enclosed) -> dict[str, Any]:
         "new": str(change.new),
         **change.report.fields,
     }
+    values |= {"asked": GRANTED} if change.ticket.asked == GRANTED else {}
     values |= {"more": enclosed.mail_id} if enclosed.more else {}
     return values | ({"number": change.report.number} if change.report.number else {})
 

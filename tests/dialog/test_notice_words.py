@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from imbot.dialog.tickets import TOLD_IN_LEDGER, notice_screen
+from imbot.dialog.tickets import TOLD_IN_LEDGER, details_screen, list_screen, notice_screen, receipt_screen
 from imbot.domain.chats import Pressed, Typed
 from imbot.domain.notices import Notice
 from tests.dialog.test_screens import FOLDER, LANGS, check
+from tests.dialog.world import START, World
 from tests.dialog.world import Ticket as Stored
-from tests.dialog.world import World
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -20,12 +20,17 @@ def test_the_end_of_a_request_that_was_to_be_dropped_is_no_refusal(lang: str, na
     values = {"title": "Принтер", "new": name, "old": "in_progress", "solution": "нашлась", "reason": "нашлась"}
     plain = check(notice_screen(Notice(name, "x", values), "12-34"), lang)
     granted = check(notice_screen(Notice(name, "x", values | {"withdrawal_asked": True}), "12-34"), lang)
-    asked, rate = {
-        "ru": ("Вы просили снять заявку", "оценку"),
-        "en": ("You asked to drop it", "rate"),
+    asked, rate, refused, mistake = {
+        "ru": ("Вы просили снять заявку", "оценку", "отклонена", "Если это ошибка"),
+        "en": ("You asked to drop it", "rate", "rejected", "If this is a mistake"),
     }[lang]
+    if name == "rejected":
+        asked = {"ru": "теперь снята по вашей просьбе.", "en": "now withdrawn at your request."}[lang]
+        assert (refused in plain, mistake in plain) == (True, True)
     assert asked in granted
     assert asked not in plain
+    assert refused not in granted
+    assert mistake not in granted
     assert (rate in plain) is (name == "closed")
     assert rate not in granted
     before = check(notice_screen(Notice(name, "x", values | {"old": "", "withdrawal_asked": True}), "12-34"), lang)
@@ -83,3 +88,21 @@ def test_thanks_for_a_complaint_say_what_brings_the_work_back(lang: str, words: 
         assert world.screen is not None
         assert (words in check(world.screen, lang)) is not bool(asked)
         assert world.screen.offers("ns:x1") is not bool(asked)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words", "refused"), [("ru", "снята по вашей просьбе", "тклонена"), ("en", "ithdrawn at your", "ejected")]
+)
+def test_what_was_dropped_at_their_request_is_called_so_for_good(lang: str, words: str, refused: str) -> None:
+    world = World()
+    ledger = [{"at": START.isoformat(), "what": "status", "values": {"new": "rejected", "asked": "granted"}}]
+    values = {"id": "x1", "ticket": "x1", "title": "Принтер", "number": "IM-CL-1", "status": "rejected"}
+    values |= {"asked": "granted", "created_at": START.isoformat(), "can_add": False, "can_withdraw": False}
+    for screen in (
+        receipt_screen(values | {"handover": "accepted"}),
+        details_screen(world.session, world.facts(), values | {"ledger": ledger}),
+        list_screen(world.session, world.facts(), {"tickets": [values]}),
+    ):
+        text = check(screen, lang)
+        assert text.lower().count(words) == (2 if screen.name == "ticket" else 1)
+        assert refused not in text

@@ -12,6 +12,7 @@ from imbot.domain.people import Person
 from imbot.domain.tickets import (
     ANSWERED,
     DONE,
+    GRANTED,
     OWN_DESK,
     Change,
     Status,
@@ -143,8 +144,12 @@ def test_who_has_answered_or_may_have_is_not_said_to_have_been_waited_for() -> N
 def test_an_end_that_was_asked_for_is_told_as_one() -> None:
     begun = applied(TICKET, report(Status.IN_PROGRESS, number="1"))
     for asked, granted in (("withdraw", True), ("reopen", False), ("", False)):
-        (notice,) = notices_for(changed(replace(begun, asked=asked), report(Status.REJECTED, 2)))
-        assert notice.values["withdrawal_asked"] is granted
+        ended = changed(replace(begun, asked=asked), report(Status.REJECTED, 2))
+        assert notices_for(ended)[0].values["withdrawal_asked"] is granted
+        assert ended.ticket.asked == (GRANTED if granted else ""), "it is no refusal, and said to be none for good"
+        again = changed(ended.ticket, report(Status.IN_PROGRESS, 3))
+        assert (again.ticket.asked, notices_for(again)[0].values["old"]) == ("", "" if granted else "rejected")
+        assert apply(ended.ticket, report(Status.IN_PROGRESS, 2), NOW + timedelta(days=1)) is None
 
 
 def test_a_new_promise_and_a_new_question_are_told() -> None:

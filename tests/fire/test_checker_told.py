@@ -24,6 +24,13 @@ def test_a_status_is_claimed_too_early_on_a_receipt_or_in_a_notice() -> None:
         assert [one.about for one in story.finds("no_claim_without_fact")] == [ONE], text
 
 
+def test_what_was_dropped_at_their_request_is_a_claim_that_support_ended_it() -> None:
+    for text in (f"{TITLE}\nЗаявка {NUMBER} снята по вашей просьбе.", f"Заявка {NAMED} снята по вашей просьбе."):
+        story = good_day()
+        story.saw(35, 14, text)
+        assert any("rejected" in one.words for one in story.finds("no_claim_without_fact")), text
+
+
 def test_what_a_status_was_before_is_a_claim_too() -> None:
     story = good_day()
     story.drop("itsm", lambda one: one["action"] == "start")

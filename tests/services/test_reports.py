@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from imbot.domain.parcels import Kind
-from imbot.domain.tickets import Status
+from imbot.domain.tickets import GRANTED, Status
 from imbot.mime import bytes_to_mail
 from imbot.services import reports, telling
 from imbot.store import files as _files  # noqa: F401  the store's tables are one
@@ -38,6 +38,17 @@ def test_a_registration_binds_by_the_echoed_token_and_is_told(office: Office) ->
     assert after.promised_at == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
     assert notices(office) == ["notice_registered"]
     assert Kind.RECEIPT in kinds(office)
+
+
+def test_a_refusal_of_what_its_person_had_dropped_is_none_in_its_history(office: Office) -> None:
+    ticket = a_ticket(office, asked="withdraw")
+    assert receive(office, a_mail("Заявка № IM-CL-1042 отклонена", ticket.token)) == "applied"
+    after = tickets.get(office.c, ticket.id)
+    assert after is not None
+    assert (after.status, after.asked) == (Status.REJECTED, GRANTED)
+    told = telling.details(office.c, after, office.now, office.env)
+    assert told["asked"] == GRANTED
+    assert [line["values"]["asked"] for line in told["ledger"] if line["what"] == "status"] == [GRANTED]
 
 
 @pytest.mark.parametrize("name", ["Delivered-To", "X-Original-To", "X-Envelope-To"])

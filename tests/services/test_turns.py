@@ -361,13 +361,13 @@ def test_the_list_says_what_was_asked_of_support(office: Office) -> None:
     ticket = tickets.get(office.c, file_a_request(office))
     assert ticket is not None
     words = Templates([packed("templates")], office.env.zone)
-    for asked, told in (("reopen", "; просим вернуть в работу"), ("withdraw", "; просим снять"), ("", "подана")):
+    for asked, told in (("reopen", "; вы попросили вернуть"), ("withdraw", "; вы попросили снять"), ("", "подана")):
         tickets.save(office.c, replace(ticket, status=Status.RESOLVED, number="IM-CL-1", asked=asked))
         office.command("mytickets")
         shown = render(screen_from_json(office.screen()), "ru", words).text.split("\n")
         (line,) = (one for one in shown if one.startswith("Выполнена, подана"))
         assert told in line
-        assert ("просим" in line) is bool(asked)
+        assert ("вы попросили" in line) is bool(asked)
 
 
 def test_words_after_the_work_may_go_to_the_ticket_that_was_just_done(office: Office) -> None:
