@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from imbot.cli_base import in_store, now, shown, wait_for
+from imbot.domain.calendar import AHEAD
 from imbot.domain.errors import DirectoryUnavailable, ImbotError
 from imbot.domain.people import Absence, Entry, canonical_address
 from imbot.domain.signin import Limits, free_at
@@ -98,10 +99,10 @@ def _chat_says(c: Connection, settings: Settings, chat_key: str, env: Env) -> li
     wait = f"; the next one is refused until {shown(until, settings)}: {_INVITE}" if until else ""
     return [
         f"signed in: {f'yes, as {person.address}' if person else 'no'}",
-        f"codes that it asked for: {_counted(day, env.limits)}{wait}",
+        f"codes that it asked for, sent or not: {_counted(day, env.limits)}{wait}",
         _failures(c, env.limits),
         *(
-            f"asked at {shown(one.parcel.created_at, settings)} for {one.parcel.key.rpartition(':')[2]}: directory: {_fate(one)}"
+            f"{_asked(one, settings)} for {one.parcel.key.rpartition(':')[2]}: directory: {_fate(one)}"
             for one in admin.lookups_of_chat(c, chat_key, env.limits.per_day)
         ),
     ]
@@ -109,7 +110,7 @@ def _chat_says(c: Connection, settings: Settings, chat_key: str, env: Env) -> li
 
 def _counted(day: Sequence[datetime], limits: Limits) -> str:
     hour = [moment for moment in day if now() - moment < timedelta(hours=1)]
-    return f"{len(hour)} of {limits.per_hour} this hour, {len(day)} of {limits.per_day} today"
+    return f"{len(hour)} of {limits.per_hour} in the last hour, {len(day)} of {limits.per_day} in the last day"
 
 
 def _failures(c: Connection, limits: Limits) -> str:
@@ -117,7 +118,13 @@ def _failures(c: Connection, limits: Limits) -> str:
 
     failures = signin.failures_since(c, now() - timedelta(hours=1), now())
     waits = " (strangers wait)" if failures >= limits.failures else ""
-    return f"wrong codes of everybody this hour: {failures} of {limits.failures}{waits}"
+    return f"wrong codes of everybody in the last hour: {failures} of {limits.failures}{waits}"
+
+
+def _asked(lookup: StoredParcel, settings: Settings) -> str:
+    at = lookup.parcel.created_at
+    ahead = " (by a clock that was ahead: not counted)" if at > now() + AHEAD else ""
+    return f"asked at {shown(at, settings)}{ahead}"
 
 
 def _fate(lookup: StoredParcel) -> str:
@@ -159,13 +166,13 @@ def _store_says(c: Connection, settings: Settings, address: str, env: Env) -> li
     day = signin.codes_asked(c, "address", address_hash(env, address), now() - timedelta(days=1), now())
     lines = [
         f"known here: {'no' if person is None else 'yes, left the company' if person.gone else 'yes'}",
-        f"codes asked for: {_counted(day, limits)}"
+        f"codes asked for, sent or not: {_counted(day, limits)}"
         + (" (the limit is reached)" if free_at(day, now(), limits) else ""),
         _failures(c, limits),
         *_chats_that_wait(c, settings, limits),
     ]
     for lookup in admin.lookups_of_address(c, address, 3):
-        lines.append(f"asked at {shown(lookup.parcel.created_at, settings)}: directory: {_fate(lookup)}")
+        lines.append(f"{_asked(lookup, settings)}: directory: {_fate(lookup)}")
     for code in admin.codes_for_address(c, address, 3):
         letter = lanes.by_key(c, f"code:{code.id}")
         fate = (

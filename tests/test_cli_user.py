@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from imbot.cli_people import environment
+from imbot.config import load
 from imbot.domain.chats import Chat
 from imbot.domain.parcels import Kind, NewParcel
+from imbot.services.signin import look_up
 from imbot.store import inbox, outbox, people, signin, tickets
 from imbot.store.db import once
 from imbot.store.signin import CodeRow
@@ -80,9 +83,32 @@ def test_why_no_code_came_is_answered(company: Company) -> None:
     once(company.url, outbox.put, lookup, NOW)
     answer = company("user", "check", "eve@company.ru")
     assert "directory: the account is disabled there" in answer.out
-    assert "codes asked for: 0 of 3 this hour" in answer.out
+    assert "codes asked for, sent or not: 0 of 3 in the last hour, 0 of 5 in the last day" in answer.out
     assert "directory: waits" in answer.out
     assert "one active entry" in company("user", "check", "anna@company.ru").out
+
+
+@pytest.mark.parametrize(
+    ("address", "ago", "counted"),
+    [
+        ("eve@company.ru", timedelta(minutes=5), "2 of 3 in the last hour, 2 of 5 in the last day"),
+        ("eve@company.ru", timedelta(hours=2), "0 of 3 in the last hour, 2 of 5 in the last day"),
+        ("anna@company.ru", timedelta(hours=2), "0 of 3 in the last hour, 2 of 5 in the last day"),
+        ("anna@company.ru", timedelta(hours=-2), "0 of 3 in the last hour, 0 of 5 in the last day"),
+    ],
+)
+def test_what_was_asked_and_is_listed_is_counted_or_said_not_to_be(
+    company: Company, address: str, ago: timedelta, counted: str
+) -> None:
+    settings = load(company.folder / "config.toml", {})
+    env, at = environment(settings), NOW - ago
+    for chat in ("1003", "1004"):
+        once(company.url, look_up, Chat("telegram", chat), address, at, env, f"update:{chat}")
+    said = company("user", "check", address).out
+    assert f"codes asked for, sent or not: {counted}\n" in said
+    not_counted = " (by a clock that was ahead: not counted)" if at > NOW else ""
+    listed = f"asked at {at.astimezone(ZoneInfo('Europe/Moscow')):%Y-%m-%d %H:%M}{not_counted}: directory: waits"
+    assert said.count(listed) == 2
 
 
 def test_a_chat_that_asked_for_wrong_addresses_is_named_with_the_way_in(company: Company) -> None:
@@ -102,7 +128,8 @@ def test_a_chat_that_asked_for_wrong_addresses_is_named_with_the_way_in(company:
     for who in ("1003", "telegram:1003"):
         of_chat = company("user", "check", who).out
         assert of_chat.startswith(
-            "signed in: no\ncodes that it asked for: 3 of 3 this hour, 3 of 5 today; the next one is refused"
+            "signed in: no\ncodes that it asked for, sent or not: 3 of 3 in the last hour, 3 of 5 in the last day; "
+            "the next one is refused"
         )
         assert "for ana2@company.ru: directory: waits" in of_chat
     assert "yes, as anna@company.ru" in company("user", "check", ANNA.key).out
