@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import stat
+from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imbot.cli_report import safe
-from tests.company import Company
+from imbot.domain.tickets import Status, StatusReport, apply
+from imbot.store import tickets
+from imbot.store.db import once
+from tests.company import NOW, Company
 
 
 def test_the_report_is_a_table_that_runs_nothing(company: Company) -> None:
@@ -26,6 +31,25 @@ def test_the_report_is_a_table_that_runs_nothing(company: Company) -> None:
     assert company("report", "--since", "2020-01-01", "--until", "2020-01-02").out.count("\n") == 1
     for option, day in (("--until", "0001-01-05"), ("--until", "9999-12-31"), ("--since", "0001-01-01")):
         assert "give a day from 1970-01-01" in company("report", option, day).err
+
+
+def test_a_request_that_was_taken_up_again_is_not_resolved(company: Company) -> None:
+    def happened(c: Any, status: Status, hours: int) -> None:
+        ticket = tickets.get(c, "t2")
+        assert ticket is not None
+        change = apply(ticket, StatusReport("itsm", status, "IM-CL-2", {}, NOW + timedelta(hours=hours)), later)
+        assert change is not None
+        tickets.save(c, change.ticket)
+
+    def reported() -> tuple[str, bool, str]:
+        row = list(csv.DictReader(io.StringIO(company("report").out)))[1]
+        return row["status"], bool(row["resolved"]), row["hours to resolution"]
+
+    later = NOW + timedelta(days=1)
+    once(company.url, happened, Status.RESOLVED, 2)
+    assert reported() == ("resolved", True, "2.0")
+    once(company.url, happened, Status.IN_PROGRESS, 3)
+    assert reported() == ("in_progress", False, "")
 
 
 @given(st.text(max_size=40))

@@ -144,7 +144,7 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
         registered_at=ticket.registered_at or moment,
         promised_at=_moment(report.fields.get("promised")) or ticket.promised_at,
         solution=report.fields.get("solution", ticket.solution) if new in DONE else ticket.solution,
-        resolved_at=moment if new is Status.RESOLVED and old is not new else ticket.resolved_at,
+        resolved_at=_resolved_at(ticket, new, moment),
         closed_at=moment if new in (Status.CLOSED, Status.REJECTED, Status.WITHDRAWN) else None,
     )
     if old is not new:
@@ -167,6 +167,13 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
 def _kept_of_a_withdrawal(new: Status) -> str:
     """What remains of the wish to drop a ticket that is `new` now."""
     return "withdraw" if new in OPEN else GRANTED if new is Status.REJECTED else ""
+
+
+def _resolved_at(ticket: Ticket, new: Status, moment: datetime) -> datetime | None:
+    """None while there is work on it, also once more: how long that took is known when it is done again."""
+    if new in OPEN:
+        return None
+    return moment if new is Status.RESOLVED and ticket.status is not new else ticket.resolved_at
 
 
 def _heard(ticket: Ticket) -> Ticket:

@@ -180,6 +180,15 @@ def test_done_keeps_the_solution_and_the_moment() -> None:
     assert apply(closed, report(Status.RESOLVED, 5), NOW + timedelta(days=1)) is None
 
 
+def test_what_is_open_once_more_has_no_moment_at_which_it_was_resolved() -> None:
+    resolved = applied(TICKET, report(Status.RESOLVED, 3, number="1"))
+    for work in (Status.IN_PROGRESS, Status.WAITING):
+        again = applied(resolved, report(work, 4))
+        assert (again.status, again.resolved_at) == (work, None)
+        assert applied(again, report(Status.CLOSED, 9)).resolved_at is None
+        assert applied(again, report(Status.RESOLVED, 9)).resolved_at == NOW + timedelta(minutes=9)
+
+
 def test_an_itsm_may_reopen_and_our_own_desk_may_not() -> None:
     closed = applied(TICKET, report(Status.CLOSED))
     change = changed(replace(closed, asked="reopen", asked_until=NOW), report(Status.IN_PROGRESS, 1))
