@@ -11,17 +11,22 @@ from typing import Annotated
 import typer
 
 from imbot import __version__, cli_mail, cli_queue, cli_ticket, cli_user
-from imbot.cli_base import AsJson, Config, say, say_json, say_wrapped, settings_of, wait_for
+from imbot.cli_base import AsJson, Config, Group, say, say_json, say_wrapped, settings_of, wait_for
 from imbot.cli_serving import serve, told_in_one_line
 from imbot.domain.errors import ImbotError
 
+_HELP = """A chat bot in front of the helpdesk you already have.
+
+Begin with `imbot init`, which writes a config; `imbot doctor` checks it, and `imbot run` serves. `imbot demo` needs none of them.
+"""
 app = typer.Typer(
     name="imbot",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="A chat bot in front of the helpdesk you already have.",
+    cls=Group,
+    help=_HELP,
 )
 app.add_typer(cli_user.app, name="user")
 app.add_typer(cli_user.location, name="location")
@@ -52,7 +57,7 @@ def entry(
     """Options before the command."""
 
 
-@app.command()
+@app.command(short_help="Run the bot: chats, letters, notices, until it is stopped.")
 def run(config: Config = None) -> None:
     """Serve: chats, letters, notices. Ends on SIGTERM or Ctrl-C, within 10 seconds."""
     serve(config)
@@ -77,7 +82,7 @@ def demo(
         raise ImbotError(f"the demo needs {error.name}: install imbot[demo]") from error
 
 
-@app.command(short_help="Bring the data base to the schema of this version.")
+@app.command(short_help="Bring the data base to this version, as `run` does.")
 def migrate(config: Config = None) -> None:
     """Bring the data base to this version's schema, after a copy of the file. `imbot run` does it as well."""
     from imbot.app import hand_over, make_folders
@@ -91,7 +96,7 @@ def migrate(config: Config = None) -> None:
     say(f"applied: {', '.join(applied)}" if applied else "the schema is current")
 
 
-@app.command(short_help="Prove each leg: one line each, a hint for what fails.")
+@app.command(short_help="Check configuration, directory, mail and Telegram.")
 def doctor(
     config: Config = None,
     as_json: AsJson = False,
@@ -101,7 +106,8 @@ def doctor(
     minutes: Annotated[float, typer.Option(help="How long the round trip waits.", min=0.05, max=120)] = 10,
     backend: Annotated[str, typer.Option(help="Whose round trip: itsm, or the name of [backends.<name>].")] = "itsm",
 ) -> None:
-    """Prove each leg: one line each, a hint for what fails, exit code 1 if any does."""
+    """Check configuration, data base, directory, mail, Telegram and clock: a line for each, a hint for what fails, exit code 1 if
+    any does."""
     from imbot.cli_doctor import examine
     from imbot.cli_round_trip import travel
 
@@ -115,7 +121,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command(short_help="Remove what has outlived its time, as every night.")
+@app.command(short_help="Remove old files, raw letters, codes and drafts, as every night.")
 def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
     """Remove what has outlived its time: old photos, raw letters, expired codes and sessions. Runs nightly as well."""
     from imbot.cli_upkeep import clean, would_clean
@@ -143,7 +149,7 @@ def report(
         say(f"{csv}: {count} {'ticket' if count == 1 else 'tickets'}")
 
 
-@app.command(short_help="Ask some questions, try the servers, write a short config.")
+@app.command(short_help="Begin here: answer some questions, get a config.")
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("config.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from imbot.cli_serving import ODD, printable
 from imbot.cli_serving import secrets_of as secrets_of
@@ -39,6 +40,21 @@ Config = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
+
+
+class Group(TyperGroup):
+    """A group of commands. Where an option lacks its value the library has forgotten by whom it was read: it is told, so that the
+    usage is shown with the mistake as with any other."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            name = ctx.invoked_subcommand or ""
+            if name in self.commands and getattr(error, "ctx", error) is None:
+                command = self.commands[name]
+                error.ctx = command.context_class(command, info_name=name, parent=ctx)  # type: ignore[attr-defined]
+            raise
 
 
 def settings_of(config: Path | None) -> Settings:

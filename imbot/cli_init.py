@@ -82,8 +82,12 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
         (_ask_mail, ("smtp", "mailbox")),
         (partial(_ask_itsm, signer=lambda: _signer(tree, home) if check else ""), ()),
     )
-    for group, legs in groups:
-        _until_right(tree, group, legs if check else (), home)
+    try:
+        for group, legs in groups:
+            _until_right(tree, group, legs if check else (), home)
+    except typer.Abort:
+        say()  # the cursor stands behind the question
+        raise ImbotError("init: no answer, nothing was written") from None
     _write(path, tree)
     say(f"\n{path} is written. Next: `imbot doctor --config {path}`, then `imbot run --config {path}`.")
 

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imbot import cli_mail_explain, cli_mail_golden, cli_mail_learn, cli_mail_quarantine
-from imbot.cli_base import AsJson, Config, one_line, say, say_json, wait_for
+from imbot.cli_base import AsJson, Config, Group, one_line, say, say_json, wait_for
 from imbot.cli_mail_bench import Bench, Files, Named, bench, read_file
 from imbot.domain.errors import ImbotError, LetterRefused
 
 if TYPE_CHECKING:
     from imbot.domain.letters import InboundMail
 
-app = typer.Typer(no_args_is_help=True, help="Letters: read, explain, learn, golden, quarantine.")
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    help="Letters of the ITSM: explained, learned from, set aside.",
+)
 app.command("explain", short_help="Which profile reads a letter, and what would follow.")(cli_mail_explain.explain)
 app.command("learn", short_help="Propose a profile from a few sample letters.")(cli_mail_learn.learn)
 app.add_typer(cli_mail_golden.app, name="golden")
-app.add_typer(cli_mail_quarantine.app, name="quarantine", short_help="Letters that were not believed or not bound.")
+app.add_typer(cli_mail_quarantine.app, name="quarantine")
 
 
 @app.command("read")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbot.cli_base import AsJson, Config, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.cli_base import AsJson, Config, Group, in_store, now, one_line, say, say_json, say_table, settings_of, shown
 from imbot.cli_mail_bench import Bench, Folder, bench, raw_of, read_file, span_of, try_all
 from imbot.domain.errors import ImbotError, LetterRefused
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imbot.config import Settings
     from imbot.domain.letters import InboundMail
 
-app = typer.Typer(no_args_is_help=True, help="Your own letters as examples: add, list, check, drop.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Your own letters as examples to try a profile on.")
 _NONE_KEPT = "no letters are kept yet: `imbot mail golden add` keeps some"
 Names = Annotated[list[str] | None, typer.Argument(help="Names in the first column of the list.", metavar="NAME")]
 

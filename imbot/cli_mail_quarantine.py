@@ -18,6 +18,7 @@ import typer
 from imbot.cli_base import (
     AsJson,
     Config,
+    Group,
     in_store,
     now,
     number_of,
@@ -42,9 +43,7 @@ if TYPE_CHECKING:
     from imbot.store.inbox import MailRow
 
 _LONG_AGO = timedelta(days=36_500)
-app = typer.Typer(
-    no_args_is_help=True, help="Letters that were not believed or not bound: list, show, save, bind, replay, drop."
-)
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Letters set aside: not believed, or of no known request.")
 _LETTER = number_of("letter", "mail quarantine list")
 Id = Annotated[int, typer.Argument(help="The number in the first column of the list.", metavar="ID", parser=_LETTER)]
 Ids = Annotated[

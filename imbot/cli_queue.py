@@ -10,6 +10,7 @@ import typer
 from imbot.cli_base import (
     AsJson,
     Config,
+    Group,
     in_store,
     now,
     number_of,
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from imbot.config import Settings
 
-outbox = typer.Typer(no_args_is_help=True, help="What waits to be sent: list, retry, drop, confirm.")
-ticket = typer.Typer(no_args_is_help=True, help="Tickets.")
+outbox = typer.Typer(cls=Group, no_args_is_help=True, help="Messages and letters that wait to be sent.")
+ticket = typer.Typer(cls=Group, no_args_is_help=True, help="Requests: their history; those the ITSM has not confirmed.")
 Id = Annotated[
     int,
     typer.Argument(
@@ -44,7 +45,7 @@ def list_outbox(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open parcels, oldest first, and what holds them."""
+    """What waits to be sent (parcels), oldest first, and what holds it."""
     settings = settings_of(config)
 
     def look(c: Connection) -> tuple[list[Any], bool]:

@@ -12,6 +12,7 @@ import typer
 from imbot.cli_base import (
     AsJson,
     Config,
+    Group,
     in_store,
     now,
     one_line,
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-app = typer.Typer(no_args_is_help=True, help="Persons: list, show, delete, role, unlink, invite, check.")
-location = typer.Typer(no_args_is_help=True, help="Remembered places.")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Who is known to the bot: people, chats, roles; why no code came."
+)
+location = typer.Typer(cls=Group, no_args_is_help=True, help="Places of earlier requests, offered again in the next.")
 Who = Annotated[str, typer.Argument(help="A mail address or a chat id.", metavar="WHO")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -68,6 +68,32 @@ def test_no_help_cuts_its_sentences_on_a_terminal(
             assert not line.startswith("    "), line  # it goes on from the line above
 
 
+def test_the_help_says_where_to_begin_and_what_a_command_is_about(imbot: Callable[..., Answer]) -> None:
+    said = imbot("--help").out
+    begin = [said.index(f"`imbot {command}`") for command in ("init", "doctor", "run")]
+    assert begin == sorted(begin)
+    for words in ("Check configuration, directory, mail and Telegram.", "Requests: their history", "Places of earlier"):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        (("report", "--csv"), "report [OPTIONS]"),
+        (("mail", "golden", "check", "--profiles"), "mail golden check [OPTIONS]"),
+        (("run", "--nonsense"), "run [OPTIONS]"),
+        (("nonsense",), "[OPTIONS] COMMAND"),
+        (("outbox", "retry"), "outbox retry [OPTIONS]"),
+    ],
+)
+def test_a_mistyped_command_shows_its_usage(imbot: Callable[..., Answer], command: tuple[str, ...], usage: str) -> None:
+    answer = imbot(*command)
+    assert answer.code == 2
+    assert answer.err.startswith("Usage: ")
+    assert usage in answer.err
+    assert "Error: " in answer.err
+
+
 def test_a_mistake_is_one_line_and_no_traceback(imbot: Callable[..., Answer], tmp_path: Path) -> None:
     answer = imbot("user", "list", "--config", str(tmp_path / "nowhere.toml"))
     assert answer.code == 1
@@ -409,6 +435,19 @@ def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_
     assert settings.directory.file.path == str(tmp_path / "etc" / "people.toml")
     assert settings.itsm.bot_address == "bot@company.ru"
     assert (settings.smtp.host, settings.smtp.port, settings.mailbox.port) == ("mx.company.ru", 587, 994)
+
+
+@pytest.mark.parametrize("typed", ["", "12-34\n"])
+def test_init_without_answers_writes_nothing_and_says_so(
+    imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    path = tmp_path / "config.toml"
+    path.write_text("# kept", encoding="utf-8")
+    answer = imbot("init", str(path), "--no-check", "--force")
+    assert (answer.code, answer.err) == (1, "imbot: init: no answer, nothing was written\n")
+    assert answer.out.endswith("\n")
+    assert [one.read_text("utf-8") for one in tmp_path.iterdir()] == ["# kept"]
 
 
 @pytest.mark.parametrize(
