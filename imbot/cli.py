@@ -124,13 +124,15 @@ def doctor(
 @app.command(short_help="Remove old files, raw letters, codes and drafts, as every night.")
 def cleanup(dry_run: DryRun = False, config: Config = None) -> None:
     """Remove what has outlived its time: old photos, raw letters, expired codes and sessions. Runs nightly as well."""
-    from imbot.cli_upkeep import clean, would_clean
+    from imbot.cli_upkeep import clean, said, would_clean
 
     settings = settings_of(config)
     counts = would_clean(settings) if dry_run else wait_for(clean(settings))
-    say("nothing was removed; so much would be:" if dry_run else "removed:")
-    for kind, count in counts.items():
-        say(f"{kind}: {count}")
+    lines = said(counts)
+    if not lines:
+        say("nothing has outlived its time")
+        return
+    say("\n".join(["nothing was removed; this would be:" if dry_run else "removed:", *lines]))
 
 
 @app.command(short_help="Tickets with their times and ratings, as CSV.")

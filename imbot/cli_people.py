@@ -26,6 +26,11 @@ _ABSENT = {
     Absence.DISABLED: "the account is disabled there",
     Absence.AMBIGUOUS: "several entries have this address, so nobody gets a code",
 }
+_NO_LINK = {
+    Absence.ABSENT: "is not in the directory",
+    Absence.DISABLED: "is disabled in the directory",
+    Absence.AMBIGUOUS: "stands in several entries of the directory",
+}
 
 
 def environment(settings: Settings) -> Env:
@@ -42,11 +47,12 @@ def environment(settings: Settings) -> Env:
 
 
 def entry_of(settings: Settings, address: str) -> Entry:
-    """The directory's one active entry of an address. Raises ImbotError that says what the directory said."""
-    answer = ask(settings, address_of(address))
+    """The directory's one active entry of an address, for a link. Raises ImbotError that says why there is none."""
+    known = address_of(address)
+    answer = ask(settings, known)
     if isinstance(answer, Entry):
         return answer
-    raise ImbotError(f"the directory, about {address}: {_ABSENT[answer]}")
+    raise ImbotError(f"{known} {_NO_LINK[answer]}; no link was made")
 
 
 def address_of(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imbot.cli_base import database, now
@@ -11,6 +12,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
+
+
+# What outlives its time, in an admin's words.
+WORDS = {
+    "photos": "files of requests, sent by people or by support (the requests stay)",
+    "drafts": "files of drafts that were never sent",
+    "letters": "letters from the helpdesk as they came (what was read in them stays)",
+    "codes": "sign-in codes, invitations, and what counts against their limits",
+    "sessions": "dialogs that nobody went on with",
+    "parcels": "messages and letters of the outbox that are done, their words",
+    "updates": "messages of chats that were not understood",
+    "texts": "whole texts of what support wrote",
+    "pictures": "marks by which pictures that come with every letter are known",
+    "history": "lines of history of requests that have ended (the requests stay)",
+    "strays": "files on the disk that belong to nothing",
+}
+
+
+def said(counts: Mapping[str, int]) -> list[str]:
+    """How many of what, as lines."""
+    return [f"{counts[kind]:>5}  {words}" for kind, words in WORDS.items() if counts.get(kind)]
 
 
 class _OnlyAsked(Exception):

@@ -143,7 +143,7 @@ def _say_what_is_left(folder: Path, named: Sequence[int], *, cut: bool) -> None:
 @app.command("role")
 def set_role(
     who: Who,
-    role: Annotated[str, typer.Argument(help="user, support, admin, or directory (as the directory says).")],
+    role: Annotated[str, typer.Argument(help="user, support or admin; or directory, to follow the directory again.")],
     config: Config = None,
 ) -> None:
     """Give a person a role, whatever the directory says."""
@@ -151,7 +151,7 @@ def set_role(
 
     chosen = next((one for one in Role if one == role), None)
     if chosen is None and role != "directory":
-        raise ImbotError(f"{role!r} is no role: user, support, admin or directory")
+        raise ImbotError(f"{role!r} is no role: user, support or admin; or `directory`, to follow the directory again")
     settings = settings_of(config)
 
     def change(c: Connection) -> str:
@@ -225,7 +225,11 @@ def clear_location(
         persons = [one_person(c, who)] if who else _all(c)
         return sum(tickets.forget_location(c, person.id, now()) for person in persons)
 
-    say(f"persons whose last place is not offered any more: {in_store(settings, clear)}")
+    count = in_store(settings, clear)
+    if not count:
+        say("there was no place of earlier requests to offer")
+    else:
+        say(f"{count} {'person is' if count == 1 else 'people are'} no longer offered a place of earlier requests")
 
 
 def _all(c: Connection) -> list[Any]:

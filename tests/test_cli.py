@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from imbot import cli_doctor, cli_origin
+from imbot import cli_doctor, cli_origin, cli_upkeep
 from imbot.config import Settings, load, packed
 from imbot.domain.errors import DeliveryError
 from imbot.domain.people import Role
@@ -128,12 +128,20 @@ def test_a_data_folder_that_cannot_be_written_is_said_so(empty: Company) -> None
 def test_clean_up_says_first_and_then_does(company: Company) -> None:
     photo_file = company.folder / "var" / "files" / "photo"
     would = company("cleanup", "--dry-run").out
-    assert "photos: 1" in would
-    assert "history: 1" in would
+    assert would.splitlines() == [
+        "nothing was removed; this would be:",
+        "    1  files of requests, sent by people or by support (the requests stay)",
+        "    1  lines of history of requests that have ended (the requests stay)",
+    ]
     assert photo_file.exists()
     assert company("cleanup").out.splitlines()[1:] == would.splitlines()[1:]
     assert not photo_file.exists()
-    assert "photos: 0" in company("cleanup").out
+    assert company("cleanup").out == "nothing has outlived its time\n"
+
+
+def test_clean_up_has_words_for_all_that_it_counts(company: Company) -> None:
+    settings = load(company.folder / "config.toml", {})
+    assert set(cli_upkeep.would_clean(settings)) == set(cli_upkeep.WORDS)
 
 
 def test_clean_up_counts_beyond_one_round(company: Company) -> None:
@@ -144,7 +152,7 @@ def test_clean_up_counts_beyond_one_round(company: Company) -> None:
 
     once(company.url, many)
     would = company("cleanup", "--dry-run").out
-    assert "photos: 1101\n" in would
+    assert " 1101  files of requests, sent by people or by support (the requests stay)\n" in would
     assert company("cleanup").out.splitlines()[1:] == would.splitlines()[1:]
 
 

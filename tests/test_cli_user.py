@@ -44,7 +44,9 @@ def test_somebody_unknown_is_said_to_be_unknown(company: Company) -> None:
 def test_a_role_is_given_and_taken_back(company: Company) -> None:
     assert company("user", "role", "anna@company.ru", "support").out == "anna@company.ru: support\n"
     assert company("user", "role", "anna@company.ru", "directory").out == "anna@company.ru: user\n"
-    assert company("user", "role", "anna@company.ru", "boss").code == 1
+    answer = company("user", "role", "anna@company.ru", "boss")
+    assert answer.code == 1
+    assert answer.err.endswith("no role: user, support or admin; or `directory`, to follow the directory again\n")
 
 
 def test_signing_out_by_chat_leaves_the_person_known(company: Company) -> None:
@@ -74,7 +76,11 @@ def test_an_invitation_needs_the_bots_name_and_an_active_person(company: Company
     once(company.url, inbox.set_fact, "bot_username", "helpbot", NOW)
     answer = company("user", "invite", "Anna@company.ru")
     assert "https://t.me/helpbot?start=" in answer.out
-    assert "disabled" in company("user", "invite", "eve@company.ru").err
+    disabled = company("user", "invite", "eve@company.ru")
+    assert disabled.err == "imbot: eve@company.ru is disabled in the directory; no link was made\n"
+    stranger = company("user", "invite", "Stranger@company.ru")
+    assert (stranger.code, stranger.out) == (1, "")
+    assert stranger.err == "imbot: stranger@company.ru is not in the directory; no link was made\n"
     assert "is not a mail address" in company("user", "invite", "anna").err
 
 
@@ -164,6 +170,6 @@ def test_a_code_ended_by_wrong_tries_is_not_called_used(company: Company) -> Non
 
 def test_remembered_places_are_forgotten(company: Company) -> None:
     assert company("location", "clear").code == 1
-    said = "persons whose last place is not offered any more:"
-    assert company("location", "clear", "anna@company.ru").out == f"{said} 1\n"
-    assert company("location", "clear", "--all").out == f"{said} 0\n"
+    said = "1 person is no longer offered a place of earlier requests\n"
+    assert company("location", "clear", "anna@company.ru").out == said
+    assert company("location", "clear", "--all").out == "there was no place of earlier requests to offer\n"
