@@ -107,6 +107,12 @@ def one_person(c: Connection, who: str) -> Person:
     return found[0]
 
 
+def no_ticket(what: str) -> ImbotError:
+    return ImbotError(
+        f"there is no ticket {one_line(what)!r}: `imbot report` lists their numbers, `imbot user show WHO` a person's newest"
+    )
+
+
 def number_of(noun: str, command: str) -> Callable[[str], int]:
     """A parser for IDs as `command` lists them. What is larger than a data base can count is nothing's number."""
 
@@ -114,7 +120,7 @@ def number_of(noun: str, command: str) -> Callable[[str], int]:
         if not re.fullmatch(r"[+-]?[0-9]+", given):
             raise ImbotError(f"{one_line(given, 60)!r} is no number: the first column of `imbot {command}` has them")
         if len(given) > len(str(_LARGEST)) + 1 or abs(int(given)) > _LARGEST:
-            raise ImbotError(f"there is no {noun} {one_line(given, 60)}")
+            raise ImbotError(f"there is no {noun} {one_line(given, 40)}: see `imbot {command}`")
         return int(given)
 
     return parse

@@ -34,6 +34,7 @@ Folder = Annotated[
         help="A folder with other profiles, <name>/profile.toml or mail/<name>/profile.toml: they go first.",
     ),
 ]
+_MARKS = ("From", "To", "Date", "Subject", "Message-ID", "Received", "Return-Path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,13 @@ def read_all(letters: Iterable[tuple[str, bytes]], desk: Bench) -> list[tuple[st
     return [(name, mail) for name, mail in found if not isinstance(mail, LetterRefused)]
 
 
+def why_no_letter(mail: InboundMail) -> str:
+    """ "" for a letter. Any text can be read as one, and some of its lines look like headers: one at least must be a letter's."""
+    if any(mail.header(name) for name in _MARKS):
+        return ""
+    return f"it is no letter: it bears none of {', '.join(_MARKS)}; save the letter as a file with its headers (.eml)"
+
+
 def try_all(letters: Iterable[tuple[str, bytes]], desk: Bench) -> list[tuple[str, InboundMail | LetterRefused]]:
     """The same; what cannot be read is told for each."""
     return wait_for(_read(list(letters), desk))
@@ -150,6 +158,10 @@ async def _read(letters: list[tuple[str, bytes]], desk: Bench) -> list[tuple[str
     return found
 
 
+def no_letter(id: int) -> ImbotError:
+    return ImbotError(f"there is no letter {id}: see `imbot mail quarantine list`")
+
+
 def raw_of(settings: Settings, id: int) -> bytes:
     """The bytes of a letter of the data base, as they came. Raises ImbotError."""
     from imbot.store import inbox
@@ -157,7 +169,7 @@ def raw_of(settings: Settings, id: int) -> bytes:
 
     letter = in_store(settings, inbox.raw_letter, id)
     if letter is None:
-        raise ImbotError(f"there is no letter {id}")
+        raise no_letter(id)
     if letter.raw is not None:
         return letter.raw
     if is_withheld(letter.sha256):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imbot.cli_base import AsJson, Config, database, now, one_line, say, say_json, say_wrapped
-from imbot.cli_mail_bench import Bench, Files, Folder, Named, bench, read_file, try_all
+from imbot.cli_mail_bench import Bench, Files, Folder, Named, bench, read_file, try_all, why_no_letter
 from imbot.domain.errors import ImbotError, LetterRefused
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from imbot.services.env import Env
     from imbot.services.explaining import Course
     from imbot.services.reports import Looked
-
-_MARKS = ("From", "To", "Date", "Subject", "Message-ID", "Received", "Return-Path")
-_NO_LETTER = f"it is no letter: it bears none of {', '.join(_MARKS)}; save the letter as a file with its headers (.eml)"
 
 
 def explain(
@@ -46,7 +43,7 @@ def explain(
     for at, (name, mail) in enumerate(try_all(letters, desk), len(missing)):
         if at and not as_json:
             say()
-        why = str(mail) if isinstance(mail, LetterRefused) else "" if _is_letter(mail) else _NO_LETTER
+        why = str(mail) if isinstance(mail, LetterRefused) else why_no_letter(mail)
         if isinstance(mail, LetterRefused) or why:
             refused += 1
             say_page({"letter": {"name": name}, "refused": why}, as_json=as_json)
@@ -59,11 +56,6 @@ def explain(
         )
     if refused:
         raise typer.Exit(1)
-
-
-def _is_letter(mail: InboundMail) -> bool:
-    """Any text can be read as one, and some of its lines look like headers: one at least must be a letter's."""
-    return any(mail.header(name) for name in _MARKS)
 
 
 def page_of(name: str, mail: InboundMail, desk: Bench, mail_id: int = 0, mailbox: str = "") -> dict[str, Any]:

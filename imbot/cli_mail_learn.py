@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imbot.cli_base import Config, one_line, say
-from imbot.cli_mail_bench import Bench, Files, bench, read_all, read_file
+from imbot.cli_mail_bench import Bench, Files, bench, read_all, read_file, why_no_letter
 from imbot.domain.errors import ImbotError
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def _samples(files: Sequence[Path], numbers: Sequence[str], statuses: Sequence[s
             raise ImbotError(f"{option}: {len(given)} for {len(files)} letters; give one for each, in their order")
     told = [_beside(file) for file in files]
     letters = read_all(((str(file), read_file(file, desk.largest)) for file in files), desk)
+    for name, mail in letters:
+        if why := why_no_letter(mail):
+            raise ImbotError(f"{name}: {why}")
     samples = []
     for index, (name, mail) in enumerate(letters):
         number = numbers[index] if numbers else told[index].get("number")

@@ -20,6 +20,7 @@ from imbot.cli_base import (
     Config,
     Group,
     in_store,
+    no_ticket,
     now,
     number_of,
     one_line,
@@ -29,7 +30,7 @@ from imbot.cli_base import (
     settings_of,
     shown,
 )
-from imbot.cli_mail_bench import Bench, bench, raw_of, read_all, span_of, try_all, who_decides
+from imbot.cli_mail_bench import Bench, bench, no_letter, raw_of, read_all, span_of, try_all, who_decides
 from imbot.cli_mail_explain import page_of, say_page
 from imbot.domain.errors import ImbotError, LetterRefused
 
@@ -306,7 +307,7 @@ def _row(settings: Settings, id: int) -> MailRow:
 
     row = in_store(settings, inbox.get_mail, id)
     if row is None:
-        raise ImbotError(f"there is no letter {id}")
+        raise no_letter(id)
     return row
 
 
@@ -321,7 +322,7 @@ def _ticket_of(c: Connection, what: str) -> str:
 
     found = admin.tickets_matching(c, what)
     if not found:
-        raise ImbotError(f"there is no ticket {what!r}")
+        raise no_ticket(what)
     if len(found) > 1:
         raise ImbotError(f"{what!r} fits several tickets: {', '.join(found)}; give the id")
     return found[0]

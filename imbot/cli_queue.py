@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +15,7 @@ from imbot.cli_base import (
     Config,
     Group,
     in_store,
+    no_ticket,
     now,
     number_of,
     one_line,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from imbot.config import Settings
+    from imbot.store.lanes import StoredParcel
 
 outbox = typer.Typer(cls=Group, no_args_is_help=True, help="Messages and letters that wait to be sent.")
 ticket = typer.Typer(cls=Group, no_args_is_help=True, help="Requests: their history; those the ITSM has not confirmed.")
@@ -37,6 +42,8 @@ Id = Annotated[
     ),
 ]
 _MOST = 200
+# With its offset: else nobody knows whose clock.
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$")
 
 
 @outbox.command("list")
@@ -80,11 +87,15 @@ def retry(
     """Send a parcel again, now; one that was given up is opened again."""
     from imbot.store import lanes
 
-    stored = in_store(settings_of(config), lanes.get, id)
-    if stored is not None and stored.outcome.startswith(_ARRIVED) and not again:
-        raise ImbotError(f"{id} has arrived ({stored.outcome}): --again sends it a second time")
-    if not in_store(settings_of(config), lanes.retry, id, now()):
-        raise ImbotError(f"there is nothing to send again under {id}: see `imbot outbox list --settled`")
+    settings = settings_of(config)
+    stored = in_store(settings, lanes.get, id)
+    if stored is None:
+        raise ImbotError(f"there is no parcel {id}: see `imbot outbox list`, with --settled what is done")
+    if stored.settled_at is not None and not stored.parcel.payload:
+        raise ImbotError(f"{_done(stored)}; its content is gone, so there is nothing to send again")
+    if stored.outcome.startswith(_ARRIVED) and not again:
+        raise ImbotError(f"{_done(stored)}: --again does it a second time")
+    in_store(settings, lanes.retry, id, now())
     say(f"{id}: goes out now, if `imbot run` is running")
 
 
@@ -93,8 +104,12 @@ def drop(id: Id, config: Config = None) -> None:
     """Never send a parcel. What it would have told is lost."""
     from imbot.store import lanes
 
-    if not in_store(settings_of(config), lanes.drop, id, now()):
-        raise ImbotError(f"{id} is not open: see `imbot outbox list`")
+    settings = settings_of(config)
+    if not in_store(settings, lanes.drop, id, now()):
+        stored = in_store(settings, lanes.get, id)
+        if stored is not None:
+            raise ImbotError(f"{_done(stored)}: it waits no more")
+        raise ImbotError(f"there is no parcel {id} that waits: see `imbot outbox list`")
     say(f"{id}: dropped")
 
 
@@ -129,6 +144,11 @@ def show_ticket(
             say_json(one)
         else:
             _say_ticket(one, settings)
+
+
+def _done(stored: StoredParcel) -> str:
+    """What it was and how it ended, once it has."""
+    return f"parcel {stored.parcel.id}, of kind {stored.parcel.kind}, is done ({one_line(stored.outcome, 200)})"
 
 
 def _state(stored: Any) -> str:
@@ -193,7 +213,7 @@ def _tickets(c: Connection, what: str) -> list[dict[str, Any]]:
             }
         )
     if not found:
-        raise ImbotError(f"there is no ticket {what!r}")
+        raise no_ticket(what)
     return found
 
 
@@ -205,13 +225,23 @@ def _named(c: Connection, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "by": by} if by else values
 
 
+def _cell(value: Any, settings: Settings) -> str:
+    """A value of the ledger, which keeps moments as text: on the company's clock, as every other."""
+    if isinstance(value, str) and _MOMENT.match(value):
+        with suppress(ValueError):
+            return shown(datetime.fromisoformat(value), settings)
+    return str(value)
+
+
 def _say_ticket(one: dict[str, Any], settings: Settings) -> None:
     say(f"{one['id']}  {one['token']}  {' '.join(one['numbers']) or 'no number yet'}")
     say(f"{one_line(one['title'], 100)}")
     say(f"status {one['status']}, letter {one['handover']}, filed {shown(one['created_at'], settings)}")
     say(f"requester {one['requester'] or 'forgotten'}" + (f", rated {one['stars']}" if one["stars"] else ""))
     for row in one["ledger"]:
-        values = ", ".join(f"{key}={value}" for key, value in row["values"].items() if value not in (None, "", [], {}))
+        values = ", ".join(
+            f"{key}={_cell(value, settings)}" for key, value in row["values"].items() if value not in (None, "", [], {})
+        )
         say(f"  {shown(row['at'], settings)}  {row['what']}  {one_line(values, 100)}".rstrip())
     for row in one["letters"]:
         say(f"  letter {row['kind']}  {shown(row['at'], settings)}  {row['message_id']}  {row['outcome'] or 'waits'}")

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbot.cli_base import AsJson, Config, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.cli_base import (
+    AsJson,
+    Config,
+    in_store,
+    no_ticket,
+    now,
+    one_line,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+    shown,
+)
 from imbot.cli_queue import ticket as ticket
 from imbot.domain.errors import ImbotError
 
@@ -63,11 +75,11 @@ def leave(what: Which, config: Config = None) -> None:
 @ticket.command("let-go", short_help="Send what waits for the number without it.")
 def let_go(what: Which, config: Config = None) -> None:
     """Send what waits for the number of an unconfirmed request without it; the ITSM may open further requests for that."""
-    id, waited = _decide(config, what, "go")
+    name, waited = _decide(config, what, "go")
     if waited:
-        say(f"{id}: {waited} {'letter goes' if waited == 1 else 'letters go'} out without its number")
+        say(f"{name}: {waited} {'letter goes' if waited == 1 else 'letters go'} out without its number")
     else:
-        say(f"{id}: nothing had been waiting for its number; what is added from now on will not wait either")
+        say(f"{name}: nothing had been waiting for its number; what is added from now on will not wait either")
 
 
 def _decide(config: Any, what: str, decision: str, again: bool = False) -> tuple[str, int]:
@@ -76,33 +88,36 @@ def _decide(config: Any, what: str, decision: str, again: bool = False) -> tuple
 
 
 def _decided(c: Connection, what: str, decision: str, by: str, again: bool, settings: Settings) -> tuple[str, int]:
-    """Its id, and how many letters waited for its number."""
+    """Its name, as it was typed, and how many letters waited for its number."""
     from imbot.services import decisions
     from imbot.store import admin, outbox, tickets
 
     found = [one for id in admin.tickets_matching(c, what) if (one := tickets.get(c, id)) is not None]
     if not found:
-        raise ImbotError(f"there is no ticket {what!r}")
+        raise no_ticket(what)
     if len(found) > 1:
         raise ImbotError(f"{what!r} fits {len(found)} tickets: give the id, as in `imbot ticket unconfirmed`")
     one, waited = found[0], outbox.count_waiting(c, f"number:{found[0].id}")
+    name = one_line(what)
     taken = decisions.last_sent(c, one, now()) if decision == "again" and not again else None
     if taken is not None and not one.number:
         at = shown(taken, settings)
         raise ImbotError(
-            f"{one.id}: the mail server took its letter at {at}: give the ITSM time to answer, or say --again"
+            f"{name}: the mail server took its letter at {at}: give the ITSM time to answer, or say --again"
         )
     if not decisions.decide_anyway(c, one, decision, by, now()):
-        raise ImbotError(f"{one.id}: {_why_not(one)}")
-    return one.id, waited
+        raise ImbotError(_why_not(one, name, decision))
+    return name, waited
 
 
-def _why_not(one: Ticket) -> str:
+def _why_not(one: Ticket, name: str, decision: str) -> str:
+    nothing = f"there is nothing to {'send again' if decision == 'again' else 'decide about it'}"
     if one.number:
-        return f"there is nothing to decide about it: its number is {one.number}"
+        number = "" if one.number.lower() == name.lower() else f", as {one.number}"
+        return f"{name} is registered already{number}; {nothing}"
     if one.is_open and one.handover == "queued":
-        return "its letter is going out just now; once the mail server has taken it, this can be decided"
-    return f"there is nothing to decide about it: its status is {one.status}, its letter {one.handover}"
+        return f"{name}: its letter is going out just now; once the mail server has taken it, this can be decided"
+    return f"{name}: {nothing}: its status is {one.status}, its letter {one.handover}"
 
 
 def _questions(c: Connection) -> list[dict[str, Any]]:

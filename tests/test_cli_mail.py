@@ -262,6 +262,13 @@ def test_a_mistake_is_one_line_and_nothing_is_written(desk: Desk, options: list[
     assert not own.exists()
 
 
+def test_what_is_no_letter_teaches_nothing_and_is_told_first(desk: Desk) -> None:
+    learned = desk("mail", "learn", desk.file("README.md", b"# imbot\n\nA bot: it files requests.\n"))
+    assert (learned.code, learned.text) == (1, "")
+    assert "README.md: it is no letter: it bears none of From, To," in learned.err
+    assert "--number" not in learned.err
+
+
 def test_the_same_words_with_two_statuses_write_nothing(desk: Desk) -> None:
     files = [desk.file(name, letter("[Деск 7] Обращение", "Состояние изменено")) for name in ("a.eml", "b.eml")]
     given = ["--number", "7", "--number", "7", "--status", "registered", "--status", "resolved"]

@@ -223,7 +223,7 @@ def test_a_number_larger_than_any_is_no_letter(desk: Desk, command: tuple[str, .
     name, *rest = command
     arguments = [*rest, str(10**22)] if name in ("replay", "drop") else [str(10**22), *rest]
     answer = desk("mail", "quarantine", name, *arguments)
-    assert (answer.code, answer.err) == (1, f"imbot: there is no letter {10**22}\n")
+    assert (answer.code, answer.err) == (1, f"imbot: there is no letter {10**22}: see `imbot mail quarantine list`\n")
     answer = desk("mail", "quarantine", name, *[one.replace(str(10**22), "7a") for one in arguments])
     assert answer.code == 1
     assert answer.err == "imbot: '7a' is no number: the first column of `imbot mail quarantine list` has them\n"

@@ -81,8 +81,20 @@ def test_additions_are_let_go(silent: Company) -> None:
     assert row["decision"] == "go"
 
 
+def test_what_is_answered_about_is_what_was_typed(silent: Company) -> None:
+    answer = silent("ticket", "resend", "IM-CL-1042")
+    assert answer.code == 1
+    assert answer.err == "imbot: IM-CL-1042 is registered already; there is nothing to send again\n"
+    assert silent("ticket", "leave", "imb:aaaaaaaaaa").out == "imb:aaaaaaaaaa: left as it is\n"
+
+
 @pytest.mark.parametrize(
-    ("what", "says"), [("t1", "its number is IM-CL-1042"), ("t9", "there is no ticket 't9'"), ("imb:", "no ticket")]
+    ("what", "says"),
+    [
+        ("t1", "t1 is registered already, as IM-CL-1042; there is nothing to decide about it"),
+        ("t9", "there is no ticket 't9'"),
+        ("imb:", "no ticket"),
+    ],
 )
 def test_what_cannot_be_decided_is_said_so(silent: Company, what: str, says: str) -> None:
     answer = silent("ticket", "leave", what)
