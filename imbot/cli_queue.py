@@ -95,7 +95,8 @@ def retry(
         raise ImbotError(f"{_done(stored)}; its content is gone, so there is nothing to send again")
     if stored.outcome.startswith(_ARRIVED) and not again:
         raise ImbotError(f"{_done(stored)}: --again does it a second time")
-    in_store(settings, lanes.retry, id, now())
+    if not in_store(settings, lanes.retry, id, now()):
+        raise ImbotError(f"{id} was done and wiped just now: there is nothing to send again")
     say(f"{id}: goes out now, if `imbot run` is running")
 
 

@@ -102,7 +102,7 @@ def draw(person: Person) -> Plan:
     if rng.random() < 0.15:
         plan.typo, plan.gone = f"{marker} {rng.choice(_TROUBLES)} ашипка", ["ашипка"]
     if rng.random() < 0.2:
-        plan.more = f"{rng.choice(_MORE)} {marker}"
+        plan.more = f"{marker} {rng.choice(_MORE)}"  # it may come to be the first line, which makes the title
     if rng.random() < 0.2:
         plan.change = rng.choice(("Описание", "Телефон", "Раздел"))
     if rng.random() < 0.1:
