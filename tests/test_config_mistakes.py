@@ -1,0 +1,262 @@
+"""What a config may say wrongly, and how each mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imbot.config import load
+from tests.config_files import SMALL, Write, problems
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_every_mistake_is_named_at_once_with_its_place(write: Write) -> None:
+    text = """
+    [general]
+    timezone = "Mars/Phobos"
+    nmae = "x"
+    admins = ["tom@company.ru", "nobody"]
+    working_hours = { from = "9", to = "18:00" }
+    [telegram]
+    token = "abc"
+    proxy = "ftp://user:geheim@host:1"
+    [directory]
+    kind = "ldap"
+    [smpt]
+    host = "a"
+    [smtp]
+    host = "a"
+    port = 99999
+    password = 12
+    [mailbox]
+    kind = "imapp"
+    [itsm]
+    senders = []
+    """
+    found = problems(write(text), {"IMBOT_SMPT__HOST": "b"})
+    for expected in (
+        "[general] timezone: 'Mars/Phobos' is not a time zone such as Europe/Moscow",
+        "[general] nmae: there is no such key; did you mean name?",
+        "[general] admins, entry 2: 'nobody' is not a mail address",
+        "[general.working_hours] from: '9' is not a time such as 09:00",
+        "[telegram] token: is not a bot token: copy the one that @BotFather gave, digits:letters",
+        "[smtp] port: 99999 is not a port (1-65535)",
+        "[smtp] password: is not text: write it in quotes",
+        "[smpt]: there is no such section; did you mean smtp?",
+        "[mailbox] kind: must be one of 'imap' or 'pop3'",
+        "[mailbox] host: is missing",
+        "[itsm] address: is missing",
+        "[itsm] senders: must not be empty",
+        "[itsm.evidence]: is missing",
+        '[directory]: kind = "ldap" needs [directory.ldap] uris, [directory.ldap] base, [directory.ldap] bind_dn, '
+        "[directory.ldap] bind_password",
+        "IMBOT_SMPT__HOST in the environment: there is no such section; did you mean IMBOT_SMTP?",
+    ):
+        assert expected in found
+    assert not any("geheim" in problem for problem in found)
+    assert any(problem.startswith("[telegram] proxy: is not a proxy") for problem in found)
+
+
+def test_what_stands_behind_another_mistake_is_named_at_once(write: Write, tmp_path: Path) -> None:
+    text = """
+    [general]
+    catalogue = "nowhere.toml"
+    locations = "places.toml"
+    templates_dir = "own"
+    [telegram]
+    token = "123456789:AAEhBOweik6ad9r_QXMENQ"
+    [directory]
+    kind = "ldap"
+    [directory.ldap]
+    uris = ["ldap://dc1.company.ru"]
+    bind_dn = "cn=bot"
+    [smtp]
+    host = "mail.company.ru"
+    port = 99999
+    username = "bot"
+    [mailbox]
+    host = "mail.company.ru"
+    username = "bot"
+    poll_seconds = 1
+    [itsm]
+    address = "bot@company.ru"
+    senders = "support"
+    bot_address = "bot@company.ru"
+    [itsm.evidence]
+    relays = 3
+    """
+    assert sorted(problems(write(text))) == sorted(
+        [
+            f"[general] catalogue: there is no file {tmp_path}/nowhere.toml",
+            f"[general] locations: there is no file {tmp_path}/places.toml",
+            f"[general] templates_dir: there is no folder {tmp_path}/own",
+            "[directory.ldap]: ldap:// sends the password in plain text: use ldaps://, or starttls = true",
+            '[directory]: kind = "ldap" needs [directory.ldap] base, [directory.ldap] bind_password',
+            "[smtp] port: 99999 is not a port (1-65535)",
+            "[smtp]: username and password go together: give both, or neither",
+            "[mailbox] poll_seconds: must be at least 5",
+            "[mailbox]: password is missing (or password_file, or the section oauth)",
+            "[itsm] senders, entry 1: 'support' is not a mail address",
+            "[itsm]: address and bot_address are the same mailbox: imbot would write to itself",
+            "[itsm.evidence] relays: is not a list",
+            '[itsm.evidence]: kind = "auth-results" needs authserv_id: the name your own mail server writes first in '
+            "Authentication-Results",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[smtp]", '[smtp]\nusername = "bot"\npassword = 3'),
+        ("[smtp]", '[smtp]\ntls = "ssl"'),
+        ("[smtp]", '[general.working_hours]\nfrom = "19:00"\nto = "zz"\n[smtp]'),
+        ('kind = "domain"', 'kind = "ladp"'),
+        ('authserv_id = "mail.company.ru"', 'kind = "auth"'),
+        ('authserv_id = "mail.company.ru"', "authserv_id = 3"),
+        ('password = "secret"', "password = 3"),
+        ('bot_address = "bot@company.ru"', 'bot_address = "bot"'),
+    ],
+)
+def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str, new: str) -> None:
+    found = problems(write(SMALL.replace(old, new)))
+    assert len(found) == 1, found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('bot_address = "bot@company.ru"', 'bot_address = "support@company.ru"', "imbot would write to itself"),
+        ('senders = ["support@company.ru"', 'senders = ["bot@company.ru"', "must not name bot_address"),
+        ('authserv_id = "mail.company.ru"', 'kind = "trusted-relay"', "needs relays"),
+        ('authserv_id = "mail.company.ru"', "", "needs authserv_id"),
+        ('password = "secret"', "", "password is missing"),
+        ('authserv_id = "mail.company.ru"', 'authserv_id = "*"', "names strangers' servers as well"),
+        ('authserv_id = "mail.company.ru"', 'authserv_id = "mx.*.ru"', "names strangers' servers as well"),
+        ('authserv_id = "mail.company.ru"', 'authserv_id = "*.ru"', "names strangers' servers as well"),
+        (
+            'authserv_id = "mail.company.ru"',
+            'kind = "trusted-relay"\nrelays = ["0.0.0.0/0"]\nown_hosts = [".company.ru"]',
+            "0.0.0.0/0 names strangers' servers",
+        ),
+        (
+            "[smtp]",
+            '[smtp]\nhello_name = "bot\\r\\nMAIL FROM:<a@b.example>"',
+            "[smtp] hello_name: has a control character in it",
+        ),
+        ("[smtp]", '[smtp]\nusername = "bot\\u0001auth=x"\npassword = "y"', "[smtp] username: has a control"),
+        ('host = "mail.company.ru"\n[mailbox]', 'host = "mail\\ncompany.ru"\n[mailbox]', "[smtp] host: has a control"),
+        (
+            '[mailbox]\nhost = "mail',
+            '[mailbox]\nhost = "mail\\r',
+            "[mailbox] host: has a control character in it (U+000D, the 5.",
+        ),
+        ('username = "bot@company.ru"', 'username = "bot@company.ru\\u0001x"', "[mailbox] username: has a control"),
+        ('password = "secret"', 'password = "secret\\r\\nDELE 1"', "[mailbox] password: has a control"),
+        ("[mailbox]", '[mailbox]\nfolder = "A\\nB"', "[mailbox] folder: has a control character in it (U+000A"),
+        ("[mailbox]", '[mailbox]\nprocessed_folder = "A\\u0085B"', "[mailbox] processed_folder: has a control"),
+        (
+            "[itsm.evidence]",
+            'profile = "../../x"\n[itsm.evidence]',
+            "[itsm] profile: '../../x' cannot be the name of a profile",
+        ),
+        ("[itsm.evidence]", 'profile = ".hidden"\n[itsm.evidence]', "a-z, 0-9, dot, _ and -, and no dot in front"),
+        ("[itsm.evidence]", 'profile = "a/b"\n[itsm.evidence]', "[itsm] profile: 'a/b' cannot"),
+        ("[mailbox]", '[mailbox]\nkind = "pop3"\nfolder = "X"', "POP3 knows no folders"),
+        ("[mailbox]", "[mailbox]\ndelete_after_days = 3", "delete_after_days is for POP3"),
+        ("[smtp]", '[smtp]\nusername = "bot"', "username and password go together"),
+        ('bot_address = "bot@', 'from_mode = "plus"\nbot_address = "bot+x@', "which has a + already"),
+        ("[telegram]", "[files]\nmax_bytes = 30000000\n[telegram]", "[files] max_bytes: Telegram hands at most 20 MB"),
+        ('domains = ["company.ru"]', 'domains = ["company"]', "is not a domain such as company.ru"),
+        ("[smtp]", '[server]\nlisten = "9090"\n[smtp]', "is not a place to listen"),
+        ("[smtp]", '[files]\nrefused_types = ["a b"]\n[smtp]', "is not a file extension"),
+        ("[smtp]", '[general.working_hours]\nfrom = "19:00"\n[smtp]', "there is no working time"),
+        ("[smtp]", '[directory.ldap]\nuris = ["ldap://dc"]\n[smtp]', "in plain text"),
+        ("[smtp]", '[directory.ldap]\nfilter = "(mail=x)"\n[smtp]', "must bear {address}"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(write: Write, old: str, new: str, says: str) -> None:
+    text = SMALL.replace(old, new)
+    assert text != SMALL
+    assert any(says in problem for problem in problems(write(text)))
+
+
+def test_files_that_run_or_lead_elsewhere_when_they_are_opened_are_refused_unless_told_otherwise(write: Write) -> None:
+    refused = set(load(write(), {}).files.refused_types)
+    assert refused >= {
+        "url",
+        "library-ms",
+        "settingcontent-ms",
+        "chm",
+        "xll",
+        "vhd",
+        "vhdx",
+        "msix",
+        "appref-ms",
+        "scf",
+    }
+    assert refused >= {
+        "msc",
+        "jnlp",
+        "application",
+        "sct",
+        "wsc",
+        "vb",
+        "py",
+        "pyw",
+        "cab",
+        "msu",
+        "diagcab",
+        "inf",
+        "job",
+    }
+    assert refused >= {
+        "gadget",
+        "iqy",
+        "slk",
+        "mde",
+        "accde",
+        "ps1xml",
+        "psm1",
+        "search-ms",
+        "website",
+        "rdp",
+        "command",
+    }
+    assert refused >= {"dmg", "pkg", "ade", "shb", "xbap", "desktop", "webloc"}
+    office = {
+        "doc",
+        "docx",
+        "docm",
+        "xls",
+        "xlsx",
+        "xlsm",
+        "ppt",
+        "pptx",
+        "odt",
+        "ods",
+        "rtf",
+        "csv",
+        "pdf",
+        "vsdx",
+        "one",
+    }
+    assert not refused & office
+    assert not refused & {
+        "zip",
+        "7z",
+        "rar",
+        "gz",
+        "log",
+        "txt",
+        "eml",
+        "msg",
+        "png",
+        "jpg",
+        "heic",
+        "mp4",
+        "cer",
+        "xml",
+    }
