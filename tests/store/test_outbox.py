@@ -212,44 +212,6 @@ def test_a_settled_parcel_keeps_its_body_until_it_is_pruned(c: Connection) -> No
     assert stored.parcel.payload == {}
 
 
-def test_an_admin_drops_and_the_next_goes(c: Connection) -> None:
-    put(c, "a1")
-    put(c, "a2")
-    first = outbox.open_parcels(c, 10)[0].parcel
-    assert outbox.drop(c, first.id, NOW)
-    assert not outbox.drop(c, first.id, NOW)
-    assert not outbox.drop(c, 99, NOW)
-    assert claim(c) == ["a2"]
-
-
-def test_an_admin_retries_at_once_even_what_was_settled(c: Connection) -> None:
-    put(c, "a1")
-    put(c, "a2")
-    first = claim_one(c)
-    outbox.settle(c, first, "failed", NOW)
-    second = claim_one(c)
-    outbox.suspend(c, "ticket:a", "failed", NOW)
-    assert outbox.retry(c, first.id, NOW)
-    assert claim(c) == ["a1"]  # ahead of a2, which is under way and no longer ready
-    assert outbox.again(c, second, NOW, "x")
-    assert claim(c) == []
-
-
-def test_what_has_no_body_any_more_is_not_retried(c: Connection) -> None:
-    put(c, "code", kind=Kind.CODE)
-    parcel = claim_one(c)
-    outbox.settle(c, parcel, "sent", NOW)
-    assert not outbox.retry(c, parcel.id, NOW)
-    assert not outbox.retry(c, 99, NOW)
-
-
-def test_an_open_parcel_is_retried_before_its_time(c: Connection) -> None:
-    put(c, "a1", due_at=LATER, payload={})
-    (stored,) = outbox.open_parcels(c, 10)
-    assert outbox.retry(c, stored.parcel.id, NOW)
-    assert claim(c) == ["a1"]
-
-
 def test_the_end_of_a_ticket_ends_its_lane(c: Connection) -> None:
     put(c, "a1")
     put(c, "a2", waits_for="number:a")
