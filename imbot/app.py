@@ -144,6 +144,7 @@ class App:
         courier = Courier(self.db, errands.run, self.env, self.pulse, clock)
         pokes.append(courier.probe)
         screens.on_shown(partial(courier.works_elsewhere, self.telegram.name))
+        dispatch.on_recovered(screens.hurry)
         dispatch.on_recovered(partial(courier.works_elsewhere, self.telegram.name))
         dispatch.on_recovered(partial(courier.works_elsewhere, target_of_files(self.telegram.name)))
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {

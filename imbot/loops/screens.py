@@ -90,11 +90,15 @@ class Screens:
         self._known: dict[str, tuple[OwedScreen, str]] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._looked = Looked(clock())
+        self._again = asyncio.Event()  # the channel is back: what it did not take is tried now
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 now = self._clock()
+                if self._again.is_set():
+                    self._again.clear()
+                    await self._db.run(sessions.hurry, now)
                 if self._looked.later_than(now):
                     await self._db.run(sessions.clock_went_back, now, self._looked.at)
                 self._looked.at = now
@@ -103,10 +107,14 @@ class Screens:
                         self.push(owed.chat_key, now)
             except StoreUnavailable as error:
                 log.error("store_unavailable", error=str(error))
-            await first_of(stop, seconds=_SWEEP)
+            await first_of(stop, self._again, seconds=_SWEEP)
         under_way = [*self._busy.values(), *self._retiring]
         if under_way:
             await asyncio.wait(under_way, timeout=5)
+
+    def hurry(self) -> None:
+        """The channel works again: who pressed while it was away waits no longer. A chat that met a limit is held by its pace."""
+        self._again.set()
 
     def on_shown(self, callback: Callable[[], None]) -> None:
         """`callback` runs whenever a screen has been shown: the channel works."""
@@ -204,6 +212,8 @@ class Screens:
             self._down_since = asyncio.get_running_loop().time()
             self._pulse.wrong(self._channel.name, str(error), _BY)
         else:
+            if self._down_since is not None:
+                self.hurry()
             self._down_since = None
             self._pulse.ok(self._channel.name, _BY)
 

@@ -151,6 +151,11 @@ def not_shown(c: Connection, chat_key: str, seq: int, due_at: datetime, error: s
     c.execute(_still_owed(chat_key, seq).values(values))
 
 
+def hurry(c: Connection, now: datetime) -> None:
+    """What could not be shown and waits for its next try is tried now."""
+    c.execute(update(slots).where(slots.c.due_at > now, slots.c.attempts > 0).values(due_at=now))
+
+
 def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
     """What was put off by a clock that ran ahead until `before` is put off by as much less."""
     for row in c.execute(select(slots.c.chat_key, slots.c.due_at).where(slots.c.due_at > now)).all():

@@ -154,3 +154,29 @@ async def test_a_screen_of_a_turn_whose_clock_ran_ahead_is_shown_at_once(db: Db)
     await db.run(sessions.owe, CHAT, screen, ahead, False, ahead)
     screens.push(CHAT, ahead)
     await phone.until(lambda: phone.shown == ["m1"])
+
+
+async def test_who_pressed_while_the_channel_was_away_is_answered_as_soon_as_it_is_back(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a poll or another chat's screen shows that it is: the next tries lie ahead, and the clock stands."""
+    monkeypatch.setattr(loop_of_screens, "_SWEEP", 0.02)
+    monkeypatch.setattr(loop_of_screens, "_PROBE", 0.02)
+    phone, stop = Outage(), asyncio.Event()
+    screens = Screens(db, phone, TEMPLATES, env(), Pulse(lambda: NOW), lambda: NOW)
+    running = asyncio.create_task(screens.run(stop))
+    screen = screen_to_json(Screen("store_down", {"support_contact": ""}))
+    for hear in (screens.hurry, lambda: screens.push("telegram:1002", NOW)):
+        phone.down, phone.shown = True, []
+        await db.run(sessions.owe, CHAT, screen, NOW, False, NOW)
+        tries = phone.tries
+        screens.push(CHAT, NOW)
+        await phone.until(lambda tries=tries: phone.tries > tries and not screens._busy)  # type: ignore[misc]
+        assert await db.read(sessions.owed, NOW, 1) == []
+        phone.down = False
+        await db.run(sessions.owe, "telegram:1002", screen, NOW, False, NOW)
+        hear()
+        await phone.until(lambda: "1001" in phone.shown)
+        await phone.until(lambda: not screens._busy)
+    stop.set()
+    await running
