@@ -44,7 +44,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 
 class Group(TyperGroup):
     """A group of commands. Where an option lacks its value the library has forgotten by whom it was read: it is told, so that the
-    usage is shown with the mistake as with any other."""
+    usage is shown with the mistake as with any other. Its mistakes are of a private class, known by their `ctx`."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

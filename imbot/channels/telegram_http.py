@@ -17,6 +17,9 @@ import orjson
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+CONNECTIONS = (
+    40  # more than parcels that may be in hand (`loops.hands`): answers to people find one even where Telegram is slow
+)
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 UPLOAD_SECONDS = 60.0
@@ -67,7 +70,12 @@ class AiohttpRequest(BaseRequest):
     included, which is a tenth cheaper than a timer for each of its parts. `initialize` before use."""
 
     def __init__(
-        self, *, proxy: str = "", read_seconds: float = READ_SECONDS, connections: int = 32, in_all: bool = False
+        self,
+        *,
+        proxy: str = "",
+        read_seconds: float = READ_SECONDS,
+        connections: int = CONNECTIONS,
+        in_all: bool = False,
     ) -> None:
         self._proxy = proxy
         self._read_seconds = read_seconds

@@ -36,7 +36,7 @@ from imbot.templates import Templates
 
 _SHORT = 16 * 1024  # characters that a letter without files may have to be built in the loop: well below a millisecond
 _HEAVY = 2  # other letters in memory at once, each as large as the mail server takes
-_TRANSFERS = 8  # files on their way to or from a channel at once: they must leave connections to what people wait for
+_UPLOADS = 8  # files on their way to a channel at once: they must leave its hands to what people wait for
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Errands:
         self._domain = sender.address.rpartition("@")[2]
         self._accepted = Together(db, delivery.letter_accepted)
         self._building = asyncio.Lock()
-        self._heavy, self._transfers = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_TRANSFERS)
+        self._heavy, self._uploads = asyncio.Semaphore(_HEAVY), asyncio.Semaphore(_UPLOADS)
 
     async def run(self, parcel: Parcel) -> None:
         match parcel.kind:
@@ -113,8 +113,7 @@ class Errands:
             case Kind.RECHECK:
                 await self._recheck(parcel)
             case Kind.DOWNLOAD:
-                async with self._transfers:
-                    await self._download(parcel)
+                await self._download(parcel)
             case Kind.PACK:
                 await self._pack(parcel)
             case Kind.LETTER:
@@ -126,7 +125,7 @@ class Errands:
             case Kind.RECEIPT:
                 await self._receipt(parcel)
             case Kind.FILE:
-                async with self._transfers:
+                async with self._uploads:
                     await self._file(parcel)
             case Kind.ALERT:
                 await self._db.run(breaker.tell, parcel, self._clock(), self._env)

@@ -6,13 +6,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; they are fewer than the channel
-# has connections, so that answers to people find one even where Telegram is slow.
+from imbot.domain.parcels import target_of_files
+
+# At once, a target. Most that stand in Telegram's hands wait for their chat's second to pass; with its files they are fewer than
+# the channel has connections, so that answers to people find one even where Telegram is slow.
 # Those in SMTP's wait behind one connection, ready to go. What is heavy is bounded where it is done (`loops.errands`).
 HANDS: Mapping[str, int] = {
     "smtp": 8,
     "telegram": 24,
-    "files:telegram": 8,
+    target_of_files("telegram"): 8,
     "directory": 4,
     "recheck": 4,
     "self": 4,

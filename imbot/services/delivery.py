@@ -100,7 +100,7 @@ def failed(
         return
     # The courier's breaker knows for how long it is down: earlier attempts of this one, cut off, say nothing. But a file that is
     # late is waited for by nobody, and may be the only one that does not come.
-    late = parcel.kind is Kind.DOWNLOAD and bool(parcel.payload.get("late"))
+    late = _is_late(parcel)
     down = error.kind == "down" and not late
     if not error.permanent and not _too_old(parcel, now, probes if down else parcel.attempt):
         tries = 1 if down else min(parcel.attempt, _LATE_TRIES) if late else parcel.attempt
@@ -132,8 +132,13 @@ def failed(
             )
 
 
+def _is_late(parcel: Parcel) -> bool:
+    """Whether it fetches a file that its letter went without."""
+    return parcel.kind is Kind.DOWNLOAD and bool(parcel.payload.get("late"))
+
+
 def _too_old(parcel: Parcel, now: datetime, tries: int) -> bool:
-    if parcel.kind is Kind.DOWNLOAD and parcel.payload.get("late"):
+    if _is_late(parcel):
         return now - parcel.created_at > _LATE
     return gives_up(parcel.kind, parcel.created_at, now, tries)
 
@@ -235,7 +240,7 @@ def _file_failed(c: Connection, parcel: Parcel, error: DeliveryError, now: datet
     row = files.get(c, parcel.payload["file"])
     if row is None:
         return
-    if error.permanent or parcel.payload.get("late"):
+    if error.permanent or _is_late(parcel):
         files.fail(c, row.id, "unavailable")
         _correct_receipt(c, parcel, now)
         return

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from imbot.channels.telegram_http import CONNECTIONS
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.loops.hands import HANDS, Hands
 from imbot.store import outbox
@@ -182,3 +183,7 @@ async def test_one_chat_takes_few_hands_and_its_next_goes_as_soon_as_one_of_them
     assert asyncio.get_running_loop().time() - looked < 0.9, "the net of a second has found it, not the hand"
     for key in ("a0", "a2", "a3", "b0"):
         holds.setdefault(key, asyncio.Event()).set()
+
+
+def test_parcels_leave_connections_to_telegram_for_answers() -> None:
+    assert HANDS["telegram"] + HANDS["files:telegram"] <= CONNECTIONS - 8
