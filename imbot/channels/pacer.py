@@ -204,6 +204,12 @@ class Pacer:
                     waiter.granted.set_exception(_too_long(at - now))
         self.pump()
 
+    def send_back(self, error: DeliveryError) -> None:
+        """The far end was found down: what is not dialog and stands in line need not find that out one by one."""
+        for _, waiter in self._queues[False].waiting():
+            waiter.granted.set_exception(DeliveryError(str(error), kind="down", code=error.code))
+        self.pump()
+
     def pump(self) -> None:
         """Grant every turn that has come, dialog first, and set the timer for the next one."""
         now = self._clock()

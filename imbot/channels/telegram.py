@@ -277,6 +277,8 @@ class Telegram:
         except DeliveryError as refused:
             if refused.kind == "throttled" and refused.retry_after is not None:
                 self.pacer.hold(chat_id, refused.retry_after)
+            elif refused.kind == "down":
+                self.pacer.send_back(refused)
             raise
 
     async def _call(

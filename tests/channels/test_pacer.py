@@ -160,6 +160,26 @@ async def test_nobody_waits_longer_than_the_patience() -> None:
     assert order == ["a"]
 
 
+async def test_what_stands_in_line_when_the_far_end_is_down_is_sent_back_untried_and_an_answer_is_not() -> None:
+    now = 0.0
+    pacer = Pacer(Meter(burst=1), clock=lambda: now)
+    order: list[str] = []
+    await sent_by(pacer, "a", True, order)
+    notices = [asyncio.create_task(sent_by(pacer, "a", False, order)) for _ in range(3)]
+    answer = asyncio.create_task(sent_by(pacer, "a", True, order))
+    await asyncio.sleep(0)
+    pacer.send_back(DeliveryError("nobody answers", code="timeout"))
+    refused = await asyncio.gather(*notices, return_exceptions=True)
+    assert [(str(one), getattr(one, "kind", "")) for one in refused] == 3 * [("nobody answers", "down")]
+    now = WINDOW
+    pacer.pump()
+    await answer
+    now = 3 * WINDOW
+    await sent_by(pacer, "a", False, order)  # whoever comes later finds out for themselves
+    assert order == ["a", "a", "a"]
+    pacer.close()
+
+
 async def test_whoever_gives_up_waiting_takes_no_turn() -> None:
     now = 0.0
     pacer = Pacer(Meter(burst=1), clock=lambda: now)

@@ -204,6 +204,16 @@ async def test_a_broken_connection_and_silence_are_down(api: BotApi, server: Run
     assert (await refusal(telegram.show(CHAT, screen()))).kind == "down"
 
 
+async def test_where_sending_fails_what_waits_for_its_chats_second_is_not_even_tried(
+    api: BotApi, telegram: Telegram
+) -> None:
+    api.fail("sendMessage", status=500, description="Trouble")  # the first one only: the others would be taken
+    notices = [asyncio.create_task(telegram.show(CHAT, screen(), dialog=False)) for _ in range(4)]
+    refused = await asyncio.gather(*notices, return_exceptions=True)
+    assert [getattr(one, "kind", one) for one in refused] == 4 * ["down"]
+    assert await telegram.show(CHAT, screen()) == "1"
+
+
 async def test_nobody_there_is_down(api: BotApi, server: RunningServer) -> None:
     await server.close()
     telegram = Telegram(TelegramSettings(api.token, server.url))
