@@ -84,6 +84,15 @@ def _next(times: Sequence[float], t: float) -> float | None:
 
 
 def times_of_service(journals: Journals) -> list[tuple[float, float]]:
+    """(from, to) of each life without the times in which nothing could be shown to anybody."""
+    serving = _lives(journals)
+    for since, to in journals.mute:
+        cut = [((begin, min(end, since)), (max(begin, to), end)) for begin, end in serving]
+        serving = [(begin, end) for pieces in cut for begin, end in pieces if begin < end]
+    return serving
+
+
+def _lives(journals: Journals) -> list[tuple[float, float]]:
     """(from, to) of each life, from its first poll."""
     polls = [one["t"] for one in journals.bot if one["e"] == "polled"]
     lives = []
@@ -157,7 +166,7 @@ def limits_kept(journals: Journals) -> list[Finding]:
     refused = [
         one for one in journals.bot if one["e"] == "refused" and one.get("status") == 429 and not one.get("ordered")
     ]
-    begun = [since for since, _ in times_of_service(journals)]
+    begun = [since for since, _ in _lives(journals)]
     killed = sorted(journals.kills)
     early = [one for one in refused if _is_early(one["t"], begun, killed)]
     journals.excused["refused by a limit, just started"] += len(early)

@@ -15,6 +15,7 @@ Event = dict[str, Any]
 _FULL = ("disk_full", "disk_read_only")
 _SHOWING = ("send", "edit")  # methods that leave a message in a chat
 _CLOCK = 0.1  # seconds by which the witness that kills and the one that takes may note one moment differently
+_MUTE = 2.0  # seconds from the first refusal to the last, beyond which Telegram is taken for down
 _LONG = 60.0  # seconds beyond which a file may have been waited for in vain
 WINDOW = 1.0  # seconds after a far end has taken something in which our death may make us do it again
 
@@ -41,6 +42,20 @@ class Excuses:
     def ordered(self) -> list[Event]:
         """What Telegram refused on order."""
         return [one for one in self.bot if one["e"] == "refused" and one.get("ordered")]
+
+    @cached_property
+    def mute(self) -> list[tuple[float, float]]:
+        """(from, to) in which Telegram, on order, refused whatever it was to show, for seconds: whoever waits is not even tried
+        then, but for one probe a second."""
+        found: list[tuple[float, float]] = []
+        first = last = 0.0
+        for one in self.bot:
+            if one["e"] == "refused" and one.get("ordered") and str(one.get("method")).startswith(_SHOWING):
+                first, last = first or one["t"], one["t"]
+            elif one["e"] == "saw":
+                found += [(first, one["t"])] if last - first >= _MUTE else []
+                first = last = 0.0
+        return found
 
     @cached_property
     def outages(self) -> dict[str, list[tuple[float, float]]]:

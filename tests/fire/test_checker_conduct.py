@@ -135,6 +135,15 @@ def test_a_refusal_on_order_excuses_the_chat_that_it_was_given_to() -> None:
         assert len(story.finds("every_input_taken")) == found
 
 
+def test_while_nothing_can_be_shown_to_anybody_nobody_is_waited_for() -> None:
+    refused = {"e": "refused", "method": "sendMessage", "chat": OTHER, "status": 500, "why": "", "ordered": True}
+    for times, found in ((range(13, 30), 0), (range(13, 20), 1), ((13, 14), 1)):
+        story = an_input(served=20)
+        story.bot += [{"t": t, **refused} for t in times]
+        story.bot.append({"t": times[-1] + 1, "e": "saw", "chat": OTHER, "message": 1, "text": "", "buttons": []})
+        assert len(story.finds("every_input_taken")) == found
+
+
 def test_words_that_stand_twice_in_a_letter_are_found() -> None:
     story = Story()
     story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])
