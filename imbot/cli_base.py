@@ -95,6 +95,17 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     return event_loop.run(coroutine)
 
 
+def ask_first(question: str) -> None:
+    """Go on only where somebody says yes. Raises ImbotError else: nothing was done."""
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        say()  # the cursor stands behind the question
+        raise ImbotError("nobody answered, so nothing was done; where nobody can, --yes does it unasked") from None
+    if not agreed:
+        raise ImbotError("nothing was done")
+
+
 def one_person(c: Connection, who: str) -> Person:
     """Exactly one person by address or chat id. Raises ImbotError for nobody and for several."""
     from imbot.store import people

@@ -17,7 +17,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbot.cli_base import AsJson, Config, Group, in_store, now, one_line, say, say_json, say_table, settings_of, shown
+from imbot.cli_base import (
+    AsJson,
+    Config,
+    Group,
+    ask_first,
+    in_store,
+    now,
+    one_line,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+    shown,
+)
 from imbot.cli_mail_bench import Bench, Folder, bench, raw_of, read_file, span_of, try_all
 from imbot.domain.errors import ImbotError, LetterRefused
 
@@ -146,8 +159,8 @@ def drop(
     if not gone:
         say("nothing is that old")
         return
-    if older and not yes and not typer.confirm(f"Delete {len(gone)} of {len(known)} kept letters?"):
-        raise typer.Exit(1)
+    if older and not yes:
+        ask_first(f"Delete {len(gone)} of {len(known)} kept letters?")
     _delete(_folder(settings), gone)
     say(f"{len(gone)} deleted")
 

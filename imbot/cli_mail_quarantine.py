@@ -19,6 +19,7 @@ from imbot.cli_base import (
     AsJson,
     Config,
     Group,
+    ask_first,
     in_store,
     no_ticket,
     now,
@@ -215,8 +216,7 @@ def drop(
         for row in rows[:20]:
             say(f"{row.id}: {one_line(row.sender)}: {one_line(row.subject)}")
         say(f"and {len(rows) - 20} more") if len(rows) > 20 else None
-        if not typer.confirm(f"Drop {len(rows)} {'letter' if len(rows) == 1 else 'letters'}?"):
-            raise typer.Exit(1)
+        ask_first(f"Drop {len(rows)} {'letter' if len(rows) == 1 else 'letters'}?")
     who = who_decides()
     for row in rows:
         in_store(settings, quarantine.drop, row.id, who, now())

@@ -13,6 +13,7 @@ from imbot.cli_base import (
     AsJson,
     Config,
     Group,
+    ask_first,
     in_store,
     now,
     one_line,
@@ -104,7 +105,7 @@ def delete_user(who: Who, yes: Yes = False, config: Config = None) -> None:
             f"{still_open} {are} still open: letters that have not gone out will not go, and what support writes reaches nobody"
         )
     if not yes:
-        typer.confirm(f"Forget {person.name or 'the person'} <{person.address}> for ever?", abort=True)
+        ask_first(f"Forget {person.name or 'the person'} <{person.address}> for ever?")
     from imbot.cli_mail_golden import forget
     from imbot.cli_user_letters import letters_about
     from imbot.services.upkeep import erase_person, remove

@@ -56,8 +56,13 @@ def test_signing_out_by_chat_leaves_the_person_known(company: Company) -> None:
 
 
 def test_deleting_a_person_asks_first_and_says_what_went(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"n\n")))
-    assert company("user", "delete", "anna@company.ru").code == 1
+    for said, why in (
+        (b"n\n", "nothing was done"),
+        (b"", "nobody answered, so nothing was done; where nobody can, --yes"),
+    ):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(said)))
+        answer = company("user", "delete", "anna@company.ru")
+        assert (answer.code, answer.err.startswith(f"imbot: {why}"), answer.err.count("\n")) == (1, True, 1)
     answer = company("user", "delete", "anna@company.ru", "--yes")
     assert answer.code == 0
     assert "\nforgotten:\n    1  chats, signed out\n" in answer.out
