@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
+from itertools import count
 
 from imbot.mime.marks import few_marks
 
@@ -29,6 +31,25 @@ def clean_file_name(name: str, fallback: str = "file") -> str:
     if _RESERVED.match(text):
         text = f"_{text}"
     return _shortened(text)
+
+
+_NUMBERED = re.compile(r"(.*?)(?:-([1-9]\d{0,5}))?(\.[^.]{0,15})?", re.S)
+
+
+def name_apart(name: str, taken: Collection[str]) -> str:
+    """This name where nothing of those `taken` is called so, however it is written; else with the next number that is free:
+    фото-1.jpg becomes фото-2.jpg, report.xlsx report-2.xlsx."""
+    folded = {one.casefold() for one in taken}
+    found = _NUMBERED.fullmatch(name)
+    if name.casefold() not in folded or found is None:
+        return name
+    stem, number, extension = found[1], int(found[2] or 1), found[3] or ""
+    names = (_shortened_to(stem, f"-{n}{extension}") for n in count(number + 1))
+    return next(one for one in names if one.casefold() not in folded)
+
+
+def _shortened_to(stem: str, end: str) -> str:
+    return stem[: LONGEST - len(end)].rstrip(" .") + end
 
 
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs by their category, and blank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from imbot.domain.parcels import Kind, NewParcel, target_of_files
 from imbot.domain.people import Person
 from imbot.domain.tickets import ANSWERED, Status, Ticket, may_add, may_see
 from imbot.failpoints import hit
-from imbot.mime.names import clean_file_name
+from imbot.mime.names import clean_file_name, name_apart
 from imbot.services import composing, telling
 from imbot.services.env import Env, Fresh
 from imbot.store import files, ledger, outbox, people, sessions, tickets
@@ -45,7 +46,7 @@ def keep_file(c: Connection, chat: Chat, order: KeepFile, signed_in: bool, now: 
         chat_key=chat.key,
         vendor_id=order.file.vendor_id,
         unique_id=order.file.unique_id,
-        name=clean_file_name(order.file.name, "") or _name(c, order, env.language),
+        name=_name(order, files.of_ticket(c, order.ticket_id), env.language),
         size=order.file.size,
         content_type=order.file.content_type,
         kind=order.file.kind,
@@ -160,6 +161,13 @@ def take_files(c: Connection, ticket: Ticket, files_id: str, message_id: str, no
     rows = files.of_ticket(c, files_id)
     if not rows:
         return f"ticket:{ticket.id}"
+    again = {row.unique_id for row in rows}  # the very same file keeps its name
+    names = [row.name for row in files.of_ticket(c, ticket.id) if row.unique_id not in again]
+    for row in rows:  # a second "фото-1.jpg" would stand in for the first in an ITSM that keeps attachments by name
+        name = name_apart(row.name, names)
+        if name != row.name:
+            files.rename(c, row.id, name)
+        names.append(name)
     files.move(c, files_id, ticket.id)
     files.assign(c, [row.id for row in rows], message_id)
     return f"ticket:{files_id}"
@@ -189,12 +197,13 @@ def _recheck(c: Connection, ticket: Ticket, person: Person, now: datetime, env: 
         outbox.put(c, NewParcel(f"ticket:{ticket.id}", "recheck", key, Kind.RECHECK, payload), now)
 
 
-def _name(c: Connection, order: KeepFile, lang: str) -> str:
-    """A name for what came without one: фото-2.jpg."""
+def _name(order: KeepFile, others: Sequence[FileRow], lang: str) -> str:
+    """Its own name, or one for what came without: фото-2.jpg. No two of a request are called alike."""
     kind = order.file.kind
-    number = 1 + sum(row.kind == kind for row in files.of_ticket(c, order.ticket_id))
     word = _NAMES.get(lang, _NAMES["en"]).get(kind, "файл" if lang == "ru" else "file")
-    return f"{word}-{number}{_EXTENSIONS.get(kind, '')}"
+    number = 1 + sum(row.kind == kind for row in others)
+    name = clean_file_name(order.file.name, "") or f"{word}-{number}{_EXTENSIONS.get(kind, '')}"
+    return name_apart(name, [row.name for row in others])
 
 
 def _not_found() -> Happened:

@@ -96,6 +96,10 @@ def assign(c: Connection, ids: Sequence[str], letter_message_id: str) -> None:
     _ASSIGN.run_many(c, ({"this": id, "letter": letter_message_id} for id in ids))
 
 
+def rename(c: Connection, id: str, name: str) -> None:
+    c.execute(update(files).where(files.c.id == id).values(name=name))
+
+
 def move(c: Connection, from_id: str, to_id: str) -> int:
     """The files of a draft or an addition become another ticket's. One that is there already is not doubled."""
     there = files.alias("there")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from imbot.domain.chats import Pressed
+from imbot.domain.chats import Attached, FileRef, Pressed
 from imbot.domain.errors import DeliveryError
 from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Handover
@@ -46,6 +46,24 @@ def test_a_file_that_does_not_come_in_ten_minutes_follows_in_a_letter_of_its_own
     outbox.release(office.c, f"number:{ticket.id}")
     delivery.letter_accepted(office.c, claim(office, Kind.LETTER), "250", office.now, office.env)
     assert [row.name for row in pack(office, claim(office, Kind.PACK)).files] == ["a.jpg"]
+
+
+def test_no_two_files_of_a_request_are_called_alike(office: Office) -> None:
+    def photo(number: int, name: str = "") -> None:
+        office.take(
+            ANNA, Attached(FileRef(f"v{number}", f"u{number}", name, 9, "image/jpeg", "photo"), "", f"m{number}")
+        )
+
+    ticket = file_a_request(office, "scan.pdf")
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "receipt"))
+    for number, name in enumerate(("", "", "scan.pdf", "Scan.pdf")):
+        photo(number, name)
+    office.press("send")
+    office.take(ANNA, Pressed(f"add:{ticket.id}", "receipt"))
+    photo(5)
+    office.press("send")
+    names = sorted(row.name for row in files.of_ticket(office.c, ticket.id))
+    assert names == ["Scan-3.pdf", "scan-2.pdf", "scan.pdf", "фото-1.jpg", "фото-2.jpg", "фото-3.jpg"]
 
 
 def test_a_request_whose_photo_comes_late_passes_what_waits_for_its_number(office: Office) -> None:
