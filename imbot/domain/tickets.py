@@ -129,9 +129,9 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     moment = min(said, now)
     if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
         return None
+    if is_older(ticket, report):
+        return None
     if last is not None and moment < last:
-        if report.at is not None and report.at < last:
-            return None
         moment = last  # our clock was put back
     old, new = ticket.status, _next_status(ticket.status, report.status)
     if said == last and old in DONE and new is Status.IN_PROGRESS and ticket.asked in ("", GRANTED):
@@ -162,6 +162,11 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     if new is Status.WAITING and report.fields.get("question"):
         return Change(_heard(after), old, new, "question", report, moment)
     return None
+
+
+def is_older(ticket: Ticket, report: StatusReport) -> bool:
+    """Whether it says itself that it was written before the last report that was applied."""
+    return report.at is not None and ticket.reported_at is not None and report.at < ticket.reported_at
 
 
 def _kept_of_a_withdrawal(new: Status) -> str:

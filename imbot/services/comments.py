@@ -20,7 +20,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
-from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply
+from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply, is_older
 from imbot.mime.tidying import readable
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
@@ -67,7 +67,7 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
     lifted = report.fields.get("comment", "")
     report, said = _with_words(ticket, report, heard)
     change = apply(ticket, report, now, _asked_at(c, ticket))
-    late = ticket.reported_at is not None and min(report.at or now, now) < ticket.reported_at
+    late = is_older(ticket, report)
     silent = change is None or change.what == "promised" or _goes_on(change)
     if silent:
         said = report.fields.get("comment", "") if change or lifted else said

@@ -11,6 +11,8 @@ from imbot.services import checks, signin
 from imbot.services.env import Fresh
 from imbot.store import outbox, people
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
+from tests.services.enclosed import receive, said
+from tests.services.inbound import REGISTERED, a_mail, a_ticket
 from tests.services.silence import accepted, look
 from tests.services.test_turns import file_a_request, parcels
 
@@ -26,6 +28,17 @@ def test_who_was_asked_about_ahead_of_time_is_asked_about_again(office: Office) 
     assert [person.id for person in swept] == [anna.id]
     file_a_request(office)
     assert Kind.RECHECK in parcels(office)
+
+
+def test_what_support_writes_while_our_clock_is_behind_reaches_the_person(office: Office) -> None:
+    ticket = a_ticket(office)
+    receive(office, a_mail(REGISTERED, ticket.token, date=office.now))
+    begun = a_mail(
+        "Заявка № IM-CL-1042 принята в работу", "Комментарий: Придём в три", date=office.now + timedelta(minutes=1)
+    )
+    office.later(days=-1)
+    assert receive(office, begun) == "applied"
+    assert said(office)["comment"] == "Придём в три"
 
 
 def test_grace_is_not_given_for_a_moment_that_lies_ahead(office: Office) -> None:
