@@ -58,6 +58,16 @@ def _untrue(journals: Journals, marker: str, show: Show) -> Iterator[str]:
         yield f"{claimed} photos are claimed to be with letters that bear fewer"
 
 
+def _rated_on_another_day(journals: Journals, show: Show) -> bool:
+    """Whether the person rated while imbot's clock was a day off: the day in which stars may be changed was another one then."""
+    rated = [
+        one["t"]
+        for one in journals.bot
+        if one["e"] == "sent" and one["chat"] == show.chat and str(one.get("value")).startswith("rate:")
+    ]
+    return any(begin <= t <= end and t <= show.t for begin, end in journals.bad_clock for t in rated)
+
+
 def _untrue_refusal(journals: Journals, show: Show) -> Iterator[Finding]:
     """That something cannot be done is a claim as well: of a request that has ended, or is not done, by what the ITSM said."""
     refused, marker = texts.refused_in(show.text), texts.first_marker(show.text)
@@ -72,7 +82,10 @@ def _untrue_refusal(journals: Journals, show: Show) -> Iterator[Finding]:
         "add": bool(said & _ENDS),
         "withdraw": bool(said & {*_ENDS, "done"}),
         "reopen": bool(said & {*_ENDS, "reopen"}) or again,
-        "rate": "resolved" not in statuses or statuses[-1] not in ("resolved", "closed") or "reopen" in said,
+        "rate": "resolved" not in statuses
+        or statuses[-1] not in ("resolved", "closed")
+        or "reopen" in said
+        or _rated_on_another_day(journals, show),
         "rate_asked_for": again,
         "find": bool(refused == "find" and _pried(journals, show)),
     }

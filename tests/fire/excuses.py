@@ -73,6 +73,16 @@ class Excuses:
         """(from, to) in which nothing could be noted."""
         return self._under(*_FULL, "db_locked", "db_locked_short")
 
+    @cached_property
+    def asleep(self) -> list[tuple[float, float]]:
+        """(from, to) in which the machine slept."""
+        return self._under("asleep")
+
+    @cached_property
+    def bad_clock(self) -> list[tuple[float, float]]:
+        """(from, to) in which imbot's clock was a day off."""
+        return self._under("clock_ahead", "clock_behind")
+
     def had_trouble(self, t: float, seconds: float) -> bool:
         """Whether files could not be fetched or kept, within so many seconds of `t`: for long there was no way to Telegram, it
         refused for good or for long on order, or nothing could be written. What passes in a moment is waited for."""

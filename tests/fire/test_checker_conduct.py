@@ -144,6 +144,13 @@ def test_while_nothing_can_be_shown_to_anybody_nobody_is_waited_for() -> None:
         assert len(story.finds("every_input_taken")) == found
 
 
+def test_who_wrote_to_a_machine_that_sleeps_is_not_waited_for() -> None:
+    for name, found in (("asleep", 0), ("stopped", 1)):
+        story = an_input(served=9)
+        story.nanny += [{"t": t, "e": e, "names": [name]} for t, e in ((13, "trial_asked"), (21, "trial_ended"))]
+        assert len(story.finds("every_input_taken")) == found
+
+
 def test_words_that_stand_twice_in_a_letter_are_found() -> None:
     story = Story()
     story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])

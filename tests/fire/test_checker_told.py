@@ -285,6 +285,15 @@ def test_a_refusal_without_its_reason_is_found() -> None:
     assert story.finds("no_claim_without_fact") == []
 
 
+def test_stars_given_by_a_clock_that_is_a_day_off_may_not_be_changed_by_the_right_one() -> None:
+    for name, rated, found in (("clock_behind", 42, 0), ("clock_behind", 30, 1), ("asleep", 42, 1)):
+        story = good_day()
+        story.nanny += [{"t": t, "e": e, "names": [name]} for t, e in ((41, "trial_asked"), (43, "trial_ended"))]
+        story.sent(rated, "press", value="rate:own:4", on=13)
+        story.saw(45, 20, f"Оценку заявки {NAMED} сейчас поставить нельзя: оценить можно выполненную заявку.")
+        assert len(story.finds("no_claim_without_fact")) == found
+
+
 def test_there_is_no_such_request_only_for_who_names_anothers() -> None:
     for pressed, pried, again, found in (
         ("t:theirs", "t:theirs", False, 0), ("t:own", "t:theirs", False, 1), ("t:theirs", "t:theirs", True, 0),
