@@ -23,7 +23,7 @@ _FEW = 256  # chats, up to which nobody looks for those whose figures are of no 
 
 @dataclass(slots=True)
 class _ChatPace:
-    """`level`: what was left of the burst at the moment `at`, when the last message went (if any did: `sent`)."""
+    """`level`: what was left of the burst at the moment `at`, when the last message went or was refused (if any was: `sent`)."""
 
     level: float
     at: float
@@ -78,9 +78,13 @@ class Meter:
             self._forget(now)
 
     def hold(self, chat: str, seconds: float, now: float) -> None:
-        """The far end refused for so long. Two chats refused soon after one another: it means the whole bot."""
+        """The far end refused for so long. Two chats refused soon after one another: it means the whole bot. Whoever refuses has
+        counted more than we have (what was on its way for long arrived in one piece): by then there is room for one message,
+        whatever burst was left by our count."""
         pace = self._chats.setdefault(chat, self._unknown(now))
         pace.held_until = max(pace.held_until, now + seconds)
+        pace.level = min(pace.level + (now - pace.at) / WINDOW, 1 - seconds / WINDOW)
+        pace.at, pace.sent = now, True
         other, at = self._refused
         if other not in ("", chat) and now - at <= _ALIKE:
             self._held_until = max(self._held_until, now + seconds)

@@ -63,6 +63,15 @@ def test_one_refusal_holds_its_chat_and_a_second_elsewhere_holds_all() -> None:
     assert meter.ready_at("anna", dialog=True, now=2) == 31
 
 
+def test_whoever_was_refused_has_no_burst_left_whatever_our_count_says() -> None:
+    meter = Meter(burst=5)
+    meter.take("anna", 0)
+    meter.hold("anna", 2, now=60)
+    times = [at for _, at in drain(meter, [("anna", True)] * 3 + [("anna", False)], now=60)]
+    assert times == pytest.approx([62, 62 + WINDOW, 62 + 2 * WINDOW, 62 + 3 * WINDOW])
+    assert [at for _, at in drain(meter, [("anna", True)] * 5, now=100)] == [100] * 5
+
+
 def test_refusals_far_apart_hold_only_their_chats() -> None:
     meter = Meter()
     meter.hold("anna", 30, now=0)
