@@ -94,6 +94,13 @@ class Pulse:
         if leg.since is not None:
             leg.since = since
 
+    def clock_went_back(self) -> None:
+        """What is wrong since a moment that lies ahead now is wrong since now: its alarm would wait for as long. So would the
+        suspicion of who worked then."""
+        now = self.clock()
+        for leg in self.legs.values():
+            leg.since, leg.ok_at = (moment and min(moment, now) for moment in (leg.since, leg.ok_at))
+
     def told(self, alarm: Alarm) -> None:
         """The alarm is on its way to the admins for good."""
         self.legs[alarm.name].told = None if alarm.up else alarm.since

@@ -99,6 +99,7 @@ class Timers:
         if self._looked.later_than(now):
             scheduler.remove_all_jobs()
             self._plan(scheduler)
+            self._pulse.clock_went_back()
             log.warning("clock_went_back", seconds=round((self._looked.at - now).total_seconds()))
         self._looked.at = now
 

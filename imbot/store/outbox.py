@@ -257,7 +257,10 @@ def stuck(c: Connection, target: str) -> bool:
 
 
 def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
-    """What was put off by a clock that ran ahead until `before` is put off by as much less."""
+    """What was put off by a clock that ran ahead until `before` is put off by as much less; and what was put by it has waited
+    since now, not since a moment to come, by which it would be waited for in vain, or kept, for as much longer."""
+    ahead = update(parcels).where(text("settled_at IS NULL"), _P.created_at > now)
+    c.execute(ahead.values(created_at=now))
     late = select(_P.id, _P.lane, _P.due_at).where(text("settled_at IS NULL"), _P.due_at > now)
     for row in c.execute(late).all():
         due = max(now, row.due_at - (before - now))

@@ -43,6 +43,20 @@ def test_a_leg_that_stays_wrong_is_told_once_and_so_is_its_recovery() -> None:
     assert pulse.alarms(TEN) == []
 
 
+def test_what_went_wrong_ahead_of_time_is_told_as_soon_as_anything_else() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    clock.now += timedelta(days=1)
+    pulse.ok("mailbox")
+    pulse.wrong("smtp", "refused")
+    clock.now -= timedelta(days=1)
+    pulse.clock_went_back()
+    for told in ([], ["mailbox", "smtp"]):
+        pulse.alarms(TEN)
+        assert sorted(alarm.name for alarm in pulse.alarms(TEN)) == told
+        clock.now += TEN + timedelta(seconds=1)
+
+
 def test_a_short_trouble_is_nobodys_business() -> None:
     clock = Clock()
     pulse = Pulse(clock)

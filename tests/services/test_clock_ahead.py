@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from imbot.domain.parcels import Kind, NewParcel
-from imbot.services import checks, signin
+from imbot.services import checks, delivery, signin
 from imbot.services.env import Fresh
 from imbot.store import outbox, people
+from tests.services import delivering
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, EVE_ENTRY, Office
 from tests.services.enclosed import receive, said
 from tests.services.inbound import REGISTERED, a_mail, a_ticket
@@ -39,6 +40,17 @@ def test_what_support_writes_while_our_clock_is_behind_reaches_the_person(office
     office.later(days=-1)
     assert receive(office, begun) == "applied"
     assert said(office)["comment"] == "Придём в три"
+
+
+def test_files_of_a_request_that_was_filed_ahead_of_time_are_waited_for_no_longer_than_others(office: Office) -> None:
+    office.link()
+    office.later(days=1)
+    delivering.file_a_request(office, "a.jpg")
+    ahead = office.now
+    office.later(days=-1)
+    outbox.clock_went_back(office.c, office.now, ahead)
+    office.later(minutes=11)
+    assert delivery.go_without_files(office.c, office.now) == 1
 
 
 def test_grace_is_not_given_for_a_moment_that_lies_ahead(office: Office) -> None:
