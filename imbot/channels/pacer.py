@@ -23,12 +23,14 @@ _FEW = 256  # chats, up to which nobody looks for those whose figures are of no 
 
 @dataclass(slots=True)
 class _ChatPace:
-    """`level`: what was left of the burst at the moment `at`, when the last message went or was refused (if any was: `sent`)."""
+    """`level`: what was left of the burst at the moment `at`, when the last message went or was refused (if any was: `sent`).
+    `lost`: messages that got no answer, and may arrive later than they went."""
 
     level: float
     at: float
     sent: bool = False
     held_until: float = 0.0
+    lost: int = 0
 
 
 class Meter:
@@ -69,8 +71,8 @@ class Meter:
     def take(self, chat: str, now: float) -> None:
         """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
         pace = self._chats.setdefault(chat, self._unknown(now))
-        pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1
-        pace.at, pace.sent = now, True
+        pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1 - pace.lost
+        pace.at, pace.sent, pace.lost = now, True, 0
         self._window.append(now)
         planned = self._even + self._spacing
         self._even = planned if now - self._spacing < planned < now else now
@@ -90,6 +92,13 @@ class Meter:
             self._held_until = max(self._held_until, now + seconds)
         self._refused = (chat, now)
 
+    def lose(self, chat: str) -> None:
+        """What went to this chat got no answer. It may be on its way still, and counts when it arrives: with the chat's next
+        message at the latest."""
+        pace = self._chats.get(chat)
+        if pace is not None:
+            pace.lost += 1
+
     def _unknown(self, now: float) -> _ChatPace:
         return _ChatPace(min(self._burst, 1 + (now - self._started) / WINDOW), now)
 
@@ -99,7 +108,7 @@ class Meter:
         self._chats = {
             chat: pace
             for chat, pace in self._chats.items()
-            if pace.level + (now - pace.at) / WINDOW < self._burst or pace.held_until > now
+            if pace.level + (now - pace.at) / WINDOW < self._burst or pace.held_until > now or pace.lost
         }
         self._many = max(_FEW, 2 * len(self._chats))
 
@@ -208,8 +217,10 @@ class Pacer:
                     waiter.granted.set_exception(_too_long(at - now))
         self.pump()
 
-    def send_back(self, error: DeliveryError) -> None:
-        """The far end was found down: what is not dialog and stands in line need not find that out one by one."""
+    def lose(self, chat: str, error: DeliveryError) -> None:
+        """What went to this chat got no answer: the far end is down. What is not dialog and stands in line need not find that out
+        one by one."""
+        self._meter.lose(chat)
         for _, waiter in self._queues[False].waiting():
             waiter.granted.set_exception(DeliveryError(str(error), kind="down", code=error.code))
         self.pump()

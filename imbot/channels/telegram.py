@@ -278,7 +278,7 @@ class Telegram:
             if refused.kind == "throttled" and refused.retry_after is not None:
                 self.pacer.hold(chat_id, refused.retry_after)
             elif refused.kind == "down":
-                self.pacer.send_back(refused)
+                self.pacer.lose(chat_id, refused)
             raise
 
     async def _call(
