@@ -42,12 +42,14 @@ def write_mark(path: Path, value: str) -> None:
 def begin(c: Connection, mark: str, fresh: str, now: datetime) -> bool:
     """Compares the file's `mark` with ours. True: go on, and then write `fresh` to the file. False: the outbox is held.
 
-    A data base in which nothing was ever put has nothing to guard.
+    A data base in which nothing was ever put has nothing to guard: one that is new, or whose first start was cut off before its
+    mark had reached the file.
     """
     if held(c):
         return False
     known = {fact(c, _NOW), fact(c, _BEFORE)} - {""}
-    untouched = not known and c.execute(select(parcels.c.id).limit(1)).first() is None
+    begun = bool(known) and (mark != "" or fact(c, _BEFORE) != "")
+    untouched = not begun and c.execute(select(parcels.c.id).limit(1)).first() is None
     if mark not in known and not untouched:
         set_fact(c, HELD, "1", now)
         return False

@@ -39,6 +39,15 @@ def test_a_crash_between_the_commit_and_the_file_is_no_restored_backup(c: Connec
     assert begin(c, "one", "four", NOW)  # nor did "three"
 
 
+def test_a_first_start_that_was_cut_off_before_its_mark_reached_the_file_holds_nothing(c: Connection) -> None:
+    """Nothing was put yet: the loops begin behind the file."""
+    for fresh in ("one", "two"):
+        assert begin(c, "", fresh, NOW)
+    put(c)
+    assert begin(c, "two", "three", NOW)
+    assert not held(c)
+
+
 @pytest.mark.parametrize("mark", ["later", ""])
 def test_an_older_copy_is_held_until_an_admin_says_go_on(c: Connection, mark: str) -> None:
     begin(c, "", "one", NOW)
