@@ -1,5 +1,6 @@
-"""Kills that no traffic leads to: a migration and a clean-up, killed at each of their places, by SIGKILL and by a failed power.
-Done again, they end as if nothing had been; what the migration found is all there, and what the clean-up takes is all gone."""
+"""Kills that no traffic leads to: a migration, a clean-up and the very first start, killed at each of their places, by SIGKILL
+and by a failed power. Done again, they end as if nothing had been; what the migration found is all there, and what the clean-up
+takes is all gone."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from imbot.store import files
 from imbot.store.db import once
 from imbot.store.engine import create_file
+from imbot.store.epoch import held
 from imbot.store.migrate import REVISIONS
 from tests.company import NOW, Company, photo
 from tests.fire.nanny import places
@@ -26,6 +28,7 @@ from tests.store.test_migrate import insert_with_blanks, migrate_to
 
 MIGRATION = ("migration_copying", "migration_copied", "migration_half")
 CLEAN_UP = ("file_cleaned:1", "file_cleaned:7", "clean_up_half", "clean_up_noted")
+FIRST_START = ("migration_half", "group_committed:1", "group_committed:2", "leases_cleared")
 ENDS = ("kill", "power")
 PEOPLE, PHOTOS = 300, 20
 
@@ -98,6 +101,16 @@ def test_a_clean_up_that_is_killed_is_finished_by_the_next(company: Company, col
         assert left == (0,)
         assert c.execute("SELECT count(*) FROM files").fetchone() == (PHOTOS + 1,)
         assert c.execute("SELECT count(*) FROM tickets").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("failpoint", FIRST_START)
+def test_a_first_start_that_is_killed_is_taken_for_no_restored_backup(
+    empty: Company, cold: Cold, failpoint: str
+) -> None:
+    config = str(empty.folder / "config.toml")
+    cold.dies(failpoint, "run", "--config", config)
+    cold.dies("leases_cleared", "run", "--config", config)
+    assert not once(f"sqlite:///{empty.folder / 'var' / 'imbot.db'}", held)
 
 
 def _with_old_photos(company: Company) -> list[Path]:
