@@ -24,13 +24,13 @@ _FEW = 256  # chats, up to which nobody looks for those whose figures are of no 
 @dataclass(slots=True)
 class _ChatPace:
     """`level`: what was left of the burst at the moment `at`, when the last message went or was refused (if any was: `sent`).
-    `lost`: messages that got no answer, and may arrive later than they went."""
+    `late`: messages since then that arrived later than they went, or may do so."""
 
     level: float
     at: float
     sent: bool = False
     held_until: float = 0.0
-    lost: int = 0
+    late: int = 0
 
 
 class Meter:
@@ -71,8 +71,8 @@ class Meter:
     def take(self, chat: str, now: float) -> None:
         """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
         pace = self._chats.setdefault(chat, self._unknown(now))
-        pace.level = min(self._burst, pace.level + (now - pace.at) / WINDOW) - 1 - pace.lost
-        pace.at, pace.sent, pace.lost = now, True, 0
+        pace.level = min(self._burst - pace.late, pace.level + (now - pace.at) / WINDOW) - 1
+        pace.at, pace.sent, pace.late = now, True, 0
         self._window.append(now)
         planned = self._even + self._spacing
         self._even = planned if now - self._spacing < planned < now else now
@@ -92,12 +92,12 @@ class Meter:
             self._held_until = max(self._held_until, now + seconds)
         self._refused = (chat, now)
 
-    def lose(self, chat: str) -> None:
-        """What went to this chat got no answer. It may be on its way still, and counts when it arrives: with the chat's next
-        message at the latest."""
+    def arrives_late(self, chat: str) -> None:
+        """What went to this chat was answered late, or not at all. The far end counts it when it arrives: then its chat has less
+        than the whole burst, however long ago it went."""
         pace = self._chats.get(chat)
         if pace is not None:
-            pace.lost += 1
+            pace.late += 1
 
     def _unknown(self, now: float) -> _ChatPace:
         return _ChatPace(min(self._burst, 1 + (now - self._started) / WINDOW), now)
@@ -108,7 +108,7 @@ class Meter:
         self._chats = {
             chat: pace
             for chat, pace in self._chats.items()
-            if pace.level + (now - pace.at) / WINDOW < self._burst or pace.held_until > now or pace.lost
+            if pace.level + (now - pace.at) / WINDOW < self._burst or pace.held_until > now or pace.late
         }
         self._many = max(_FEW, 2 * len(self._chats))
 
@@ -217,10 +217,14 @@ class Pacer:
                     waiter.granted.set_exception(_too_long(at - now))
         self.pump()
 
-    def lose(self, chat: str, error: DeliveryError) -> None:
+    def late(self, chat: str) -> None:
+        """What went to this chat was answered late."""
+        self._meter.arrives_late(chat)
+
+    def down(self, chat: str, error: DeliveryError) -> None:
         """What went to this chat got no answer: the far end is down. What is not dialog and stands in line need not find that out
         one by one."""
-        self._meter.lose(chat)
+        self._meter.arrives_late(chat)
         for _, waiter in self._queues[False].waiting():
             waiter.granted.set_exception(DeliveryError(str(error), kind="down", code=error.code))
         self.pump()

@@ -35,6 +35,7 @@ from imbot.failpoints import hit
 
 DOWNLOAD_SECONDS = 90.0
 _LATE_POLL = 4.0  # seconds beyond its time until a poll is given up: silence is to be noticed within half a minute
+_LATE_ANSWER = 1.0  # seconds beyond which a message may have arrived much later than it went
 _SNIFF = 8192
 
 log = structlog.get_logger(__name__)
@@ -272,14 +273,18 @@ class Telegram:
         dialog: bool,
     ) -> Any:
         await self.pacer.turn(chat_id, dialog=dialog)
+        went = time.monotonic()
         try:
-            return await self._call(method, values, files)
+            answer = await self._call(method, values, files)
         except DeliveryError as refused:
             if refused.kind == "throttled" and refused.retry_after is not None:
                 self.pacer.hold(chat_id, refused.retry_after)
             elif refused.kind == "down":
-                self.pacer.lose(chat_id, refused)
+                self.pacer.down(chat_id, refused)
             raise
+        if time.monotonic() - went > _LATE_ANSWER:
+            self.pacer.late(chat_id)
+        return answer
 
     async def _call(
         self,

@@ -72,15 +72,24 @@ def test_whoever_was_refused_has_no_burst_left_whatever_our_count_says() -> None
     assert [at for _, at in drain(meter, [("anna", True)] * 5, now=100)] == [100] * 5
 
 
-def test_what_got_no_answer_counts_when_the_next_one_goes() -> None:
-    """It waited on the way, and arrives together with that one."""
+def test_what_arrives_late_takes_of_the_burst_that_its_chat_had_back_by_then() -> None:
     meter = Meter(burst=5)
     drain(meter, [("anna", True)] * 2)
     for _ in range(2):
-        meter.lose("anna")
+        meter.arrives_late("anna")
     times = [at for _, at in drain(meter, [("anna", True)] * 4, now=60)]
     assert times == pytest.approx([60, 60, 60, 60 + WINDOW])
-    meter.lose("tom")  # nobody whom we know
+    meter.arrives_late("tom")  # nobody whom we know
+
+
+def test_where_all_is_late_a_chat_still_gets_its_message_a_second() -> None:
+    meter, now, times = Meter(burst=5), 0.0, []
+    for _ in range(20):
+        now = meter.ready_at("anna", dialog=True, now=now)
+        meter.take("anna", now)
+        meter.arrives_late("anna")
+        times.append(now)
+    assert times[-1] - times[-11] == pytest.approx(10 * WINDOW)
 
 
 def test_refusals_far_apart_hold_only_their_chats() -> None:
@@ -188,7 +197,7 @@ async def test_what_stands_in_line_when_the_far_end_is_down_is_sent_back_untried
     notices = [asyncio.create_task(sent_by(pacer, "a", False, order)) for _ in range(3)]
     answer = asyncio.create_task(sent_by(pacer, "a", True, order))
     await asyncio.sleep(0)
-    pacer.lose("a", DeliveryError("nobody answers", code="timeout"))
+    pacer.down("a", DeliveryError("nobody answers", code="timeout"))
     refused = await asyncio.gather(*notices, return_exceptions=True)
     assert [(str(one), getattr(one, "kind", "")) for one in refused] == 3 * [("nobody answers", "down")]
     now = WINDOW

@@ -214,6 +214,15 @@ async def test_where_sending_fails_what_waits_for_its_chats_second_is_not_even_t
     assert await telegram.show(CHAT, screen()) == "1"
 
 
+async def test_what_is_answered_late_is_known_to_the_pace(api: BotApi, telegram: Telegram) -> None:
+    late: list[str] = []
+    telegram.pacer.late = late.append  # type: ignore[method-assign]
+    api.delay("sendMessage", 1.1)
+    for _ in range(2):
+        await telegram.show(CHAT, screen())
+    assert late == [CHAT]
+
+
 async def test_nobody_there_is_down(api: BotApi, server: RunningServer) -> None:
     await server.close()
     telegram = Telegram(TelegramSettings(api.token, server.url))
