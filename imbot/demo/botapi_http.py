@@ -148,13 +148,14 @@ class Front:
             answer = _answer(refused.status, refused.body())
             self._hear_refusal(name, params, refused, ordered=False)
         else:
-            await self._hear_result(request, method, params, result)
+            await self._hear_result(request, method, params, result, fault.delay if fault is not None else 0.0)
         if fault is None or not fault.after:
             return answer
         self._hear_refusal(name, params, _meant(fault), ordered=True)
         return _misfortune(fault)
 
-    async def _hear_result(self, request: Request, method: str, params: Params, result: Any) -> None:
+    async def _hear_result(self, request: Request, method: str, params: Params, result: Any, late: float) -> None:
+        """`late`: seconds that passed between the call and its being carried out, on order."""
         if self._state.witness is None:
             return
         if method == "getupdates":
@@ -163,7 +164,8 @@ class Front:
         elif method in _PACED:
             for wire in result if isinstance(result, list) else [result]:
                 kept = self._state.chats[wire["chat"]["id"]].messages[wire["message_id"]]
-                self._state.hear("saw", **_as_shown(kept), edit=method.startswith("edit"))
+                waited = {"late": late} if late else {}
+                self._state.hear("saw", **_as_shown(kept), edit=method.startswith("edit"), **waited)
 
     def _hear_refusal(self, name: str, params: Params, refused: ApiError, *, ordered: bool) -> None:
         self._state.hear(

@@ -116,7 +116,8 @@ class Excuses:
         """Why what a far end took at `t` may honestly have been done `again`: a kill behind it, within the window and before the
         second time, or its answer could not come, or it could not be noted until imbot ended; "" where nothing excuses it.
         `lost`: the Message-ID or the message whose answer may have been held back."""
-        if any(t - _CLOCK <= kill <= min(again, t + WINDOW) for kill in self.kills) or self._was_sent_by_the_dead(
+        asked = t - (self._late.get(t, 0.0) if leg == "telegram" else 0.0)
+        if any(asked - _CLOCK <= kill <= min(again, t + WINDOW) for kill in self.kills) or self._was_sent_by_the_dead(
             t, leg
         ):
             return "kill"
@@ -127,6 +128,11 @@ class Excuses:
         if any(0 <= at - t <= WINDOW for at in self._lost_answers.get(lost, ())):
             return "answer lost"
         return "ended, and could not note it" if self._unnoted(t) else ""
+
+    @cached_property
+    def _late(self) -> dict[float, float]:
+        """When Telegram showed something, on order, long after it had been asked to: by how many seconds."""
+        return {one["t"]: float(one["late"]) for one in self.bot if one["e"] == "saw" and one.get("late")}
 
     def _was_sent_by_the_dead(self, t: float, leg: str) -> bool:
         """Whether what a far end took at `t` had been on its way when imbot was killed: no wire of a later life was there yet."""

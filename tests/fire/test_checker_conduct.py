@@ -180,6 +180,15 @@ def test_many_refusals_of_telegram_are_found_and_ordered_ones_are_not() -> None:
     assert len(story.finds("limits_kept")) == 1
 
 
+def test_refusals_of_what_was_kept_on_the_way_are_excused_as_it_arrives() -> None:
+    refusal = {"e": "refused", "method": "sendMessage", "chat": CHAT, "status": 429, "why": "Too Many Requests"}
+    for t, found in ((50, 0), (52, 1)):
+        story = good_day()
+        story.proxy += [{"t": 40, "e": "freeze", "leg": "telegram"}, {"t": 49.9, "e": "heal", "leg": "telegram"}]
+        story.bot += [{"t": t + n / 100, **refusal} for n in range(20)]
+        assert len(story.finds("limits_kept")) == found
+
+
 def test_refusals_are_excused_only_right_behind_a_kill() -> None:
     refusal = {"e": "refused", "method": "sendMessage", "chat": CHAT, "status": 429, "why": "Too Many Requests"}
     for first_poll, found in ((48.0, 0), (46.5, 1)):

@@ -154,6 +154,16 @@ def test_a_notice_told_twice_is_found_unless_a_kill_came_right_behind_the_first(
     assert len(story.finds("no_unexcused_double_notice")) == 1
 
 
+def test_what_telegram_was_asked_to_show_before_a_kill_and_showed_late_may_be_told_twice() -> None:
+    for waited, found in (({"late": 4.0}, 0), ({}, 1), ({"late": 1.0}, 1)):
+        story = good_day()
+        story.saw(35, 15, DONE)
+        first = next(one for one in story.bot if one["e"] == "saw" and one["text"] == DONE)
+        first |= waited
+        story.nanny.append({"t": first["t"] - 2, "e": "killed", "failpoint": "random", "pid": 1})
+        assert len(story.finds("no_unexcused_double_notice")) == found
+
+
 def test_a_notice_told_again_is_excused_where_imbot_ended_before_it_could_be_noted() -> None:
     story = good_day()
     story.saw(60, 15, DONE)
