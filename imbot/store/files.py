@@ -97,6 +97,7 @@ def assign(c: Connection, ids: Sequence[str], letter_message_id: str) -> None:
 
 
 def rename(c: Connection, id: str, name: str) -> None:
+    """Under this name it goes into its letter."""
     c.execute(update(files).where(files.c.id == id).values(name=name))
 
 

@@ -214,9 +214,11 @@ async def test_where_sending_fails_what_waits_for_its_chats_second_is_not_even_t
     assert await telegram.show(CHAT, screen()) == "1"
 
 
-async def test_what_is_answered_late_is_known_to_the_pace(api: BotApi, telegram: Telegram) -> None:
+async def test_what_is_answered_late_is_known_to_the_pace(
+    api: BotApi, telegram: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     late: list[str] = []
-    telegram.pacer.late = late.append  # type: ignore[method-assign]
+    monkeypatch.setattr(telegram.pacer, "late", late.append)
     api.delay("sendMessage", 1.1)
     for _ in range(2):
         await telegram.show(CHAT, screen())
