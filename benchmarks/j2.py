@@ -228,14 +228,19 @@ async def _bulk(place: Place) -> Figures:
             spent += cpu
         seconds[who] += took
         letters[who] += place["bulk"] - _WARM
-    # Not the sum of the runs: one that had to wait for the disk would take off too much.
-    seconds["source"] -= len(warm) * statistics.median(warm)
-    check(seconds["source"] > 0, "smtp-source took no longer for all letters than for the first")
     return {
-        "source_letters_per_s": letters["source"] / seconds["source"],
+        "source_letters_per_s": source_rate(letters["source"], seconds["source"], warm),
         "letters_per_s": letters["drain"] / seconds["drain"],
         "cpu_us": spent / letters["drain"] * 1e6,
     }
+
+
+def source_rate(letters: int, seconds: float, warm: Sequence[float]) -> float:
+    """Letters a second without what each run took for the start and the first ones, which the runs of `warm` took. Their median,
+    not their sum: one that had to wait for the disk would take off too much. 0, which is no figure, where all letters took no
+    longer than the first ones: there were too few to tell."""
+    rest = seconds - len(warm) * statistics.median(warm)
+    return letters / rest if rest > 0 else 0.0
 
 
 def _source(place: Place, count: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import JOURNEYS, ROOT, failures, load, ratios, table
+from benchmarks.j2 import source_rate
 from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong, check
 from tests.servers import need
 
@@ -106,6 +107,16 @@ def test_what_was_not_measured_has_not_held() -> None:
         assert "| a / b | not measured | | <= 2 | **not measured** |" in table(made, rounds)
     assert failures(made, [{"a": {"x": 4.0}, "b": {"x": 2.0}}]) == []
     assert failures(made, [{"a": {"x": 5.0}, "b": {"x": 2.0}}]) == ["a / b is 2.5, not <= 2"]
+
+
+def test_a_start_that_took_as_long_as_all_letters_is_no_rate_and_no_mistake() -> None:
+    """A few letters on a machine that changes its speed: a run of all may be over before one of the first ones."""
+    assert source_rate(3000, 4.0, [0.2, 0.3, 5.0, 0.2]) == pytest.approx(3000 / 3)
+    slow_start = source_rate(80, 0.4, [0.1, 0.2, 0.2, 0.1])
+    assert slow_start == 0
+    rounds = [{"bulk": {"letters_per_s": 500.0, "source_letters_per_s": slow_start}}]
+    assert "bulk / smtp-source, 1 sessions is" not in " ".join(failures(load("J2"), rounds))
+    assert "bulk / smtp-source, 1 sessions (>= 0.75 (aim 0.85)) was not measured" in failures(load("J2"), rounds)
 
 
 def test_an_aim_alone_is_no_gate_that_could_hold() -> None:
