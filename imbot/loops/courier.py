@@ -87,6 +87,7 @@ class Courier:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
         await self._db.run(outbox.clear_leases)
+        await self._db.run(outbox.clock_was_put_back, self._clock())
         hit("leases_cleared")
         self._open = True
         stopping = asyncio.create_task(stop.wait())

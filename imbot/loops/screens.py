@@ -93,9 +93,13 @@ class Screens:
         self._again = asyncio.Event()  # the channel is back: what it did not take is tried now
 
     async def run(self, stop: asyncio.Event) -> None:
+        begun = False
         while not stop.is_set():
             try:
                 now = self._clock()
+                if not begun:
+                    await self._db.run(sessions.clock_was_put_back, now)
+                    begun = True
                 if self._again.is_set():
                     self._again.clear()
                     await self._db.run(sessions.hurry, now)

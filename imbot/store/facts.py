@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import Insert
 
 from imbot.store.schema import facts
@@ -36,6 +36,12 @@ def fact(c: Connection, name: str) -> str:
 def fact_at(c: Connection, name: str) -> datetime | None:
     """When it was set last."""
     moment: datetime | None = c.execute(select(facts.c.at).where(facts.c.name == name)).scalar()
+    return moment
+
+
+def noted_last(c: Connection) -> datetime | None:
+    """When any of them was set last; None where there is none."""
+    moment: datetime | None = c.execute(select(func.max(facts.c.at))).scalar()
     return moment
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from imbot.domain.calendar import AHEAD
 from imbot.domain.letters import Letter
 from imbot.domain.parcels import LEASE, Kind, NewParcel, Parcel
 from imbot.store.claims import claim as claim
@@ -36,6 +37,7 @@ from imbot.store.epoch import HELD, held_mark
 from imbot.store.epoch import confirm_epoch as confirm_epoch
 from imbot.store.epoch import epoch as epoch
 from imbot.store.epoch import held as held
+from imbot.store.facts import fact, noted_last, set_fact
 from imbot.store.lanes import StoredParcel as StoredParcel
 from imbot.store.lanes import by_key as by_key
 from imbot.store.lanes import count_waiting as count_waiting
@@ -63,6 +65,7 @@ from imbot.store.sql import Prepared
 from imbot.store.touched import OUTBOX, note_taken, touch
 
 _P = parcels.c
+_PUT_BACK = "clock_put_back"  # a fact: until when a clock had run ahead that was found put right at a start
 _LOSE_BODY = frozenset({Kind.CODE})
 
 
@@ -266,6 +269,17 @@ def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
         due = max(now, row.due_at - (before - now))
         c.execute(update(parcels).where(_P.id == row.id).values(due_at=due))
         wake(c, row.lane)
+
+
+def clock_was_put_back(c: Connection, now: datetime) -> None:
+    """At a start: the same, where the clock was put right while imbot did not run. How far it was ahead is told by what it noted
+    last; of one correction that is taken off once."""
+    put = c.execute(select(func.max(_P.created_at)).where(text("settled_at IS NULL"))).scalar()
+    before = max(put or now, noted_last(c) or now)
+    seen = fact(c, _PUT_BACK)
+    if before > now + AHEAD and not (seen and before <= datetime.fromisoformat(seen)):
+        clock_went_back(c, now, before)
+        set_fact(c, _PUT_BACK, before.isoformat(), now)
 
 
 def _put_back(c: Connection, parcel: Parcel, due_at: datetime, error: str, back: int) -> bool:

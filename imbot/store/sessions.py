@@ -11,9 +11,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, false, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, false, func, select, update
 from sqlalchemy.dialects.sqlite import Insert
 
+from imbot.domain.calendar import AHEAD
 from imbot.store.schema import chats, files, sessions, slots
 from imbot.store.sql import Prepared, insert
 
@@ -161,6 +162,13 @@ def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
     for row in c.execute(select(slots.c.chat_key, slots.c.due_at).where(slots.c.due_at > now)).all():
         due = max(now, row.due_at - (before - now))
         c.execute(update(slots).where(slots.c.chat_key == row.chat_key).values(due_at=due))
+
+
+def clock_was_put_back(c: Connection, now: datetime) -> None:
+    """At a start: the same, where the clock was put right while imbot did not run. What is owed was changed when put off."""
+    before = c.execute(select(func.max(slots.c.changed_at)).where(slots.c.due_at > now)).scalar()
+    if before is not None and before > now + AHEAD:
+        clock_went_back(c, now, before)
 
 
 def give_up(c: Connection, chat_key: str, seq: int, error: str = "") -> None:
