@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from imbot.domain.calendar import AHEAD
 from imbot.domain.people import Person
 
 TITLE_LENGTH = 80
@@ -129,9 +130,9 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     moment = min(said, now)
     if report.status is None or (ticket.backend == OWN_DESK and ticket.status in ENDED):
         return None
-    if is_older(ticket, report):
+    if is_older(ticket, report, now):
         return None
-    if last is not None and moment < last:
+    if last is not None and moment < last and (report.at is None or report.at >= last):
         moment = last  # our clock was put back
     old, new = ticket.status, _next_status(ticket.status, report.status)
     if said == last and old in DONE and new is Status.IN_PROGRESS and ticket.asked in ("", GRANTED):
@@ -164,9 +165,13 @@ def apply(ticket: Ticket, report: StatusReport, now: datetime, asked_at: datetim
     return None
 
 
-def is_older(ticket: Ticket, report: StatusReport) -> bool:
-    """Whether it says itself that it was written before the last report that was applied."""
-    return report.at is not None and ticket.reported_at is not None and report.at < ticket.reported_at
+def is_older(ticket: Ticket, report: StatusReport, now: datetime) -> bool:
+    """Whether it says itself that it was written before the last report that was applied. Where that one lies ahead of us, and
+    this one does not, a clock that has been put right since had dated it, and nothing says which is older."""
+    last = ticket.reported_at
+    if report.at is None or last is None or report.at >= last:
+        return False
+    return not report.at <= now + AHEAD < last
 
 
 def _kept_of_a_withdrawal(new: Status) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from imbot.backends.base import Bounce
 from imbot.backends.evidence import sender_matches
+from imbot.domain.calendar import AHEAD
 from imbot.domain.letters import InboundMail, is_note_id
 from imbot.domain.notices import Enclosed, flips_notice, flood_notice, notices_for
 from imbot.domain.parcels import Kind, NewParcel, Parcel
@@ -56,10 +57,10 @@ def alert(c: Connection, mail_id: int, values: Mapping[str, str], now: datetime,
     """About a letter that is about to be set aside; beyond the limits it is only counted. `values`: sender, subject, reason,
     why. Too much of what machines send by themselves is not even summed up: the sum would be answered as well."""
     sender = values["sender"]
-    if inbox.newly_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), sender) >= A_SENDER:
+    if inbox.newly_set_aside(c, now - (AUTOMATIC if automatic else _HOUR), now + AHEAD, sender) >= A_SENDER:
         if not automatic:
             _count_more(c, mail_id, sender, now)
-    elif inbox.newly_set_aside(c, now - _HOUR, None, ALL) >= ALL:
+    elif inbox.newly_set_aside(c, now - _HOUR, now + AHEAD, None, ALL) >= ALL:
         _count_more(c, mail_id, None, now)
     else:
         telling.alert(c, "quarantine", f"mail:{mail_id}", {"mail": mail_id, **values}, now)
@@ -113,7 +114,7 @@ def tell(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
 def holds_back(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
     """Whether support's words for this request, just noted in its ledger, are one too many to be shown. The requester and the
     admins are told so once an hour."""
-    count = ledger.count(c, ticket.id, _WORDS, now - WITHIN)
+    count = ledger.count(c, ticket.id, _WORDS, now - WITHIN, now + AHEAD)
     if count <= FLOOD:
         return False
     key = f"flood:{ticket.id}:{now:%Y%m%d%H}"
@@ -131,28 +132,28 @@ def holds_status(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool
     count = _flips(c, ticket, now)
     if count <= FLOOD:
         return False
-    _hold(c, ticket, now, now)
+    _hold(c, ticket, ledger.ledger(c, ticket.id)[-1].id, now)
     key = f"{lane}:{now.isoformat()}"
     telling.put_notice(c, flips_notice(ticket), ticket, f"notice:{key}", now, env)
     telling.alert(c, "flips", key, {"number": ticket.number, "title": ticket.title, "count": count}, now)
     return True
 
 
-def _hold(c: Connection, ticket: Ticket, since: datetime, now: datetime) -> None:
+def _hold(c: Connection, ticket: Ticket, first: int, now: datetime) -> None:
     lane = f"{_FLIPS}{ticket.id}"
-    payload = {"ticket": ticket.id, "since": since.isoformat()}
+    payload = {"ticket": ticket.id, "first": first}
     outbox.put(c, NewParcel(lane, "self", f"{lane}:{now.isoformat()}", Kind.ALERT, payload, due_at=now + WITHIN), now)
 
 
 def _tell_last(c: Connection, parcel: Parcel, now: datetime, env: Env) -> None:
     """The last status that was held back is told as any other; where it still changes as fast, in ten minutes."""
-    ticket, since = tickets.get(c, parcel.payload["ticket"]), datetime.fromisoformat(parcel.payload["since"])
+    ticket, first = tickets.get(c, parcel.payload["ticket"]), parcel.payload.get("first", 0)
     if not outbox.settle(c, parcel, "told", now) or ticket is None:
         return
     if _flips(c, ticket, now) > FLOOD:
-        _hold(c, ticket, since, now)
+        _hold(c, ticket, first, now)
         return
-    held = [row for row in ledger.ledger(c, ticket.id) if row.what == "status" and row.at >= since]
+    held = [row for row in ledger.ledger(c, ticket.id) if row.what == "status" and row.id >= first]
     moved = [row for row in held if row.values["old"] != row.values["new"]]
     for row in (moved or held)[-1:]:
         more = int(row.values.get("more", 0))
@@ -168,4 +169,4 @@ def _change_of(ticket: Ticket, row: LedgerRow) -> Change:
 
 
 def _flips(c: Connection, ticket: Ticket, now: datetime) -> int:
-    return ledger.count(c, ticket.id, ("status",), now - WITHIN)
+    return ledger.count(c, ticket.id, ("status",), now - WITHIN, now + AHEAD)

@@ -16,6 +16,7 @@ from imbot.backends.left_out import leaves_out
 from imbot.backends.own_words import Ours
 from imbot.dialog.orders import ShowMore
 from imbot.dialog.paging import pages_of, units
+from imbot.domain.calendar import AHEAD
 from imbot.domain.chats import Chat, Happened
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
@@ -66,8 +67,8 @@ def carry_out(c: Connection, ticket: Ticket, report: StatusReport | None, heard:
 def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, now: datetime, env: Env) -> str:
     lifted = report.fields.get("comment", "")
     report, said = _with_words(ticket, report, heard)
-    change = apply(ticket, report, now, _asked_at(c, ticket))
-    late = is_older(ticket, report)
+    change = apply(ticket, report, now, _asked_at(c, ticket, now))
+    late = is_older(ticket, report, now)
     silent = change is None or change.what == "promised" or _goes_on(change)
     if silent:
         said = report.fields.get("comment", "") if change or lifted else said
@@ -87,14 +88,16 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
     return "applied"
 
 
-def _asked_at(c: Connection, ticket: Ticket) -> datetime | None:
-    """When they last asked to have the work taken up again, where that is open."""
+def _asked_at(c: Connection, ticket: Ticket, now: datetime) -> datetime | None:
+    """When they last asked to have the work taken up again, where that is open: behind what they had been told, where our clock
+    ran ahead then."""
     asked = (
         [row.at for row in ledger.ledger(c, ticket.id) if row.what == "reopen_asked"]
         if ticket.asked == "reopen"
         else []
     )
-    return max(asked, default=None)
+    last = max(asked, default=None)
+    return ticket.reported_at if last is not None and last > now + AHEAD else last
 
 
 def _with_words(ticket: Ticket, report: StatusReport, heard: Heard) -> tuple[StatusReport, str]:

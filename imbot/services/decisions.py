@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from imbot.dialog.orders import Decide, LookAround, NextQuestion
+from imbot.domain.calendar import AHEAD
 from imbot.domain.chats import Happened
 from imbot.domain.parcels import Kind, NewParcel
 from imbot.domain.people import Person
@@ -83,7 +84,7 @@ def last_sent(c: Connection, ticket: Ticket, now: datetime) -> datetime | None:
     """When the mail server took the request's letter, if that was minutes ago: the far end has had no time to answer."""
     letter = letters.letter(c, ticket.message_id)
     taken = letter.settled_at if letter and letter.outcome == "accepted" else None
-    return taken if taken is not None and now - taken < TIME_TO_ANSWER else None
+    return taken if taken is not None and -AHEAD <= now - taken < TIME_TO_ANSWER else None
 
 
 def decide_anyway(c: Connection, ticket: Ticket, what: str, by: str, now: datetime) -> bool:

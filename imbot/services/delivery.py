@@ -139,7 +139,7 @@ def _is_late(parcel: Parcel) -> bool:
 
 def _too_old(parcel: Parcel, now: datetime, tries: int) -> bool:
     if _is_late(parcel):
-        return now - parcel.created_at > _LATE
+        return now - parcel.created_at > _LATE and tries > _LATE_TRIES
     return gives_up(parcel.kind, parcel.created_at, now, tries)
 
 

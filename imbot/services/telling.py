@@ -59,7 +59,7 @@ def catch_up(c: Connection, person_id: int, chat_key: str, now: datetime) -> Non
 
 def receipt_values(c: Connection, ticket: Ticket, env: Env) -> dict[str, Any]:
     """What the receipt may say of the ticket as it is now: plain JSON. Files of later additions are not its business."""
-    rows = [row for row in files.of_ticket(c, ticket.id) if row.created_at <= ticket.created_at]
+    rows = [row for row in files.of_ticket(c, ticket.id) if row.id.startswith(f"{ticket.id}-")]
     unconfirmed = awaits_confirmation(ticket) and watches.question(c, ticket.id) is not None
     return ticket_values(ticket) | {
         "can_withdraw": may_withdraw(ticket),

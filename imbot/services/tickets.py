@@ -243,7 +243,10 @@ def shown(c: Connection, person: Person | None, ticket_id: str, now: datetime, e
 def note_silence(c: Connection, now: datetime, env: Env) -> int:
     """Tickets whose far end has not answered "not solved" in time: the requester is told and offered a linked new
     request, admins hear of it. Returns how many."""
-    overdue = tickets.asked_overdue(c, now)
+    longest = after_working(now, env.reopen_wait, env.working)
+    for ticket in tickets.asked_beyond(c, longest):  # asked by a clock that ran ahead
+        tickets.save(c, replace(ticket, asked_until=longest))
+    overdue = [ticket for ticket in tickets.asked_overdue(c, now) if _known(c, ticket, now, env)]
     for ticket in overdue:
         quiet = replace(ticket, asked_until=None)
         tickets.save(c, quiet)
@@ -252,6 +255,10 @@ def note_silence(c: Connection, now: datetime, env: Env) -> int:
         telling.put_notice(c, silence_notice(quiet), quiet, f"notice:{key}", now, env)
         telling.alert(c, "reopen_silence", key, {"title": ticket.title, "number": ticket.number}, now)
     return len(overdue)
+
+
+def _known(c: Connection, ticket: Ticket, now: datetime, env: Env) -> bool:
+    return ticket.asked_until is not None and watchdog.read_since(c, ticket, ticket.asked_until, now, env)
 
 
 def left_the_firm(c: Connection, ticket: Ticket, now: datetime, env: Env) -> None:

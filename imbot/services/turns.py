@@ -228,7 +228,7 @@ def _late(c: Connection, now: datetime, env: Env) -> bool:
     if any(leg in legs for leg, _ in telling.open_alarms(c)):
         return True
     seen = [inbox.fact(c, f"{leg}_ok_at") for leg in sorted(legs)]
-    return any(now - datetime.fromisoformat(one) > env.late_after for one in seen if one)
+    return any(abs(now - datetime.fromisoformat(one)) > env.late_after for one in seen if one)
 
 
 def _carry_out(

@@ -14,7 +14,7 @@ from imbot.dialog.screen import screen_to_json
 from imbot.dialog.session import Session, session_from_json
 from imbot.dialog.slots import addition_of
 from imbot.dialog.tickets import notice_screen
-from imbot.domain.calendar import is_night
+from imbot.domain.calendar import AHEAD, is_night
 from imbot.domain.chats import Chat
 from imbot.domain.notices import Notice, ticket_values
 from imbot.domain.parcels import Kind, NewParcel
@@ -37,7 +37,11 @@ def note(c: Connection, chat: Chat, before: Session, after: Session, now: dateti
 
 def due(c: Connection, now: datetime) -> list[str]:
     """The chats that are to be reminded."""
-    return [chat_key for chat_key, moment in facts.facts_of(c, _FACT) if datetime.fromisoformat(moment) <= now]
+    return [
+        chat_key
+        for chat_key, moment in facts.facts_of(c, _FACT)
+        if not now < datetime.fromisoformat(moment) <= now + WAITS + AHEAD
+    ]
 
 
 def remind(c: Connection, now: datetime, env: Env) -> int:

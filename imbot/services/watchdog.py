@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from imbot.dialog.admin import question_screen
 from imbot.dialog.screen import Screen, screen_to_json
-from imbot.domain.calendar import after_working
+from imbot.domain.calendar import AHEAD, after_working
 from imbot.domain.notices import unconfirmed_notice
 from imbot.domain.parcels import Kind, NewParcel, Parcel
 from imbot.domain.people import Person
@@ -63,7 +63,7 @@ def look(c: Connection, now: datetime, env: Env) -> int:
             watches.unwatch(c, ticket_id)
         elif _too_early(ticket, now, env):  # it was noted again by a clock that stood behind for a while
             watch(c, ticket, ticket.accepted_at or now, env)
-        elif _read_since(c, ticket, since, env):
+        elif read_since(c, ticket, since, now, env):
             overdue.append(ticket)
     together = sum(asked.is_open for _, asked in watches.questions(c)) + len(overdue) > _ONE_BY_ONE
     for ticket in overdue:
@@ -84,10 +84,11 @@ def mailbox_read_at(c: Connection, ticket: Ticket, env: Env) -> datetime | None:
     return datetime.fromisoformat(seen) if seen else None
 
 
-def _read_since(c: Connection, ticket: Ticket, since: datetime, env: Env) -> bool:
-    """Whether a confirmation sent in time would be known by now: read after the time was up, and nothing read waits."""
+def read_since(c: Connection, ticket: Ticket, since: datetime, now: datetime, env: Env) -> bool:
+    """Whether a confirmation sent in time would be known by now: read after the time was up, and nothing read waits. What lies
+    ahead was noted by a clock that has been put back."""
     seen = mailbox_read_at(c, ticket, env)
-    return seen is not None and seen >= since and not inbox.unread(c, 1)
+    return seen is not None and since <= seen <= now + AHEAD and not inbox.unread(c, 1)
 
 
 def _ask(c: Connection, ticket: Ticket, now: datetime, env: Env, *, alone: bool) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from imbot.domain.calendar import AHEAD
 from imbot.services import reports
 from imbot.store import inbox
 from imbot.store.inbox import NewRaw
@@ -59,7 +60,9 @@ def due(c: Connection, account: str, now: datetime) -> Withheld | None:
     """One that was given up and is to be asked for again."""
     waits = {True: AGAIN_LOST.total_seconds(), False: AGAIN.total_seconds()}
     found = (one for one in withheld(c, account) if one.mail)
-    return next((one for one in found if one.at <= now.timestamp() - waits[one.lost]), None)
+    return next(
+        (one for one in found if not now.timestamp() - waits[one.lost] < one.at <= (now + AHEAD).timestamp()), None
+    )
 
 
 def ask_again(c: Connection, account: str, one: Withheld, now: datetime) -> None:

@@ -84,7 +84,9 @@ _RAW = (mails.c.id, mails.c.mailbox, mails.c.raw, mails.c.path, mails.c.size, ma
 _MAIL = tuple(column for column in mails.c if column.name not in ("raw", "announced_at"))
 _UNREAD = text("settled_at IS NULL")  # word for word as in the index
 _QUARANTINED = text("outcome = 'quarantined'")
-_LAST = select(mails.c.sender).where(_QUARANTINED, mails.c.settled_at >= bindparam("since"))
+_LAST = select(mails.c.sender).where(
+    _QUARANTINED, mails.c.settled_at >= bindparam("since"), mails.c.settled_at <= bindparam("until")
+)
 _LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
 _NEWLY = select(func.count()).select_from(_LAST_FEW)
 _NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
@@ -327,10 +329,10 @@ def carried_out(c: Connection, limit: int) -> list[MailRow]:
     return _mails(c, found.order_by(mails.c.settled_at.desc(), mails.c.id.desc()).limit(limit))
 
 
-def newly_set_aside(c: Connection, since: datetime, sender: str | None, most: int = 500) -> int:
+def newly_set_aside(c: Connection, since: datetime, until: datetime, sender: str | None, most: int = 500) -> int:
     """How many of the `most` letters that were set aside last, since then, are of this sender, or of anybody. Asked for each
     letter of a flood, so it looks at no more."""
-    values = {"since": since, "most": most}
+    values = {"since": since, "until": until, "most": most}
     found = c.execute(_NEWLY, values) if sender is None else c.execute(_NEWLY_OF, values | {"whose": sender})
     return found.scalar() or 0
 

@@ -27,7 +27,9 @@ _OF_TICKET = select(_T.c.id, _T.c.at, _T.c.what, _T.c["values"]).where(_T.c.tick
 _OF_TICKET = _OF_TICKET.order_by(_T.c.id)
 _COUNT = Prepared(
     select(func.count().label("count")).where(
-        _T.c.ticket_id == bindparam("ticket"), _T.c.what == bindparam("what"), _T.c.at >= bindparam("since")
+        _T.c.ticket_id == bindparam("ticket"),
+        _T.c.what == bindparam("what"),
+        _T.c.at.between(bindparam("since"), bindparam("until")),
     )
 )
 
@@ -48,6 +50,6 @@ def entry(c: Connection, id: int) -> tuple[str, LedgerRow] | None:
     return None if row is None else (row["ticket_id"], LedgerRow(row["id"], row["at"], row["what"], row["values"]))
 
 
-def count(c: Connection, ticket_id: str, what: Sequence[str], since: datetime) -> int:
-    """How often one of these happened to the ticket since then."""
-    return sum(_COUNT.value(c, ticket=ticket_id, what=one, since=since) for one in what)
+def count(c: Connection, ticket_id: str, what: Sequence[str], since: datetime, until: datetime) -> int:
+    """How often one of these happened to the ticket between then."""
+    return sum(_COUNT.value(c, ticket=ticket_id, what=one, since=since, until=until) for one in what)

@@ -133,6 +133,17 @@ def test_our_own_clock_put_back_hides_no_status() -> None:
     assert apply(done, report(Status.RESOLVED, 4), yesterday) is None, "it is older by its own word"
 
 
+def test_a_report_that_both_clocks_dated_ahead_hides_none_that_is_dated_right() -> None:
+    tomorrow = timedelta(days=1) / timedelta(minutes=1)
+    done = apply(TICKET, report(Status.IN_PROGRESS, tomorrow, number="1"), NOW + timedelta(days=1))
+    assert done is not None
+    assert done.ticket.reported_at == NOW + timedelta(days=1)
+    change = apply(done.ticket, report(Status.RESOLVED, 10), NOW + timedelta(minutes=10))
+    assert change is not None
+    assert (change.new, change.ticket.reported_at) == (Status.RESOLVED, NOW + timedelta(minutes=10))
+    assert apply(change.ticket, report(Status.IN_PROGRESS, 9), NOW + timedelta(minutes=11)) is None
+
+
 def test_who_has_answered_or_may_have_is_not_said_to_have_been_waited_for() -> None:
     """Who asked to drop a request may have answered before: that is not kept."""
     waiting = applied(TICKET, report(Status.WAITING, number="1", question="Какой этаж?"))

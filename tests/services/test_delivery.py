@@ -13,7 +13,7 @@ from imbot.domain.tickets import Handover, Status, Ticket
 from imbot.services import checks, delivery, telling
 from imbot.services import letters as ticket_letters
 from imbot.services import tickets as ticket_services
-from imbot.store import letters, outbox, people, tickets
+from imbot.store import inbox, letters, outbox, people, tickets
 from tests.services.conftest import ANNA, ANNA_ENTRY, EVE, Office
 from tests.services.delivering import claim, file_a_request, now_is, open_kinds, pack
 
@@ -174,6 +174,7 @@ def test_a_silence_after_not_solved_is_told_once_and_offers_a_new_request(office
     tickets.save(office.c, asked)
     assert ticket_services.note_silence(office.c, office.now, office.env) == 0
     office.later(hours=9)
+    inbox.set_fact(office.c, "mailbox_ok_at", office.now.isoformat(), office.now)
     assert ticket_services.note_silence(office.c, office.now, office.env) == 1
     assert ticket_services.note_silence(office.c, office.now, office.env) == 0
     notices = [one.parcel for one in outbox.open_parcels(office.c, 100) if one.parcel.kind is Kind.NOTICE]

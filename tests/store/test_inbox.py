@@ -199,9 +199,15 @@ def test_letters_set_aside_are_counted_by_sender_and_time_and_no_further_back_th
         moment = NOW + timedelta(minutes=10 * number)
         sender = "eve@example.test" if number % 2 else "mallory@example.test"
         inbox.settle_mail(c, id, "quarantined" if number < 5 else "applied", now=moment, sender=sender)
-    assert inbox.newly_set_aside(c, NOW, None) == inbox.count_set_aside(c, NOW) == 5
-    assert inbox.newly_set_aside(c, NOW, "eve@example.test") == inbox.count_set_aside(c, NOW, "eve@example.test") == 2
-    assert inbox.newly_set_aside(c, NOW + timedelta(minutes=15), None) == 3
-    assert inbox.newly_set_aside(c, NOW, "eve@example.test", 1) == 0  # the last one is another's
-    assert inbox.newly_set_aside(c, NOW, None, 3) == 3
+    assert inbox.newly_set_aside(c, NOW, NOW + timedelta(days=1), None) == inbox.count_set_aside(c, NOW) == 5
+    assert (
+        inbox.newly_set_aside(c, NOW, NOW + timedelta(days=1), "eve@example.test")
+        == inbox.count_set_aside(c, NOW, "eve@example.test")
+        == 2
+    )
+    assert inbox.newly_set_aside(c, NOW + timedelta(minutes=15), NOW + timedelta(days=1), None) == 3
+    assert (
+        inbox.newly_set_aside(c, NOW, NOW + timedelta(days=1), "eve@example.test", 1) == 0
+    )  # the last one is another's
+    assert inbox.newly_set_aside(c, NOW, NOW + timedelta(days=1), None, 3) == 3
     assert inbox.count_set_aside(c, NOW, "mallory@example.test", first=3) == 2
