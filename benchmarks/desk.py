@@ -204,7 +204,7 @@ class QuietChat:
 
     async def show(self, chat_id: str, _rendered: Rendered, *, edit: str = "", dialog: bool = True) -> str:
         if self._pacer is not None:
-            await self._pacer.turn(chat_id, dialog=dialog)
+            self._pacer.arrived(chat_id, await self._pacer.turn(chat_id, dialog=dialog))
         self.shown += 1
         return edit or str(self.shown)
 

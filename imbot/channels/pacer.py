@@ -1,8 +1,10 @@
 """The pace of one channel: how many messages a second in all and in one chat, dialog before the rest. `Meter` decides
 from figures alone; `Pacer` lets callers wait for it. A refusal by the far end (429) is laid on top of the plan.
 
-The limit in all is a sliding window, which never exceeds 30 in any second, however the far end counts. What is not
-dialog is spread evenly over the second, so that an answer to a press never waits for a burst to pass."""
+The limit in all is a sliding window, which never exceeds 30 in any second, however the far end counts. It counts what arrives: a
+message that took longer than others, as the first ones of a start do, whose connections are being opened, arrived later than it
+went by no more than that. What is not dialog is spread evenly over the second, so that an answer to a press never waits for a
+burst to pass."""
 
 from __future__ import annotations
 
@@ -11,13 +13,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from itertools import count
 
 from imbot.domain.errors import DeliveryError
 
 WINDOW = 1.02  # seconds: a little more than one, for the jitter of the way
 _ALIKE = 5.0  # seconds in which refusals in two chats mean that all are refused
+_ON_ITS_WAY = 5.0  # seconds for which a message without an answer may arrive at any moment
+_LATE = 1.0  # seconds beyond which it may have come to its chat much later than it went
+_TRIPS = 64  # answers from which on it is known how long the way takes at least
+_DRIFT = 1 / 512  # of the difference: so slowly a longer way is believed to be the shortest
 _FEW = 256  # chats, up to which nobody looks for those whose figures are of no use any more
 
 
@@ -33,12 +39,22 @@ class _ChatPace:
     late: int = 0
 
 
+@dataclass(slots=True)
+class Way:
+    """A message that `went`; until `gone` it counts in the limit in all."""
+
+    went: float
+    gone: float
+
+
 class Meter:
     """All times are seconds of one clock. `burst`: dialog messages that one chat may get at once after a pause. `started`: when
     this program began; what went to a chat before is not known, so its burst fills from then on."""
 
     def __init__(self, *, overall: int = 30, burst: int = 10, started: float = float("-inf")) -> None:
-        self._window: deque[float] = deque(maxlen=overall)
+        self._overall = overall
+        self._window: deque[Way] = deque()
+        self._trip, self._trips = float("inf"), 0  # the shortest way there and back, and how many were followed
         self._spacing = WINDOW / overall
         self._burst = float(burst)
         self._started = started
@@ -55,8 +71,9 @@ class Meter:
     def any_ready_at(self, *, dialog: bool) -> float:
         """The same, for a chat that has not been written to yet."""
         at = self._held_until
-        if len(self._window) == self._window.maxlen:
-            at = max(at, self._window[0] + WINDOW)
+        over = len(self._window) - self._overall
+        if over >= 0:
+            at = max(at, nsmallest(over + 1, (way.gone for way in self._window))[-1])
         return at if dialog else max(at, self._even + self._spacing)
 
     def chat_ready_at(self, chat: str, *, dialog: bool) -> float:
@@ -68,16 +85,31 @@ class Meter:
         wait = max(0.0, 1.0 - pace.level) if dialog else max(1.0, 1.0 - pace.level)
         return max(pace.held_until, pace.at + wait * WINDOW if pace.sent else float("-inf"))
 
-    def take(self, chat: str, now: float) -> None:
-        """One message goes to this chat now. What goes a little late, as timers do, makes the next one no later."""
+    def take(self, chat: str, now: float) -> Way:
+        """One message goes to this chat now, and arrives at once unless its way is followed. What goes a little late, as timers
+        do, makes the next one no later."""
         pace = self._chats.setdefault(chat, self._unknown(now))
         pace.level = min(self._burst - pace.late, pace.level + (now - pace.at) / WINDOW) - 1
         pace.at, pace.sent, pace.late = now, True, 0
-        self._window.append(now)
+        while self._window and self._window[0].gone <= now:
+            self._window.popleft()
+        way = Way(now, now + WINDOW)
+        self._window.append(way)
         planned = self._even + self._spacing
         self._even = planned if now - self._spacing < planned < now else now
         if len(self._chats) > self._many:
             self._forget(now)
+        return way
+
+    def answered(self, way: Way, now: float, *, well: bool = True) -> None:
+        """The far end has answered, or the wait for it ended: it can have arrived no later than now, less the way back. Until a
+        good many answers tell how long the ways take at least, that counts for nothing."""
+        took = now - way.went
+        if well:
+            self._trips += 1
+            self._trip = min(took, self._trip + (took - self._trip) * _DRIFT if self._trips > 1 else took)
+        shortest = self._trip if self._trips >= _TRIPS else 0.0
+        way.gone = way.went + max(0.0, took - shortest) + WINDOW
 
     def hold(self, chat: str, seconds: float, now: float) -> None:
         """The far end refused for so long. Two chats refused soon after one another: it means the whole bot. Whoever refuses has
@@ -116,7 +148,7 @@ class Meter:
 @dataclass(slots=True)
 class _Waiter:
     number: int
-    granted: asyncio.Future[None]
+    granted: asyncio.Future[Way]
 
 
 class _Queue:
@@ -191,20 +223,33 @@ class Pacer:
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def turn(self, chat: str, *, dialog: bool = True) -> None:
-        """Wait for the turn to send one message to this chat. Order within a chat and a class is kept. Raises
-        DeliveryError (`throttled`, with `retry_after`) where the turn is further away than `patience`."""
+    async def turn(self, chat: str, *, dialog: bool = True) -> Way:
+        """Wait for the turn to send one message to this chat; `arrived` or `down` hears what came of it. Order within a chat and
+        class is kept. Raises DeliveryError (`throttled`, with `retry_after`) where the turn is further away than `patience`."""
         now = self._clock()
         at = self._meter.ready_at(chat, dialog=dialog, now=now)
         if at <= now and not any(self._queues.values()):
-            self._meter.take(chat, now)
-        elif at - now > self._patience:
+            return self._goes(chat, now)
+        if at - now > self._patience:
             raise _too_long(at - now)
-        else:
-            waiter = _Waiter(next(self._numbers), asyncio.get_running_loop().create_future())
-            self._queues[dialog].add(chat, waiter, self._meter.chat_ready_at(chat, dialog=dialog))
+        waiter = _Waiter(next(self._numbers), asyncio.get_running_loop().create_future())
+        self._queues[dialog].add(chat, waiter, self._meter.chat_ready_at(chat, dialog=dialog))
+        self.pump()
+        return await waiter.granted
+
+    def _goes(self, chat: str, now: float) -> Way:
+        way = self._meter.take(chat, now)
+        way.gone = max(way.gone, now + _ON_ITS_WAY)
+        return way
+
+    def arrived(self, chat: str, way: Way) -> None:
+        """What went to this chat was answered, or refused."""
+        now = self._clock()
+        self._meter.answered(way, now)
+        if now - way.went > _LATE:
+            self._meter.arrives_late(chat)
+        if any(self._queues.values()):
             self.pump()
-            await waiter.granted
 
     def hold(self, chat: str, seconds: float) -> None:
         """The far end answered 429 for this chat. Whoever would have to wait too long now is refused."""
@@ -217,13 +262,10 @@ class Pacer:
                     waiter.granted.set_exception(_too_long(at - now))
         self.pump()
 
-    def late(self, chat: str) -> None:
-        """What went to this chat was answered late."""
-        self._meter.arrives_late(chat)
-
-    def down(self, chat: str, error: DeliveryError) -> None:
+    def down(self, chat: str, way: Way, error: DeliveryError) -> None:
         """What went to this chat got no answer: the far end is down. What is not dialog and stands in line need not find that out
         one by one."""
+        self._meter.answered(way, self._clock(), well=False)
         self._meter.arrives_late(chat)
         for _, waiter in self._queues[False].waiting():
             waiter.granted.set_exception(DeliveryError(str(error), kind="down", code=error.code))
@@ -247,8 +289,7 @@ class Pacer:
             if at > now:
                 queue.put_off(at)
                 continue
-            meter.take(chat, now)
-            waiter.granted.set_result(None)
+            waiter.granted.set_result(self._goes(chat, now))
             queue.served(meter.chat_ready_at(chat, dialog=dialog))
         return queue.wakes_at()
 

@@ -35,7 +35,6 @@ from imbot.failpoints import hit
 
 DOWNLOAD_SECONDS = 90.0
 _LATE_POLL = 4.0  # seconds beyond its time until a poll is given up: silence is to be noticed within half a minute
-_LATE_ANSWER = 1.0  # seconds beyond which a message may have arrived much later than it went
 _SNIFF = 8192
 
 log = structlog.get_logger(__name__)
@@ -272,18 +271,18 @@ class Telegram:
         *,
         dialog: bool,
     ) -> Any:
-        await self.pacer.turn(chat_id, dialog=dialog)
-        went = time.monotonic()
+        way = await self.pacer.turn(chat_id, dialog=dialog)
         try:
             answer = await self._call(method, values, files)
         except DeliveryError as refused:
-            if refused.kind == "throttled" and refused.retry_after is not None:
-                self.pacer.hold(chat_id, refused.retry_after)
-            elif refused.kind == "down":
-                self.pacer.down(chat_id, refused)
+            if refused.kind == "down":
+                self.pacer.down(chat_id, way, refused)
+            else:
+                self.pacer.arrived(chat_id, way)
+                if refused.kind == "throttled" and refused.retry_after is not None:
+                    self.pacer.hold(chat_id, refused.retry_after)
             raise
-        if time.monotonic() - went > _LATE_ANSWER:
-            self.pacer.late(chat_id)
+        self.pacer.arrived(chat_id, way)
         return answer
 
     async def _call(

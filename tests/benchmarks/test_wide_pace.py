@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import wide_pace
 from benchmarks.__main__ import ROOT
 
-_ASKS = "from imbot.channels.telegram import Meter; print(Meter()._window.maxlen, Meter(overall=7)._window.maxlen)"
+_ASKS = "from imbot.channels.telegram import Meter; print(Meter()._overall, Meter(overall=7)._overall)"
 
 
 def test_it_is_opened_without_a_word_on_the_command_line(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imbot.channels.pacer import WINDOW, Meter, Pacer
+from imbot.channels.pacer import WINDOW, Meter, Pacer, Way
 from imbot.domain.errors import DeliveryError
 
 
@@ -137,8 +138,69 @@ def test_no_second_ever_has_more_than_thirty_nor_a_chat_more_than_its_burst(
         assert all(within.count(chat) <= 5 for chat in "abcdefgh")
 
 
+def simulated(plan: list[tuple[float, float]], *, least: float) -> list[float]:
+    """Each message goes as early as it may; of the plan are the ways there and back beyond the shortest one, of `least` seconds
+    in all. Returns when each arrives."""
+    meter, now, arrivals = Meter(), 0.0, []
+    answers: list[tuple[float, int, Way]] = []
+    for number, (there, back) in enumerate(plan):
+        while True:
+            while answers and answers[0][0] <= now:
+                _, _, way = heapq.heappop(answers)
+                meter.answered(way, now)
+            at = meter.ready_at(str(number), dialog=True, now=now)
+            if at <= now:
+                break
+            now = min(at, answers[0][0]) if answers else at
+        way = meter.take(str(number), now)
+        way.gone = now + 1e6  # on its way
+        arrivals.append(now + least / 2 + there)
+        heapq.heappush(answers, (now + least + there + back, number, way))
+    return arrivals
+
+
+def most_in_a_second(arrivals: list[float]) -> int:
+    arrivals = sorted(arrivals)
+    return max(sum(start <= at < start + 1 for at in arrivals) for start in arrivals)
+
+
+@pytest.mark.parametrize("handshake", [0.03, 0.3, 2.0])
+def test_what_goes_by_connections_that_are_being_opened_counts_when_it_arrives(handshake: float) -> None:
+    plan = [(handshake, 0.0)] * 30 + [(0.0, 0.0)] * 200
+    arrivals = simulated(plan, least=0.04)
+    assert most_in_a_second(arrivals) == 30
+    assert arrivals[-1] == pytest.approx(handshake + 0.02 + 0.04 + 229 // 30 * WINDOW, abs=0.1), (
+        "and nobody waits for more"
+    )
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 0.4)), min_size=1, max_size=150))
+@example([(0.4, 0.0)] * 30 + [(0.0, 0.4)] * 30 + [(0.0, 0.0)] * 90)
+def test_however_long_their_ways_no_second_has_more_than_thirty(plan: list[tuple[float, float]]) -> None:
+    """As long as one in twenty is quick: so long the shortest way stays known."""
+    mixed = [way for start in range(0, len(plan), 20) for way in [(0.0, 0.0), *plan[start : start + 20]]]
+    assert most_in_a_second(simulated(mixed, least=0.05)) <= 30
+
+
+def test_what_has_no_answer_takes_a_place_for_five_seconds_and_one_that_came_to_nothing_for_one() -> None:
+    now = 0.0
+    pacer = Pacer(Meter(overall=2), clock=lambda: now)
+
+    async def play() -> list[float]:
+        nonlocal now
+        first, other = await pacer.turn("a"), await pacer.turn("b")
+        assert first.gone == other.gone == 5
+        now = 0.5
+        pacer.down("a", first, DeliveryError("nobody answers", code="timeout"))
+        pacer.arrived("b", other)
+        return [first.gone, other.gone]
+
+    assert asyncio.run(play()) == [0.5 + WINDOW, 0.5 + WINDOW]
+    pacer.close()
+
+
 async def sent_by(pacer: Pacer, chat: str, dialog: bool, order: list[str]) -> None:
-    await pacer.turn(chat, dialog=dialog)
+    pacer.arrived(chat, await pacer.turn(chat, dialog=dialog))
     order.append(chat)
 
 
@@ -197,7 +259,7 @@ async def test_what_stands_in_line_when_the_far_end_is_down_is_sent_back_untried
     notices = [asyncio.create_task(sent_by(pacer, "a", False, order)) for _ in range(3)]
     answer = asyncio.create_task(sent_by(pacer, "a", True, order))
     await asyncio.sleep(0)
-    pacer.down("a", DeliveryError("nobody answers", code="timeout"))
+    pacer.down("a", Way(0.0, WINDOW), DeliveryError("nobody answers", code="timeout"))
     refused = await asyncio.gather(*notices, return_exceptions=True)
     assert [(str(one), getattr(one, "kind", "")) for one in refused] == 3 * [("nobody answers", "down")]
     now = WINDOW
@@ -273,7 +335,7 @@ def test_whoever_waits_goes_in_order_of_their_chat_and_no_earlier_than_the_meter
     went: list[tuple[float, str, bool, int]] = []
 
     async def send(pacer: Pacer, chat: str, dialog: bool, number: int) -> None:
-        await pacer.turn(chat, dialog=dialog)
+        pacer.arrived(chat, await pacer.turn(chat, dialog=dialog))
         went.append((now, chat, dialog, number))
 
     async def play() -> None:

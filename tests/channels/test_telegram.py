@@ -218,7 +218,7 @@ async def test_what_is_answered_late_is_known_to_the_pace(
     api: BotApi, telegram: Telegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late: list[str] = []
-    monkeypatch.setattr(telegram.pacer, "late", late.append)
+    monkeypatch.setattr(telegram.pacer._meter, "arrives_late", late.append)
     api.delay("sendMessage", 1.1)
     for _ in range(2):
         await telegram.show(CHAT, screen())
