@@ -277,10 +277,10 @@ class Telegram:
         except DeliveryError as refused:
             if refused.kind == "down":
                 self.pacer.down(chat_id, way, refused)
-            else:
-                self.pacer.arrived(chat_id, way)
-                if refused.kind == "throttled" and refused.retry_after is not None:
-                    self.pacer.hold(chat_id, refused.retry_after)
+                raise
+            if refused.kind == "throttled" and refused.retry_after is not None:
+                self.pacer.hold(chat_id, refused.retry_after)  # before anybody else is let go
+            self.pacer.arrived(chat_id, way)
             raise
         self.pacer.arrived(chat_id, way)
         return answer
