@@ -40,10 +40,12 @@ class Bug:
 
 
 def without(bug: Bug) -> Bug:
-    """The same campaign, and no mistake. Where the mistake brings a place of its own, a commit stands for it."""
+    """The same campaign, and no mistake. Where the mistake brings a place of its own, a commit stands for it. Nothing hangs for
+    good then: what waits for the pace of its chat may end."""
     known = {"", *places()}
     there = (one if one.partition(":")[0] in known else re.sub("^[^:]+", "group_committed", one) for one in bug.places)
-    return replace(bug, edits=(), places=tuple(there))
+    plan = {name: value for name, value in bug.plan.items() if name != "peace"}
+    return replace(bug, edits=(), places=tuple(there), plan=plan)
 
 
 def copy_with(bug: Bug, folder: Path) -> Path:

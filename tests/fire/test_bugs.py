@@ -12,6 +12,7 @@ import pytest
 
 from tests.fire.bug import copy_with, without
 from tests.fire.bugs import BUGS, SAMPLE
+from tests.fire.campaign import Plan
 from tests.fire.checker import CHECKS
 from tests.fire.nanny import places
 from tests.fire.weather import KINDS
@@ -44,3 +45,4 @@ def test_without_its_mistake_a_campaign_dies_where_the_code_can_die() -> None:
         sound = without(bug)
         assert (sound.edits, len(sound.places)) == ((), len(bug.places))
         assert {one.partition(":")[0] for one in sound.places} <= {"", *places()}, bug.name
+        assert Plan(**sound.plan).peace >= 300, f"{bug.name}: a chat may have a minute's messages to wait for"
