@@ -103,7 +103,8 @@ class Meter:
 
     def answered(self, way: Way, now: float, *, well: bool = True) -> None:
         """The far end has answered, or the wait for it ended: it can have arrived no later than now, less the way back. Until a
-        good many answers tell how long the ways take at least, that counts for nothing."""
+        good many answers tell how long the ways take at least, that counts for nothing; what was not done `well`, a refusal
+        above all, may be quicker than any, and tells nothing."""
         took = now - way.went
         if well:
             self._trips += 1
@@ -242,10 +243,10 @@ class Pacer:
         way.gone = max(way.gone, now + _ON_ITS_WAY)
         return way
 
-    def arrived(self, chat: str, way: Way) -> None:
-        """What went to this chat was answered, or refused."""
+    def arrived(self, chat: str, way: Way, *, well: bool = True) -> None:
+        """What went to this chat was taken, or not `well`: refused, or given up."""
         now = self._clock()
-        self._meter.answered(way, now)
+        self._meter.answered(way, now, well=well)
         if now - way.went > _LATE:
             self._meter.arrives_late(chat)
         if any(self._queues.values()):
@@ -256,8 +257,9 @@ class Pacer:
         now = self._clock()
         self._meter.hold(chat, seconds, now)
         for dialog, queue in self._queues.items():
+            earliest = self._meter.any_ready_at(dialog=dialog)
             for waiting, waiter in queue.waiting():
-                at = self._meter.ready_at(waiting, dialog=dialog, now=now)
+                at = max(earliest, self._meter.chat_ready_at(waiting, dialog=dialog))
                 if at - now > self._patience:
                     waiter.granted.set_exception(_too_long(at - now))
         self.pump()

@@ -280,7 +280,10 @@ class Telegram:
                 raise
             if refused.kind == "throttled" and refused.retry_after is not None:
                 self.pacer.hold(chat_id, refused.retry_after)  # before anybody else is let go
-            self.pacer.arrived(chat_id, way)
+            self.pacer.arrived(chat_id, way, well=False)
+            raise
+        except BaseException:
+            self.pacer.arrived(chat_id, way, well=False)
             raise
         self.pacer.arrived(chat_id, way)
         return answer

@@ -199,6 +199,16 @@ def test_what_has_no_answer_takes_a_place_for_five_seconds_and_one_that_came_to_
     pacer.close()
 
 
+def test_a_refusal_that_comes_quicker_than_any_answer_says_nothing_of_how_long_the_ways_take() -> None:
+    meter = Meter()
+    for number in range(100):
+        meter.answered(meter.take("a", number), number + 0.6)
+    meter.answered(meter.take("b", 200.0), 200.04, well=False)
+    way = meter.take("c", 300.0)
+    meter.answered(way, 300.6)
+    assert way.gone == pytest.approx(300 + WINDOW)
+
+
 async def sent_by(pacer: Pacer, chat: str, dialog: bool, order: list[str]) -> None:
     pacer.arrived(chat, await pacer.turn(chat, dialog=dialog))
     order.append(chat)

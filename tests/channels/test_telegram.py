@@ -225,6 +225,18 @@ async def test_what_is_answered_late_is_known_to_the_pace(
     assert late == [CHAT]
 
 
+async def test_whoever_gives_up_while_telegram_is_slow_takes_nobodys_place(api: BotApi, telegram: Telegram) -> None:
+    api.delay("sendMessage", 30)
+    shown = asyncio.create_task(telegram.show(CHAT, screen()))
+    while not telegram.pacer._meter._window:  # noqa: ASYNC110 - that it goes tells nobody
+        await asyncio.sleep(0.005)
+    (way,) = telegram.pacer._meter._window
+    assert way.gone - way.went == 5
+    shown.cancel()
+    await asyncio.gather(shown, return_exceptions=True)
+    assert way.gone - way.went < 4
+
+
 async def test_nobody_there_is_down(api: BotApi, server: RunningServer) -> None:
     await server.close()
     telegram = Telegram(TelegramSettings(api.token, server.url))
