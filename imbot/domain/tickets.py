@@ -171,7 +171,19 @@ def is_older(ticket: Ticket, report: StatusReport, now: datetime) -> bool:
     last = ticket.reported_at
     if report.at is None or last is None or report.at >= last:
         return False
-    return not report.at <= now + AHEAD < last
+    return not _was_ahead(last, report.at, now)
+
+
+def dated_right(ticket: Ticket, report: StatusReport, now: datetime) -> Ticket:
+    """Of a report that changes nothing: the first one that a clock dates which has been put right says when that was so."""
+    last = ticket.reported_at
+    if report.at is None or last is None or not _was_ahead(last, report.at, now):
+        return ticket
+    return replace(ticket, reported_at=report.at)
+
+
+def _was_ahead(last: datetime, at: datetime, now: datetime) -> bool:
+    return at <= now + AHEAD < last
 
 
 def _kept_of_a_withdrawal(new: Status) -> str:

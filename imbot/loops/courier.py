@@ -87,7 +87,6 @@ class Courier:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; parcels under way are given 8 seconds to settle, their leases cover the rest."""
         await self._db.run(outbox.clear_leases)
-        await self._db.run(outbox.clock_was_put_back, self._clock())
         hit("leases_cleared")
         self._open = True
         stopping = asyncio.create_task(stop.wait())
@@ -158,6 +157,8 @@ class Courier:
                 breaker.probe_at = breaker.failed_at = now
             self._eased.clear()
             await self._db.run(outbox.clock_went_back, now, self._looked.at)
+        elif self._looked.has_settled():
+            await self._db.run(outbox.clock_was_put_back, now)
         self._looked.at = now
         ended = set(self._carried)
         due, urgent, taken = await self._db.read(outbox.look, list(self._running))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 Clock = Callable[[], datetime]
 SILENCE = 20.0  # seconds: what is wrong is to be seen within thirty
+SETTLED = 120.0  # seconds by when a time service has put right what a machine that has just been switched on takes for the time
 
 
 @dataclass(slots=True)
@@ -19,6 +21,15 @@ class Looked:
 
     at: datetime
     slack: timedelta = timedelta(seconds=2)
+    settles_at: float = field(default_factory=lambda: time.monotonic() + SETTLED)
+
+    def has_settled(self) -> bool:
+        """True once, so long after a start that what was noted ahead of the clock was noted by one that ran ahead: before that
+        it may be the clock that is behind."""
+        if time.monotonic() < self.settles_at:
+            return False
+        self.settles_at = float("inf")
+        return True
 
     def later_than(self, now: datetime) -> bool:
         """Whether the clock, which shows `now`, was put back since."""

@@ -93,18 +93,16 @@ class Screens:
         self._again = asyncio.Event()  # the channel is back: what it did not take is tried now
 
     async def run(self, stop: asyncio.Event) -> None:
-        begun = False
         while not stop.is_set():
             try:
                 now = self._clock()
-                if not begun:
-                    await self._db.run(sessions.clock_was_put_back, now)
-                    begun = True
                 if self._again.is_set():
                     self._again.clear()
                     await self._db.run(sessions.hurry, now)
                 if self._looked.later_than(now):
                     await self._db.run(sessions.clock_went_back, now, self._looked.at)
+                elif self._looked.has_settled():
+                    await self._db.run(sessions.clock_was_put_back, now)
                 self._looked.at = now
                 for owed in await self._db.read(sessions.owed, now, 200):
                     if owed.chat_key not in self._busy:

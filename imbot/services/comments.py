@@ -21,7 +21,7 @@ from imbot.domain.chats import Chat, Happened
 from imbot.domain.letters import InboundMail
 from imbot.domain.notices import Enclosed, comment_notice, ticket_values
 from imbot.domain.people import Person
-from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply, is_older
+from imbot.domain.tickets import ANSWERED, DONE, Change, Status, StatusReport, Ticket, apply, dated_right, is_older
 from imbot.mime.tidying import readable
 from imbot.services import breaker, enclosures, telling
 from imbot.services.enclosures import Enclosure
@@ -81,7 +81,7 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
     elif silent and not late:
         _keep_words(c, ticket, heard, now)
     if change is None:
-        tickets.save(c, ticket)
+        tickets.save(c, dated_right(ticket, report, now))
         ledger.log(c, ticket.id, now, "noted", {"status": str(report.status), "number": report.number, **report.fields})
         return "noted"
     _record(c, change, heard, enclosed, now, env)

@@ -243,9 +243,6 @@ def shown(c: Connection, person: Person | None, ticket_id: str, now: datetime, e
 def note_silence(c: Connection, now: datetime, env: Env) -> int:
     """Tickets whose far end has not answered "not solved" in time: the requester is told and offered a linked new
     request, admins hear of it. Returns how many."""
-    longest = after_working(now, env.reopen_wait, env.working)
-    for ticket in tickets.asked_beyond(c, longest):  # asked by a clock that ran ahead
-        tickets.save(c, replace(ticket, asked_until=longest))
     overdue = [ticket for ticket in tickets.asked_overdue(c, now) if _known(c, ticket, now, env)]
     for ticket in overdue:
         quiet = replace(ticket, asked_until=None)

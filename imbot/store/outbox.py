@@ -272,8 +272,8 @@ def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
 
 
 def clock_was_put_back(c: Connection, now: datetime) -> None:
-    """At a start: the same, where the clock was put right while imbot did not run. How far it was ahead is told by what it noted
-    last; of one correction that is taken off once."""
+    """Behind a start: the same, where the clock was put right while imbot did not run. How far it was ahead is told by what it
+    noted last; of one correction that is taken off once."""
     put = c.execute(select(func.max(_P.created_at)).where(text("settled_at IS NULL"))).scalar()
     before = max(put or now, noted_last(c) or now)
     seen = fact(c, _PUT_BACK)

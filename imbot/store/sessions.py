@@ -165,7 +165,7 @@ def clock_went_back(c: Connection, now: datetime, before: datetime) -> None:
 
 
 def clock_was_put_back(c: Connection, now: datetime) -> None:
-    """At a start: the same, where the clock was put right while imbot did not run. What is owed was changed when put off."""
+    """Behind a start: the same, where the clock was put right while imbot did not run. What is owed was changed when put off."""
     before = c.execute(select(func.max(slots.c.changed_at)).where(slots.c.due_at > now)).scalar()
     if before is not None and before > now + AHEAD:
         clock_went_back(c, now, before)

@@ -60,9 +60,6 @@ def chats_that_asked(c: Connection, since: datetime, most: int, limit: int) -> l
 
 
 def note_code_asked(c: Connection, chat_key: str, address_hash: str, now: datetime) -> None:
-    c.execute(
-        delete(code_asks).where(code_asks.c.at > now + AHEAD)
-    )  # a clock that ran ahead: not counted on that day either
     c.execute(insert(code_asks), {"chat_key": chat_key, "address_hash": address_hash, "at": now})
 
 

@@ -181,11 +181,6 @@ def unregistered_of_addresses(
     return [(row.of_address, ticket_of(row)) for row in rows]
 
 
-def asked_beyond(c: Connection, limit: datetime) -> list[Ticket]:
-    """What is waited for until later than that."""
-    return [ticket_of(row) for row in c.execute(select(tickets).where(tickets.c.asked_until > limit))]
-
-
 def asked_overdue(c: Connection, now: datetime) -> list[Ticket]:
     """What was asked of the far end ("take it up again") and not answered in time."""
     found = select(tickets).where(tickets.c.asked_until.is_not(None), tickets.c.asked_until <= now)

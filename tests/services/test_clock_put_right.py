@@ -14,13 +14,13 @@ from imbot.domain.errors import DeliveryError
 from imbot.domain.letters import InboundMail
 from imbot.domain.parcels import Kind
 from imbot.domain.tickets import Status, StatusReport, Ticket, apply
-from imbot.services import breaker, decisions, delivery, signin, telling, turns, unsent, watchdog, withholding
+from imbot.services import breaker, decisions, delivery, telling, turns, unsent, watchdog, withholding
 from imbot.services import tickets as ticket_services
 from imbot.services.env import Fresh
 from imbot.store import facts, outbox, people, tickets
 from imbot.store.withheld import withheld
 from tests.services import delivering
-from tests.services.conftest import ANNA, EVE, Office
+from tests.services.conftest import ANNA, Office
 from tests.services.inbound import DONE, REGISTERED, a_mail, a_ticket, notices, now_of, receive
 from tests.services.silence import accepted, read_mailbox
 from tests.services.test_breaker import alerts, forged, tell_what_is_due
@@ -76,6 +76,31 @@ def test_a_status_is_told_where_both_clocks_were_ahead_when_the_last_one_came(
     assert now_of(office, ticket).status is Status.RESOLVED, "what is older by the right clock stays older"
 
 
+def test_what_is_said_once_more_by_the_right_clock_dates_what_both_had_dated_ahead(office: Office) -> None:
+    ticket = a_ticket(office)
+    office.later(days=1)
+    for subject in (REGISTERED, DONE):
+        receive(office, written_now(office, subject, ticket.token))
+    put_right(office, days=1)
+    office.later(minutes=10)
+    receive(office, written_now(office, DONE))
+    receive(office, a_mail("Заявка № IM-CL-1042 принята в работу", date=office.now - timedelta(minutes=5)))
+    assert now_of(office, ticket).status is Status.RESOLVED
+
+
+def test_a_clock_that_is_behind_moves_nothing_that_was_noted_by_the_right_one(office: Office) -> None:
+    """A machine that was switched on a moment ago: its time service needs a minute."""
+    ticket = solved(office)
+    not_solved(office, ticket)
+    read_mailbox(office)
+    until = now_of(office, ticket).asked_until
+    office.later(hours=-3)
+    assert ticket_services.note_silence(office.c, office.now, office.env) == 0
+    office.later(hours=3, minutes=10)
+    assert ticket_services.note_silence(office.c, office.now, office.env) == 0
+    assert now_of(office, ticket).asked_until == until
+
+
 def test_done_again_answers_not_solved_that_was_pressed_ahead(office: Office) -> None:
     ticket = solved(office)
     office.later(days=1)
@@ -127,17 +152,6 @@ def test_words_of_a_day_that_is_still_to_come_are_no_flood(office: Office) -> No
 
 
 # --- silences
-
-
-def test_the_time_to_answer_not_solved_is_no_longer(office: Office) -> None:
-    ticket = solved(office)
-    office.later(days=1)
-    not_solved(office, ticket)
-    put_right(office, days=1)
-    assert ticket_services.note_silence(office.c, office.now, office.env) == 0
-    office.later(hours=24)
-    read_mailbox(office)
-    assert ticket_services.note_silence(office.c, office.now, office.env) == 1
 
 
 def test_nobody_is_said_not_to_have_answered_while_the_mailbox_is_not_read(office: Office) -> None:
@@ -245,17 +259,6 @@ def test_who_did_not_press_send_is_reminded_no_later(office: Office) -> None:
     assert unsent.due(office.c, office.now) == [ANNA.key]
     facts.set_fact(office.c, f"unsent:{ANNA.key}", (office.now + unsent.WAITS).isoformat(), office.now)
     assert unsent.due(office.c, office.now) == []
-
-
-def test_addresses_that_were_asked_for_ahead_of_time_count_on_that_day_no_more(office: Office) -> None:
-    office.later(days=1)
-    for number in range(5):
-        signin.look_up(office.c, EVE, f"e{number}@demo.local", office.now, office.env, f"a{number}")
-        office.later(minutes=25)
-    put_right(office, days=1, hours=2)
-    assert signin.look_up(office.c, EVE, "eve@demo.local", office.now, office.env, "b").values["allowed"]
-    office.later(days=1, hours=4)
-    assert signin.look_up(office.c, EVE, "eve@demo.local", office.now, office.env, "c").values["allowed"]
 
 
 def test_a_letter_that_was_taken_ahead_of_time_may_be_sent_anew(office: Office) -> None:
