@@ -3,8 +3,8 @@ from figures alone; `Pacer` lets callers wait for it. A refusal by the far end (
 
 The limit in all is a sliding window, which never exceeds 30 in any second, however the far end counts. It counts what arrives: a
 message that took longer than others, as the first ones of a start do, whose connections are being opened, arrived later than it
-went by no more than that. What is not dialog is spread evenly over the second, so that an answer to a press never waits for a
-burst to pass."""
+went by no more than that. What is not dialog is spread evenly over the second, so that an answer to a press does not wait for a
+burst to pass, unless Telegram itself takes seconds for each message."""
 
 from __future__ import annotations
 

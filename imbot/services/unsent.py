@@ -36,7 +36,7 @@ def note(c: Connection, chat: Chat, before: Session, after: Session, now: dateti
 
 
 def due(c: Connection, now: datetime) -> list[str]:
-    """The chats that are to be reminded."""
+    """The chats that are to be reminded. What is to come later than any reminder can was noted by a clock that ran ahead."""
     return [
         chat_key
         for chat_key, moment in facts.facts_of(c, _FACT)

@@ -57,7 +57,7 @@ def handed_out(c: Connection, account: str, keys: set[str]) -> None:
 
 
 def due(c: Connection, account: str, now: datetime) -> Withheld | None:
-    """One that was given up and is to be asked for again."""
+    """One that was given up and is to be asked for again: its time has passed, or it was noted by a clock that ran ahead."""
     waits = {True: AGAIN_LOST.total_seconds(), False: AGAIN.total_seconds()}
     found = (one for one in withheld(c, account) if one.mail)
     return next(
