@@ -160,6 +160,8 @@ def _kills(asked: argparse.Namespace) -> bool:
     print(f"killed {deaths.total()} times, at {len(set(deaths) - {'random'})} named places and by chance")
     if never:
         print("never killed at: " + ", ".join(never))
+    for line in found(plans, results):  # last: of a long run that is shown in part, it is the end that is shown
+        print(line)
     return not (never and enough) and not any(
         asked.by_the_clock or finding.check not in TIMED for result in results for finding in result.findings
     )
@@ -170,6 +172,12 @@ def unreached(deaths: Counter[str]) -> tuple[list[str], bool]:
     that the code has left behind is looked at no more."""
     live = set(places()) - COLD
     return sorted(live - set(deaths)), deaths.total() >= _TURNS * len(live)
+
+
+def found(plans: Sequence[Plan], results: Sequence[Result]) -> list[str]:
+    """A line for each finding, with the folder of its world first."""
+    rows = [(plan.seed, one) for plan, result in zip(plans, results, strict=True) for one in result.findings]
+    return [f"world-{seed}: {one.check} {one.about}: {one.words}" for seed, one in rows]
 
 
 async def _side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:
@@ -200,8 +208,6 @@ def _tell(result: Result) -> None:
     for title, counts in counted.items():
         if counts:
             print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
-    for finding in result.findings:
-        print(f"{finding.check} {finding.about}: {finding.words}")
 
 
 def _faults(asked: argparse.Namespace) -> bool:

@@ -7,14 +7,17 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.fire import __main__ as command
 from tests.fire.__main__ import _until_interrupted, unreached
-from tests.fire.campaign import COLD, Plan, kill_often
+from tests.fire.campaign import COLD, Plan, Result, kill_often
+from tests.fire.facts import Finding
 from tests.fire.nanny import places
 
 
@@ -43,3 +46,28 @@ def test_a_place_that_many_deaths_never_reached_is_named_and_counts() -> None:
     assert unreached(Counter(dict.fromkeys(live, 5))) == ([], True)
     assert unreached(Counter(dict.fromkeys(live[1:], 5), random=9)) == (live[:1], True)
     assert unreached(Counter(dict.fromkeys(live[1:], 1), random=9)) == (live[:1], False)
+
+
+def test_what_was_found_is_what_a_run_ends_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def play(_folder: Path, plan: Plan) -> Result:
+        findings = [Finding("in_order", "11", "the number came before the receipt")] if plan.seed == 5 else []
+        return Result(
+            findings,
+            f"table of {plan.seed}",
+            Counter({"random": plan.kills}),
+            Counter({"added": 2}),
+            Counter(),
+            Counter(),
+        )
+
+    async def side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:
+        return [await play(*one) for one in campaigns]
+
+    monkeypatch.setattr(command, "_side_by_side", side_by_side)
+    monkeypatch.setattr("sys.argv", ["fire", "kills", "--kills", "4", "--seed", "5", "--folder", str(tmp_path)])
+    assert command.main() == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said.index("table of 6") < len(said) - 2
+    assert said[-2] == "world-5: in_order 11: the number came before the receipt"
