@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire import office, soak, start, trial
+from tests.fire.around import around
 from tests.fire.bug import Bug, without
 from tests.fire.bugs import BUGS, SAMPLE
 from tests.fire.campaign import COLD, Plan, Result, play
@@ -30,6 +31,7 @@ from tests.fire.stage import Report
 # A support of few words: a chat takes one message a second, and half of the time imbot is only starting. Notices that fall behind
 # further and further would have people react to old news.
 _SPARING = Chances(large=0.5, comments=0.2, stays_silent=0.8)
+_SHOWN = 3  # findings
 _TURNS = 5  # deaths for each named place, behind which one that was never reached is a finding
 
 
@@ -160,7 +162,7 @@ def _kills(asked: argparse.Namespace) -> bool:
     print(f"killed {deaths.total()} times, at {len(set(deaths) - {'random'})} named places and by chance")
     if never:
         print("never killed at: " + ", ".join(never))
-    for line in found(plans, results):  # last: of a long run that is shown in part, it is the end that is shown
+    for line in found(plans, results, folder):  # last: of a long run that is shown in part, it is the end that is shown
         print(line)
     return not (never and enough) and not any(
         asked.by_the_clock or finding.check not in TIMED for result in results for finding in result.findings
@@ -174,10 +176,15 @@ def unreached(deaths: Counter[str]) -> tuple[list[str], bool]:
     return sorted(live - set(deaths)), deaths.total() >= _TURNS * len(live)
 
 
-def found(plans: Sequence[Plan], results: Sequence[Result]) -> list[str]:
-    """A line for each finding, with the folder of its world first."""
-    rows = [(plan.seed, one) for plan, result in zip(plans, results, strict=True) for one in result.findings]
-    return [f"world-{seed}: {one.check} {one.about}: {one.words}" for seed, one in rows]
+def found(plans: Sequence[Plan], results: Sequence[Result], folder: Path) -> list[str]:
+    """Of each finding a line, with the folder of its world first; below the last few what the witnesses wrote around it."""
+    rows = [(f"world-{plan.seed}", one) for plan, result in zip(plans, results, strict=True) for one in result.findings]
+    rows.sort(key=lambda row: row[1].check not in TIMED)  # what makes the run fail comes last
+    lines = []
+    for number, (world, one) in enumerate(rows):
+        lines.append(f"{world}: {one.check} {one.about}: {one.words}")
+        lines += around(folder / world, one) if number >= len(rows) - _SHOWN else ()
+    return lines
 
 
 async def _side_by_side(campaigns: Sequence[tuple[Path, Plan]]) -> list[Result]:

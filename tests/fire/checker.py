@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.fire import checks_again, checks_conduct, checks_letters, checks_service, checks_told, checks_words
+from tests.fire.around import around
 from tests.fire.facts import Finding, Journals, read_journals
 
 Check = Callable[[Journals], list[Finding]]
@@ -74,11 +75,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--admin", type=int, action="append", default=[], help="chat of an admin")
     parser.add_argument("--serving-seconds", type=float, default=5.0)
+    parser.add_argument("--around", action="store_true", help="with what the witnesses wrote around each finding")
     given = parser.parse_args(argv)
     journals = read_journals(given.folder, given.admin, given.serving_seconds)
     findings = run_checks(journals)
     for finding in findings:
         print(f"{finding.check} {finding.about}: {finding.words}")
+        for line in around(given.folder, finding) if given.around else ():
+            print(line)
     print(table(journals, findings))
     if not (journals.requests and journals.letters and journals.shows):
         print(f"there is nothing to judge in {given.folder}: no request, no letter or no message", file=sys.stderr)
