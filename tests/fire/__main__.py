@@ -202,6 +202,7 @@ def _until_interrupted() -> asyncio.Event:
         enough.set()
         for sign in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(sign)
+            signal.signal(sign, signal.default_int_handler)  # the default of SIGTERM would leave behind whatever runs
         print("no further kill: what there is comes to its end and is judged", flush=True)
 
     for sign in (signal.SIGINT, signal.SIGTERM):
