@@ -25,7 +25,7 @@ from tests.fire.facts import Finding, read_journals
 from tests.fire.helpdesk import Chances, Helpdesk
 from tests.fire.itsm_mail import Office
 from tests.fire.journal import Journal, Tail
-from tests.fire.nanny import ROOT, Nanny, places
+from tests.fire.nanny import ROOT, Nanny, note_stalls, places
 from tests.fire.persons import Patience
 from tests.fire.power import Power
 from tests.fire.weather import KINDS
@@ -230,6 +230,7 @@ async def play(folder: Path, plan: Plan, enough: asyncio.Event | None = None) ->
         power = Power(world.data, folder / "power") if plan.power else None
         with Journal(world.journals["nanny"]) as journal:
             nanny = Nanny(world.config, journal, world.log, plan.code, power.environment if power else None)
+            stalls = asyncio.create_task(note_stalls(journal))
             try:
                 async with at_work(world, plan) as (employees, desk, home):
                     async with under(world, plan):
@@ -241,6 +242,7 @@ async def play(folder: Path, plan: Plan, enough: asyncio.Event | None = None) ->
                         drained.append(Finding("all_drained", "", str(error)))
                 await nanny.stop()
             finally:
+                stalls.cancel()
                 await nanny.away()
         await asyncio.to_thread(report, world, plan.code)
     # In a thread: the world beside this one lives in the same loop, and hundreds of deaths take their time to be judged.

@@ -85,9 +85,9 @@ def _next(times: Sequence[float], t: float) -> float | None:
 
 
 def times_of_service(journals: Journals) -> list[tuple[float, float]]:
-    """(from, to) of each life without the times in which it slept or nothing could be shown to anybody."""
+    """(from, to) of each life without the times in which it slept or stood still, or nothing could be shown to anybody."""
     serving = _lives(journals)
-    for since, to in (*journals.mute, *journals.asleep):
+    for since, to in (*journals.mute, *journals.asleep, *journals.stalled):
         cut = [((begin, min(end, since)), (max(begin, to), end)) for begin, end in serving]
         serving = [(begin, end) for pieces in cut for begin, end in pieces if begin < end]
     return serving

@@ -79,6 +79,11 @@ class Excuses:
         return self._under("asleep")
 
     @cached_property
+    def stalled(self) -> list[tuple[float, float]]:
+        """(from, to) in which the machine stood still by itself: nobody had the processor, or everybody waited for the disk."""
+        return [(one["since"], one["t"]) for one in self.nanny if one["e"] == "stalled"]
+
+    @cached_property
     def bad_clock(self) -> list[tuple[float, float]]:
         """(from, to) in which imbot's clock was a day off."""
         return self._under("clock_ahead", "clock_behind")

@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from tests.fire.journal import Journal
 ROOT = Path(__file__).resolve().parent.parent.parent
 _PLACE = re.compile(r'\bhit\(\s*"([a-z0-9_]+)"(?: if [^"]*? else "([a-z0-9_]+)")?')
 _LAST_WORDS = 4000  # characters of the log that a failure shows
+_TICK, _STALL = (
+    0.1,
+    0.5,
+)  # seconds between two looks at the clock; how much later one must come for the machine to have stood still
 
 
 def places(code: Path = ROOT) -> list[str]:
@@ -29,6 +34,17 @@ def places(code: Path = ROOT) -> list[str]:
         for pair in _PLACE.findall(file.read_text(encoding="utf-8")):
             found.update(dict.fromkeys(name for name in pair if name))
     return list(found)
+
+
+async def note_stalls(journal: Journal) -> None:
+    """Notes, until it is cancelled, when the machine stood still: what did not come meanwhile was not late."""
+    last = time.monotonic()
+    while True:
+        await asyncio.sleep(_TICK)
+        now = time.monotonic()
+        if now - last > _TICK + _STALL:
+            journal.note("stalled", since=last)
+        last = time.monotonic()
 
 
 @dataclass(slots=True)

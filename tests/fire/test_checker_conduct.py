@@ -151,6 +151,13 @@ def test_who_wrote_to_a_machine_that_sleeps_is_not_waited_for() -> None:
         assert len(story.finds("every_input_taken")) == found
 
 
+def test_who_wrote_while_the_machine_stood_still_is_not_waited_for() -> None:
+    for since, found in ((14.0, 0), (19.5, 1)):
+        story = an_input(served=9)
+        story.nanny.append({"t": 20, "e": "stalled", "since": since})
+        assert len(story.finds("every_input_taken")) == found
+
+
 def test_words_that_stand_twice_in_a_letter_are_found() -> None:
     story = Story()
     story.asked(3, "request", ONE, lines=[f"{ONE} мигает красным"], files=[])

@@ -18,6 +18,7 @@ import pytest
 
 from tests.fire.control import Remote, RigError, port_of, serve_control
 from tests.fire.journal import Journal, Tail, read
+from tests.fire.nanny import note_stalls
 from tests.fire.world import LOGIN, end, start_witness
 from tests.servers import Certificates, free_port
 
@@ -76,6 +77,20 @@ def test_a_journal_survives_a_torn_line_and_nothing_else(tmp_path: Path) -> None
     path.write_bytes(b"babble\n" + path.read_bytes())
     with pytest.raises(ValueError, match="line 1 is no JSON"):
         read(path)
+
+
+async def test_it_is_noted_when_the_machine_stood_still(tmp_path: Path) -> None:
+    with Journal(tmp_path / "nanny.jsonl") as journal:
+        watch = asyncio.create_task(note_stalls(journal))
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        time.sleep(1.5)  # noqa: ASYNC251 - nothing else runs meanwhile, as on a machine that stands still
+        await asyncio.sleep(0.5)
+        noted = read(journal.path)
+        watch.cancel()
+    assert noted[0]["e"] == "stalled"
+    assert noted[0]["since"] <= begun
+    assert noted[0]["t"] >= begun + 1.5
 
 
 async def test_a_tail_gives_whole_lines_once_as_they_come(tmp_path: Path) -> None:
