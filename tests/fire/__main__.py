@@ -31,7 +31,7 @@ from tests.fire.stage import Report
 # A support of few words: a chat takes one message a second, and half of the time imbot is only starting. Notices that fall behind
 # further and further would have people react to old news.
 _SPARING = Chances(large=0.5, comments=0.2, stays_silent=0.8)
-_SHOWN = 3  # findings
+_SHOWN = 3  # findings, with what the witnesses wrote around them
 _TURNS = 5  # deaths for each named place, behind which one that was never reached is a finding
 
 

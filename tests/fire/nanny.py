@@ -21,10 +21,8 @@ from tests.fire.journal import Journal
 ROOT = Path(__file__).resolve().parent.parent.parent
 _PLACE = re.compile(r'\bhit\(\s*"([a-z0-9_]+)"(?: if [^"]*? else "([a-z0-9_]+)")?')
 _LAST_WORDS = 4000  # characters of the log that a failure shows
-_TICK, _STALL = (
-    0.1,
-    0.5,
-)  # seconds between two looks at the clock; how much later one must come for the machine to have stood still
+_TICK = 0.1  # seconds between two looks at the clock
+_STALL = 0.5  # seconds: one that comes so much later tells that the machine stood still
 
 
 def places(code: Path = ROOT) -> list[str]:
