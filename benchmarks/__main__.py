@@ -3,7 +3,7 @@
 
 Every contestant of a journey runs as a process of its own, in turn, round after round, on the same input; ratios are taken
 within a round. Without `--gate` nothing but a wrong result is a failure; with it, a gate that does not hold is one, and a gate
-that was not measured.
+that was not measured. A wrong result ends its journey; the others are measured all the same, and the whole ends with 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from imbot import log
 
 JOURNEYS = ("J1", "J2", "J3", "J4a", "J4b", "J4c", "J4d", "J4e", "J5", "J7", "growth")
 ROOT = Path(__file__).resolve().parent.parent
+_LONGEST = 1800.0  # seconds for one contestant's round; ends what hangs, decides nothing
 Rounds = list[dict[str, dict[str, float]]]
 
 
@@ -50,24 +51,30 @@ def main() -> int:
     }
     print(f"{about['machine']}; {about['at']}; {asked.rounds} rounds, scale {asked.scale:g}\n")
     results: dict[str, Any] = {}
+    wrong: list[str] = []
     missed: list[str] = []
     for name in names:
         journey = load(name)
-        rounds = measure(journey, asked.rounds, asked.scale, asked.who.split(",") if asked.who else ())
+        rounds: Rounds = []
+        try:
+            for one in measure(journey, asked.rounds, asked.scale, asked.who.split(",") if asked.who else ()):
+                rounds.append(one)
+        except Wrong as error:  # an hour's figures of the others are not thrown away for it
+            wrong.append(f"{error}; it broke off with {len(rounds)} of {asked.rounds} rounds whole")
+            print(f"  {wrong[-1]}\n", file=sys.stderr, flush=True)
         results[name] = {"medians": medians(rounds), "ratios": ratios(journey, rounds), "rounds": rounds}
         print(table(journey, rounds), flush=True)
         missed += [f"{name}: {words}" for words in failures(journey, rounds)]
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(about | {"journeys": results}, indent=1), "utf-8")
+        if asked.json:
+            Path(asked.json).write_text(json.dumps(about | {"wrong": wrong, "journeys": results}, indent=1), "utf-8")
     if asked.charts:
         from benchmarks.charts import draw
 
         print("drawn: " + ", ".join(map(str, draw(Path(asked.charts), about, results))))
-    if not asked.gate:
-        return 0
-    for words in missed:
+    ending = [*wrong, *(missed if asked.gate else ())]
+    for words in ending:
         print(words, file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if ending else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,27 +109,31 @@ def _one(name: str, contestant: str, place: str) -> int:
     return 0
 
 
-def measure(journey: Journey, rounds: int, scale: float, who: Collection[str] = ()) -> Rounds:
-    """Of each round the figures by contestant. Raises `Wrong` where a contestant did not do its work."""
-    found: Rounds = []
+def measure(
+    journey: Journey, rounds: int, scale: float, who: Collection[str] = ()
+) -> Iterator[dict[str, dict[str, float]]]:
+    """Of each round the figures by contestant, once it is whole. Raises `Wrong` where a contestant did not do its work."""
     with journey.prepare(scale) as place:
         for number in range(rounds):
-            found.append({})
+            found: dict[str, dict[str, float]] = {}
             for contestant in [name for name in journey.contestants if not who or name in who]:
                 figures = _run(journey.name, contestant, place)
                 if figures is None:
                     continue
-                found[-1][contestant] = figures
+                found[contestant] = figures
                 shown = ", ".join(f"{name} {value:,.4g}" for name, value in figures.items())
                 print(f"  {journey.name} round {number + 1} {contestant}: {shown}", file=sys.stderr, flush=True)
-    return found
+            yield found
 
 
 def _run(name: str, contestant: str, place: Place) -> dict[str, float] | None:
     """None: the peer is not installed."""
     asked = [sys.executable, "-m", "benchmarks", "--one", name, contestant, json.dumps(place)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(asked, cwd=ROOT, env=env, stdout=subprocess.PIPE, timeout=1800, check=False)
+    try:
+        done = subprocess.run(asked, cwd=ROOT, env=env, stdout=subprocess.PIPE, timeout=_LONGEST, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(f"{name} {contestant} had not ended after {error.timeout:g} s") from error
     lines = done.stdout.decode().strip().splitlines()
     if done.returncode or not lines:
         raise Wrong(f"{name} {contestant} ended with {done.returncode}")

@@ -24,7 +24,8 @@ _LABELS = {
 
 
 def draw(folder: Path, about: Mapping[str, Any], results: Mapping[str, Any]) -> list[Path]:
-    """Returns the files written. Of a journey that was not run nothing is drawn, and an older chart stays as it is."""
+    """Returns the files written. Of a journey that was not run, or broke off in its first round, nothing is drawn, and an older
+    chart stays as it is."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -34,8 +35,9 @@ def draw(folder: Path, about: Mapping[str, Any], results: Mapping[str, Any]) -> 
     held = [(name, line) for name, of in results.items() for line in of["ratios"] if name != "growth" and _bounds(line)]
     if held:
         written += _gates(folder, about, held)
-    if "growth" in results:
-        written += _growth(folder, about, results["growth"]["medians"]["imbot"])
+    grown = results["growth"]["medians"].get("imbot") if "growth" in results else None
+    if grown:
+        written += _growth(folder, about, grown)
     return written
 
 

@@ -7,10 +7,13 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks.__main__ import JOURNEYS, ROOT, failures, load, ratios, table
 from benchmarks.j2 import source_rate
 from benchmarks.journey import Journey, Missing, Place, Ratio, Wrong, check
@@ -148,6 +151,38 @@ def test_a_gate_that_nobody_measured_ends_the_command_with_1_and_is_named() -> N
     done = _run(*asked, "--gate")
     assert done.returncode == 1
     assert "J4d: 20 KB: compat32 / imbot (>= 1) was not measured" in done.stderr.splitlines()
+
+
+def test_a_wrong_result_ends_its_own_journey_and_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, runs = tmp_path / "figures.json", []
+
+    def run(name: str, contestant: str, _place: Place) -> dict[str, float]:
+        runs.append(name)
+        if runs == ["J1"] * 4:  # of two contestants, the second in its second round
+            raise Wrong(f"{name} {contestant}: 9 answers of 10")
+        return {"x": float(len(runs))}
+
+    line = Ratio("a / b", "a.x", "b.x", at_most=2)
+    made = Journey("J1", "", lambda _: nullcontext({}), {"a": dict, "b": dict}, (line,))  # type: ignore[dict-item]
+    monkeypatch.setattr(command, "load", lambda name: replace(made, name=name))
+    monkeypatch.setattr(command, "_run", run)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "J1,J2", "--rounds", "2", "--json", str(file)])
+    assert command.main() == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == "J1 b: 9 answers of 10; it broke off with 1 of 2 rounds whole"
+    assert "### J2" in told.out
+    written = json.loads(file.read_text("utf-8"))
+    assert [len(written["journeys"][name]["rounds"]) for name in ("J1", "J2")] == [1, 2]
+    assert written["journeys"]["J1"]["ratios"][0]["value"] == 0.5
+    assert written["wrong"] == ["J1 b: 9 answers of 10; it broke off with 1 of 2 rounds whole"]
+
+
+def test_a_contestant_that_does_not_end_is_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_LONGEST", 0.001)
+    with pytest.raises(Wrong, match=r"J4d imbot had not ended after 0\.001 s"):
+        command._run("J4d", "imbot", {})
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
