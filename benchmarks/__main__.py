@@ -60,7 +60,7 @@ def main() -> int:
             for one in measure(journey, asked.rounds, asked.scale, asked.who.split(",") if asked.who else ()):
                 rounds.append(one)
         except Wrong as error:  # an hour's figures of the others are not thrown away for it
-            wrong.append(f"{error}; it broke off with {len(rounds)} of {asked.rounds} rounds whole")
+            wrong.append(f"{error}; {name} broke off with {len(rounds)} of {asked.rounds} rounds whole")
             print(f"  {wrong[-1]}\n", file=sys.stderr, flush=True)
         results[name] = {"medians": medians(rounds), "ratios": ratios(journey, rounds), "rounds": rounds}
         print(table(journey, rounds), flush=True)

@@ -171,12 +171,12 @@ def test_a_wrong_result_ends_its_own_journey_and_keeps_what_was_measured(
     monkeypatch.setattr(sys, "argv", ["benchmarks", "J1,J2", "--rounds", "2", "--json", str(file)])
     assert command.main() == 1
     told = capsys.readouterr()
-    assert told.err.splitlines()[-1] == "J1 b: 9 answers of 10; it broke off with 1 of 2 rounds whole"
+    assert told.err.splitlines()[-1] == "J1 b: 9 answers of 10; J1 broke off with 1 of 2 rounds whole"
     assert "### J2" in told.out
     written = json.loads(file.read_text("utf-8"))
     assert [len(written["journeys"][name]["rounds"]) for name in ("J1", "J2")] == [1, 2]
     assert written["journeys"]["J1"]["ratios"][0]["value"] == 0.5
-    assert written["wrong"] == ["J1 b: 9 answers of 10; it broke off with 1 of 2 rounds whole"]
+    assert written["wrong"] == ["J1 b: 9 answers of 10; J1 broke off with 1 of 2 rounds whole"]
 
 
 def test_a_contestant_that_does_not_end_is_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
