@@ -165,7 +165,7 @@ def test_a_wrong_result_ends_its_own_journey_and_keeps_what_was_measured(
         return {"x": float(len(runs))}
 
     line = Ratio("a / b", "a.x", "b.x", at_most=2)
-    made = Journey("J1", "", lambda _: nullcontext({}), {"a": dict, "b": dict}, (line,))  # type: ignore[dict-item]
+    made = Journey("J1", "", lambda _: nullcontext({}), dict.fromkeys("ab", lambda _: {}), (line,))
     monkeypatch.setattr(command, "load", lambda name: replace(made, name=name))
     monkeypatch.setattr(command, "_run", run)
     monkeypatch.setattr(sys, "argv", ["benchmarks", "J1,J2", "--rounds", "2", "--json", str(file)])
