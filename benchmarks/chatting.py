@@ -34,6 +34,7 @@ from imbot.store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds; ends a run that hangs, decides nothing
+_SLOWEST = 20.0  # updates a second, below which a run is given up: the slowest peer in the slowest hour must not end it
 _CONFIG = """\
 [general]
 language = "ru"
@@ -83,6 +84,11 @@ bind_dn = "uid=bot,dc=demo,dc=local"
 bind_password = "secret"
 base = "dc=demo,dc=local"
 """
+
+
+def patience(updates: int) -> float:
+    """Seconds in which so many updates are answered, however slow the bot and the hour."""
+    return PATIENCE + updates / _SLOWEST
 
 
 class Stub:

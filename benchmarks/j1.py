@@ -22,7 +22,6 @@ from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
 _CHATS, _ROUNDS = 100, 10
 _SETTLE = 0.3  # seconds in which what follows an answer (an acknowledgement, a note that it was shown) is still counted
-_SLOWEST = 20.0  # updates a second
 TYPED = (
     {"say": "новая заявка", "hear": "О чём заявка?"},
     {"say": "программное обеспечение", "hear": "Что именно?"},
@@ -73,7 +72,7 @@ def _measured(name: str, stub: Stub, words: Path, place: Place, steps: int) -> F
         time.sleep(_SETTLE)
         before = machine.cpu_seconds(process.pid)
         stub.say("go")
-        seconds = stub.hear("done", process, patience=_patience(count)) - stub.heard["began"]
+        seconds = stub.hear("done", process, patience=chatting.patience(count)) - stub.heard["began"]
         time.sleep(_SETTLE)
         cpu = machine.cpu_seconds(process.pid) - before
         report = chatting.checked(stub.report(), count)
@@ -88,11 +87,6 @@ def _measured(name: str, stub: Stub, words: Path, place: Place, steps: int) -> F
         "calls_a_step": others / count,
         "polls_a_step": calls.get("getupdates", 0) / count,
     }
-
-
-def _patience(count: int) -> float:
-    """Seconds for so many updates: the slowest peer in the slowest hour must not end a run of all."""
-    return chatting.PATIENCE + count / _SLOWEST
 
 
 def _check_usual(database: Path, chats: int) -> None:
@@ -156,7 +150,7 @@ def _killed(place: Place) -> float:
             chatting.kill(first)
         stub.say("on")
         with chatting.bot("imbot", stub.url, config) as second:
-            stub.hear("done", second, patience=_patience(chats * rounds * len(TYPED)))
+            stub.hear("done", second, patience=chatting.patience(chats * rounds * len(TYPED)))
             time.sleep(_SETTLE)
             report = stub.report()
         check(not report["wrongs"], f"{report['wrongs']} wrong answers, first {report['wrong'][:1]}")

@@ -25,7 +25,6 @@ from benchmarks.j1 import TYPED
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 
 _DIALOGS = 10_000
-_SLOWEST = 100  # updates/s, below which a run is given up
 _QUIET = 1.5  # seconds for a start, or the last notes, to settle
 _STEPS = TYPED[:3]
 
@@ -49,7 +48,7 @@ def imbot(place: Place) -> Figures:
     ):
         idle = machine.resident_mib(process.pid)
         stub.say("begin")
-        stub.hear("warm", process, patience=chatting.PATIENCE + place["dialogs"] * len(_STEPS) / _SLOWEST)
+        stub.hear("warm", process, patience=chatting.patience(place["dialogs"] * len(_STEPS)))
         time.sleep(_QUIET)
         opened, peak = machine.resident_mib(process.pid), machine.peak_mib(process.pid)
         (child,) = machine.children(process.pid)
