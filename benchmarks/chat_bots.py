@@ -60,9 +60,10 @@ def telebot(url: str, _words: str) -> None:
     apihelper.API_URL = url + "/bot{0}/{1}"
     bot = library.TeleBot(TOKEN, threaded=False)
 
-    @bot.message_handler(content_types=["text"])
     def echo(message: Any) -> None:
         bot.send_message(message.chat.id, message.text)
+
+    bot.register_message_handler(echo, content_types=["text"])
 
     bot.infinity_polling(timeout=30, long_polling_timeout=20)
 

@@ -33,9 +33,10 @@ from imbot.channels.telegram import Telegram, TelegramSettings
 from imbot.channels.telegram_wire import read_update
 from imbot.loops.pulse import Pulse
 from imbot.loops.watcher import Watcher
-from imbot.mailbox import imap_wire
+from imbot.mailbox import imap_feed, imap_wire
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.reading import Reader
+from imbot.store.db import Db
 from tests.servers import Dovecot, make_certificates, open_folder
 
 _LETTERS = 20
@@ -144,7 +145,7 @@ class _Hearing:
     """In the place of the pattern that the wire looks for: notes when it was found."""
 
     def __init__(self) -> None:
-        self._pattern = imap_wire.EXISTS
+        self._pattern = imap_feed.EXISTS
         self.at = 0.0
 
     def fullmatch(self, line: bytes) -> Any:
@@ -173,7 +174,8 @@ def imbot(place: Place) -> Figures:
 
 
 async def _imbot(place: Place, database: Path, address: str, hearing: _Hearing) -> list[tuple[float, ...]]:
-    user, rows = _user(), []
+    user = _user()
+    rows: list[tuple[float, ...]] = []
     chat = _Stamped(Telegram(TelegramSettings(TOKEN, api_base=address, poll_timeout=5)))
     await chat.open()
     async with Reader() as reader, desk.running(database, chat, desk.NoMail(), read_update) as db:
@@ -191,7 +193,7 @@ async def _imbot(place: Place, database: Path, address: str, hearing: _Hearing) 
 
 
 @asynccontextmanager
-async def _watching(db: desk.Db, place: Place, user: str, reader: Reader, folder: Path) -> Any:
+async def _watching(db: Db, place: Place, user: str, reader: Reader, folder: Path) -> Any:
     settings = ImapSettings("127.0.0.1", place["port"], user, place["password"], tls="none", start="all")
     stop, mailbox = asyncio.Event(), Imap(settings)
     pulse = Pulse(desk.now)

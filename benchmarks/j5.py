@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from alembic import command
@@ -68,13 +69,12 @@ def imbot(place: Place) -> Figures:
     found = []
     for _ in range(place["starts"] + 1):  # the first, which may have to compile something, is not counted
         with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
-            folder = Path(name)
-            found.append(_start(lambda url, folder=folder: _run(folder, url, place["database"])))
+            found.append(_start(partial(_run, Path(name), place["database"])))
     _check_schema(place)
     return _median(found[1:])
 
 
-def _run(folder: Path, url: str, database: str) -> Sequence[str]:
+def _run(folder: Path, database: str, url: str) -> Sequence[str]:
     return [sys.executable, "-m", "imbot", "run", "--config", str(chatting.company(folder, url, database))]
 
 

@@ -32,7 +32,7 @@ class Stub:
     def __init__(self) -> None:
         self.sent: list[tuple[float, str, str]] = []
         self.refused: list[tuple[float, str]] = []
-        self._throttle = Throttle(Limits(overall=float(OVERALL)), time.monotonic)
+        self._throttle = Throttle(Limits(overall=OVERALL), time.monotonic)
         self._updates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said = 0
 

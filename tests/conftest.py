@@ -40,7 +40,7 @@ TOGETHER = (
 )
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]
     """Tests one by one, but those of a file in `TOGETHER` on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:

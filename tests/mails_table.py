@@ -80,7 +80,15 @@ def meaning(case: Case) -> dict[str, Any]:
 def wanted(case: Case) -> dict[str, Any]:
     if case.expected.get("nothing"):
         return {"nothing": True}
-    empty = {"status": None, "number": "", "fields": {}, "silent": False, "tokens": [], "at": True, "first": True}
+    empty: dict[str, Any] = {
+        "status": None,
+        "number": "",
+        "fields": {},
+        "silent": False,
+        "tokens": [],
+        "at": True,
+        "first": True,
+    }
     about = ("sent", "confirmed")
     return empty | {name: value for name, value in case.expected.items() if name not in about}
 
@@ -100,8 +108,8 @@ def main() -> int:
         sure = "confirmed" if case.confirmed else "assumed"
         where = (case.path.parent.name, case.path.stem, case.language, sure)
         print(row.format(*where, status, means.get("number", ""), lifted, "ok" if ok else "WRONG").rstrip())
-    sure, profiles = sum(case.confirmed for case in found), len({case.profile.name for case in found})
-    print(f"{len(found)} letters of {profiles} profiles, {sure} of confirmed wording, {wrong} wrong")
+    confirmed, profiles = sum(case.confirmed for case in found), len({case.profile.name for case in found})
+    print(f"{len(found)} letters of {profiles} profiles, {confirmed} of confirmed wording, {wrong} wrong")
     return 1 if wrong else 0
 
 

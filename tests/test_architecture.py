@@ -42,11 +42,11 @@ MAY_IMPORT = {
 }
 MAY_WAIT = {"channels", "mailbox", "directory", "web", "loops", "app", "event_loop", "demo", "cli"}
 WAITING_FILES = {"imbot/store/db.py"}
-VENDORS = {
+VENDORS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("imbot/channels/", "imbot/mailbox/oauth.py", "imbot/web/", "imbot/demo/", "imbot/loops/health.py"),
     "aioimaplib": ("imbot/mailbox/",),
     "aiosmtpd": ("imbot/demo/",),
-    "aiosmtplib": ("imbot/mailbox/smtp"),
+    "aiosmtplib": ("imbot/mailbox/smtp",),
     "aiosqlite": ("imbot/store/",),
     "alembic": ("imbot/store/",),
     "apscheduler": ("imbot/loops/timers.py",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -177,7 +178,7 @@ def test_the_subject_of_an_alert_is_short_and_whole(lang: str) -> None:
     templates = Templates([packed("templates")], ZoneInfo("Europe/Moscow"))
     long = "Письмо отложено в карантин (от itsm@demo.local, «Заявка № IM-CL-1042 выполнена»): не доказано, что оно от поддержки"
 
-    def subject(*alerts: dict[str, object]) -> str:
+    def subject(*alerts: Mapping[str, object]) -> str:
         values = {"alerts": list(alerts), "title": long}
         return " ".join(templates.render(f"mail/common/{lang}/alert.subject.txt.j2", values, lang).split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,7 +80,7 @@ def reading(text: str = "", subject: str = "", profile: Profile = OURS, **header
     return understand(profile, mail(text, subject, **headers), tz=TZ)
 
 
-def status(text: str = "", subject: str = "", **headers: str) -> Status | None:
+def status(text: str = "", subject: str = "", **headers: Any) -> Status | None:
     report = reading(text, subject, **headers).report
     return report.status if report else None
 

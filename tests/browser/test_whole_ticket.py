@@ -6,13 +6,17 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from tests.browser.conftest import Screen
 
 pytestmark = pytest.mark.servers
 
-FILE = {"name": "Как заменить картридж.html", "mimeType": "text/html", "buffer": b"<script>alert(1)</script>"}
+FILE: FilePayload = {
+    "name": "Как заменить картридж.html",
+    "mimeType": "text/html",
+    "buffer": b"<script>alert(1)</script>",
+}
 WORDS = "Мигает красным и не печатает. Бумага есть."
 
 

@@ -382,7 +382,7 @@ async def test_the_token_is_in_no_line_of_any_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for options in ({"html": True}, {"drop": True}, {"status": 401}):
-        api.fail("*", 1, **options)  # type: ignore[arg-type]
+        api.fail("*", 1, **options)
         await refusal(telegram.show(CHAT, screen()))
     await telegram.show(CHAT, screen())
     assert api.token not in caplog.text

@@ -112,7 +112,7 @@ async def test_it_takes_queries_forms_and_json_and_refuses_the_rest(api: BotApi)
             ("sendChatAction", {"json": {"chat_id": ANNA}}, 400),
             ("noSuchMethod", {}, 404),
         ):
-            async with http.post(f"{base}/{path}", **options) as answer:  # type: ignore[arg-type]
+            async with http.post(f"{base}/{path}", **options) as answer:
                 body = await answer.json()
                 assert (answer.status, body["ok"], body["error_code"]) == (status, False, status)
         async with http.get(f"{server.url}/bot1:x/getMe") as answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_thanks_for_a_complaint_say_what_brings_the_work_back(lang: str, words: 
 def test_what_was_dropped_at_their_request_is_called_so_for_good(lang: str, words: str, refused: str) -> None:
     world = World()
     ledger = [{"at": START.isoformat(), "what": "status", "values": {"new": "rejected", "asked": "granted"}}]
-    values = {"id": "x1", "ticket": "x1", "title": "Принтер", "number": "IM-CL-1", "status": "rejected"}
+    values: dict[str, Any] = {"id": "x1", "ticket": "x1", "title": "Принтер", "number": "IM-CL-1", "status": "rejected"}
     values |= {"asked": "granted", "created_at": START.isoformat(), "can_add": False, "can_withdraw": False}
     for screen in (
         receipt_screen(values | {"handover": "accepted"}),

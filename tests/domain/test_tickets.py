@@ -134,7 +134,7 @@ def test_our_own_clock_put_back_hides_no_status() -> None:
 
 
 def test_a_report_that_both_clocks_dated_ahead_hides_none_that_is_dated_right() -> None:
-    tomorrow = timedelta(days=1) / timedelta(minutes=1)
+    tomorrow = timedelta(days=1) // timedelta(minutes=1)
     done = apply(TICKET, report(Status.IN_PROGRESS, tomorrow, number="1"), NOW + timedelta(days=1))
     assert done is not None
     assert done.ticket.reported_at == NOW + timedelta(days=1)

@@ -26,7 +26,8 @@ from imbot.store import letters, outbox, people, tickets, told
 from imbot.store.db import once
 from imbot.store.letters import LetterRow
 from tests.fire import texts
-from tests.fire.facts import Event, Finding
+from tests.fire.excuses import Event
+from tests.fire.facts import Finding
 from tests.fire.people import Person
 from tests.fire.world import BOT, ITSM
 

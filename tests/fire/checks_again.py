@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.fire import texts
 from tests.fire.checks_conduct import sent_by_chat, times_of_service, was_hidden
-from tests.fire.facts import Event, Finding, Journals, Show
+from tests.fire.excuses import Event
+from tests.fire.facts import Finding, Journals, Show
 
 _ALIVE = 4.0  # seconds of serving in which what was sent must have been shown
 _AT_ONCE = 0.05  # seconds between the first and the last photo of an album

@@ -10,8 +10,8 @@ from itertools import accumulate
 
 from tests.fire import texts
 from tests.fire.checks_service import answers
-from tests.fire.excuses import WINDOW
-from tests.fire.facts import Event, Finding, Journals
+from tests.fire.excuses import WINDOW, Event
+from tests.fire.facts import Finding, Journals
 
 _ALIVE = 5.0  # seconds of serving in which an update that was taken must have shown something
 _DOUBLE = 3.5  # seconds between the two of a double tap; imbot says three, and the way takes its time
@@ -76,7 +76,7 @@ def _follows_a_tap(journals: Journals, event: Event, shown: Sequence[float]) -> 
         return False
     answered = _next(shown, first)
     read = first if answered is None or answered > event["t"] else answered
-    return event["t"] - read < _DOUBLE
+    return bool(event["t"] - read < _DOUBLE)
 
 
 def _next(times: Sequence[float], t: float) -> float | None:

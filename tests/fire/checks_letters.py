@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from tests.fire import texts
+from tests.fire.excuses import WINDOW, Event
 from tests.fire.expected import course
-from tests.fire.facts import WINDOW, Event, Finding, Journals, Letter
+from tests.fire.facts import Finding, Journals, Letter
 
 _DOWNLOADS = 900.0  # seconds around a Send in which its files are fetched
 _IN_VAIN = 400.0  # seconds behind Send: ten minutes behind the file, which may have come early in the dialog
@@ -242,7 +243,7 @@ def _ended(journals: Journals, marker: str) -> bool:
 
 def _went_without(journals: Journals, marker: str) -> bool:
     """Whether the request waited so long that it left without its files, which follow its number."""
-    return journals.request_letters[marker][0].t - journals.requests[marker]["t"] >= _IN_VAIN
+    return bool(journals.request_letters[marker][0].t - journals.requests[marker]["t"] >= _IN_VAIN)
 
 
 def letters_leave_in_time(journals: Journals) -> list[Finding]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from tests.fire import texts
-from tests.fire.facts import Event, Finding, Journals
+from tests.fire.excuses import Event
+from tests.fire.facts import Finding, Journals
 from tests.fire.sight import is_retired
 
 _STRETCH, _LEAST = 100, 50  # kills

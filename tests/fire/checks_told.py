@@ -194,7 +194,8 @@ def _hushed(journals: Journals, marker: str, way: Course) -> bool:
 
 def no_unexcused_double_notice(journals: Journals) -> list[Finding]:
     """7: a message of its own comes once; a second one needs a kill or a cut within the window behind the one before."""
-    found, files = [], journals.file_shows
+    found: list[Finding] = []
+    files = journals.file_shows
     for marker, asked in journals.requests.items():
         way = course(journals.heard(marker))
         for telling in way.tellings:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from tests.fire import texts
 from tests.fire.checks_told import ACTIONS
-from tests.fire.facts import Event, Finding, Journals, Letter, Show
+from tests.fire.excuses import Event
+from tests.fire.facts import Finding, Journals, Letter, Show
 
 _MOSCOW = ZoneInfo("Europe/Moscow")
 

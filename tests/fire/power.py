@@ -65,7 +65,7 @@ class Power:
         after.mkdir(mode=before.stat().st_mode & 0o777)
         listed = self._shadow / "names" / str(before.stat().st_ino)
         lines = listed.read_text().splitlines() if listed.exists() else []
-        durable = dict(reversed(line.split(" ", 1)) for line in lines)
+        durable = {name: inode for inode, name in (line.split(" ", 1) for line in lines)}
         for path in sorted(before.iterdir()):
             if path.is_dir() and path.name in durable:
                 self._restore(path, after / path.name, lost)

@@ -57,20 +57,20 @@ class Connection(SMTP):
         now = self.loop.time()
         if faults.bytes_per_second:
             self._due = max(now, self._due) + len(data) / faults.bytes_per_second
+        transport: Any = self.transport
         if self._due <= now:
             super().data_received(data)
             return
-        transport = self.transport
         if isinstance(transport, asyncio.ReadTransport):
             transport.pause_reading()
         self.loop.call_at(self._due, self._let_in, transport, data)
 
-    def _let_in(self, transport: Any, data: bytes) -> None:
-        if self.transport is not transport or transport.is_closing():
+    def _let_in(self, connection: asyncio.Transport, data: bytes) -> None:
+        if connection is not self.transport or connection.is_closing():
             return
         super().data_received(data)
         with contextlib.suppress(RuntimeError):
-            transport.resume_reading()
+            connection.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._in_data:
@@ -80,6 +80,7 @@ class Connection(SMTP):
 
     def _broke_off(self) -> None:
         self._in_data = False
+        assert self.envelope
         self._sink.journal.note("half", sender=self.envelope.mail_from, rcpt=list(self.envelope.rcpt_tos))
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fire.facts import Event
+from tests.fire.excuses import Event
 from tests.fire.gauge import MIB
 from tests.fire.journal import Journal, read
 from tests.fire.stage import Report, mib

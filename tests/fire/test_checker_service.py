@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.fire.checks_service import answer_times
@@ -139,8 +142,10 @@ def everything(story: Story, t: float) -> None:
     for what in ("addition", "withdraw", "complaint", "not_solved", "rating"):
         story.asked(t, what, of=TWO, stars=5)
     story.said(t, "register", late=True)
-    for action, more in (("ask", {}), ("done", {}), ("done", {"repeat": True}), ("bounce", {"bounce": True})):
-        story.said(t, action, **more)
+    story.said(t, "ask")
+    story.said(t, "done")
+    story.said(t, "done", repeat=True)
+    story.said(t, "bounce", bounce=True)
     story.said(t, "comment", forged=True)
     for kind in ("file", "file", "edit", "press", "press"):
         story.sent(t, kind, value="x", on=7)
@@ -151,7 +156,7 @@ def everything(story: Story, t: float) -> None:
 
 @pytest.mark.parametrize(("kills", "found"), [(60, 1), (149, 1), (151, 2), (200, 2)])
 def test_a_stretch_of_kills_in_which_nobody_did_something_is_found(kills: int, found: int) -> None:
-    missing = {
+    missing: dict[str, Callable[[dict[str, Any]], object]] = {
         "a rating": lambda one: one.get("what") == "rating",
         "a forgery": lambda one: one.get("forged"),
         "an album": lambda one: one.get("kind") == "file",

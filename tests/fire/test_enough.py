@@ -47,8 +47,8 @@ async def test_no_life_begins_behind_it(tmp_path: Path) -> None:
 def test_a_place_that_many_deaths_never_reached_is_named_and_counts() -> None:
     live = sorted(set(places()) - COLD)
     assert unreached(Counter(dict.fromkeys(live, 5))) == ([], True)
-    assert unreached(Counter(dict.fromkeys(live[1:], 5), random=9)) == (live[:1], True)
-    assert unreached(Counter(dict.fromkeys(live[1:], 1), random=9)) == (live[:1], False)
+    assert unreached(Counter(dict.fromkeys(live[1:], 5) | {"random": 9})) == (live[:1], True)
+    assert unreached(Counter(dict.fromkeys(live[1:], 1) | {"random": 9})) == (live[:1], False)
 
 
 def test_what_was_found_is_what_a_run_ends_with(

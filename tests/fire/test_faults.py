@@ -81,7 +81,8 @@ def test_of_a_pair_only_that_must_be_red_which_can_be_known() -> None:
 
 
 def tried(**values: Any) -> Tried:
-    return Tried(**({"names": ("one",), "asked": 99.0, "begun": 100.0, "ended": 120.0, "drained": 3.0} | values))
+    usual: dict[str, Any] = {"names": ("one",), "asked": 99.0, "begun": 100.0, "ended": 120.0, "drained": 3.0}
+    return Tried(**usual | values)
 
 
 def test_a_leg_that_is_red_late_or_never_is_found() -> None:

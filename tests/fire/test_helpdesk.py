@@ -7,6 +7,7 @@ import base64
 from collections.abc import Sequence
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 from tests.fire.helpdesk import Chances, Helpdesk
 from tests.fire.itsm_mail import Office
@@ -54,7 +55,7 @@ class Desk:
         return [one["action"] for one in self.said]
 
     @property
-    def said(self) -> Sequence[dict[str, object]]:
+    def said(self) -> Sequence[dict[str, Any]]:
         return [one for one in read(self.folder / "itsm.jsonl") if one["e"] == "said"]
 
 

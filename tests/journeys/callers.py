@@ -104,7 +104,7 @@ class Caller:
 
 @contextlib.asynccontextmanager
 async def open_counter(
-    folder: Path, dovecot: Dovecot, slapd: Slapd, certificates: Certificates, **changes: str
+    folder: Path, dovecot: Dovecot, slapd: Slapd, certificates: Certificates, **changes: Any
 ) -> AsyncIterator[Counter]:
     async with open_office(folder, dovecot, slapd, certificates) as office, office.running(**changes) as app:
         yield Counter(office, app)

@@ -167,16 +167,15 @@ class Office:
         return "\n".join(lines)
 
     def bot_messages(self, chat: int) -> list[dict[str, Any]]:
-        return [one for one in self.api.messages(chat) if one["from"] == "bot"]
+        messages: list[dict[str, Any]] = self.api.messages(chat)
+        return [one for one in messages if one["from"] == "bot"]
 
     async def said(self, chat: int, *words: str) -> dict[str, Any]:
         """The newest message of the bot that bears all `words` (as it stands now, edits included)."""
 
         def found() -> dict[str, Any] | None:
-            for message in reversed(self.bot_messages(chat)):
-                if all(word in (message.get("text") or "") for word in words):
-                    return message
-            return None
+            bearing = [one for one in self.bot_messages(chat) if all(word in (one.get("text") or "") for word in words)]
+            return bearing[-1] if bearing else None
 
         message: dict[str, Any] = await self.until(found, f"the bot says {words} to {chat}")
         return message

@@ -10,6 +10,7 @@ from email.message import EmailMessage, Message
 from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ poll_seconds = 5
 """
 
 
-def two_helpdesks(office: Office, folder: Path) -> dict[str, str]:
+def two_helpdesks(office: Office, folder: Path) -> dict[str, Any]:
     """What makes of the office's config one with two helpdesks."""
     catalogue = folder / "own-catalogue.toml"
     catalogue.write_text(CATALOGUE, "utf-8")

@@ -295,7 +295,8 @@ async def test_what_was_given_back_for_want_of_a_hand_is_not_carried_by_an_offer
         return outbox.taken(c)
 
     courier: Any = post.courier
-    start, begun = courier._start, []
+    start = courier._start
+    begun: list[Parcel] = []
     courier._start = begun.append  # nothing is carried: only who would be is looked at
     (parcel,) = await post.db.run(put)
     await courier._take(parcel, {}, post.now)

@@ -184,6 +184,8 @@ async def test_what_was_kept_is_carried_out_when_the_mailbox_breaks_behind_it(wo
 
 
 async def test_a_letter_that_the_server_does_not_hand_out_holds_up_no_other(world: World) -> None:
+    now = NOW
+
     class Holding(Box):
         """Hands out nothing of `8:2` until it was asked for that alone."""
 
@@ -214,7 +216,6 @@ async def test_a_letter_that_the_server_does_not_hand_out_holds_up_no_other(worl
             now += withholding.AGAIN
             return False
 
-    now = NOW
     box = Holding([], world.stop)
     (world.folder / "letters").mkdir(exist_ok=True)
     watcher = Watcher(world.db, box, world.reader, world.folder / "letters", env(), Pulse(lambda: now), lambda: now)

@@ -100,7 +100,8 @@ async def test_letters_that_share_a_uidl_are_all_read_and_each_once(top: bool) -
     """Some servers make it of the Message-ID."""
     letters = {1: told(1, b"registered"), 2: told(2, b"done")}
     names = [b"same", b"same"]
-    cursor, seen = None, []
+    cursor: str | None = None
+    seen: list[Any] = []
     async with ScriptedServer(b"+OK\r\n", lambda line: scripted(letters, top=top, uidl=uidl(*names))(line)) as server:
         pop = Pop3(Pop3Settings("127.0.0.1", server.port, "bot", "pw", tls="none", timeout=2, start="all"))
         for _ in range(3):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from imbot import failpoints
 from imbot.domain.errors import DeliveryError
 from imbot.mailbox import smtp as module
 from imbot.mailbox.smtp import Smtp
@@ -97,7 +98,7 @@ async def test_a_server_that_goes_away_behind_a_letter_is_asked_anew_for_the_nex
 def places(monkeypatch: pytest.MonkeyPatch) -> Places:
     """What has been passed, in order; what is to be done there, once."""
     passed = Places()
-    monkeypatch.setattr(module.failpoints, "hit", passed.hit)
+    monkeypatch.setattr(failpoints, "hit", passed.hit)
     return passed
 
 

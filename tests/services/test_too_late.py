@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from imbot.domain.chats import Pressed
 from imbot.domain.parcels import Kind
@@ -10,6 +11,14 @@ from imbot.domain.tickets import Status, Ticket
 from imbot.store import outbox, sessions, tickets
 from tests.services.conftest import ANNA, Office
 from tests.services.delivering import file_a_request
+
+
+def kept_for_anna(office: Office) -> dict[str, Any]:
+    """What her session holds."""
+    session = sessions.load(office.c, ANNA.key)
+    assert session
+    data: dict[str, Any] = session["data"]
+    return data
 
 
 def becomes(office: Office, ticket: Ticket, status: Status) -> None:
@@ -65,7 +74,7 @@ def test_words_behind_a_request_that_was_refused_meanwhile_are_kept(office: Offi
     office.say("Опять мигает")
     values = office.screen()["values"]
     assert (office.screen()["name"], values["ticket"], values["kept"]) == ("cannot_add", ticket.id, True)
-    data = sessions.load(office.c, ANNA.key)["data"]
+    data = kept_for_anna(office)
     assert "Опять мигает" in str(data["draft"])
     assert "photo.jpg" in str(data["draft"])
     assert {"reply", "sending", "extra"}.isdisjoint(data)
@@ -89,7 +98,7 @@ def test_words_out_of_the_blue_behind_a_request_that_was_refused_meanwhile_wait_
     becomes(office, ticket, Status.REJECTED)
     office.press("again_here")
     assert (office.screen()["name"], office.screen()["values"]["problem"]) == ("stray", "ended")
-    data = sessions.load(office.c, ANNA.key)["data"]
+    data = kept_for_anna(office)
     assert "Опять мигает" in str(data["stray"])
     assert "sending" not in data
 
@@ -103,7 +112,7 @@ def test_a_photo_behind_a_closed_request_is_kept_where_its_question_is_left(offi
         office.command("menu")
         values = office.screen()["values"]
         assert (office.screen()["name"], values["ticket"], values["kept"]) == ("cannot_add", ticket.id, True)
-        data = sessions.load(office.c, ANNA.key)["data"]
+        data = kept_for_anna(office)
         assert "photo.jpg" in str(data.pop("draft"))
         assert {"extra", "left", "sending"}.isdisjoint(data)
         office.command("cancel")
@@ -116,4 +125,4 @@ def test_what_the_question_was_left_for_is_done_though_its_photo_is_not_taken(of
     office.attach()
     office.take(ANNA, Pressed(f"wd:{ticket.id}", "notice"))
     assert (office.screen()["name"], office.screen()["values"]["problem"]) == ("ticket", "nothing_to_withdraw")
-    assert "photo.jpg" in str(sessions.load(office.c, ANNA.key)["data"]["draft"])
+    assert "photo.jpg" in str(kept_for_anna(office)["draft"])

@@ -36,9 +36,8 @@ def test_it_is_asked_for_three_times_and_then_noted_and_told_once(office: Office
     assert alerts(office) == 1
     assert withholding.before_try(office.c, "replies", "replies", NOW) == (set(), {"7:4"})
     assert (len(inbox.quarantined(office.c, NOW, 10)), alerts(office)) == (1, 1)
-    assert (
-        inbox.unread(office.c, 10) == inbox.to_mark(office.c, "replies") == []
-    )  # a mark could move what nobody has read
+    assert not inbox.unread(office.c, 10)
+    assert not inbox.to_mark(office.c, "replies")  # a mark could move what nobody has read
 
 
 def test_a_try_is_counted_before_it_is_made(office: Office) -> None:
@@ -72,7 +71,8 @@ def test_one_that_connections_ended_at_is_asked_for_again_soon(office: Office) -
 def test_what_comes_meanwhile_is_forgotten(office: Office) -> None:
     withholding.failed(office.c, "replies", "7:4", 1, NOW, lost=False)
     withholding.handed_out(office.c, "replies", {"7:4"})
-    assert withheld(office.c, "replies") == inbox.quarantined(office.c, NOW, 10) == []
+    assert not withheld(office.c, "replies")
+    assert not inbox.quarantined(office.c, NOW, 10)
 
 
 def test_it_is_asked_for_again_every_few_hours_and_taken_when_it_comes(office: Office) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 from structlog.testing import capture_logs
 
+from imbot.mime.echoes import echoes
 from imbot.store import db as database
 from imbot.store import letters, told
 from imbot.store.db import Db, once
@@ -109,7 +110,7 @@ async def test_a_letter_whose_shapes_cannot_be_had_counts_with_its_own_words(
     db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands before no other, neither for who notes nor for who asks."""
-    shapes = told.echoes
+    shapes = echoes
 
     def fail(text: str) -> tuple[str, ...]:
         if "666" in text:
