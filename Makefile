@@ -46,7 +46,7 @@ fire: $(VENV)/.dev servers
 fire-power: $(VENV)/.dev servers
 	$(BIN)/python -m tests.fire kills --power --kills $(or $(KILLS),40) $(ARGS)
 
-# the faults of normal life, each alone, then so many pairs: make fire-faults [ARGS="--pairs 100 --seed 7"]
+# the faults of normal life, each alone; or so many pairs by chance: make fire-faults [ARGS="--pairs 100 --seed 7"]
 fire-faults: $(VENV)/.dev servers
 	$(BIN)/python -m tests.fire faults $(ARGS)
 

@@ -98,7 +98,7 @@ def _median(found: Sequence[Figures]) -> Figures:
 
 def _check_schema(place: Place) -> None:
     with _stub_and_folder() as (stub, folder):
-        process = chatting.start(_run(folder, stub.url, place["old"]))
+        process = chatting.start(_run(folder, place["old"], stub.url))
         try:
             stub.hear("polled", process)
             revision = chatting.rows(folder / "var" / "imbot.db", "SELECT version_num FROM alembic_version")[0][0]
@@ -106,7 +106,7 @@ def _check_schema(place: Place) -> None:
             chatting.kill(process)
         check(revision == migrate.HEAD, f"the first getUpdates came at schema {revision}, not {migrate.HEAD}")
     with _stub_and_folder() as (stub, folder):
-        command_line = _run(folder, stub.url, place["database"])
+        command_line = _run(folder, place["database"], stub.url)
         with contextlib.closing(sqlite3.connect(folder / "var" / "imbot.db")) as c, c:
             c.execute("UPDATE alembic_version SET version_num = '9999'")
         process = chatting.start(command_line, quiet=True)

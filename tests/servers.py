@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -43,10 +44,14 @@ def need(*programs: str) -> None:
     missing = sorted({_PACKAGES[name] for name in programs if shutil.which(name, path=_SBIN) is None})
     if not missing:
         return
-    text = f"not installed: Debian package {', '.join(missing)} (sh tests/install-servers.sh)"
+    lacks(f"not installed: Debian package {', '.join(missing)} (sh tests/install-servers.sh)")
+
+
+def lacks(what: str) -> NoReturn:
+    """Skip the test, or fail it with CI set, for want of `what`."""
     if os.environ.get("CI"):
-        pytest.fail(text)
-    pytest.skip(text)
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def program(name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from benchmarks.charts import draw, used
+from tests.servers import lacks
 
 ABOUT = {"machine": "2 cores", "at": "2026-11-30T05:00:00+00:00", "rounds": 5, "scale": 1.0}
 GROWTH = {
@@ -29,8 +31,13 @@ def test_up_to_one_a_gate_holds_whichever_way_it_is_written(gate: str, value: fl
     assert used({"gate": gate, "value": value}) == pytest.approx(share)
 
 
+def _need_matplotlib() -> None:
+    if find_spec("matplotlib") is None:
+        lacks("matplotlib, which is of the extra `bench`: make .venv/.bench")
+
+
 def test_charts_say_machine_command_and_date(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is of the extra `bench`")
+    _need_matplotlib()
     ratios = [
         {"name": "CPU / python-telegram-bot", "value": 0.33, "gate": "<= 0.35 (aim 0.23)", "ok": True},
         {"name": "p50 / SMTP alone", "value": 6.1, "gate": "<= 3", "ok": False},
@@ -47,5 +54,5 @@ def test_charts_say_machine_command_and_date(tmp_path: Path) -> None:
 
 
 def test_what_was_not_run_is_not_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is of the extra `bench`")
+    _need_matplotlib()
     assert draw(tmp_path, ABOUT, {"J4d": {"ratios": [{"name": "x", "value": 1.0, "gate": "", "ok": True}]}}) == []

@@ -15,6 +15,13 @@ from tests.proxy import Proxy
 from tests.servers import Certificates, Slapd, open_folder
 
 pytestmark = pytest.mark.servers
+ELSEWHERE = """
+dn: ou=elsewhere,dc=example,dc=test
+objectClass: referral
+objectClass: extensibleObject
+ou: elsewhere
+ref: ldap://127.0.0.1:{port}/ou=elsewhere,dc=example,dc=test
+"""
 NEVER = 60  # seconds: whoever is still waiting then would wait for ever
 
 
@@ -197,6 +204,30 @@ async def test_a_server_of_one_byte_a_second_is_given_up_in_time(slapd: Slapd) -
         async with asyncio.timeout(NEVER):
             with pytest.raises(DirectoryUnavailable):
                 await directory.look_up("anna.ivanova@example.test")
+
+
+async def test_a_referral_is_never_followed_with_our_password(certificates: Certificates) -> None:
+    """Beside what was found it changes nothing; in place of the base it is no answer."""
+    called: list[object] = []
+
+    def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.append(writer)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as elsewhere:
+        port = elsewhere.sockets[0].getsockname()[1]
+        with open_folder("imbot-slapd-") as folder:
+            server = Slapd(folder, certificates, extra=ELSEWHERE.format(port=port))
+            try:
+                server.start()
+                found = await Ldap(settings(server)).look_up("anna.ivanova@example.test")
+                assert isinstance(found, Entry)
+                assert await Ldap(settings(server)).look_up("nobody@example.test") is Absence.ABSENT
+                with pytest.raises(DirectoryUnavailable, match="referral"):
+                    await Ldap(settings(server, base="ou=elsewhere,dc=example,dc=test")).look_up("tom@example.test")
+            finally:
+                server.stop()
+    assert called == []
 
 
 async def test_many_questions_at_once_are_all_answered(slapd: Slapd) -> None:

@@ -58,7 +58,7 @@ def main() -> int:
         "--pairs", type=int, default=0, help="so many pairs by chance, behind the names; no names: only them"
     )
     faults.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
-    faults.add_argument("--persons", type=int, default=12)
+    faults.add_argument("--persons", type=int, default=24, help="so many file a request a second between them")
     faults.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
     faults.set_defaults(run=_faults)
     bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
@@ -95,7 +95,7 @@ def _measured(commands: Any) -> None:
     )
     steady.add_argument("--hours", type=float, default=2.0)
     steady.add_argument("--per-second", type=float, default=1.0, help="requests")
-    steady.add_argument("--kills", type=int, default=None, help="default: two an hour")
+    steady.add_argument("--kills", type=int, default=0, help="default: none, so that one life lasts to the end")
     steady.add_argument("--every", type=float, default=30.0, help="seconds between samples")
     steady.set_defaults(run=_soak)
     for one in (down, full, steady):
@@ -118,9 +118,8 @@ def _start(asked: argparse.Namespace) -> bool:
 
 
 def _soak(asked: argparse.Namespace) -> bool:
-    kills = max(1, round(asked.hours * 2)) if asked.kills is None else asked.kills
     plan = soak.Plan(
-        seed=asked.seed, seconds=asked.hours * 3600, per_second=asked.per_second, kills=kills, every=asked.every,
+        seed=asked.seed, seconds=asked.hours * 3600, per_second=asked.per_second, kills=asked.kills, every=asked.every,
         code=asked.code.resolve(),
     )  # fmt: skip
     return _report(asyncio.run(soak.play(_folder(asked), plan)))

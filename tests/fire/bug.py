@@ -41,10 +41,10 @@ class Bug:
 
 def without(bug: Bug) -> Bug:
     """The same campaign, and no mistake. Where the mistake brings a place of its own, a commit stands for it. Nothing hangs for
-    good then: what waits for the pace of its chat may end."""
+    good then: what waits for the pace of its chat may end, unless how long that takes is what finds the mistake."""
     known = {"", *places()}
     there = (one if one.partition(":")[0] in known else re.sub("^[^:]+", "group_committed", one) for one in bug.places)
-    plan = {name: value for name, value in bug.plan.items() if name != "peace"}
+    plan = {name: value for name, value in bug.plan.items() if name != "peace" or "all_drained" in bug.caught}
     return replace(bug, edits=(), places=tuple(there), plan=plan)
 
 

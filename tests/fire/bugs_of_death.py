@@ -65,6 +65,24 @@ BUGS: tuple[Bug, ...] = (
         plan={"kills": 22, **_SENT_AT_ONCE},
     ),
     Bug(
+        "unique_index_dropped",
+        "nothing keeps the data base from noting the same update twice",
+        (
+            Edit(
+                "imbot/store/migrate.py",
+                "            return [] if revision == HEAD else _upgrade(c, path)\n",
+                "            raw_connection(c).executescript(\n"
+                '                "CREATE TABLE loose AS SELECT * FROM seen_keys; DROP TABLE seen_keys;"\n'
+                '                "ALTER TABLE loose RENAME TO seen_keys"\n'
+                "            )\n"
+                "            return [] if revision == HEAD else _upgrade(c, path)\n",
+            ),
+        ),
+        frozenset({"words_stand_once", "no_unexcused_double_notice", "one_message_id", "every_addition_arrives_once"}),
+        places=("", *(f"turn_committed:{n}" for n in (4, 9, 6, 13, 7, 3, 11, 5, 8, 12))),
+        plan={"kills": 22, **_SENT_AT_ONCE},
+    ),
+    Bug(
         "message_id_of_each_try",
         "a letter that is tried again bears another Message-ID",
         (
@@ -131,7 +149,12 @@ BUGS: tuple[Bug, ...] = (
         ),
         frozenset({"all_drained"}),
         places=("parcel_claimed:3", "smtp_rcpt:1", "notice_sent:1"),
-        plan={"kills": 4, "life": 6.0, **NO_END},
+        plan={
+            "kills": 4,
+            "life": 6.0,
+            **NO_END,
+            "peace": 120.0,
+        },  # less than a lease, and more than the pace of a chat takes
     ),
     Bug(
         "answered_before_commit",
@@ -194,6 +217,20 @@ BUGS: tuple[Bug, ...] = (
         plan={"kills": 4, "life": 8.0},
     ),
     Bug(
+        "marked_before_stored",
+        "a letter is marked, and put into the folder of those that are done, before it is kept",
+        (
+            Edit(
+                "imbot/loops/watcher.py",
+                '            hit("mail_fetched")\n',
+                '            await self._mailbox.mark(batch.letters)\n            hit("mail_fetched")\n',
+            ),
+        ),
+        frozenset({"every_status_told"}),
+        places=("mail_fetched:1", "mail_fetched:2", "mail_fetched:3"),
+        plan={"kills": 4, "life": 8.0, "settings": {"mailbox": {"processed_folder": "Done"}}},
+    ),
+    Bug(
         "one_try_for_a_letter",
         "a letter at which imbot died is set aside at once",
         (Edit("imbot/services/reports.py", "DEATHS = 10 ", "DEATHS = 1 "),),
@@ -220,7 +257,7 @@ BUGS: tuple[Bug, ...] = (
         "owed_screens_forgotten",
         "what was owed when imbot died is never shown",
         (Edit("imbot/loops/screens.py", "await self._db.read(sessions.owed, now, 200)", "[]"),),
-        frozenset({"every_input_taken", "every_input_answered", "all_drained"}),
+        frozenset({"every_input_taken", "every_input_answered"}),
         places=("turn_committed:2", "", "screen_owed:3", "", "turn_committed:5", ""),
         plan=_TIME_TO_BE_MISSED,
     ),

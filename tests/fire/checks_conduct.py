@@ -39,7 +39,7 @@ def every_input_taken(journals: Journals) -> list[Finding]:
         times = shown.get(int(event["chat"]), [])
         journals.counted["inputs looked at"] += 1
         answered = _next(times, event["t"])
-        if (answered is not None and answered <= end) or _follows_a_tap(journals, event, times):
+        if (answered is not None and answered <= end) or follows_a_tap(journals, event, times):
             continue
         alive = sum(max(0.0, min(end, to) - max(begin, since)) for since, to in serving)
         if alive >= _ALIVE and not was_hidden(journals, str(event["chat"]), event["t"], end):
@@ -66,7 +66,7 @@ def sent_by_chat(journals: Journals) -> dict[int, list[Event]]:
     return rows
 
 
-def _follows_a_tap(journals: Journals, event: Event, shown: Sequence[float]) -> bool:
+def follows_a_tap(journals: Journals, event: Event, shown: Sequence[float]) -> bool:
     """Whether it is the second tap of a double tap, which may change nothing: of the same button (that of Send, below whichever
     review of one draft) before the answer to the first, or so soon behind it that nobody can have read it."""
     if event["kind"] != "press":

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fire.checks_conduct import inputs
+from tests.fire import texts
+from tests.fire.checks_conduct import follows_a_tap, inputs
 from tests.fire.checks_service import answers
 from tests.fire.facts import Finding, Journals
 
@@ -67,14 +68,16 @@ def red_in_time(tried: Tried, limits: Limits) -> list[Finding]:
 
 def answer_times(journals: Journals, tried: Tried) -> list[tuple[float, str]]:
     """(seconds until something was shown, what was sent) of each input while the fault lasted; the slowest first. Where nobody
-    could be reached meanwhile, seconds from its end on."""
-    shown = {chat: sorted(times) for chat, times in answers(journals).items()}
+    could be reached meanwhile, seconds from its end on. News that happen to come are no answer, and a second tap wants none."""
+    shown = {chat: sorted(times) for chat, times in answers(journals, texts.is_news).items()}
     found = []
     for event, _ in inputs(journals):
         chat = int(event["chat"])
         if not tried.asked <= event["t"] <= tried.ended or chat in tried.excused:
             continue
         times = shown.get(chat, [])
+        if follows_a_tap(journals, event, times):
+            continue
         place, since = bisect_right(times, event["t"]), event["t"] if tried.answered else tried.ended
         seconds = max(0.0, times[place] - since) if place < len(times) else float("inf")
         what = f"{chat}: {event['kind']} {event.get('text') or event.get('value')!r} at {event['t']:.2f}"
@@ -164,7 +167,7 @@ def judge(journals: Journals, connects: Sequence[tuple[float, int]], tried: Trie
 
 
 def table(journals: Journals, rows: Sequence[Tried], findings: Sequence[Finding]) -> str:
-    """Fault, red after s, slowest answer, drained after s, verdict."""
+    """Fault, red after s, slowest answer, drained after s, verdict; below, under which load."""
     lines = [f"{'fault':<40} {'red after, s':<28} {'answer':>7} {'drained':>8}  verdict"]
     for tried in rows:
         red = ", ".join(f"{leg} {after:.0f}" for leg, after in sorted(tried.red.items())) or "-"
@@ -173,4 +176,7 @@ def table(journals: Journals, rows: Sequence[Tried], findings: Sequence[Finding]
         drained = "never" if tried.drained is None else f"{tried.drained:.0f}"
         wrong = sorted({one.check for one in findings if one.about == tried.name})
         lines.append(f"{tried.name:<40} {red:<28} {slowest:>7} {drained:>8}  {', '.join(wrong) or 'ok'}")
+    seconds = sum(tried.ended - tried.asked for tried in rows)
+    filed = sum(tried.asked <= one["t"] <= tried.ended for one in journals.requests.values() for tried in rows)
+    lines.append(f"{filed} requests filed in {seconds:.0f} s of trouble, {filed / max(seconds, 1.0):.2f} a second")
     return "\n".join(lines)

@@ -187,12 +187,12 @@ def _work(journals: Journals) -> dict[str, list[float]]:
 
 
 def answer_times(journals: Journals) -> list[float]:
-    """Seconds from each input until the next thing shown in its chat, sorted: a measure, no check."""
+    """Seconds from each input until the next thing shown in its chat, news left out, sorted: a measure, no check."""
     waiting: dict[int, list[float]] = defaultdict(list)
     times = []
     for event in journals.bot:
         if event["e"] == "sent" and event["kind"] in ("message", "press"):
             waiting[int(event["chat"])].append(event["t"])
-        elif event["e"] == "saw":
+        elif event["e"] == "saw" and not texts.is_news(str(event["text"])):
             times += [event["t"] - since for since in waiting.pop(int(event["chat"]), ())]
     return sorted(times)

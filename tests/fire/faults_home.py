@@ -173,7 +173,7 @@ LDAP: tuple[Fault, ...] = (
 
 STORE: tuple[Fault, ...] = (
     Fault("db_locked_short", "another program holds the data base for three seconds", "store", *_LOCKED, seconds=3),
-    Fault("db_locked", "another program holds the data base", "store", *_LOCKED, _STORE, seconds=15),
+    Fault("db_locked", "another program holds the data base for a minute", "store", *_LOCKED, _STORE, seconds=60),
     Fault("disk_full", "nothing can be written", "store", _full, _disk_is_well, _STORE, seconds=12),
     Fault("disk_full_for_files", "what is large finds no room, the data base does", "store", _full_for_files, _disk_is_well),
     Fault("disk_read_only", "the disk is read-only", "store", _read_only, _disk_is_well, _STORE, seconds=12),

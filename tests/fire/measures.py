@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.fire import texts
+from tests.fire.checks_conduct import follows_a_tap
 from tests.fire.checks_service import answers
 from tests.fire.facts import Journals
 from tests.fire.sight import is_retired
@@ -41,8 +42,8 @@ def spread(seconds: Sequence[float]) -> Spread:
 
 def replies(journals: Journals) -> dict[str, list[float]]:
     """Seconds from each input to the next thing shown in its chat, by kind: "words", "press", "send" (the press that files
-    a request), "file". An edit wants no answer."""
-    shown = {chat: sorted(times) for chat, times in answers(journals).items()}
+    a request), "file". News are no answer; an edit and a second tap want none."""
+    shown = {chat: sorted(times) for chat, times in answers(journals, texts.is_news).items()}
     filed: dict[int, list[float]] = defaultdict(list)
     for one in journals.wishes("request"):
         filed[int(one["chat"])].append(one["t"])
@@ -53,7 +54,7 @@ def replies(journals: Journals) -> dict[str, list[float]]:
         chat, t = int(event["chat"]), event["t"]
         times = shown.get(chat, [])
         place = bisect_left(times, t)
-        if place == len(times):
+        if place == len(times) or follows_a_tap(journals, event, times):
             continue  # said by `every_input_answered`
         kind = {"message": "words", "press": "press"}.get(event["kind"], "file")
         if kind == "press" and any(0 <= noted - t < 0.5 for noted in filed[chat]):  # it is noted right behind the press

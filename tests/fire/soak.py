@@ -44,7 +44,7 @@ class Plan:
     per_second: float = 1.0
     persons: int = 300
     every: float = 30.0
-    kills: int = 4
+    kills: int = 0
     warm_up: float | None = None
     serving: float = 5.0
     weather: str = "changeable"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fire.excuses import Event
+from tests.fire.facts import Finding
 from tests.fire.gauge import MIB
 from tests.fire.journal import Journal, read
 from tests.fire.stage import Report, mib
@@ -20,6 +21,8 @@ from tests.fire.trend import Point, chart, longest, settled, slope
 TEN_MINUTES = 600.0
 MOST_GROWTH = MIB  # bytes in ten minutes
 _STEADY = 0.5  # descriptors or threads in ten minutes
+_ENOUGH = 500  # requests, from which on the data base is judged by what docs/performance.md promises of it
+_REQUEST, _LETTER = 30_000, 3_500  # bytes: of a request with all that belongs to it, of that a letter that comes
 _UNITS = {"rss": MIB, "children_rss": MIB, "database": MIB, "wal": MIB, "files_bytes": MIB}
 _CURVES = ("rss", "children_rss", "descriptors", "threads", "database", "wal", "files")
 
@@ -159,4 +162,13 @@ def _tell_bytes(told: Report, leg: Leg) -> None:
     for name, what in (("letters", "letter that went out"), ("mails", "letter that came")):
         if rows[name] and name in tables:
             told.lines.append(f"   {tables[name] / rows[name]:.0f} bytes for each of {rows[name]} {what}")
+    if rows["tickets"] >= _ENOUGH:
+        told.findings += _too_large("request", whole / rows["tickets"], _REQUEST)
+        if rows["mails"] and "mails" in tables:
+            told.findings += _too_large("letter that came", tables["mails"] / rows["mails"], _LETTER)
     told.lines += [f"   {name:<20} {mib(size)}" for name, size in list(tables.items())[:8]]
+
+
+def _too_large(what: str, size: float, most: int) -> list[Finding]:
+    words = f"{size:.0f} bytes for each {what}, more than {most}"
+    return [Finding("as_small_as_promised", what, words)] if size > most else []

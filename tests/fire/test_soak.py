@@ -55,6 +55,19 @@ def told_of(growth: float) -> Report:
     return told
 
 
+def test_a_data_base_that_is_larger_than_promised_is_found() -> None:
+    def told_of_bytes(whole: int, mails: int, tickets: int = 1000) -> list[str]:
+        rows = {"tickets": tickets, "parcels": 9, "ledger": 9, "letters": 0, "mails": 4000}
+        told = Report()
+        soaked.tell(told, [soaked.Leg(made_up(0.0), {"rows": rows, "bytes": whole, "tables": {"mails": mails}})], 600.0)
+        return [one.about for one in told.findings]
+
+    assert told_of_bytes(27_000_000, 12_600_000) == []
+    assert told_of_bytes(31_000_000, 12_600_000) == ["request"]
+    assert told_of_bytes(27_000_000, 14_400_000) == ["letter that came"]
+    assert told_of_bytes(27_000_000, 14_400_000, tickets=100) == []  # what an empty data base takes would be most of it
+
+
 def test_growth_is_seen_through_noise_a_kill_and_an_outlier() -> None:
     assert told_of(0.0).good
     assert told_of(0.5 * MIB).good

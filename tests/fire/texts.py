@@ -107,6 +107,11 @@ def is_alert(text: str) -> bool:
     return _ALERT.match(text) is not None
 
 
+def is_news(text: str) -> bool:
+    """What comes by itself, whatever its reader has just done."""
+    return is_notice(text) or is_alert(text)
+
+
 def is_receipt(text: str) -> bool:
     return _RECEIPT.match(text) is not None and not is_notice(text)
 
