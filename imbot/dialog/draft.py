@@ -20,6 +20,8 @@ from imbot.mime.names import extension_of
 Said = Typed | Attached | Shared
 KEPT = timedelta(hours=24)  # what came before sign-in, and what was cancelled
 LISTED = 10  # so many times the files that may go along are listed; what comes beyond is only counted
+_CUT = " […]"  # where words break off
+_LONGEST = 4096  # UTF-16 units of a message of Telegram's: "1-4096 characters", core.telegram.org/bots/api#sendmessage
 _MISSED = 20  # messages that did not fit are remembered one by one up to here
 
 
@@ -67,7 +69,11 @@ class Pile:
 
     @property
     def text(self) -> str:
-        return "\n".join(part.text for part in self.parts)
+        """Telegram cuts what is pasted into messages as long as it takes, in mid-word where it must: these are one piece."""
+        pieces = []
+        for part in self.parts:
+            pieces += [part.text, "" if len(part.text.encode("utf-16-le", "replace")) >= 2 * _LONGEST else "\n"]
+        return "".join(pieces[:-1])
 
     @property
     def words(self) -> str:
@@ -176,8 +182,8 @@ def is_stale(moment: Any, facts: Facts) -> bool:
 
 
 def add_text(pile: Pile, text: str, message_id: str, settings: DialogSettings) -> tuple[Pile, str]:
-    """The pile with these words, and a problem: "too_long" where they do not fit. Then none of them is taken, and that they
-    are missing is remembered."""
+    """The pile with these words, and a problem: "too_long" where they do not fit. Then as many are taken as do, so that nothing
+    is cut out of the middle, a mark stands where they break off, and how many are missing is remembered."""
     if not text:
         return pile, ""
     parts = tuple(part for part in pile.parts if not message_id or part.message_id != message_id)
@@ -185,9 +191,12 @@ def add_text(pile: Pile, text: str, message_id: str, settings: DialogSettings) -
     after = replace(pile, parts=(*parts, Part(text, message_id)), missed=missed)
     if len(after.text) <= settings.max_text:
         return after, ""
+    room = max(0, settings.max_text - (len(after.text) - len(text)) - len(_CUT))
+    begun = text[:room].rstrip()
+    parts = (*parts, Part(begun + _CUT, message_id)) if begun else parts
     if len(missed) >= _MISSED:
         missed = (Missed("", sum(each.length for each in missed)),)
-    return replace(pile, missed=(*missed, Missed(message_id, len(text)))), "too_long"
+    return replace(pile, parts=parts, missed=(*missed, Missed(message_id, len(text) - len(begun)))), "too_long"
 
 
 def add_file(pile: Pile, event: Attached, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...]]:
@@ -257,19 +266,19 @@ def keep_order(pile_id: str, held: Held) -> KeepFile:
 def edit(pile: Pile, message_id: str, text: str, settings: DialogSettings) -> tuple[Pile, tuple[Order, ...], str]:
     """An earlier message reads otherwise now: the pile, orders, a problem. The same pile where the message is not of it. Words
     that did not fit may fit now."""
-    parts = tuple(replace(part, text=text) if part.message_id == message_id else part for part in pile.parts)
-    missed = tuple(each for each in pile.missed if each.message_id != message_id)
-    if missed != pile.missed:
-        parts = (*parts, Part(text, message_id))
-    parts = tuple(part for part in parts if part.text)
     files = tuple(replace(held, caption=text[:1024]) if held.message_id == message_id else held for held in pile.files)
-    after = replace(pile, parts=parts, files=files, missed=missed)
-    if len(after.text) > settings.max_text:
-        if missed == pile.missed:
+    missed = tuple(each for each in pile.missed if each.message_id != message_id)
+    problem = ""
+    if missed != pile.missed:
+        parts = tuple(part for part in pile.parts if part.message_id != message_id)
+        after, problem = add_text(replace(pile, parts=parts, files=files, missed=missed), text, message_id, settings)
+    else:
+        parts = tuple(replace(part, text=text) if part.message_id == message_id else part for part in pile.parts)
+        after = replace(pile, parts=tuple(part for part in parts if part.text), files=files)
+        if len(after.text) > settings.max_text:
             return pile, (), "edit_too_long"
-        return replace(pile, missed=(*missed, Missed(message_id, len(text)))), (), "too_long"
     orders = (EditCaption(pile.id, message_id, text[:1024]),) if files != pile.files else ()
-    return after, orders, ""
+    return after, orders, problem
 
 
 def holds(pile: Pile, message_id: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from imbot.dialog.render import render
+from imbot.dialog.slots import draft_of
 from imbot.domain.chats import Attached, Commanded, Edited, FileRef, Shared, Typed
 from imbot.templates import Templates
 from tests.dialog.test_intake import press, shown
@@ -53,19 +54,35 @@ def test_two_piles_that_become_one_keep_to_the_limit_and_count_what_is_left_out(
     assert sorted(kept.reason for kept in world.kept["id00000000000001"]) == ["", "", *["too_many"] * 3]
 
 
+def test_what_is_pasted_in_pieces_is_one_text_up_to_where_it_is_cut() -> None:
+    """Telegram cuts a long text where a message ends, in mid-word if need be."""
+    whole = "".join(f"слово{number} " for number in range(1500))[:12_599]
+    world = World()
+    for number in range(4):
+        world.take(Typed(whole[number * 4096 : (number + 1) * 4096], f"m{number}"))
+    draft = draft_of(world.session)
+    assert draft is not None
+    kept = draft.pile.text
+    assert len(kept) <= 10_000
+    assert kept.endswith(" […]")
+    assert whole.startswith(kept.removesuffix(" […]"))
+    assert len(kept) > 9_990
+    assert shown(world, "left_text") == len(whole) - len(kept) + len(" […]")
+
+
 def test_however_much_is_pasted_the_missing_characters_are_counted() -> None:
     world = World()
     world.settings = replace(world.settings, max_text=10)
     world.take(Typed("Беда", "m0"))
     for number in range(1, 60):
         world.take(Typed("ж" * 10, f"m{number}"))
-    assert shown(world, "left_text") == 590
+    assert shown(world, "left_text") == 589  # one stands in front of the mark
     assert len(world.session.data["draft"]["pile"]["missed"]) <= 21
-    assert "Вместе получается больше 10 знаков, и часть текста не вошла (590 знаков)." in words(world)
+    assert "Вместе получается больше 10 знаков, и часть текста не вошла (589 знаков)." in words(world)
     world.take(Shared("sticker"))
-    assert "Часть текста не вошла (590 знаков). Пришлите её файлом." in words(world)
+    assert "Часть текста не вошла (589 знаков). Пришлите её файлом." in words(world)
     world.take(Edited("", "m59"))
-    assert shown(world, "left_text") == 580
+    assert shown(world, "left_text") == 579
 
 
 def words(world: World) -> str:
