@@ -33,6 +33,7 @@ from imbot.domain.signin import normal_code
 _SLIP = 0.85  # how alike two domains are of which one is a slip of the other
 _ENDINGS = 4  # so many endings of work addresses are named
 _ON_ITS_WAY = timedelta(minutes=3)  # so long a code is said to come
+_WORKS = timedelta(minutes=9)  # a code works for ten minutes from its letter on; nobody types that fast
 STATES = frozenset({"address", "code", "no_mail"})
 
 
@@ -70,6 +71,7 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "left": 0,
         "address": _address(session),
         "asked_at": _asked_long_ago(session, facts),
+        "works": _asked_within(_WORKS, session, facts),
         "kept": draft is not None,
         "files": draft.pile.count if draft else 0,
         "support_contact": facts.settings.support_contact,
@@ -252,9 +254,20 @@ def _minutes_until(until: str | None, facts: Facts) -> int:
 
 def _asked_long_ago(session: Session, facts: Facts) -> str | None:
     """When the code that is awaited was asked for, where it should have come by now."""
+    at = _asked_at(session)
+    return at if at and not _asked_within(_ON_ITS_WAY, session, facts) else None
+
+
+def _asked_within(span: timedelta, session: Session, facts: Facts) -> bool:
+    """Whether the code that is awaited was asked for within `span`."""
+    at = _asked_at(session)
+    return bool(at) and facts.now - datetime.fromisoformat(at) <= span
+
+
+def _asked_at(session: Session) -> str:
     kept = session.data.get("signin")
     at = kept.get("at") if isinstance(kept, dict) else None
-    return at if isinstance(at, str) and facts.now - datetime.fromisoformat(at) > _ON_ITS_WAY else None
+    return at if isinstance(at, str) else ""
 
 
 def _address(session: Session) -> str:

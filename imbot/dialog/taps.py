@@ -19,6 +19,8 @@ _ASKS_OR_NOTES = frozenset(
     {"add", "wd", "rs", "rate", "ns"}
 )  # buttons that work at any time, and would do it once more
 
+_SENDS_A_CODE = "again"  # so does this one of the sign-in, and there are few codes an hour
+
 
 @dataclass(frozen=True, slots=True)
 class Tap:
@@ -55,7 +57,8 @@ def is_done(session: Session, event: Pressed, facts: Facts) -> bool:
     """Whether this tap asks for what the one before it has done, or is doing."""
     last = last_of(session)
     doubled = last is not None and last.is_followed_by(event, facts)
-    return event.value == session.data.get("done") or (doubled and event.value.partition(":")[0] in _ASKS_OR_NOTES)
+    once_more = event.value.partition(":")[0] in _ASKS_OR_NOTES or event.value == session.value(_SENDS_A_CODE)
+    return event.value == session.data.get("done") or (doubled and once_more)
 
 
 def forget(session: Session, event: Event) -> Session:

@@ -62,6 +62,33 @@ def test_a_double_tap_asks_and_notes_once(name: str) -> None:
     assert later.screen is not None or world.orders
 
 
+def test_a_double_tap_asks_for_one_code() -> None:
+    world = World(person=None)
+    world.take(Typed("ivanova@company.ru"))
+    again = world.session.value("again")
+    world.take(Pressed(again, "shown"))
+    assert [type(order).__name__ for order in world.orders] == ["LookUp"]
+    second = world.take(Pressed(again, "shown"))
+    assert (second.screen, world.orders) == (None, [])
+    world.now += timedelta(seconds=4)
+    world.take(Pressed(again, "shown"))
+    assert [type(order).__name__ for order in world.orders] == ["LookUp"]
+
+
+def test_who_may_ask_for_no_more_codes_hears_that_the_last_one_works() -> None:
+    world = World(person=None)
+    world.take(Typed("ivanova@company.ru"))
+    world.looked_up = False
+    world.take(Pressed(world.session.value("again"), "shown"))
+    turn = world.take(Pressed(world.session.value("again"), "another"))
+    assert turn.screen is not None
+    assert (turn.screen.values["problem"], turn.screen.values["works"]) == ("limited", True)
+    world.now += timedelta(minutes=10)
+    turn = world.take(Pressed(world.session.value("again"), "third"))
+    assert turn.screen is not None
+    assert turn.screen.values["works"] is False
+
+
 def reviewed() -> World:
     """A request that only wants its Send, on the message "first"."""
     world = World()

@@ -57,6 +57,9 @@ def test_send_again_is_the_same_letter_with_another_date(office: Office) -> None
     again = deliver(office, TOM, "q2")
     assert again is not None
     assert "и после повторной отправки" in words(again)
+    assert "Сотруднику об этом уже сказано." in words(again), (
+        "nobody is told a second time, and that is not said either"
+    )
 
 
 def test_leave_asks_no_more_and_an_addition_that_comes_later_is_not_forgotten(office: Office) -> None:
