@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from imbot.backends.base import FromMode, LetterKind, Sending, TicketView
 from imbot.backends.composing import compose, safe_subject_words, short_name
 from imbot.backends.mail import find_tokens, numbers, read
-from imbot.backends.profiles import load_profiles, parse_profile
+from imbot.backends.profiles import Profile, load_profiles, parse_profile
 from imbot.domain.letters import Attachment, Letter
 from imbot.mime import bytes_to_mail, letter_to_bytes
 from imbot.templates import Templates
@@ -83,6 +83,17 @@ def test_answers_of_the_form_and_a_doubt_about_the_person_are_told() -> None:
     text = written(view=view).text
     assert "Инвентарный номер: 12345" in text
     assert "Справочник сотрудников не отвечает с 21.11.2026 06:00 МСК" in text
+
+
+@pytest.mark.parametrize("profile", [IM, PROFILES["generic-en"]], ids=["ru", "en"])
+def test_a_long_letter_bears_its_mark_in_front_as_well(profile: Profile) -> None:
+    """Whoever repeats only the beginning of a letter repeats the mark."""
+    long = replace(VIEW, description="Печатает полосами. " * 80)
+    letter = compose(profile, TEMPLATES, LetterKind.TICKET, long, SENDING)
+    first, between, second = letter.text.split("\n")[:3]
+    assert "imb:7KQ2MXPA4T" in first
+    assert (between, second.rstrip(":")) == ("", "Описание" if profile is IM else "Description")
+    assert letter.text.count("imb:7KQ2MXPA4T") == 2
 
 
 def test_an_almost_empty_ticket_still_makes_a_letter() -> None:
