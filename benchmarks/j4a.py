@@ -2,7 +2,7 @@
 
 limit: the whole mailbox fetched over one socket, headers and text looked at, nothing kept. usual: imap-tools one by one, its
 subject and text, an ORM session that commits each letter with what it changes, the letter marked; usual_keeps: its raw bytes
-committed, one by one, and no more (either: a tenth of the letters). imbot: its own watcher; "kept": raw letters and cursor
+committed, one by one, and no more; aioimaplib: the same by that library, as its readers use it (each: a tenth of the letters). imbot: its own watcher; "kept": raw letters and cursor
 committed; "carried out": statuses applied, notices in the outbox, letters marked; "whole": one after the other.
 
 The gate sets what protects a letter here, kept, beside what protects it there, the whole job, for the usual build keeps a letter
@@ -11,6 +11,7 @@ only with what it changes. The ratios beside it compare like with like.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import quopri
 import re
@@ -19,11 +20,13 @@ import socket
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from email.header import decode_header
 from pathlib import Path
 from typing import Any
+
+import aioimaplib  # type: ignore[import-untyped]
 
 from benchmarks import office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
@@ -136,10 +139,40 @@ def usual_keeps(place: Place) -> Figures:
                 _, found = mailbox.client.uid("fetch", uid, "(BODY.PEEK[] UID FLAGS RFC822.SIZE)")
                 store.keep(found[0][1])
         seconds = time.perf_counter() - began
-        kept = store.kept()
-        check(len(set(kept)) == count, f"{len(set(kept))} different letters of {count} are kept")
-        check(all(raw.startswith(b"Return-Path:") for raw in kept), "something else than letters is kept")
+        _check_kept(store.kept(), count)
     return {"letters_per_s": count / seconds}
+
+
+def one_by_one(place: Place) -> Figures:
+    from benchmarks.usual import Store
+
+    count = _usual_count(place)
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder:
+        store = Store(Path(folder) / "usual.db", 0)
+        began = time.perf_counter()
+        asyncio.run(_one_by_one(place, store, count))
+        seconds = time.perf_counter() - began
+        _check_kept(store.kept(), count)
+    return {"letters_per_s": count / seconds}
+
+
+async def _one_by_one(place: Place, store: Any, count: int) -> None:
+    client = aioimaplib.IMAP4("127.0.0.1", place["port"], timeout=60)
+    await client.wait_hello_from_server()
+    await client.login(office.BOT, place["password"])
+    await client.select("INBOX")
+    _, found = await client.uid_search("ALL")
+    for uid in found[0].decode().split()[:count]:
+        _, lines = await client.uid("fetch", uid, "(BODY.PEEK[])")
+        store.keep(bytes(lines[1]))
+    await client.logout()
+    client.protocol.transport.close()  # it leaves its connection open
+    await asyncio.sleep(0)
+
+
+def _check_kept(kept: Sequence[bytes], count: int) -> None:
+    check(len(set(kept)) == count, f"{len(set(kept))} different letters of {count} are kept")
+    check(all(raw.startswith(b"Return-Path:") for raw in kept), "something else than letters is kept")
 
 
 def _usual_count(place: Place) -> int:
@@ -196,11 +229,12 @@ JOURNEY = Journey(
     "J4a",
     "a backlog of 10,000 status letters",
     prepare,
-    {"limit": limit, "usual": usual, "usual_keeps": usual_keeps, "imbot": imbot},
+    {"limit": limit, "usual": usual, "usual_keeps": usual_keeps, "aioimaplib": one_by_one, "imbot": imbot},
     (
         Ratio("kept / limit", "imbot.kept_per_s", "limit.letters_per_s", at_least=0.25, aim=0.5),
         Ratio("kept / usual build, its whole job", "imbot.kept_per_s", "usual.letters_per_s", at_least=30),
         Ratio("kept / usual build that only keeps", "imbot.kept_per_s", "usual_keeps.letters_per_s"),
+        Ratio("kept / aioimaplib that only keeps", "imbot.kept_per_s", "aioimaplib.letters_per_s"),
         Ratio("carried out / limit", "imbot.carried_out_per_s", "limit.letters_per_s"),
         Ratio("kept and carried out / usual build, its whole job", "imbot.whole_per_s", "usual.letters_per_s"),
     ),
