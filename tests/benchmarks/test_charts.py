@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from benchmarks.charts import draw, used
+from benchmarks.charts import _elsewhere, draw, used
 from tests.servers import lacks
 
 ABOUT = {"machine": "2 cores", "at": "2026-11-30T05:00:00+00:00", "rounds": 5, "scale": 1.0}
@@ -51,6 +53,12 @@ def test_charts_say_machine_command_and_date(tmp_path: Path) -> None:
     assert all(file.stat().st_size > 5000 for file in written)
     again = draw(tmp_path / "again", ABOUT, results)
     assert written[0].read_bytes() == again[0].read_bytes()
+
+
+def test_the_version_of_a_peer_that_lives_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_SQLALCHEMY", sys.executable)
+    assert _elsewhere("sqlalchemy") == [f"sqlalchemy {metadata.version('sqlalchemy')}"]
+    assert _elsewhere("aiogram") == []
 
 
 def test_what_was_not_run_is_not_drawn(tmp_path: Path) -> None:
