@@ -2,8 +2,9 @@
 
 limit: the whole mailbox fetched over one socket, headers and text looked at, nothing kept. usual: imap-tools one by one, its
 subject and text, an ORM session that commits each letter with what it changes, the letter marked; usual_keeps: its raw bytes
-committed, one by one, and no more; aioimaplib: the same by that library, as its readers use it (each: a tenth of the letters). imbot: its own watcher; "kept": raw letters and cursor
-committed; "carried out": statuses applied, notices in the outbox, letters marked; "whole": one after the other.
+committed, one by one, and no more; aioimaplib: the same by that library, as its readers use it (each: a tenth of the letters).
+imbot: its own watcher; "kept": raw letters and cursor committed; "carried out": statuses applied, notices in the outbox, letters
+marked; "whole": one after the other.
 
 The gate sets what protects a letter here, kept, beside what protects it there, the whole job, for the usual build keeps a letter
 only with what it changes. The ratios beside it compare like with like.
