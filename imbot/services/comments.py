@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -42,6 +42,7 @@ _SAID: Mapping[Status, tuple[str, ...]] = {
     Status.WITHDRAWN: ("comment", "solution", "question"),
 }
 _FIELDS = ("comment", "solution", "question")
+_OVERTAKEN = timedelta(hours=1)  # so much a letter may come behind a newer one, and its words be news still
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def _apply(c: Connection, ticket: Ticket, report: StatusReport, heard: Heard, no
     silent = change is None or change.what == "promised" or _goes_on(change)
     if silent:
         said = report.fields.get("comment", "") if change or lifted else said
-        said = "" if late or (not (change or lifted) and _is_known(c, ticket, said)) else said
+        if (late or not (change or lifted)) and _is_known(c, ticket, said):
+            said = ""
+        said = "" if late and _is_long_past(ticket, report) else said
     enclosed = _enclosed(c, ticket, heard, said, _more(report, said, heard), now, env)
     if silent and (said or enclosed):  # else nobody tells it
         after = change.ticket if change else ticket
@@ -117,6 +120,11 @@ def _with_words(ticket: Ticket, report: StatusReport, heard: Heard) -> tuple[Sta
     if said:
         fields[names[0]] = said
     return replace(report, fields=fields), said
+
+
+def _is_long_past(ticket: Ticket, report: StatusReport) -> bool:
+    """Whether an older report is more than one that a mail server has let another one overtake: its words are history."""
+    return report.at is not None and ticket.reported_at is not None and ticket.reported_at - report.at > _OVERTAKEN
 
 
 def _goes_on(change: Change) -> bool:

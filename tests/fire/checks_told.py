@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from tests.fire import texts
@@ -121,7 +122,8 @@ def every_status_told(journals: Journals) -> list[Finding]:
         chat = int(asked["chat"])
         for telling in way.tellings:
             journals.counted["tellings"] += 1
-            if not _showings(journals, marker, telling) and not _hushed(journals, marker, way):
+            told = _showings(journals, marker, telling) or _told_overtaken(journals, marker, telling)
+            if not told and not _hushed(journals, marker, way):
                 words = (
                     f"{telling.action} ({telling.words or telling.status}) of {telling.said:.2f} was not told to {chat}"
                 )
@@ -173,6 +175,12 @@ def _last_receipt(journals: Journals, marker: str, way: Course) -> Iterator[Find
 def _showings(journals: Journals, marker: str, telling: Telling) -> list[Show]:
     """The messages of their own that tell it."""
     return [show for show in journals.notices.get(marker, ()) if _tells(show, telling)]
+
+
+def _told_overtaken(journals: Journals, marker: str, telling: Telling) -> bool:
+    """Of a letter that a later one has overtaken only the words are news."""
+    words = replace(telling, status="")
+    return journals.overtaken(marker, telling.said) and (not telling.words or bool(_showings(journals, marker, words)))
 
 
 def _tells(show: Show, telling: Telling) -> bool:
@@ -255,7 +263,7 @@ def in_order(journals: Journals) -> list[Finding]:
                 continue
             what, by_letter = telling.words or telling.status, bool(shows[0].letter)
             last = lasts.get(by_letter, (float("-inf"), ""))
-            if shows[0].t < last[0]:
+            if shows[0].t < last[0] and not journals.overtaken(marker, telling.said):
                 words = f"{what} was told at {shows[0].t:.2f}, before {last[1]} at {last[0]:.2f}"
                 found.append(Finding("in_order", marker, words))
             lasts[by_letter] = max(last, (shows[0].t, what))

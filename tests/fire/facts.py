@@ -20,6 +20,8 @@ ITSM = "itsm@helpdesk.test"
 ADMIN = "tom@example.test"  # who is told of what went wrong
 EMPLOYEE = re.compile(r"\bu(\d+)@example\.test")  # and the chat of theirs
 
+_MOMENT = 1.5  # seconds between two letters of which a Maildir may number the later one first
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -206,6 +208,15 @@ class Journals(Excuses):
     def about(self, said: Event) -> str:
         """The marker of the request that it concerns, "" if none."""
         return self.marker_of_letter.get(said["about"], "")
+
+    def overtaken(self, marker: str, said: float) -> bool:
+        """Whether a Maildir may have numbered the letter about it of `said` behind one that came later: it numbers those of a
+        moment in any order (`World.in_order`)."""
+        if not any(one["e"] == "maildir" for one in self.nanny):
+            return False
+        near = [one for one in self.heard(marker) if abs(one["t"] - said) <= _MOMENT]
+        self.excused["numbered in another order by its Maildir"] += len(near) > 1
+        return len(near) > 1
 
     def heard(self, marker: str) -> list[Event]:
         """The believed letters about a request, in order, each once: no forgeries, repetitions and reports of the post."""

@@ -158,6 +158,8 @@ IMAP: tuple[Fault, ...] = (
     Fault("imap_restarted", "the server says BYE and is back at once", "imap", _restart_dovecot, seconds=5),
     Fault("imap_down", "the server is stopped, and comes back", "imap", _stop_dovecot, _start_dovecot, _MAILBOX, seconds=10,
           down="imap"),
-    Fault("imap_renamed", "the mailbox is renamed, and renamed back", "imap", _rename_mailbox, _rename_back, seconds=8),
-    Fault("imap_locked", "the mailbox cannot be opened", "imap", _lock_mailbox, _unlock_mailbox, _MAILBOX, down="imap"),
+    Fault("imap_renamed", "the mailbox is renamed, and renamed back", "imap", _rename_mailbox, _rename_back, seconds=8,
+          maildir=True),
+    Fault("imap_locked", "the mailbox cannot be opened", "imap", _lock_mailbox, _unlock_mailbox, _MAILBOX, down="imap",
+          maildir=True),
 )  # fmt: skip

@@ -204,6 +204,24 @@ def test_done_told_before_registered_is_found() -> None:
     assert [one.about for one in story.finds("in_order")] == [ONE]
 
 
+def test_a_maildir_may_number_two_letters_of_a_moment_as_it_likes_and_their_words_are_told_all_the_same() -> None:
+    def asked_and_done(
+        apart: float, *, maildir: bool, comment: str = "desk0000801 когда к вам можно подойти?"
+    ) -> list[str]:
+        story = good_day()
+        story.said(25, "ask", "desk0000801")
+        story.said(25 + apart, "start")
+        story.nanny += [{"t": 1.0, "e": "maildir"}] if maildir else []
+        if comment:
+            story.saw(26, 31, f"По заявке {NAMED} поддержка пишет:\n«{comment}»")
+        return [one.words for one in story.finds("every_status_told")]
+
+    assert asked_and_done(0.5, maildir=True) == []
+    assert len(asked_and_done(0.5, maildir=False)) == 1
+    assert len(asked_and_done(4, maildir=True)) == 1
+    assert len(asked_and_done(0.5, maildir=True, comment="")) == 1
+
+
 def test_a_receipt_that_goes_back_is_found() -> None:
     story = good_day()
     story.saw(32, 10, f"{TITLE}\nЗаявка {NUMBER} принята. Поддержка обещает к 18:00.", edit=True)

@@ -86,11 +86,13 @@ async def play(folder: Path, trial: Trial) -> Outcome:
     )
     tried: list[Tried] = []
     own: list[Finding] = []
-    maildir = any(one.part == "imap" for row in trial.rows for one in row)  # whose folders they lay hands on
+    maildir = any(one.maildir for row in trial.rows for one in row)
     world_of = World(folder, trial.seed, persons, signing_in=_STRANGERS, settings=trial.settings, in_order=not maildir)
     async with world_of as world:
         trouble = Trouble(world.data, folder / "trouble")
         with Journal(world.journals["nanny"]) as journal:
+            if maildir:
+                journal.note("maildir")
             nanny = Nanny(world.config, journal, world.log, trial.code, trouble.environment)
             scene = _scene(world, nanny, trouble, trial, own)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,27 @@ def test_a_file_of_an_older_report_is_passed_on_though_its_status_is_not(company
     assert after is not None
     assert after.status is Status.RESOLVED
     assert names_sent(company) == ["акт.pdf"]
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, ["Когда к вам можно подойти?"]), (90, [])])
+def test_words_of_a_letter_that_a_newer_one_has_overtaken_are_told(
+    company: Office, minutes: int, told: list[str]
+) -> None:
+    """Its status is history; a question that nobody has seen is not, unless it has lain somewhere for hours."""
+    ticket = a_ticket(company)
+    receive(company, a_mail("Заявка № IM-CL-1042 выполнена", ticket.token))
+    question = "Комментарий: Когда к вам можно подойти?"
+    asked = a_mail(
+        "По заявке № IM-CL-1042 требуется уточнение",
+        f"{question}\n{ticket.token}",
+        date=NOW - timedelta(minutes=minutes),
+    )
+    assert receive(company, asked) == "noted"
+    after = tickets.get(company.c, ticket.id)
+    assert after is not None
+    assert after.status is Status.RESOLVED
+    notices = [parcel.payload["screen"]["values"] for parcel in parcels(company, Kind.NOTICE)]
+    assert [one["comment"] for one in notices if one.get("comment")] == told
+    again = replace(asked, message_id="<again@itsm>")
+    receive(company, again)
+    assert len(parcels(company, Kind.NOTICE)) == len(notices)

@@ -179,6 +179,6 @@ def test_words_that_come_with_a_status_which_says_nothing_new_are_told_all_the_s
     office.later(minutes=1)
     assert receive(office, a_mail(work, "Комментарий: Уже идём", date=office.now)) == "noted"
     assert notices(office).count("notice_comment") == 2
-    late = a_mail(work, "Комментарий: старое", date=office.now - timedelta(minutes=2))
+    late = a_mail(work, "Комментарий: старое", date=office.now - timedelta(hours=2))
     assert receive(office, late) == "noted"
     assert notices(office).count("notice_comment") == 2
