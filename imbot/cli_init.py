@@ -164,10 +164,11 @@ def _ask_telegram(tree: Tree, failed: Failed) -> None:
 
 
 def _ask_directory(tree: Tree, _: Failed) -> None:
+    """What was refused in the round before is not there any more: it is asked as at first, and the rest is kept."""
     section = tree["directory"]
     section["kind"] = choice("Who is an employee", ("ldap", "file", "domain"), section["kind"])
     if section["kind"] == "ldap":
-        ldap = section.setdefault("ldap", {"uris": [_LDAP], "bind_dn": "", "base": ""})
+        ldap = section["ldap"] = {"uris": [_LDAP], "bind_dn": "", "base": "", **section.get("ldap", {})}
         ldap["uris"] = [own("  Directory server", ldap["uris"][0], _LDAP)]
         ldap["starttls"] = ldap["uris"][0].startswith("ldap:")
         ask(ldap, "bind_dn", "  Service account (DN)", needed=True)
@@ -175,12 +176,12 @@ def _ask_directory(tree: Tree, _: Failed) -> None:
         ask(ldap, "base", "  Where the people are (base DN)", needed=True)
         ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=ldap.get("disabled_bit", True))
     elif section["kind"] == "file":
-        file = section.setdefault("file", {"path": "directory.toml"})
+        file = section["file"] = {"path": "directory.toml", **section.get("file", {})}
         file["path"] = prompt(
             "  File of persons, from the config's folder (see data/directory.example.toml)", file["path"]
         )
     else:
-        domain = section.setdefault("domain", {"domains": [_DOMAIN]})
+        domain = section["domain"] = {"domains": [_DOMAIN], **section.get("domain", {})}
         domain["domains"] = [own("  Domain of the work addresses", domain["domains"][0], _DOMAIN)]
     for kind in ("ldap", "file", "domain"):
         if kind != section["kind"]:
@@ -223,7 +224,7 @@ def _ask_token(smtp: Tree, mailbox: Tree, failed: Failed) -> None:
     """The application that signs in to the mailbox; where it is a known provider, the servers are known as well."""
     old = smtp.get("oauth", {})
     name = choice("  Whose mail is it", tuple(PROVIDERS), _provider_of(old))
-    provider, same = PROVIDERS[name], bool(old) and name == _provider_of(old)
+    provider, same = PROVIDERS[name], "token_url" in old and name == _provider_of(old)
     url = provider.token_url
     if name == "microsoft":
         tenant = old["token_url"].split("/")[3] if same else None

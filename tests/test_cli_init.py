@@ -198,6 +198,58 @@ def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_
     assert (settings.smtp.host, settings.smtp.port, settings.mailbox.port) == ("mx.company.ru", 587, 994)
 
 
+@pytest.mark.parametrize(
+    ("answers", "problem", "found"),
+    [
+        (
+            ("ldap", "dc1.company.ru", "cn=bot", "geheim", "dc=company", "n", "", "ldaps://dc1.company.ru", *[""] * 4),
+            "[directory.ldap] uris: 'dc1.company.ru' is not an address such as ldaps://dc1.company.ru",
+            {"uris": ("ldaps://dc1.company.ru",), "bind_dn": "cn=bot", "base": "dc=company", "disabled_bit": False},
+        ),
+        (
+            ("ldap", "dc1", "cn=bot", "geheim", "dc=company", "", "domain", "company", "", "company.ru"),
+            "[directory.domain] domains, entry 1: 'company' is not a domain such as company.ru",
+            {},
+        ),
+    ],
+)
+def test_init_goes_on_where_an_answer_about_the_directory_makes_no_sense(
+    imbot: Callable[..., Answer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: tuple[str, ...],
+    problem: str,
+    found: dict[str, object],
+) -> None:
+    before = ("12-34", "tom@company.ru", "", "123456789:AAEhBOweik6ad9r_QXMENQ")
+    after = ("bot@company.ru", "secret", "mx.company.ru", "", "support@company.ru", "", "", "", "mx.company.ru")
+    typed = "\n".join([*before, *answers, *after, ""])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    answer = imbot("init", str(tmp_path / "config.toml"), "--no-check")
+    assert answer.code == 0, answer.err
+    assert problem in answer.out
+    directory = load(tmp_path / "config.toml", {}).directory
+    assert {key: getattr(directory.ldap, key) for key in found} == found
+    assert directory.ldap.bind_password.get_secret_value() == ("geheim" if found else "")
+    assert directory.domain.domains == (() if found else ("company.ru",))
+
+
+def test_init_asks_again_for_a_tenant_that_makes_no_sense(
+    imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [
+        *("12-34", "tom@company.ru", "", "123456789:AAEhBOweik6ad9r_QXMENQ", "domain", "company.ru"),
+        *("bot@company.ru", "", "y", "microsoft", "t\x01", "app-1", "s-1", "", ""),
+        *("", "", "y", "microsoft", "t-1", "app-1", "s-1", "", ""),
+        *("support@company.ru", "", "", "sender-only"),
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
+    answer = imbot("init", str(tmp_path / "config.toml"), "--no-check")
+    assert answer.code == 0, answer.err
+    assert "token_url: has a control character" in answer.out
+    assert "/t-1/" in load(tmp_path / "config.toml", {}).smtp.oauth.token_url
+
+
 @pytest.mark.parametrize("typed", ["", "12-34\n"])
 def test_init_without_answers_writes_nothing_and_says_so(
     imbot: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
