@@ -95,10 +95,22 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     return event_loop.run(coroutine)
 
 
+def yes(question: str, *, default: bool = False) -> bool:
+    """Asked until it is answered; Enter says `default`. Raises typer.Abort where nobody answers."""
+    while True:
+        asked = f"{question} [{'Y/n' if default else 'y/N'}]"
+        answer = str(typer.prompt(asked, default="", show_default=False)).strip().lower()
+        if answer in _ANSWERS:
+            return _ANSWERS[answer]
+        if not answer:
+            return default
+        say(f"  {one_line(answer)!r} is neither: answer y (yes) or n (no), Enter says {'y' if default else 'n'}")
+
+
 def ask_first(question: str) -> None:
     """Go on only where somebody says yes. Raises ImbotError else: nothing was done."""
     try:
-        agreed = typer.confirm(question)
+        agreed = yes(question)
     except typer.Abort:
         say()  # the cursor stands behind the question
         raise ImbotError("nobody answered, so nothing was done; where nobody can, --yes does it unasked") from None
@@ -211,6 +223,7 @@ def one_line(text: str, limit: int = 60) -> str:
 
 _LARGEST = 2**63 - 1  # SQLite's
 _NARROWEST = 8  # characters of a column
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False}
 
 
 def _escaped(odd: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from imbot.cli_asking import Tree, address, ask, choice, own, prompt, secret, sender, server
-from imbot.cli_base import say, say_wrapped, wait_for
+from imbot.cli_base import say, say_wrapped, wait_for, yes
 from imbot.domain.errors import ConfigError, ImbotError
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def interview(path: Path, *, force: bool, check: bool) -> None:
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ImbotError(f"{path} cannot be written: there is no folder {path.parent} that you may write to")
     tree = _placeholders()
-    say("Some fifteen questions; Enter takes what stands in brackets. Servers are tried at once.\n")
+    tried = "Servers are tried at once." if check else "No server is tried: `imbot doctor` does it."
+    say(f"Some fifteen questions; Enter takes what stands in brackets. {tried}\n")
     home = path.absolute().parent
     groups: tuple[tuple[Callable[[Tree, Failed], None], tuple[str, ...]], ...] = (
         (_ask_company, ()),
@@ -112,7 +113,7 @@ def _until_right(tree: Tree, group: Callable[[Tree, Failed], None], legs: tuple[
                 tree.update(before)
             continue
         failed = {leg.name: leg.says for leg in [_tried(settings, leg) for leg in legs] if leg.state == "wrong"}
-        if not failed or typer.confirm("  Use it anyway? No: asked again, Enter keeps an answer", default=False):
+        if not failed or yes("  Use it anyway? No: asked again, Enter keeps an answer"):
             return
 
 
@@ -174,7 +175,7 @@ def _ask_directory(tree: Tree, _: Failed) -> None:
         ask(ldap, "bind_dn", "  Service account (DN)", needed=True)
         ldap["bind_password"] = secret("  Its password", ldap.get("bind_password", ""))
         ask(ldap, "base", "  Where the people are (base DN)", needed=True)
-        ldap["disabled_bit"] = typer.confirm("  Is it Active Directory?", default=ldap.get("disabled_bit", True))
+        ldap["disabled_bit"] = yes("  Is it Active Directory?", default=ldap.get("disabled_bit", True))
     elif section["kind"] == "file":
         file = section["file"] = {"path": "directory.toml", **section.get("file", {})}
         file["path"] = prompt(
@@ -209,7 +210,7 @@ def _ask_password(kept: str) -> str:
         password = secret(question, kept, needed=False)
         if password not in ("", "-" if kept else ""):
             return password
-        if typer.confirm("  No password: does it sign in by a token (OAuth2)?", default=False):
+        if yes("  No password: does it sign in by a token (OAuth2)?"):
             return ""
 
 

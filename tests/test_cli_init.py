@@ -59,6 +59,7 @@ def test_init_offers_to_sign_in_by_token_and_asks_no_server_that_is_known(
     path = tmp_path / "config.toml"
     answer = imbot("init", str(path), "--no-check")
     assert answer.code == 0, answer.err
+    assert "Servers are tried" not in answer.out
     assert answer.out.count("No password: does it sign in by a token") == 2
     settings = load(path, {})
     for server in (settings.smtp, settings.mailbox):
@@ -131,14 +132,16 @@ def test_init_keeps_what_was_answered_and_asks_what_may_mend_a_failure(
         *("12-34", "", "tom@company.ru", ""),
         *("", "123456789:AAEhBOweik6ad9r_QXMENQ", "n", "", ""),  # kept, and no proxy
         *("domain", "company.ru"),
-        *("bot@company.ru", "secret", "mx.company.ru", "", "n"),
+        *("bot@company.ru", "secret", "mx.company.ru", "", "нет", "n"),
         *("", "", "", "none", ""),
         *("bot@company.ru", "support@company.ru", "bot@company.ru", "", "glpy", "glpi", "", ""),
     ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join([*answers, ""]).encode())))
     answer = imbot("init", str(tmp_path / "config.toml"))
     assert answer.code == 0, answer.err
+    assert "Servers are tried at once." in answer.out
     assert answer.out.count("An answer is needed here") == 2
+    assert "'нет' is neither: answer y (yes) or n (no), Enter says n\n" in answer.out
     assert answer.out.count("[kept]") == 2
     assert "secret" not in answer.out
     assert answer.out.index("the bot's own mailbox: imbot would") < answer.out.index("The address its status letters")
@@ -202,7 +205,17 @@ def test_init_means_paths_from_the_configs_folder_and_offers_again_what_was_not_
     ("answers", "problem", "found"),
     [
         (
-            ("ldap", "dc1.company.ru", "cn=bot", "geheim", "dc=company", "n", "", "ldaps://dc1.company.ru", *[""] * 4),
+            (
+                "ldap",
+                "dc1.company.ru",
+                "cn=bot",
+                "geheim",
+                "dc=company",
+                "NO ",
+                "",
+                "ldaps://dc1.company.ru",
+                *[""] * 4,
+            ),
             "[directory.ldap] uris: 'dc1.company.ru' is not an address such as ldaps://dc1.company.ru",
             {"uris": ("ldaps://dc1.company.ru",), "bind_dn": "cn=bot", "base": "dc=company", "disabled_bit": False},
         ),

@@ -201,7 +201,7 @@ def test_a_number_that_the_ticket_is_not_known_by_is_asked_about_and_noted_is_sa
 
 def test_dropping_asks_first_and_leaves_the_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "tom")
-    monkeypatch.setattr("typer.confirm", lambda _: False)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "n")
     id = desk.came(FORGED)
     assert desk("mail", "quarantine", "drop", str(id)).code == 1
     assert outcome(desk, id) == "quarantined"
