@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -19,7 +20,6 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from imbot import config_mail as mail
@@ -28,6 +28,7 @@ from imbot.config_across import across, hidden
 from imbot.config_types import is_loopback as is_loopback
 from imbot.config_words import Sources, all_in_words, is_table_of, key_of, meant, model_of
 from imbot.domain.errors import ConfigError
+from imbot.domain.written_files import text_of
 
 DEFAULT_PATH = Path("config.toml")
 SECRETS = (
@@ -228,24 +229,25 @@ def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
 
 def _read_toml(file: Path) -> Tree:
     try:
-        return TomlConfigSettingsSource(Settings, file)() if file.is_file() else _missing(file)
-    except ValueError as error:  # tomllib.TOMLDecodeError, UnicodeDecodeError
-        raise ConfigError([f"{file} is not TOML: {error}{_latin(file, str(error))}"]) from None
+        text = text_of(file.read_bytes(), file) if file.is_file() else _missing(file)
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file} is not TOML: {error}{_latin(text, str(error))}"]) from None
     except OSError as error:
         raise ConfigError([f"{file} cannot be read: {error.strerror}"]) from None
 
 
-def _latin(file: Path, error: str) -> str:
+def _latin(text: str, error: str) -> str:
     """What TOML itself does not say of a section such as [backends.Здание]."""
     at = re.search(r"at line (\d+)", error)
-    lines = file.read_bytes().decode("utf-8", "replace").splitlines()
+    lines = text.split("\n")
     line = lines[int(at[1]) - 1].strip() if at and int(at[1]) <= len(lines) else ""
     if not line.startswith("[") or line.isascii():
         return ""
     return f"; the name in {line} must be written in Latin letters, as in [backends.building]"
 
 
-def _missing(file: Path) -> Tree:
+def _missing(file: Path) -> NoReturn:
     if file.exists():
         raise ConfigError([f"{file} is not a file"])
     raise ConfigError([f"{file} does not exist: `imbot init` writes one, or name yours by --config"])
@@ -269,7 +271,7 @@ def _read_secret_files(tree: Tree, folder: Path, problems: list[str], sources: d
             problems.append(f"{where}: {key} is given as well; keep one of them")
             continue
         try:
-            table[key] = (folder / name).read_text(encoding="utf-8").strip()
+            table[key] = (folder / name).read_text(encoding="utf-8-sig").strip()
             sources[(*place, key)] = f"{_FILE}{folder / name}"
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{where}: {name} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})")
@@ -290,7 +292,7 @@ def _read_secrets_folder(
         if not file.is_file():
             continue
         try:
-            text = file.read_text(encoding="utf-8").strip()
+            text = file.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError):
             problems.append(f"{file} cannot be read")
             continue

@@ -31,6 +31,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from imbot.domain.errors import ConfigError
+from imbot.domain.written_files import text_of
 
 log = structlog.get_logger(__name__)
 
@@ -178,7 +179,7 @@ def _in_other_languages(name: str) -> list[str]:
 
 def _labels(path: Path) -> dict[str, str]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(text_of(path.read_bytes(), path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -23,6 +23,7 @@ from imbot.domain.errors import ConfigError
 from imbot.domain.forms import Catalogue, Category, Subcategory, parse_catalogue, parse_locations
 from imbot.domain.people import Role
 from imbot.domain.signin import Limits
+from imbot.domain.written_files import text_of
 from imbot.mailbox.imap import Imap, ImapSettings
 from imbot.mailbox.oauth import OAuthSettings, Tokens
 from imbot.mailbox.pop3 import Pop3, Pop3Settings
@@ -359,7 +360,7 @@ def _data(own: str, name: str) -> Mapping[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as plain data. Raises ConfigError that names the file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(text_of(path.read_bytes(), path))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except ValueError as error:

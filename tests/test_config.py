@@ -141,6 +141,26 @@ def test_a_file_that_is_missing_or_no_toml_is_said_so(write: Write, tmp_path: Pa
     assert "is not TOML" in problems(write("[smtp\n"))[0]
 
 
+def test_a_file_of_an_editor_that_puts_a_mark_in_front_or_ends_lines_otherwise_is_read(
+    write: Write, tmp_path: Path
+) -> None:
+    path = write(SMALL.replace('password = "secret"', 'password_file = "mail.secret"'))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    (tmp_path / "mail.secret").write_bytes(b"\xef\xbb\xbfs3cret\r\n")
+    (tmp_path / "telegram__token").write_bytes(b"\xef\xbb\xbf987654321:BBEhBOweik6ad9r_QXMENQ\r\n")
+    settings = load(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert settings.mailbox.password.get_secret_value() == "s3cret"
+    assert settings.telegram.token.get_secret_value() == "987654321:BBEhBOweik6ad9r_QXMENQ"
+
+
+def test_a_file_in_another_encoding_is_told_where_and_what_to_do(write: Write) -> None:
+    path = write()
+    path.write_bytes(SMALL.replace("[smtp]", "# Почта\n[smtp]").encode("cp1251"))
+    assert problems(path) == [f"{path} is not UTF-8 (byte 0xCF at line 8): save it as UTF-8"]
+    path.write_text(SMALL, "utf-16")
+    assert problems(path) == [f"{path} is not UTF-8 (byte 0xFF at line 1): save it as UTF-8"]
+
+
 def test_paths_are_meant_from_the_folder_of_the_config(write: Write, tmp_path: Path) -> None:
     text = SMALL + '[general]\ntemplates_dir = "own"\ncatalogue = "/etc/imbot/catalogue.toml"\n'
     settings = load(write(text), {})

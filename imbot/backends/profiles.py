@@ -25,6 +25,7 @@ from imbot.backends.tables import TableReader
 from imbot.domain.errors import ConfigError
 from imbot.domain.folder_names import WHAT_IT_MAY_BE, is_folder_name
 from imbot.domain.tickets import Status
+from imbot.domain.written_files import text_of
 
 __all__ = [
     "Anchor", "EvidenceHint", "Fingerprint", "Lift", "NumberPattern", "Profile", "load_profile", "load_profiles", "parse_profile",
@@ -52,8 +53,8 @@ def load_profile(folder: Path) -> Profile:
     """The profile that `folder` describes. Raises `ConfigError` that names every mistake with file, key and reason."""
     path = folder / "profile.toml"
     try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        source = text_of(path.read_bytes(), path)
+    except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from error
     return parse_profile(source, str(path), folder.name)
 

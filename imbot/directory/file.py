@@ -15,6 +15,7 @@ from typing import Any
 
 from imbot.domain.errors import ConfigError, DirectoryUnavailable
 from imbot.domain.people import Absence, Entry, Role, canonical_address
+from imbot.domain.written_files import text_of
 
 _TEXTS = ("name", "phone", "office", "department")
 _KEYS = {"address", *_TEXTS, "role", "disabled", "attributes"}
@@ -93,10 +94,10 @@ def _read(path: Path) -> tuple[tuple[int, int, int], _Persons]:
     """The file's stamp, taken before reading (a change in between is read again), and its persons. Raises ConfigError."""
     try:
         stamp = _stamp(path.stat())
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(text_of(path.read_bytes(), path))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is no TOML: {error}"]) from error
     problems = [f"{path}: unknown key {key!r}; persons are written as [[person]]" for key in table if key != "person"]
     persons: dict[str, Entry | Absence] = {}
