@@ -338,7 +338,7 @@ def anchor_paths(tree: Tree, folder: Path) -> None:
         tree["general"].setdefault("data_dir", "data/var")
     for *place, key in _spread(_PATHS, tree):
         table = _table(tree, place)
-        if table and isinstance(table.get(key), str) and table[key]:
+        if table and isinstance(table.get(key), str) and table[key].strip():
             table[key] = str(folder / Path(table[key]).expanduser())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -77,6 +77,13 @@ class General(Section):
     alarm_minutes: Positive = 10
     working_hours: WorkingHours = WorkingHours()
     night: Night = Night()
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _data_dir(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty: name the folder where imbot keeps its state, such as /var/lib/imbot")
+        return value
 
     @property
     def zone(self) -> ZoneInfo:

@@ -149,6 +149,16 @@ def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str,
         ("[smtp]", '[smtp]\nusername = "bot\\u0001auth=x"\npassword = "y"', "[smtp] username: has a control"),
         ('host = "mail.company.ru"\n[mailbox]', 'host = "mail\\ncompany.ru"\n[mailbox]', "[smtp] host: has a control"),
         (
+            "[smtp]",
+            '[general]\ndata_dir = ""\n[smtp]',
+            "[general] data_dir: is empty: name the folder where imbot keeps",
+        ),
+        (
+            "[smtp]",
+            '[general]\ndata_dir = " "\n[smtp]',
+            "[general] data_dir: is empty: name the folder where imbot keeps",
+        ),
+        (
             '[mailbox]\nhost = "mail',
             '[mailbox]\nhost = "mail\\r',
             "[mailbox] host: has a control character in it (U+000D, the 5.",
