@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from imbot.cli_base import say
+from imbot.config_words import meant
 from imbot.domain.people import canonical_address
 
 Tree = dict[str, Any]
@@ -98,4 +99,4 @@ def choice(question: str, choices: Sequence[str], default: str) -> str:
         answer = prompt(f"{question} ({', '.join(choices)})", default)
         if answer in choices:
             return answer
-        say(f"  {answer!r} is none of them")
+        say(f"  {answer!r} is none of them{meant(answer, set(choices))}")

@@ -72,6 +72,7 @@ def bench(config: Path | None, wanted: str = "", profiles: Path | None = None) -
     from imbot import wiring
     from imbot.backends.profiles import load_profiles
     from imbot.config import packed
+    from imbot.config_words import meant
 
     settings = settings_of(config) if config is not None or _has_config() else None
     folders = [folder / "mail" for folder in wiring.template_folders(settings)] if settings else []
@@ -87,7 +88,9 @@ def bench(config: Path | None, wanted: str = "", profiles: Path | None = None) -
             idle = _idle(given, {desk.profile for desk in desks.values()})
     if wanted:
         if wanted not in {*shelf, *used}:
-            raise ConfigError([f"there is no profile {wanted!r}; there are {', '.join(sorted({*shelf, *used}))}"])
+            known = {*shelf, *used}
+            near = meant(wanted, known)
+            raise ConfigError([f"there is no profile {wanted!r}; there are {', '.join(sorted(known))}{near}"])
         used = {name: one for name, one in used.items() if wanted in (name, one.name)}
         shelf = {} if used else {wanted: shelf[wanted]}
     return Bench(settings, settings.general.zone if settings else ZoneInfo("Europe/Moscow"), used, shelf, idle)

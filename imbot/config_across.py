@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from imbot import config_mail as mail
+from imbot.config_words import meant
 
 _T = TypeVar("_T", bound=BaseModel)
 _PROOF = {"kind": "sender-only"}  # needs no further key: what is wrong with the real one is told by itself
@@ -111,7 +112,7 @@ def _unknown_profiles(desks: Mapping[str, Mapping[str, Any]], folders: Sequence[
 
 
 def no_profile(section: str, name: str, known: set[str]) -> str:
-    return f"[{section}] profile: there is no {name!r}; there are {', '.join(sorted(known))}"
+    return f"[{section}] profile: there is no {name!r}; there are {', '.join(sorted(known))}{meant(name, known)}"
 
 
 def _made(model: type[_T], table: Mapping[str, Any]) -> _T | None:

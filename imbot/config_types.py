@@ -11,10 +11,11 @@ import unicodedata
 from datetime import time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from imbot.config_words import meant
 from imbot.domain.folder_names import WHAT_IT_MAY_BE, is_folder_name
 from imbot.domain.people import canonical_address
 
@@ -79,10 +80,9 @@ def _domain(value: str) -> str:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError in name only
-        raise ValueError(f"{value!r} is not a time zone such as Europe/Moscow") from error
-    except KeyError as error:
-        raise ValueError(f"{value!r} is not a time zone such as Europe/Moscow") from error
+    except (OSError, ValueError, KeyError) as error:
+        places = {name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
+        raise ValueError(f"{value!r} is not a time zone such as Europe/Moscow{meant(value, places)}") from error
     return value
 
 
@@ -153,7 +153,8 @@ def _extension(value: str) -> str:
 
 def _language(value: str) -> str:
     if value not in LANGUAGES:
-        raise ValueError(f"{value!r} is none of the languages that imbot speaks: {', '.join(LANGUAGES)}")
+        near = meant(value, set(LANGUAGES))
+        raise ValueError(f"{value!r} is none of the languages that imbot speaks: {', '.join(LANGUAGES)}{near}")
     return value
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+_QUOTED = re.compile("'([^']+)'")
 Sources = Mapping[tuple[str, ...], str]  # of a value that is not from the config: from where, in words
 
 
@@ -41,6 +43,7 @@ def in_words(detail: ErrorDetails, root: type[BaseModel]) -> str:
         return _unknown_key(place, root)
     if kind == "missing":
         return f"[{place[0]}]: the section is missing" if len(place) == 1 else f"{_spelled(place, root)}: is missing"
+    expected = str(context.get("expected", ""))
     words = {
         "int_parsing": "is not a whole number",
         "int_type": "is not a whole number",
@@ -57,7 +60,7 @@ def in_words(detail: ErrorDetails, root: type[BaseModel]) -> str:
         "greater_than_equal": f"must be at least {context.get('ge', '')}",
         "less_than_equal": f"must be at most {context.get('le', '')}",
         "greater_than": f"must be more than {context.get('gt', '')}",
-        "literal_error": f"must be one of {context.get('expected', '')}",
+        "literal_error": f"must be one of {expected}{meant(str(detail['input']), set(_QUOTED.findall(expected)))}",
         "value_error": str(context.get("error", "")),
     }.get(kind, detail["msg"].removeprefix("Value error, "))
     return f"{_spelled(place, root)}: {words}" if place else words

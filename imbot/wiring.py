@@ -16,6 +16,7 @@ from imbot.channels.telegram import TelegramSettings
 from imbot.config import Settings, packed
 from imbot.config_across import no_profile
 from imbot.config_mail import FurtherBackend, Mailbox, OAuth
+from imbot.config_words import meant
 from imbot.dialog.facts import DialogSettings
 from imbot.directory.file import DomainDirectory, FileDirectory
 from imbot.domain.calendar import WorkingHours
@@ -240,7 +241,7 @@ def backend(settings: Settings, name: str = DEFAULT_BACKEND) -> Backend:
     section = name if name == DEFAULT_BACKEND else f"backends.{name}"
     desk = settings.helpdesks().get(section)
     if desk is None:
-        raise ConfigError([f"there is no helpdesk {name!r}; there are {', '.join(backend_names(settings))}"])
+        raise ConfigError([_no_helpdesk(name, settings)])
     own_mailbox = isinstance(desk, FurtherBackend) and desk.mailbox is not None
     return Backend(
         profile=profile(settings, section),
@@ -268,14 +269,18 @@ def backend_names(settings: Settings) -> list[str]:
 
 def _unknown_backends(catalogue: Catalogue, settings: Settings) -> list[str]:
     """Every kind of request that goes to a helpdesk that is not in the settings."""
-    known = backend_names(settings)
     named: list[tuple[str, Category | Subcategory]] = [("category", category) for category in catalogue.categories]
     named += [("kind", sub) for category in catalogue.categories for sub in category.subs]
     return [
-        f"catalogue: {what} {one.key!r}: there is no helpdesk {one.backend!r}; there are {', '.join(known)}"
+        f"catalogue: {what} {one.key!r}: {_no_helpdesk(one.backend, settings)}"
         for what, one in named
-        if one.backend and one.backend not in known
+        if one.backend and one.backend not in backend_names(settings)
     ]
+
+
+def _no_helpdesk(name: str, settings: Settings) -> str:
+    known = backend_names(settings)
+    return f"there is no helpdesk {name!r}; there are {', '.join(known)}{meant(name, set(known))}"
 
 
 def known_key(settings: Settings) -> bytes:

@@ -85,7 +85,7 @@ async def test_each_helpdesk_and_each_mailbox_is_a_leg_and_has_a_round_trip_of_i
     assert code == 0, legs
     assert legs[-1]["says"] == "registered, number #0001042"
     code, legs = await imbot("doctor", "--round-trip", "--backend", "gpli", "--json", "--config", config)
-    assert (code, legs[0]["says"]) == (1, "there is no helpdesk 'gpli'; there are itsm, glpi")
+    assert (code, legs[0]["says"]) == (1, "there is no helpdesk 'gpli'; there are itsm, glpi; did you mean glpi?")
 
 
 async def test_a_wrong_password_and_a_wrong_authority_are_named(office: Office) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from imbot import wiring
 from imbot.config import load
+from imbot.domain.errors import ConfigError
 from tests.config_files import SMALL, Write, problems
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +47,7 @@ def test_every_mistake_is_named_at_once_with_its_place(write: Write) -> None:
         "[smtp] port: 99999 is not a port (1-65535)",
         "[smtp] password: is not text: write it in quotes",
         "[smpt]: there is no such section; did you mean smtp?",
-        "[mailbox] kind: must be one of 'imap' or 'pop3'",
+        "[mailbox] kind: must be one of 'imap' or 'pop3'; did you mean imap?",
         "[mailbox] host: is missing",
         "[itsm] address: is missing",
         "[itsm] senders: must not be empty",
@@ -105,6 +107,48 @@ def test_what_stands_behind_another_mistake_is_named_at_once(write: Write, tmp_p
             "Authentication-Results",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near"),
+    [
+        (
+            'kind = "domain"',
+            'kind = "ldpa"',
+            "[directory] kind: must be one of 'ldap', 'file' or 'domain'; did you mean ldap?",
+        ),
+        (
+            "[smtp]",
+            '[smtp]\ntls = "startls"',
+            "[smtp] tls: must be one of 'tls', 'starttls' or 'none'; did you mean starttls?",
+        ),
+        (
+            "[smtp]",
+            '[general]\ntimezone = "Europe/Mosscow"\n[smtp]',
+            "such as Europe/Moscow; did you mean Europe/Moscow?",
+        ),
+        ("[smtp]", '[general]\ntimezone = "Moscow"\n[smtp]', "such as Europe/Moscow; did you mean Europe/Moscow?"),
+        ("[smtp]", '[general]\ntimezone = "MSK"\n[smtp]', "'MSK' is not a time zone such as Europe/Moscow"),
+        ("[smtp]", '[general]\ntimezone = "GMT+3"\n[smtp]', "'GMT+3' is not a time zone such as Europe/Moscow"),
+        ("[smtp]", '[general]\nlanguage = "rus"\n[smtp]', "imbot speaks: ru, en; did you mean ru?"),
+    ],
+)
+def test_a_value_that_is_nearly_right_is_told_with_the_right_one(write: Write, old: str, new: str, near: str) -> None:
+    (problem,) = problems(write(SMALL.replace(old, new)))
+    assert problem.endswith(near)
+
+
+def test_a_profile_and_a_helpdesk_that_are_nearly_right_are_told_with_the_right_one(write: Write) -> None:
+    text = SMALL.replace("[itsm]", '[itsm]\nprofile = "inframanger"')
+    with pytest.raises(
+        ConfigError, match=r"\[itsm\] profile: there is no 'inframanger'; .*; did you mean inframanager\?"
+    ):
+        wiring.env(load(write(text), {}), b"")
+    assert problems(write(text.replace('host = "mail.company.ru"', "", 1)))[-1].endswith("; did you mean inframanager?")
+    catalogue = '[[category]]\nkey = "it"\nlabel = "ИТ"\nbackend = "itms"\n'
+    path = write(SMALL + '[general]\ncatalogue = "own.toml"\n', **{"own.toml": catalogue})
+    with pytest.raises(ConfigError, match=r"there is no helpdesk 'itms'; there are itsm; did you mean itsm\?"):
+        wiring.env(load(path, {}), b"")
 
 
 @pytest.mark.parametrize(
