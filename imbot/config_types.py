@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from imbot.config_words import meant
+from imbot.config_words import as_written, meant
 from imbot.domain.folder_names import WHAT_IT_MAY_BE, is_folder_name
 from imbot.domain.people import canonical_address
 
@@ -71,7 +71,10 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63
 
 def _domain(value: str) -> str:
     text = value.strip().lower().rstrip(".").removeprefix("@")
-    ascii_text = text if text.isascii() else text.encode("idna").decode("ascii")
+    try:
+        ascii_text = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:  # an empty part, one too long, or what no name may have
+        ascii_text = ""
     if not _DOMAIN.fullmatch(ascii_text):
         raise ValueError(f"{value!r} is not a domain such as company.ru")
     return ascii_text
@@ -93,7 +96,7 @@ def _clock(value: Any) -> Any:
         return time(0)
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(value).strip())
     if match is None:
-        raise ValueError(f"{value!r} is not a time such as 09:00")
+        raise ValueError(f"{as_written(value)} is not a time such as 09:00")
     return time(int(match[1]), int(match[2]))
 
 

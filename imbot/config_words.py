@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+_NO_DAY = ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact")
 _QUOTED = re.compile("'([^']+)'")
 Sources = Mapping[tuple[str, ...], str]  # of a value that is not from the config: from where, in words
 
@@ -48,10 +49,14 @@ def in_words(detail: ErrorDetails, root: type[BaseModel]) -> str:
         "int_parsing": "is not a whole number",
         "int_type": "is not a whole number",
         "int_from_float": "is not a whole number",
+        "int_parsing_size": "is too large",
+        "finite_number": "is not a whole number",
         "float_parsing": "is not a number",
+        "float_type": "is not a number",
         "bool_parsing": "is neither true nor false",
         "bool_type": "is neither true nor false",
         "string_type": "is not text: write it in quotes",
+        "string_unicode": "is not text in UTF-8",
         "tuple_type": "is not a list",
         "dict_type": "is not a table",
         "model_type": "is not a section",
@@ -62,6 +67,7 @@ def in_words(detail: ErrorDetails, root: type[BaseModel]) -> str:
         "greater_than": f"must be more than {context.get('gt', '')}",
         "literal_error": f"must be one of {expected}{meant(str(detail['input']), set(_QUOTED.findall(expected)))}",
         "value_error": str(context.get("error", "")),
+        **dict.fromkeys(_NO_DAY, f"{as_written(detail['input'])} is not a day such as 2026-01-09"),
     }.get(kind, detail["msg"].removeprefix("Value error, "))
     return f"{_spelled(place, root)}: {words}" if place else words
 
@@ -108,6 +114,11 @@ def _unknown_key(place: list[str], root: type[BaseModel]) -> str:
     if len(place) == 1:
         return f"[{place[0]}]: there is no such section{meant(place[0], known)}"
     return f"[{'.'.join(place[:-1])}] {place[-1]}: there is no such key{meant(place[-1], known)}"
+
+
+def as_written(value: Any) -> str:
+    """As it stands in the config: a text in quotes, a day or an hour without Python's name for it."""
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def meant(word: str, known: set[str]) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
 
-from imbot import wiring
-from imbot.config import load
+from imbot import config, wiring
+from imbot.config import checked, load
 from imbot.domain.errors import ConfigError
 from tests.config_files import SMALL, Write, problems
 
 ROOT = Path(__file__).resolve().parent.parent
+WRONG: tuple[object, ...] = (
+    *(3, -1, 10**30, 1.5, float("nan"), float("inf"), True, "x", "", "9" * 5000, "\ud800"),
+    *([], ["x"], [3], [[]], [{}], {}, {"x": 3}),
+    *(date(2026, 1, 1), datetime(2026, 1, 1, 10), time(9)),
+)  # fmt: skip
 
 
 def test_every_mistake_is_named_at_once_with_its_place(write: Write) -> None:
@@ -138,6 +146,42 @@ def test_a_value_that_is_nearly_right_is_told_with_the_right_one(write: Write, o
     assert problem.endswith(near)
 
 
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_whatever_stands_where_it_cannot_is_told_in_our_words(wrong: object) -> None:
+    for key in config.keys():  # noqa: SIM118  it is no dict
+        tree = tomllib.loads(SMALL)
+        *place, last = key.replace("*", "glpi").split(".")
+        table = tree
+        for name in place:
+            table = table.setdefault(name, {})
+        table[last] = wrong
+        try:
+            checked(tree)
+        except ConfigError as error:
+            said = " ".join(error.problems)
+            assert not re.search("Input should|Unable to|[Vv]alid |Datetimes|datetime|timezone-aware", said), said
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [
+        ('"1.1.2026"', "entry 1: '1.1.2026' is not a day such as 2026-01-09"),
+        ('"2026-02-30"', "entry 1: '2026-02-30' is not a day such as 2026-01-09"),
+        ('"x"', "entry 1: 'x' is not a day such as 2026-01-09"),
+        ("5", "entry 1: 5 is not a day such as 2026-01-09"),
+        ("2026-01-01, 2026-01-02T10:00:00", "entry 2: 2026-01-02 10:00:00 is not a day such as 2026-01-09"),
+    ],
+)
+def test_a_holiday_that_is_no_day_is_told_with_one(write: Write, days: str, says: str) -> None:
+    text = SMALL + f"[general.working_hours]\nholidays = [{days}]\n"
+    assert problems(write(text)) == [f"[general.working_hours] holidays, {says}"]
+
+
+def test_holidays_may_be_dates_or_texts(write: Write) -> None:
+    text = SMALL + '[general.working_hours]\nholidays = [2026-01-01, "2026-01-02"]\n'
+    assert load(write(text), {}).general.working_hours.holidays == (date(2026, 1, 1), date(2026, 1, 2))
+
+
 def test_a_profile_and_a_helpdesk_that_are_nearly_right_are_told_with_the_right_one(write: Write) -> None:
     text = SMALL.replace("[itsm]", '[itsm]\nprofile = "inframanger"')
     with pytest.raises(
@@ -224,6 +268,7 @@ def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str,
         ('bot_address = "bot@', 'from_mode = "plus"\nbot_address = "bot+x@', "which has a + already"),
         ("[telegram]", "[files]\nmax_bytes = 30000000\n[telegram]", "[files] max_bytes: Telegram hands at most 20 MB"),
         ('domains = ["company.ru"]', 'domains = ["company"]', "is not a domain such as company.ru"),
+        ('domains = ["company.ru"]', 'domains = ["фирма..рф"]', "'фирма..рф' is not a domain such as company.ru"),
         ("[smtp]", '[server]\nlisten = "9090"\n[smtp]', "is not a place to listen"),
         ("[smtp]", '[files]\nrefused_types = ["a b"]\n[smtp]', "is not a file extension"),
         ("[smtp]", '[general.working_hours]\nfrom = "19:00"\n[smtp]', "there is no working time"),
