@@ -81,6 +81,8 @@ def _stand_in(tree: dict[str, Any], detail: ErrorDetails) -> None:
     while len(rest) > 1 and isinstance(table.get(rest[0]), dict):
         table = table[rest.pop(0)]
     key, value = rest[0], table.get(rest[0])
+    if key == "uris":
+        table["starttls"] = False  # it may not go with the addresses that stand in
     if key == "ldap" and isinstance(value, dict):
         value |= {"uris": _STAND_INS["uris"], "starttls": False}
     elif isinstance(value, dict) and key != "evidence":

@@ -9,7 +9,6 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -28,6 +27,7 @@ from imbot.config_types import (
     Section,
     Sender,
     is_loopback,
+    url_parts,
 )
 
 TlsMode = Literal["tls", "starttls", "none"]
@@ -63,10 +63,9 @@ class OAuth(Section):
             if self.client_id or self.client_secret.get_secret_value() or self.refresh_token.get_secret_value():
                 raise ValueError("token_url is missing: the address where tokens are given")
             return self
-        parts = urlsplit(self.token_url)
-        if not parts.hostname or not (
-            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-        ):
+        parts = url_parts(self.token_url)
+        safe = parts and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
+        if not safe:
             raise ValueError(f"token_url: {self.token_url!r} is not an address that begins with https://")
         needed = {"client_id": self.client_id}
         if self.grant == "client_credentials":

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -29,6 +28,7 @@ from imbot.config_types import (
     Weekday,
     Zone,
     check_proxy,
+    url_parts,
 )
 
 TELEGRAM_LIMIT = 20 * 1024 * 1024  # bytes of a file that Telegram's own server hands to a bot
@@ -144,7 +144,8 @@ class Ldap(Section):
     @classmethod
     def _uris(cls, uris: tuple[str, ...]) -> tuple[str, ...]:
         for uri in uris:
-            if urlsplit(uri).scheme not in ("ldap", "ldaps") or not urlsplit(uri).hostname:
+            parts = url_parts(uri)
+            if parts is None or parts.scheme not in ("ldap", "ldaps"):
                 raise ValueError(f"{uri!r} is not an address such as ldaps://dc1.company.ru")
         return uris
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from datetime import time
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -113,9 +113,18 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def url_parts(value: str) -> SplitResult | None:
+    """None where it names no host, or a port that is none."""
+    try:
+        parts = urlsplit(value)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = url_parts(value)
+    if parts is None or parts.scheme not in ("http", "https"):
         raise ValueError(f"{value!r} is not an address such as https://api.telegram.org")
     return value.rstrip("/")
 

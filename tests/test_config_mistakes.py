@@ -16,7 +16,7 @@ from tests.config_files import SMALL, Write, problems
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG: tuple[object, ...] = (
-    *(3, -1, 10**30, 1.5, float("nan"), float("inf"), True, "x", "", "9" * 5000, "\ud800"),
+    *(3, -1, 10**30, 1.5, float("nan"), float("inf"), True, "x", "", "https://[x", "9" * 5000, "\ud800"),
     *([], ["x"], [3], [[]], [{}], {}, {"x": 3}),
     *(date(2026, 1, 1), datetime(2026, 1, 1, 10), time(9)),
 )  # fmt: skip
@@ -159,7 +159,9 @@ def test_whatever_stands_where_it_cannot_is_told_in_our_words(wrong: object) -> 
             checked(tree)
         except ConfigError as error:
             said = " ".join(error.problems)
-            assert not re.search("Input should|Unable to|[Vv]alid |Datetimes|datetime|timezone-aware", said), said
+            assert not re.search(
+                "Input should|Unable to|[Vv]alid |out of range|Datetimes|datetime|timezone-aware", said
+            ), said
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,7 @@ def test_a_profile_and_a_helpdesk_that_are_nearly_right_are_told_with_the_right_
         ('authserv_id = "mail.company.ru"', "authserv_id = 3"),
         ('password = "secret"', "password = 3"),
         ('bot_address = "bot@company.ru"', 'bot_address = "bot"'),
+        ("[smtp]", '[directory.ldap]\nstarttls = true\nuris = ["dc1.company.ru"]\n[smtp]'),
     ],
 )
 def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str, new: str) -> None:
@@ -273,6 +276,12 @@ def test_nothing_is_said_that_only_a_stand_in_has_caused(write: Write, old: str,
         ("[smtp]", '[files]\nrefused_types = ["a b"]\n[smtp]', "is not a file extension"),
         ("[smtp]", '[general.working_hours]\nfrom = "19:00"\n[smtp]', "there is no working time"),
         ("[smtp]", '[directory.ldap]\nuris = ["ldap://dc"]\n[smtp]', "in plain text"),
+        (
+            "[smtp]",
+            '[directory.ldap]\nuris = ["ldaps://dc:66000"]\n[smtp]',
+            "'ldaps://dc:66000' is not an address such as",
+        ),
+        ("[smtp]", '[directory.ldap]\nuris = ["ldaps://[dc"]\n[smtp]', "'ldaps://[dc' is not an address such as"),
         ("[smtp]", '[directory.ldap]\nfilter = "(mail=x)"\n[smtp]', "must bear {address}"),
     ],
 )
