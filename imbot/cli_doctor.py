@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from imbot.services.env import Backend
 
 _CLOCK_MAY_DIFFER = timedelta(seconds=60)  # codes live ten minutes, status letters are ordered by their dates
+_DIRECTORY_HINTS = {
+    "ldap": "check [directory.ldap] uris, ca_file, bind_dn and bind_password",
+    "file": "check [directory.file] path and the file of persons; data/directory.example.toml shows how",
+    "domain": "check [directory.domain] domains",
+}
 _HINTS = {
-    "directory": "check [directory.ldap] uris, ca_file, bind_dn and bind_password, or the file of persons",
     "smtp": "check [smtp] host, port, tls, username and password or oauth from this very machine",
     "mailbox": "check host, port, tls, username, password or oauth and folder of its section from this very machine",
     "telegram": "check [telegram] token; where Telegram is not reachable, set proxy or api_base",
@@ -124,6 +128,8 @@ def check_templates(settings: Settings) -> list[Leg]:
     from imbot.templates import Templates
 
     folder = Path(settings.general.templates_dir) if settings.general.templates_dir else None
+    if folder is not None and not folder.is_dir():
+        return []  # told with the configuration
     try:
         templates = wiring.templates(settings)
         problems, own = templates.problems(), templates.overridden()
@@ -243,7 +249,8 @@ async def asked(name: str, question: Callable[[Settings], Awaitable[str]], setti
     try:
         return Leg(name, "well", await question(settings))
     except (DeliveryError, DirectoryUnavailable, MailboxError, ConfigError) as error:
-        return Leg(name, "wrong", str(error), _HINTS[name.partition(":")[0]])
+        hint = _DIRECTORY_HINTS[settings.directory.kind] if name == "directory" else _HINTS[name.partition(":")[0]]
+        return Leg(name, "wrong", str(error), hint)
 
 
 def _leg_of(section: str) -> str:

@@ -300,7 +300,7 @@ def env(settings: Settings, key: bytes) -> Env:
     backends = {name: _tried(lambda name=name: backend(settings, name), problems) for name in backend_names(settings)}
     problems += _unknown_backends(catalogue, settings) if catalogue else []
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))  # each helpdesk looks into the same folders
     hours = general.working_hours
     return Env(
         key=key,

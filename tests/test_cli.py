@@ -260,6 +260,32 @@ def test_doctor_finds_a_broken_template_of_the_companys_own_and_a_missing_admin(
     assert any(row["leg"] == "admins" and row["state"] == "wrong" for row in legs)
 
 
+def test_doctor_tells_a_folder_of_templates_that_is_not_there_once(company: Company) -> None:
+    path = company.folder / "config.toml"
+    second = '[backends.glpi]\naddress = "glpi@company.ru"\nsenders = ["glpi@company.ru"]\nevidence = {kind = "sender-only"}\n'
+    path.write_text(CONFIG.replace("[general]", "[general]\ntemplates_dir = 'nowhere'", 1) + second)
+    legs = [row for row in company("doctor", "--json").rows if row["state"] == "wrong" and "nowhere" in row["says"]]
+    assert [leg["leg"] for leg in legs] == ["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("directory", "begins"),
+    [
+        ('kind = "file"\nfile = {path = "nowhere.toml"}', "check [directory.file] path"),
+        (
+            'kind = "ldap"\nldap = {uris = ["ldaps://127.0.0.1:1"], base = "o=x", bind_dn = "cn=x", bind_password = "x"}',
+            "check [directory.ldap] uris",
+        ),
+    ],
+)
+def test_doctors_hint_about_the_directory_is_that_of_its_kind(company: Company, directory: str, begins: str) -> None:
+    old = 'kind = "file"\n[directory.file]\npath = "directory.toml"'
+    assert old in CONFIG
+    (company.folder / "config.toml").write_text(CONFIG.replace(old, directory))
+    leg = next(row for row in company("doctor", "--json").rows if row["leg"] == "directory")
+    assert (leg["state"], leg["hint"].startswith(begins)) == ("wrong", True)
+
+
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [("delete_user", ["nobody@x.ru", "--yes"]), ("clear_location", ["--all"]), ("cleanup", ["--dry-run"])],
