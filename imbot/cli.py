@@ -6,7 +6,7 @@ Commands of a group lie in `cli_*.py`; what they need is imported when they run,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,15 @@ def main() -> None:
     """The whole command line."""
     with told_in_one_line():
         app()
+
+
+def door(*words: str) -> None:
+    """One command as a program of its own: its usage bears the program's name alone."""
+    with told_in_one_line():
+        command: Any = typer.main.get_command(app)
+        for word in words:
+            command = command.commands[word]
+        command()
 
 
 def _version(wanted: bool) -> None:

@@ -298,6 +298,16 @@ def test_scripts_are_thin_doors_to_the_commands(company: Company, script: str, a
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("script", ["delete_user", "clear_location", "cleanup"])
+def test_the_usage_of_a_script_can_be_typed(script: str) -> None:
+    door = Path(__file__).parent.parent / "scripts" / f"{script}.py"
+    asked = subprocess.run([sys.executable, str(door), "--help"], capture_output=True, text=True, check=True)
+    assert asked.stdout.startswith(f"Usage: {script}.py [OPTIONS]")
+    wrong = subprocess.run([sys.executable, str(door), "--nonsense"], capture_output=True, text=True, check=False)
+    assert (wrong.returncode, f"Usage: {script}.py [OPTIONS]" in wrong.stderr) == (2, True)
+    assert "No such option" in wrong.stderr
+
+
 def test_a_second_instance_on_the_same_data_base_is_refused(company: Company) -> None:
     from imbot.store.lock import InstanceLock
 
