@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import socket
 import sys
@@ -49,18 +51,20 @@ async def playing(folder: Path, port: int = 0) -> AsyncIterator[str]:
     from imbot.demo.world import open_world
     from imbot.domain.errors import ImbotError
 
-    def taken(error: OSError) -> ImbotError:
-        return ImbotError(f"port {port} is taken; try another one: PORT=8081 make demo ({error.strerror})")
+    def no_port(error: OSError) -> ImbotError:
+        taken = error.errno == errno.EADDRINUSE
+        what = "is taken" if taken else f"cannot be opened ({os.strerror(error.errno or 0)})"
+        return ImbotError(f"port {port} {what}; try another one: PORT=8081 make demo")
 
     try:
         socket.create_server(("127.0.0.1", port)).close()  # before anything is written into the folder
     except OSError as error:
-        raise taken(error) from error
+        raise no_port(error) from error
     async with reading() as read, open_world(folder, start_imbot, read) as world:
         try:
             page = await serve_http(page_app(world), port, on_close=world.api.stop)
         except OSError as error:
-            raise taken(error) from error
+            raise no_port(error) from error
         try:
             yield page.url
         finally:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from datetime import datetime
 from typing import Any
 
 import orjson
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
@@ -15,9 +18,12 @@ from imbot.store import views
 from imbot.store.db import Db
 from imbot.store.errors import StoreError
 
+log = structlog.get_logger()
+
 
 async def serve(stop: asyncio.Event, listen: str, db: Db, pulse: Pulse, clock: Clock) -> None:
-    """Answer on `listen` (host:port) until `stop`."""
+    """Answer on `listen` (host:port) until `stop`; ends at once where that place is taken, which is said and is no mistake of
+    ours."""
     host, _, port = listen.rpartition(":")
     app = web.Application()
     page = Health(db, pulse, clock)
@@ -28,6 +34,9 @@ async def serve(stop: asyncio.Event, listen: str, db: Db, pulse: Pulse, clock: C
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         await stop.wait()
+    except OSError as error:
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        log.error("cannot_listen", listen=listen, error=why)
     finally:
         await runner.cleanup()
 

@@ -85,7 +85,7 @@ async def test_settings_of_a_real_imbot_in_the_environment_do_not_reach_the_play
 async def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ImbotError, match=f"port {port} is taken"):
+        with pytest.raises(ImbotError, match=f"^port {port} is taken; try another one: PORT=8081 make demo$"):
             async with playing(tmp_path, port):
                 pytest.fail("it must not start")
     left = list(tmp_path.iterdir())  # noqa: ASYNC240
