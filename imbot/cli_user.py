@@ -21,6 +21,7 @@ from imbot.cli_base import (
     say,
     say_json,
     say_table,
+    say_wrapped,
     settings_of,
     shown,
 )
@@ -198,6 +199,10 @@ def invite(
         raise ImbotError("the bot's name is not known yet: start `imbot run` once, then invite again")
     say(f"{entry.name or entry.address} <{entry.address}>, for {settings.signin.invite_days} days, once:")
     say(f"https://t.me/{bot}?start={token}")
+    say_wrapped(
+        "Whoever opens it first is signed in as this person, whoever they are: hand it to nobody else. Where somebody else "
+        f"has opened it, `imbot user unlink {entry.address}{settings.config_option}` signs them out."
+    )
 
 
 @app.command("check", short_help="Why no code came, to an address or into a chat.")

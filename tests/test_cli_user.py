@@ -81,6 +81,8 @@ def test_an_invitation_needs_the_bots_name_and_an_active_person(company: Company
     once(company.url, inbox.set_fact, "bot_username", "helpbot", NOW)
     answer = company("user", "invite", "Anna@company.ru")
     assert "https://t.me/helpbot?start=" in answer.out
+    assert "Whoever opens it first is signed in as this person" in answer.out
+    assert "`imbot user unlink anna@company.ru" in answer.out
     disabled = company("user", "invite", "eve@company.ru")
     assert disabled.err == "imbot: eve@company.ru is disabled in the directory; no link was made\n"
     stranger = company("user", "invite", "Stranger@company.ru")
