@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from imbot.backends.profiles import parse_profile
+from imbot.config import SECRETS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
@@ -72,6 +73,17 @@ def test_every_link_of_a_document_leads_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{document}: {target}"
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.ru.md"])
+def test_the_recipe_of_the_service_names_every_secret_that_the_unit_wants(document: str) -> None:
+    unit = (ROOT / "docs" / "imbot.service").read_text(encoding="utf-8")
+    wanted = re.findall(r"^LoadCredential=(\w+):/etc/imbot/secrets/\1$", unit, re.MULTILINE)
+    assert set(wanted) <= {"__".join(place) for place in SECRETS}
+    assert len(wanted) == unit.count("\nLoadCredential=") == 4
+    recipe = (ROOT / document).read_text(encoding="utf-8").partition("useradd")[2].partition("enable --now")[0]
+    for name in (*wanted, "LoadCredential"):
+        assert name in recipe
 
 
 def test_the_profile_of_the_guide_is_a_profile() -> None:
