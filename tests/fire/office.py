@@ -35,6 +35,8 @@ _ONLY_REGISTERS = Chances(
     bounces=0.0, bounces_registered=0.0, forges=0.0, closes=0.0,
 )  # fmt: skip
 
+_IN_NO_TIME = 0.3  # seconds that a reply may take whether news wait or not
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -209,12 +211,18 @@ def _tell_times(told: Report, journals: Journals, plan: Plan) -> None:
     every = spread([one for times in by_kind.values() for one in times])
     told.lines.append(f"replies to inputs                  {every}")
     told.lines += [f"   to {kind:<12}                 {spread(times)}" for kind, times in sorted(by_kind.items())]
-    told.lines.append(f"notices of a registration          {spread(measures.notices(journals))}")
+    news = spread(measures.notices(journals))
+    told.lines.append(f"notices of a registration          {news}")
     told.lines.append(f"receipts that say it is sent       {spread(measures.sent_receipts(journals))}")
     handed = measures.handovers(journals)
     told.lines.append(f"from Send to the mail server's 250 {spread(list(handed.values()))}")
     if every.p95 > REPLY and not plan.unlimited:
         told.slow.append(f"95 of 100 replies within {every.p95:.2f} s instead of {REPLY:g} s")
+    if every.p95 > max(news.p95, _IN_NO_TIME) and not plan.unlimited:
+        told.slow.append(f"who writes waits longer, {every.p95:.2f} s, than news do, {news.p95:.2f} s")
+    refused = sum(one["e"] == "refused" and one.get("status") == 429 for one in journals.bot)
+    if refused and not plan.unlimited:
+        told.slow.append(f"{refused} messages met a limit of Telegram's")
     late = {marker: seconds for marker, seconds in handed.items() if seconds > HANDOVER}
     if late:
         told.slow.append(

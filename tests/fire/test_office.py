@@ -10,6 +10,7 @@ import pytest
 from tests.fire import gauge, measures, office
 from tests.fire.facts import read_journals
 from tests.fire.stage import Report
+from tests.fire.story import CHAT, good_day
 
 PERSONS = 40
 
@@ -51,6 +52,21 @@ def _who_leave(told: Report) -> int:
     assert int(words["filed with a photo"]) > 0
     assert "gave up" not in words
     return int(words.get("left half way", "0"))
+
+
+def test_an_answer_that_waits_longer_than_news_and_a_limit_that_was_met_are_told() -> None:
+    def missed(answered: float, refused: int) -> list[str]:
+        story, told = good_day(), Report()
+        story.sent(100, text="/me")
+        story.saw(100 + answered, 60, "Иванова Анна")
+        story.bot += [{"t": 90.0, "e": "refused", "status": 429, "method": "sendMessage", "chat": CHAT}] * refused
+        office._tell_times(told, story.journals(), office.Plan())
+        return told.slow
+
+    assert missed(0.2, 0) == []
+    (words,) = missed(5, 0)[1:]
+    assert words.startswith("who writes waits longer, 5.00 s, than news do")
+    assert missed(0.2, 2) == ["2 messages met a limit of Telegram's"]
 
 
 def test_persons_come_steeply_and_then_fewer() -> None:
