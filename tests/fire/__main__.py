@@ -32,7 +32,8 @@ from tests.fire.stage import Report
 # further and further would have people react to old news.
 _SPARING = Chances(large=0.5, comments=0.2, stays_silent=0.8)
 _SHOWN = 3  # findings, with what the witnesses wrote around them
-_TURNS = 5  # deaths for each named place, behind which one that was never reached is a finding
+# Deaths for each named place, behind which one that was never reached is a finding, and behind which more than a tenth are.
+_TURNS, _FEW_TURNS = 5, 2
 
 
 def main() -> int:
@@ -169,10 +170,11 @@ def _kills(asked: argparse.Namespace) -> bool:
 
 
 def unreached(deaths: Counter[str]) -> tuple[list[str], bool]:
-    """Named places at which nobody was killed, and whether there were so many deaths that chance is no reason for it: a place
-    that the code has left behind is looked at no more."""
+    """Named places at which nobody was killed, and whether there were so many deaths that chance is no reason for it, or so many
+    such places: one that the code has left behind is looked at no more."""
     live = set(places()) - COLD
-    return sorted(live - set(deaths)), deaths.total() >= _TURNS * len(live)
+    never, turns = sorted(live - set(deaths)), deaths.total() / len(live)
+    return never, turns >= _TURNS or (turns >= _FEW_TURNS and len(never) > len(live) / 10)
 
 
 def found(plans: Sequence[Plan], results: Sequence[Result], folder: Path) -> list[str]:

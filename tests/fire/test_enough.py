@@ -49,6 +49,8 @@ def test_a_place_that_many_deaths_never_reached_is_named_and_counts() -> None:
     assert unreached(Counter(dict.fromkeys(live, 5))) == ([], True)
     assert unreached(Counter(dict.fromkeys(live[1:], 5) | {"random": 9})) == (live[:1], True)
     assert unreached(Counter(dict.fromkeys(live[1:], 1) | {"random": 9})) == (live[:1], False)
+    assert unreached(Counter(dict.fromkeys(live[4:], 2) | {"random": 9})) == (live[:4], False)
+    assert unreached(Counter(dict.fromkeys(live[5:], 2) | {"random": 11})) == (live[:5], True)
 
 
 def test_what_was_found_is_what_a_run_ends_with(
