@@ -136,7 +136,7 @@ _CODE_WORDS = _each("код кода кодом code")
 _WITH_CODE = _POLITE.union(
     _CODE_WORDS,
     _each("вот это мой ваш пришел для входа в чат поддержки из письма на почту"),
-    _each("here is it s my your the sign in from letter mail email came support chat"),
+    _each("here is it s my your the sign in from letter mail e email came support chat"),
 )
 _LINE_OF_THE_LETTER = re.compile(
     r"(?:код для входа в чат поддержки|your code for the support chat)\b[^\n]*:\s*(\w{4}[ -]?\w{4})\b", re.IGNORECASE

@@ -89,7 +89,10 @@ def test_an_address_of_no_domain_of_the_company_asks_for_no_code_and_hears_the_e
     for _ in range(4):
         world.take(Typed(address))
     assert world.asked == 0
-    named = {"ru": "рабочие адреса здесь кончаются на @company.ru.", "en": "work addresses here end in @company.ru."}
+    named = {
+        "ru": "рабочие адреса здесь кончаются на @company.ru.",
+        "en": "work e-mail addresses here end in @company.ru.",
+    }
     assert named[lang] in said(world)
     world.take(Typed("anna@company.ru"))
     assert (world.asked, world.session.state) == (1, "code")

@@ -210,6 +210,7 @@ def test_an_address_that_a_request_speaks_of_is_a_part_of_it(text: str) -> None:
         ("Your code for the support chat imbot: P3OZOZVH", "P3OZOZVH"),
         ("Your sign-in code: P3OZOZVH", "P3OZOZVH"),
         ("вот код из письма: P3OZ-OZVH, спасибо", "P3OZ-OZVH"),
+        ("The code from the e-mail: P3OZ-OZVH", "P3OZ-OZVH"),
         ("Вот P3OZOZVH", "P3OZOZVH"),
         ("code p3oz ozvh", "p3oz ozvh"),
         ("код: p3oz", "p3oz"),
