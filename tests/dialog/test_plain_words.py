@@ -6,8 +6,14 @@ import re
 
 import pytest
 
+from imbot.dialog.tickets import notice_screen
+from imbot.domain.chats import Typed
+from imbot.domain.notices import Notice
 from tests.dialog.admin_screens import admin_screens
 from tests.dialog.test_screens import FOLDER, LANGS, TEMPLATES, TOLD, UNASKED, check
+from tests.dialog.world import Ticket as Stored
+from tests.dialog.world import World
+from tests.fire import texts
 
 FOR_ADMINS = {screen.name for screen in admin_screens("").values()}
 PRESS = re.compile(r"(?:[Нн]ажмите|[Pp]ress) [«“]([^»”{]+)[»”]")
@@ -27,3 +33,26 @@ def test_who_is_to_press_something_finds_a_button_of_that_name(lang: str) -> Non
     named = {name for path in (FOLDER / "chat" / lang).glob("*.j2") for name in PRESS.findall(path.read_text("utf-8"))}
     assert len(named) >= 4
     assert named <= labels
+
+
+@pytest.mark.parametrize("number", ["", "IM-CL-7"])
+def test_a_question_about_a_request_just_filed_does_not_tell_that_it_was_new(number: str) -> None:
+    values = {"title": "Мышь", "number": number, "old": "new", "new": "waiting", "question": "Какой кабинет?"}
+    screen = notice_screen(Notice("question", "x", values))
+    name = f"{number} «Мышь»".strip()
+    said = check(screen, "ru")
+    assert said.startswith(f"По заявке {name} поддержка ждёт вашего ответа.\nПоддержка спрашивает: «Какой кабинет?»")
+    assert texts.is_notice(said)
+    assert texts.status_in(said) == ("", "waiting")
+    assert check(screen, "en").startswith(f"On {number} “Мышь” support is waiting".replace("  ", " "))
+    later = check(notice_screen(Notice("question", "x", values | {"old": "in_progress"})), "ru")
+    assert later.startswith(f"Заявка {name}: была в работе, теперь ждёт вашего ответа.")
+    assert texts.status_in(later) == ("in_progress", "waiting")
+
+
+def test_words_behind_work_that_is_done_are_asked_about_in_whole_sentences() -> None:
+    world = World()
+    world.tickets["x1"] = Stored("x1", "Мышь не едет", "IM-CL-1", "resolved", resolved_at=world.now)
+    world.take(Typed("На третьем этаже", "m1"))
+    assert world.screen is not None
+    assert "с этими словами.\nИли это дополнение к ней? Или новая заявка?" in check(world.screen, "ru")

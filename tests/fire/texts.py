@@ -56,6 +56,7 @@ WAS_WORDS = {
 _STATUS = "|".join(re.escape(word) for word in STATUS_WORDS)
 _WAS = "|".join([*WAS_WORDS, "была новой"])
 _NOTICE_STATUS = re.compile(rf"Заявка (?:IM-CL-\d+ )?«[^\n]*?»(?:: ({_WAS}), теперь| снова)? ({_STATUS})(?:[.,])")
+_ASKED_AT_ONCE = re.compile(r"По заявке (?:IM-CL-\d+ )?«[^\n]*?» поддержка ждёт вашего ответа\.")  # and it was new
 _RECEIPT_STATUS = re.compile(rf"^Заявка (?:IM-CL-\d+ )?({_STATUS})\.", re.MULTILINE)
 _SENT = re.compile(r"^Заявка (?:«[^\n]*» |IM-CL-\d+ «[^\n]*» )?отправлена(?: в|\.|,)", re.MULTILINE)
 _ATTACHED = re.compile(r"^(?:(Фото приложено)|Приложено (\d+) фото)\.", re.MULTILINE)
@@ -139,6 +140,8 @@ def status_in(text: str) -> tuple[str, str]:
     notice = _NOTICE_STATUS.match(text)
     if notice:
         return WAS_WORDS.get(notice[1] or "", ""), STATUS_WORDS[notice[2]]
+    if _ASKED_AT_ONCE.match(text):
+        return "", "waiting"
     if is_receipt(text):
         found = _RECEIPT_STATUS.search(text)
         return "", STATUS_WORDS[found[1]] if found else ""
