@@ -39,6 +39,7 @@ LANGUAGES = ("ru", "en")
 _MOST_SAID = 128  # texts of chat screens, of 4 KB at most
 _MOST_MET = 1024  # hashes of screens that were asked for once
 _BYTES = {"ru": ("байт", "байта", "байт"), "en": ("byte", "bytes")}
+_A_LITTLE_OVER = {"ru": "чуть больше", "en": "a little over"}
 _UNITS = {"ru": ("КБ", "МБ", "ГБ"), "en": ("KB", "MB", "GB")}
 _DAYS = {"ru": ("сегодня", "завтра", "вчера"), "en": ("today", "tomorrow", "yesterday")}
 _ZONES_RU = {"MSK": "МСК", "UTC": "UTC"}
@@ -284,13 +285,15 @@ def plural(number: int, one: str, few: str, many: str = "") -> str:
 
 
 @pass_context
-def _size(context: Context, value: int) -> str:
+def _size(context: Context, value: int, limit: int | None = None) -> str:
     """Bytes for people: 812 байт, 22 байта, 38 МБ, 1,5 МБ."""
-    return size_words(value, _lang(context))
+    return size_words(value, _lang(context), limit)
 
 
-def size_words(value: int, lang: str = "ru") -> str:
-    """Bytes for people, in `lang`."""
+def size_words(value: int, lang: str = "ru", limit: int | None = None) -> str:
+    """Bytes for people, in `lang`. `limit`: told beside it; what is more than that never reads like the same."""
+    if limit is not None and value > limit and size_words(value, lang) == size_words(limit, lang):
+        return f"{_A_LITTLE_OVER[lang]} {size_words(limit, lang)}"
     amount, unit = float(value), 0
     while amount >= 1000 and unit < 3:
         amount /= 1024

@@ -152,6 +152,21 @@ def test_sizes_read_as_people_say_them() -> None:
     assert [size_words(n, "en") for n in (1, 22, 1536)] == ["1 byte", "22 bytes", "1.5 KB"]
 
 
+@pytest.mark.parametrize(
+    ("size", "ru", "en"),
+    [
+        (20 * 1024**2, "20 МБ", "20 MB"),
+        (20 * 1024**2 + 1, "чуть больше 20 МБ", "a little over 20 MB"),
+        (21_000_000, "чуть больше 20 МБ", "a little over 20 MB"),
+        (21 * 1024**2, "21 МБ", "21 MB"),
+        (19 * 1024**2, "19 МБ", "19 MB"),
+    ],
+)
+def test_a_size_beyond_a_limit_never_reads_like_the_limit(size: int, ru: str, en: str) -> None:
+    limit = 20 * 1024**2
+    assert (size_words(size, "ru", limit), size_words(size, "en", limit)) == (ru, en)
+
+
 def test_a_cut_ends_at_a_word_and_says_so() -> None:
     assert cut("Принтер мигает красным и не печатает", 24) == "Принтер мигает красным…"
     assert cut("short", 24) == "short"

@@ -174,10 +174,10 @@ def _refusals(rows: Sequence[FileRow], lang: str, env: Env) -> tuple[tuple[str, 
 
 def _why(row: FileRow, lang: str, env: Env) -> str:
     words = _REFUSED.get(lang, _REFUSED["en"])
-    limit = env.max_letter_bytes / ENCODED if row.reason == "too_large_letter" else env.dialog.max_file_bytes
+    limit = int(env.max_letter_bytes / ENCODED) if row.reason == "too_large_letter" else env.dialog.max_file_bytes
     if row.reason.startswith("too_large"):
-        shown = {"size": size_words(row.size, lang) if row.size else words["unknown"]}
-        return words["too_large"].format(limit=size_words(int(limit), lang), **shown)
+        shown = {"size": size_words(row.size, lang, limit) if row.size else words["unknown"]}
+        return words["too_large"].format(limit=size_words(limit, lang), **shown)
     return words.get(row.reason, words["unavailable"])
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from imbot.dialog.tickets import notice_screen
-from imbot.domain.chats import Typed
+from imbot.domain.chats import Attached, FileRef, Typed
 from imbot.domain.notices import Notice
 from tests.dialog.admin_screens import admin_screens
 from tests.dialog.test_screens import FOLDER, LANGS, TEMPLATES, TOLD, UNASKED, check
@@ -56,3 +56,16 @@ def test_words_behind_work_that_is_done_are_asked_about_in_whole_sentences() -> 
     world.take(Typed("На третьем этаже", "m1"))
     assert world.screen is not None
     assert "с этими словами.\nИли это дополнение к ней? Или новая заявка?" in check(world.screen, "ru")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_file_just_too_large_is_not_said_to_be_as_large_as_the_limit(lang: str) -> None:
+    world = World(lang=lang)
+    world.tickets["x1"] = Stored("x1", "Мышь", "IM-CL-1", "in_progress")
+    world.take(Attached(FileRef("v", "u", "big.bin", size=21_000_000), "", "m1"))
+    assert world.screen is not None
+    said = {"ru": "чуть больше 20 МБ, можно до 20 МБ", "en": "a little over 20 MB, the limit is 20 MB"}[lang]
+    assert f"big.bin ({said})" in check(world.screen, lang)
+    values = {"title": "Мышь", "file": "big.bin", "size": 52_428_801, "max_bytes": 52_428_800, "reason": "too_large"}
+    over = {"ru": "чуть больше 50 МБ", "en": "a little over 50 MB"}[lang]
+    assert f"big.bin ({over})" in check(notice_screen(Notice("file_not_sent", "x", values)), lang)

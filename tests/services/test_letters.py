@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imbot.backends.base import LetterKind
 from imbot.services import letters
 from imbot.store import files, ratings
@@ -43,6 +45,13 @@ def test_a_file_too_large_for_any_letter_is_named_in_the_first_one(office: Offic
     ((name, why),) = packed.view.refused_files
     assert name == "видео.mp4"
     assert "при пределе" in why
+
+
+def test_a_file_just_too_large_is_not_said_to_be_as_large_as_the_limit(office: Office) -> None:
+    a_ticket(office)
+    row = FileRow("f", "t1", ANNA.key, "f", "f", "big.bin", 21_000_000, "", "document", "", "f", "", "refused", NOW)
+    files.add(office.c, replace(row, reason="too_large"))
+    assert pack(office).view.refused_files == (("big.bin", "чуть больше 20 МБ при пределе 20 МБ"),)
 
 
 def test_a_request_that_goes_on_from_another_names_it(office: Office) -> None:
