@@ -92,10 +92,12 @@ class Pile:
 
     @property
     def left(self) -> dict[str, int]:
-        """How many characters and how many files have no room: values of every screen that shows the pile."""
+        """How many characters and how many files have no room, and how many were refused: values of every screen that shows
+        the pile."""
         return {
             "left_text": sum(each.length for each in self.missed),
             "left_files": len(self.files) - len(self.listed) + self.beyond,
+            "refused": sum(held.fate == "refused" for held in self.listed),
         }
 
     def __bool__(self) -> bool:

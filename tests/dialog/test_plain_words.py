@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -69,3 +70,31 @@ def test_a_file_just_too_large_is_not_said_to_be_as_large_as_the_limit(lang: str
     values = {"title": "Мышь", "file": "big.bin", "size": 52_428_801, "max_bytes": 52_428_800, "reason": "too_large"}
     over = {"ru": "чуть больше 50 МБ", "en": "a little over 50 MB"}[lang]
     assert f"big.bin ({over})" in check(notice_screen(Notice("file_not_sent", "x", values)), lang)
+
+
+def big(number: int) -> Attached:
+    return Attached(FileRef(f"v{number}", f"u{number}", f"big{number}.bin", size=30_000_000), "", f"m{number}", "album")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("known", [False, True])
+def test_the_rest_is_said_to_be_there_only_where_it_is(lang: str, *, known: bool) -> None:
+    world = World(lang=lang) if known else World(lang=lang, person=None)
+    rest = {"ru": "Остальное на месте.", "en": "Everything else is kept."}[lang]
+    both = {"ru": "Всего не вошло файлов: 2, остальное на месте.", "en": "Files left out in all: 2; everything else"}[
+        lang
+    ]
+    world.take(Typed("Принтер не печатает совсем", "m0"))
+    for number, said in ((1, rest), (2, both)):
+        world.take(big(number))
+        assert world.screen is not None
+        text = check(world.screen, lang)
+        assert said in text
+        assert (rest in text) is (number == 1)
+    world.settings = replace(world.settings, max_text=30)
+    world.take(Typed("И ещё очень много всякого другого", "m3"))
+    world.take(big(4))
+    assert world.screen is not None
+    text = check(world.screen, lang)
+    assert {"ru": "Всего не вошло файлов: 3.", "en": "Files left out in all: 3."}[lang] in text
+    assert {"ru": "на месте", "en": "everything else"}[lang] not in text
