@@ -92,9 +92,10 @@ class Pile:
 
     @property
     def left(self) -> dict[str, int]:
-        """How many characters and how many files have no room, and how many were refused: values of every screen that shows
-        the pile."""
+        """How many of the files that go along are photos, how many characters and how many files have no room, and how many
+        were refused: values of every screen that shows the pile."""
         return {
+            "photos": sum(held.fate == "wanted" and held.file.kind == "photo" for held in self.files),
             "left_text": sum(each.length for each in self.missed),
             "left_files": len(self.files) - len(self.listed) + self.beyond,
             "refused": sum(held.fate == "refused" for held in self.listed),

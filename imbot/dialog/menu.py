@@ -176,6 +176,7 @@ def offer_screen(session: Session, facts: Facts) -> Screen:
         "draft": draft_title(session, facts),
         "text": draft.pile.words if draft else "",
         "files": draft.pile.count if draft else 0,
+        **(draft.pile if draft else Pile("")).left,
         "started_at": draft.started_at if draft else None,
         "now": facts.now.isoformat(),
     }

@@ -39,12 +39,10 @@ def form_screen(session: Session, draft: Draft, facts: Facts, problem: str = "")
 
 def _values(draft: Draft, facts: Facts, problem: str) -> dict[str, Any]:
     """What every question may say: what is held already, and what was wrong."""
-    wanted = [held for held in draft.pile.files if held.fate == "wanted"]
     return {
         "problem": problem,
         "text": draft.pile.words,
-        "photos": sum(held.file.kind == "photo" for held in wanted),
-        "files": len(wanted),
+        "files": draft.pile.count,
         "category": category_text(draft, facts, facts.lang) if draft.category is not None else "",
         **facts.settings.limits,
         **draft.pile.left,

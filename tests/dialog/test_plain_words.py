@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from imbot.dialog.tickets import notice_screen
-from imbot.domain.chats import Attached, FileRef, Typed
+from imbot.dialog.tickets import notice_screen, receipt_screen
+from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
 from imbot.domain.notices import Notice
 from tests.dialog.admin_screens import admin_screens
 from tests.dialog.test_screens import FOLDER, LANGS, TEMPLATES, TOLD, UNASKED, check
@@ -98,3 +98,50 @@ def test_the_rest_is_said_to_be_there_only_where_it_is(lang: str, *, known: bool
     text = check(world.screen, lang)
     assert {"ru": "Всего не вошло файлов: 3.", "en": "Files left out in all: 3."}[lang] in text
     assert {"ru": "на месте", "en": "everything else"}[lang] not in text
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_what_came_is_counted_alike_on_every_screen(lang: str) -> None:
+    counted = {"ru": "1 фото, 2 файла", "en": "1 photo, 2 files"}[lang]
+    came = [
+        Attached(FileRef("v1", "u1", kind="photo"), "", "m1"),
+        Attached(FileRef("v2", "u2", "a.pdf"), "", "m2"),
+        Attached(FileRef("v3", "u3", kind="voice"), "", "m3"),
+    ]
+    shown = set()
+    world = World(person=None, lang=lang)
+    signed_in: list[Event] = [Commanded("start"), Typed("ivanova@company.ru", "m4"), Typed("ABCD2345", "m5")]
+    for each in (*came, *signed_in):
+        world.take(each)
+        assert world.screen is not None
+        text = check(world.screen, lang)
+        if counted in text:
+            shown.add(world.screen.name)
+    assert shown == {"ask_address", "welcome"}
+    for name in ("category", "offer"):
+        world.take(Pressed(world.session.value("draft"), "s") if name == "category" else Commanded("start"))
+        assert world.screen is not None
+        assert world.screen.name == name
+        assert counted in check(world.screen, lang)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_who_sent_nothing_but_what_has_no_room_hears_that(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    for event in (big(1), Typed("ivanova@company.ru", "m4"), Typed("ABCD2345", "m5")):
+        world.take(event)
+    assert world.screen is not None
+    left = {"ru": "То, что вы прислали, не вошло.", "en": "What you sent was left out."}[lang]
+    assert left in check(world.screen, lang)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_what_a_phone_recorded_bears_no_name_that_nobody_gave(lang: str) -> None:
+    heard = {"name": "голос-1.ogg", "kind": "voice", "size": 900, "caption": "", "fate": "attached", "reason": ""}
+    named = heard | {"name": "песня.mp3", "kind": "audio"}
+    shown = {"title": "Принтер", "files": [heard, named], "max_bytes": 20 * 1024 * 1024, "handover": "accepted"}
+    said = {
+        "ru": ["Голосовое сообщение: приложено.", "песня.mp3: приложено."],
+        "en": ["Voice message: attached.", "песня.mp3: attached."],
+    }
+    assert check(receipt_screen(shown), lang).split("\n")[2:] == said[lang]

@@ -111,12 +111,12 @@ async def test_a_voice_message_is_a_file_of_the_request(counter: Counter) -> Non
     anna.office.api.voice(anna.chat, OGG)
     await anna.press("Оборудование", "О чём заявка?")
     await anna.press("ринтер")
-    await anna.said("Что случилось?", "Файлы получили: 1", "Опишите словами")
+    await anna.said("Что случилось?", "Получили: 1 файл.", "Опишите словами")
     anna.say("Послушайте, как он гудит")
     await anna.press("Отправить", "Голосовое сообщение")
     letter = await anna.letter()
     assert files_of(letter) == {"голос-1.ogg": OGG}
-    assert "голос-1.ogg: приложено" in await anna.receipt()
+    assert "Голосовое сообщение: приложено" in await anna.receipt()
 
 
 async def test_a_sticker_shows_the_menu_or_the_question_that_waits(counter: Counter) -> None:
@@ -181,7 +181,7 @@ async def test_commands_in_mid_dialog_are_answered_and_the_draft_stays(counter: 
     anna.say("помощь")
     await anna.until(lambda: "Меню" in anna.office.labels(anna.chat), "help is shown")
     anna.say("/newticket")
-    await anna.press("Продолжить", "Есть неотправленный черновик", "игает красным", "Файлов в нём: 1")
+    await anna.press("Продолжить", "Есть неотправленный черновик", "игает красным", "В нём 1 фото")
     anna.say("/cancel")
     await anna.press("Вернуть")
     await anna.press("Отправить", "Мигает красным", "Фото: 1")
