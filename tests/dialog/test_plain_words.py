@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from imbot.dialog.screen import Screen
 from imbot.dialog.tickets import notice_screen, receipt_screen
 from imbot.domain.chats import Attached, Commanded, Event, FileRef, Pressed, Typed
 from imbot.domain.notices import Notice
@@ -145,3 +146,32 @@ def test_what_a_phone_recorded_bears_no_name_that_nobody_gave(lang: str) -> None
         "en": ["Voice message: attached.", "песня.mp3: attached."],
     }
     assert check(receipt_screen(shown), lang).split("\n")[2:] == said[lang]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_text_too_long_for_the_screen_is_told_from_one_that_was_left_out(lang: str) -> None:
+    shown, left = {
+        "ru": ("Показано начало текста, уйдёт весь.", "Часть текста не вошла"),
+        "en": ("Only the beginning of the text is shown; all of it will be sent.", "Part of the text was left out"),
+    }[lang]
+    for length, more, said in (
+        (2500, 0, (False, False)),
+        (2501, 0, (True, False)),
+        (2500, 9, (False, True)),
+        (2501, 9, (False, True)),
+    ):
+        world = World(lang=lang)
+        world.settings = replace(world.settings, max_text=2501)
+        for event in (Typed("x" * length, "m1"), *([Typed("y" * more, "m2")] if more else [])):
+            world.take(event)
+        world.take(Pressed(world.session.value("c:advice"), "s"))
+        assert world.screen is not None
+        text = check(world.screen, lang)
+        assert world.screen.name == "review"
+        assert (shown in text, left in text) == said
+        world.take(Attached(FileRef("v", "u", "a.pdf"), "", "m3"))
+        assert world.screen is not None
+        assert "\n\n" not in check(world.screen, lang).partition("xxx")[2].partition("a.pdf")[0]
+    values = {"title": "", "number": "", "held": [], "left_text": 0, "problem": "", "text": "x" * 2001}
+    assert shown in check(Screen("adding", values | world.settings.limits), lang)
+    assert shown not in check(Screen("adding", values | world.settings.limits | {"text": "x" * 2000}), lang)
