@@ -32,7 +32,18 @@ from imbot.dialog.questions import form_screen
 from imbot.dialog.screen import Screen
 from imbot.dialog.session import Session
 from imbot.dialog.slots import anew, draft_of, set_aside, with_draft
-from imbot.dialog.words import REQUEST, UNKNOWN, day_in, names_a_place, names_a_room, phone_in, phone_inside, told
+from imbot.dialog.words import (
+    REQUEST,
+    UNKNOWN,
+    cyrillic_in,
+    day_in,
+    mixes_alphabets,
+    names_a_place,
+    names_a_room,
+    phone_in,
+    phone_inside,
+    told,
+)
 from imbot.domain.chats import Attached, Pressed, Shared, Typed
 from imbot.domain.forms import Field, text_of
 from imbot.domain.people import canonical_address
@@ -273,6 +284,8 @@ def _said(session: Session, draft: Draft, text: str, message_id: str, facts: Fac
         return _field_said(session, draft, field, text, message_id, facts)
     if draft.step in ("phone", "mail"):
         answer = phone_in(text) if draft.step == "phone" else canonical_address(text) or ""
+        if draft.step == "mail" and cyrillic_in(text) and (not answer or mixes_alphabets(answer)):
+            return show(session, draft, facts, "cyrillic")
         if answer:
             return show(session, _with_contact(draft, answer), facts)
         return show(session, draft, facts, f"not_a_{draft.step}")

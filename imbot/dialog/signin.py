@@ -21,9 +21,11 @@ from imbot.dialog.words import (
     address_told,
     code_told,
     command_in,
+    cyrillic_in,
     like_a_code,
     misses_the_code,
     misspells_an_address,
+    mixes_alphabets,
     politeness_in,
     told,
 )
@@ -78,6 +80,7 @@ def screen_of(session: Session, facts: Facts, problem: str = "", **values: Any) 
         "domains_hint": facts.settings.domains_hint,
         "usual": _usual_ending(_address(session), facts.settings),
         "foreign": "",
+        "letters": "",
         "endings": list(facts.settings.domains[:_ENDINGS]),
         "more_endings": len(facts.settings.domains) > _ENDINGS,
         "wait": _minutes_until(values.get("until"), facts),
@@ -191,7 +194,8 @@ def _typed(session: Session, event: Typed, facts: Facts) -> Turn:
     if session.state == "code" and ((len(code.split()) == 1 and like_a_code(code)) or code.replace(" ", "").isdigit()):
         return current(session, facts, "not_a_code")
     if misspells_an_address(text):
-        return current(session, facts, "not_an_address")
+        letters = cyrillic_in(text)
+        return current(session, facts, "cyrillic" if letters else "not_an_address", letters=letters)
     if (
         len(text.split()) == 1
         and session.state == "address"
@@ -223,10 +227,19 @@ def _keep(session: Session, event: Said, facts: Facts) -> Turn:
 def _look_up(session: Session, address: str, facts: Facts) -> Turn:
     """Ask for a code, unless the settings alone say that it can be nobody's: that costs none, and tells nothing of who is
     there."""
-    if facts.settings.domains and address.rpartition("@")[2] not in facts.settings.domains:
-        session = session.go("code" if session.state != "address" and _address(session) else "address")
-        return current(session, facts, "foreign", foreign=address)
+    domains, letters = facts.settings.domains, cyrillic_in(address)
+    if address.rpartition("@")[2] not in domains:
+        latin = bool(domains) and not any("xn--" in each for each in domains)
+        if letters and (latin or mixes_alphabets(address)):
+            return current(_asking(session), facts, "cyrillic", letters=letters)
+        if domains:
+            return current(_asking(session), facts, "foreign", foreign=address)
     return Turn(session.put(pending=address), None, (LookUp(address),))
+
+
+def _asking(session: Session) -> Session:
+    """As it stands where an address was typed that cannot be right."""
+    return session.go("code" if session.state != "address" and _address(session) else "address")
 
 
 def _usual_ending(address: str, settings: DialogSettings) -> str:

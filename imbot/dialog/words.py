@@ -116,6 +116,7 @@ _HUMAN = re.compile(
 _AT = re.compile(r"\s*@\s*")
 _SENTENCE = 1000  # characters in which an address is looked for, since that takes as long as their square
 _ADDRESS = re.compile(r"[^\s,;:=()<>«»\"“”@]+@[^\s,;:=()<>«»\"“”@]+")  # where one may stand, to be looked at closer
+_CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _NAME = re.compile(
     r"[^\W\d_a-zа-яё](?:\.|[a-zа-яё]+(?:-[^\W\d_a-zа-яё][a-zа-яё]+)?)?"
 )  # Анна, А, А., Салтыкова-Щедрина
@@ -230,6 +231,27 @@ def misspells_an_address(text: str) -> bool:
     """Whether the text means an address and nothing else, though it bears none."""
     others = " ".join(word for word in text.split() if "@" not in word)
     return "@" in text and _only(others, _WITH_ADDRESS)
+
+
+def cyrillic_in(text: str) -> str:
+    """The Cyrillic letters of the addresses in a text, each once; also those that a canonical address has as `xn--`."""
+    typed = map(_as_typed, _ADDRESS.findall(_AT.sub("@", text)))
+    return "".join(dict.fromkeys(_CYRILLIC.findall("".join(typed))))
+
+
+def mixes_alphabets(address: str) -> bool:
+    """Whether a part of its domain has Latin and Cyrillic letters side by side: that is a slip of the keyboard."""
+    parts = _as_typed(address).rpartition("@")[2].split(".")
+    return any(_CYRILLIC.search(part) and re.search(r"[a-z]", part) for part in parts)
+
+
+def _as_typed(address: str) -> str:
+    """An address with its domain in letters, where IDNA has made figures of them."""
+    local, at, domain = address.rpartition("@")
+    try:
+        return local + at + domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return address
 
 
 def code_told(text: str) -> str:

@@ -197,3 +197,75 @@ def test_the_example_of_an_address_is_nobodys_in_the_demo(lang: str) -> None:
         examples = re.findall(rf"[\w.]+@{DOMAIN}", said(world))
         assert len(examples) == 1, text
         assert examples[0] not in {player.address for player in PLAYERS}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("domains", [("demo.local",), ()])
+@pytest.mark.parametrize(
+    ("typed", "letters"),
+    [
+        ("anna@demo.l\u043e\u0441al", "\u043e, \u0441."),  # looks like demo.local
+        ("мой адрес: \u0430nna@demo.local", "\u0430."),
+        ("аня@demo.local", "а, н, я."),
+        ("абвгдежзикл@demo.local", "а, б, в, г, д, е, ж, з, и, к "),
+    ],
+)
+def test_cyrillic_letters_in_an_address_are_named(
+    lang: str, domains: tuple[str, ...], typed: str, letters: str
+) -> None:
+    world = World(person=None, lang=lang)
+    world.settings = replace(world.settings, domains_hint="demo.local", domains=domains)
+    begun = {"ru": f"В адресе русские буквы: {letters}", "en": f"The address has Cyrillic letters in it: {letters}"}[
+        lang
+    ]
+    for _ in range(2):  # at the address, and while a code is waited for
+        world.take(Typed(typed))
+        text = said(world)
+        assert text.startswith(begun)
+        assert "xn--" not in text
+        asked = world.asked
+        world.take(Typed("anna@demo.local"))
+        assert world.asked == asked + 1
+
+
+@pytest.mark.parametrize(
+    ("domains", "address", "problem"),
+    [
+        ((), "anna@почта.рф", ""),  # there are such domains
+        (("xn--80a1acny.xn--p1ai",), "anna@почта.рф", ""),
+        (("xn--80a1acny.xn--p1ai",), "anna@почтa.рф", "cyrillic"),
+        (("xn--80a1acny.xn--p1ai",), "anna@потча.рф", "foreign"),
+        (("demo.local",), "anna@почта.рф", "cyrillic"),
+        (("demo.local",), "anna@dmeo.local", "foreign"),
+    ],
+)
+def test_a_domain_of_cyrillic_is_one(domains: tuple[str, ...], address: str, problem: str) -> None:
+    world = World(person=None)
+    world.settings = replace(world.settings, domains=domains)
+    world.take(Typed(address))
+    assert world.screen is not None
+    assert world.screen.values["problem"] == problem
+    assert world.asked == (not problem)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_mistyped_address_is_told_of_while_a_code_is_waited_for(lang: str) -> None:
+    world = World(person=None, lang=lang)
+    world.take(Typed("ivanova@company.ru"))
+    world.take(Typed("ivanova@company"))
+    first = {"ru": "Похоже, в адресе опечатка. Пришлите", "en": "There seems to be a typo in the address. Please"}[lang]
+    assert said(world).startswith(first)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_address_for_one_request_is_looked_at_as_closely(lang: str) -> None:
+    world = World(lang=lang)
+    world.take(Typed("Принтер не печатает", "m1"))
+    for name in ("c:advice", "change", "ch:mail"):
+        world.take(Pressed(world.session.value(name), "s"))
+    for number, address in enumerate(("аня@demo.local", "anna@demo.l\u043eсal")):
+        world.take(Typed(address, f"n{number}"))
+        assert said(world).startswith({"ru": "В адресе русские буквы.", "en": "The address has Cyrillic"}[lang])
+    world.take(Typed("anna@demo.local", "m9"))
+    assert world.screen is not None
+    assert (world.screen.name, world.screen.values["mail"]) == ("review", "anna@demo.local")
