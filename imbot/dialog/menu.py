@@ -32,7 +32,7 @@ def menu_screen(session: Session, facts: Facts, greeting: str = "") -> Screen:
     """`greeting`: "" | welcome | hello | thanks | fine | nod | human (wanted) | unknown (a command nobody knows) | not_found."""
     values = {
         "greeting": greeting,
-        "name": given_name(facts.person.name) if facts.person else "",
+        "name": given_name(facts.person.name, facts.lang) if facts.person else "",
         "open": len(facts.open_tickets),
         "draft": draft_title(session, facts),
         "late": facts.late_news,
@@ -122,7 +122,7 @@ def help_screen(session: Session, facts: Facts) -> Screen:
 
 def consent_screen(session: Session, facts: Facts) -> Screen:
     values = {
-        "name": given_name(facts.person.name) if facts.person else "",
+        "name": given_name(facts.person.name, facts.lang) if facts.person else "",
         "kept": open_draft(session) is not None,
         "version": facts.settings.consent_version,
         "support_contact": facts.settings.support_contact,
@@ -154,7 +154,7 @@ def welcome_screen(session: Session, facts: Facts, *, first: bool = False) -> Sc
     draft = draft_of(session)
     values = {
         "first": first,
-        "name": given_name(facts.person.name) if facts.person else "",
+        "name": given_name(facts.person.name, facts.lang) if facts.person else "",
         "text": draft.pile.words if draft else "",
         "files": draft.pile.count if draft else 0,
         **facts.settings.limits,

@@ -74,9 +74,15 @@ def canonical_address(text: str) -> str | None:
     return address
 
 
-def given_name(full_name: str) -> str:
-    """The name to greet by: «Иванова Анна Сергеевна» -> «Анна Сергеевна»; "Anna Ivanova" -> "Anna"; one word as it is."""
+def given_name(full_name: str, lang: str = "ru") -> str:
+    """The name to greet by: «Иванова Анна Сергеевна» -> «Анна Сергеевна»; "Anna Ivanova" -> "Anna"; one word as it is. Other
+    languages than Russian greet by the first name alone, and by none that is written in Cyrillic."""
     words = full_name.split()
+    if lang != "ru":
+        if _is_cyrillic(full_name):
+            return ""
+        if len(words) >= 3 and words[2].casefold().endswith(("vich", "vna", "ichna")):
+            return words[1]
     if len(words) >= 3 and words[2].endswith(("вич", "вна", "ична", "ьич", "кызы", "оглы")):
         return f"{words[1]} {words[2]}"
     if len(words) == 2 and _is_cyrillic(full_name):

@@ -72,7 +72,7 @@ def found(c: Connection, chat: Chat, entry: Entry, lang: str, now: datetime, env
             payload={
                 "code_id": code_id,
                 "to": entry.address,
-                "name": given_name(entry.name),
+                "name": given_name(entry.name, lang),
                 "code": fresh.code,
                 "link": fresh.link,
                 "lang": lang,
@@ -204,12 +204,13 @@ def _link(c: Connection, chat: Chat, entry: Entry, now: datetime, env: Env, fres
         NewParcel(f"person:{person.id}", "recheck", f"recheck:{chat.key}:{now.isoformat()}", Kind.RECHECK, recheck),
         now,
     )
+    lang = chat_language(c, chat.key, env)
     payload: Mapping[str, Any] = {
         "to": person.address,
         "template": "linked",
-        "lang": chat_language(c, chat.key, env),
+        "lang": lang,
         "message_id": fresh.message_id(1),
-        "values": {"name": given_name(person.name), "channel": chat.channel.capitalize(), "at": now.isoformat()},
+        "values": {"name": given_name(person.name, lang), "channel": chat.channel.capitalize(), "at": now.isoformat()},
     }
     key = f"linked:{chat.key}:{now.isoformat()}"
     outbox.put(c, NewParcel(f"mail:{person.id}", "smtp", key, Kind.NOTE, payload), now)

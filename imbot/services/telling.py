@@ -241,7 +241,7 @@ def as_letter(c: Connection, person: Person, chat_key: str, payload: Mapping[str
     chat = people.chat(c, chat_key)
     theirs = chat is not None and chat.person_id in (None, person.id)
     lang = env.chat_language(chat.language, chat.lang) if chat is not None and theirs else env.language
-    values = {"name": given_name(person.name), "unlinked": not people.chats_of(c, person.id)}
+    values = {"name": given_name(person.name, lang), "unlinked": not people.chats_of(c, person.id)}
     return {**payload, "to": person.address, "template": "notice", "lang": lang, "values": values}
 
 

@@ -175,3 +175,18 @@ def test_a_text_too_long_for_the_screen_is_told_from_one_that_was_left_out(lang:
     values = {"title": "", "number": "", "held": [], "left_text": 0, "problem": "", "text": "x" * 2001}
     assert shown in check(Screen("adding", values | world.settings.limits), lang)
     assert shown not in check(Screen("adding", values | world.settings.limits | {"text": "x" * 2000}), lang)
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "greeting"),
+    [
+        ("ru", "Кузнецов Том Андреевич", "Том Андреевич, здравствуйте."),
+        ("en", "Кузнецов Том Андреевич", "Hello. How"),
+        ("en", "Tom Kuznetsov", "Hello, Tom. How"),
+    ],
+)
+def test_people_are_greeted_as_their_language_does(lang: str, name: str, greeting: str) -> None:
+    world = World(lang=lang, person=replace(World().directory, name=name))
+    world.take(Commanded("start"))
+    assert world.screen is not None
+    assert check(world.screen, lang).startswith(greeting)

@@ -51,3 +51,19 @@ def test_no_text_breaks_it_and_the_answer_is_stable(text: str) -> None:
 )
 def test_the_name_to_greet_by(full: str, given: str) -> None:
     assert given_name(full) == given
+
+
+@pytest.mark.parametrize(
+    ("full", "given"),
+    [
+        ("Кузнецов Том Андреевич", ""),
+        ("Анна", ""),
+        ("Anna Ivanova", "Anna"),
+        ("Anna Maria Ivanova", "Anna"),
+        ("Kuznetsov Tom Andreevich", "Tom"),
+        ("Tom Andreevich Kuznetsov", "Tom"),
+        ("", ""),
+    ],
+)
+def test_english_greets_by_a_first_name_that_it_can_read(full: str, given: str) -> None:
+    assert given_name(full, "en") == given

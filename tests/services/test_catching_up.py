@@ -149,7 +149,7 @@ def test_a_letter_greets_by_name_in_the_language_of_the_chat_it_stands_for(
     delivery.reroute(office.c, in_hand, office.now, office.env)
     register(office, ticket)
     letters = outbox.of_lane(office.c, "mail:1")
-    greeted = {"name": "Анна Сергеевна", "unlinked": True}
+    greeted = {"name": "Анна Сергеевна" if lang == "ru" else "", "unlinked": True}
     assert [(one.payload["values"], one.payload["lang"]) for one in letters] == [(greeted, lang)] * 2
 
 
