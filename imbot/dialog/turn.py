@@ -242,17 +242,18 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
         return _pressed(session, Pressed(session.value(_ANSWERS[session.state][answer]), ""), facts)
     if polite and not _asks_for_words(session, facts):
         return _nod(session, polite, facts)
+    human = isinstance(event, Typed) and bool(facts.settings.support_contact) and asks_for_a_human(event.text)
     match session.state:
         case "form":
             return intake.advance(session, event, facts)
-        case "stray":
+        case "stray" if not human:
             return stray.advance(session, event, facts)
         case "complain" | "not_solved":
             return rating.asking(session, event, facts)
         case "welcome":
             session, orders, _ = signin.keep(session, event, facts)
             return Turn(session, menu.welcome_screen(session, facts), orders)
-        case _ if isinstance(event, Typed) and facts.settings.support_contact and asks_for_a_human(event.text):
+        case _ if human:
             return menu.rest(session, facts, "human")
         case _:
             named = _named(event, facts)

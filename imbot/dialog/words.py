@@ -26,10 +26,7 @@ LANGUAGE_NAMES: Mapping[str, str] = {"ru": "Русский", "en": "English"}
 
 _COMMANDS: Mapping[str, frozenset[str]] = {
     "cancel": frozenset({"отмена", "отменить", "отмени", "cancel", "стоп", "stop"}),
-    "mytickets": frozenset(
-        {"мои заявки", "заявки", "статус", "статус заявки", "где моя заявка", "что с моей заявкой", "как моя заявка"}
-        | {"my tickets", "my requests", "tickets", "requests", "status", "where is my request", "where is my ticket"}
-    ),
+    "mytickets": frozenset({"мои заявки", "заявки", "my tickets", "my requests", "tickets", "requests"}),
     "help": frozenset({"помощь", "справка", "help"}),
     "menu": frozenset({"меню", "главное меню", "menu", "main menu"}),
     "newticket": frozenset({"новая заявка", "создать заявку", "new ticket", "new request"}),
@@ -113,6 +110,14 @@ _HUMAN = re.compile(
     r"|(?:(?:call|get|give|connect|talk|speak|i|me|to|want|need|with|can|could|please|a|an|the|real|live) )*"
     r"(?:human|operator|person)(?: being)?(?: please)?"
 )
+_HOW_IT_STANDS = re.compile(
+    r"(?:(?:подскажите|подскажи|скажите|скажи|покажите|покажи|сообщите|уточните|можно|узнать|хочу|пожалуйста|мне|какой|каков"
+    r"|текущий) )*статус(?: (?:моей|моих|нашей|по|заявки|заявке|заявок|обращения|пожалуйста))*"
+    r"|(?:ну )?(?:что|как|где)(?: там)?(?: с| по)?(?: (?:моей|моя|моими|мои|нашей))? (?:заявкой|заявке|заявка|заявки|заявками)"
+    r"|(?:ну )?(?:что|как) там(?: у (?:вас|нас))?"
+    r"|(?:(?:what|whats|s|is|the|tell|me|check|can|you|please) )*status(?: (?:of|my|the|request|requests|ticket|tickets|please))*"
+    r"|wheres? (?:(?:s|is) )?my (?:request|ticket)"
+)
 _AT = re.compile(r"\s*@\s*")
 _SENTENCE = 1000  # characters in which an address is looked for, since that takes as long as their square
 _ADDRESS = re.compile(r"[^\s,;:=()<>«»\"“”@]+@[^\s,;:=()<>«»\"“”@]+")  # where one may stand, to be looked at closer
@@ -177,6 +182,8 @@ def _is_seen(char: str) -> bool:
 def command_in(text: str) -> str:
     """The command that the whole text is, or ""."""
     plain = _plain(text)
+    if _HOW_IT_STANDS.fullmatch(plain):
+        return "mytickets"
     return next((name for name, words in _COMMANDS.items() if plain in words), "")
 
 

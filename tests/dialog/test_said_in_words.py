@@ -86,11 +86,35 @@ def test_the_number_of_a_ticket_alone_shows_it() -> None:
     assert screen(world) == "stray"
 
 
-@pytest.mark.parametrize("words", ["Статус?", "где моя заявка", "Where is my ticket?"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Статус?",
+        "где моя заявка",
+        "Where is my ticket?",
+        "какой статус",
+        "Подскажите статус моей заявки, пожалуйста",
+        "ну что там??",
+        "Что с моей заявкой?",
+        "как там заявка",
+        "What's the status of my request?",
+        "Where's my request",
+        "status please",
+    ],
+)
 def test_who_asks_for_the_status_sees_the_requests(words: str) -> None:
     world = world_with_ticket()
     world.take(Typed(words))
     assert screen(world) == "tickets"
+
+
+@pytest.mark.parametrize(
+    "words", ["статус принтера красный", "что там с принтером", "заявка", "где мой принтер", "что"]
+)
+def test_what_only_sounds_like_it_is_no_such_question(words: str) -> None:
+    world = world_with_ticket()
+    world.take(Typed(words))
+    assert screen(world) != "tickets"
 
 
 def test_an_old_button_to_withdraw_says_why_there_is_nothing_to_withdraw() -> None:
@@ -150,6 +174,19 @@ def test_a_ticket_that_was_not_offered_may_not() -> None:
     world.take(Typed("Ещё вот что"))
     world.take(Pressed(world.session.value("to:another")))
     assert problem(world) == OLD
+
+
+def test_who_asks_for_a_human_behind_words_that_hang_is_told_as_well_and_keeps_them() -> None:
+    world = world_with_ticket()
+    world.settings = replace(world.settings, support_contact="12-34")
+    world.take(Typed("алло"))
+    assert screen(world) == "stray"
+    world.take(Typed("позовите человека"))
+    assert world.screen is not None
+    assert (world.screen.name, world.screen.values["greeting"]) == ("menu", "human")
+    pile = stray_of(world.session)
+    assert pile is not None
+    assert pile.words == "алло"
 
 
 def test_who_asks_for_a_human_is_told_where_one_is_and_files_nothing() -> None:
