@@ -59,7 +59,7 @@ def main() -> int:
         "--pairs", type=int, default=0, help="so many pairs by chance, behind the names; no names: only them"
     )
     faults.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
-    faults.add_argument("--persons", type=int, default=24, help="so many file a request a second between them")
+    faults.add_argument("--persons", type=int, default=24, help="so many file about a request a second between them")
     faults.add_argument("--folder", type=Path, help="where everything is kept; default: a temporary folder")
     faults.set_defaults(run=_faults)
     bugs = commands.add_parser("bugs", help="the rig's own test: mistakes that it has to catch")
