@@ -19,7 +19,7 @@ from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
 from imbot.dialog.standing import outdated, screen_of
-from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, yes_or_no
+from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, send_or_change, yes_or_no
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
 __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance"]
@@ -235,12 +235,12 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
         here = addition_of(session)
         if session.state != "adding" or here is None or here.ticket != facts.replied_ticket:
             return replying.reply_to(session, event, facts)
+    button = _button_in(session, event.text) if isinstance(event, Typed) else ""
+    if button:
+        return _pressed(session, Pressed(session.value(button), ""), facts)
     if session.state == "adding":
         return tickets.adding(session, event, facts)
-    answer = yes_or_no(event.text) if isinstance(event, Typed) and session.state in _ANSWERS else ""
-    if answer:  # as if the button had been pressed
-        return _pressed(session, Pressed(session.value(_ANSWERS[session.state][answer]), ""), facts)
-    if polite and not _asks_for_words(session, facts):
+    if (polite or _only_nods(session, event)) and not _asks_for_words(session, facts):
         return _nod(session, polite, facts)
     human = isinstance(event, Typed) and bool(facts.settings.support_contact) and asks_for_a_human(event.text)
     match session.state:
@@ -258,6 +258,27 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
         case _:
             named = _named(event, facts)
             return tickets.ask_details(session, named) if named else stray.take(session, event, facts)
+
+
+def _button_in(session: Session, text: str) -> str:
+    """The button that was typed in place of a tap; "" where the words are an answer, or part of what is being told."""
+    if session.state in _ANSWERS:
+        return _ANSWERS[session.state].get(yes_or_no(text), "")
+    if _is_reviewed(session):
+        return send_or_change(text)
+    addition = addition_of(session) if session.state == "adding" else None
+    return "send_addition" if addition is not None and addition.pile and send_or_change(text) == "send" else ""
+
+
+def _only_nods(session: Session, event: Typed | Attached | Shared) -> bool:
+    """Whether it is a "yes" or a "no" while a request is shown whole. No part of it, nor is it sent by that: the words may be
+    meant for news that have come since."""
+    return isinstance(event, Typed) and _is_reviewed(session) and bool(yes_or_no(event.text))
+
+
+def _is_reviewed(session: Session) -> bool:
+    draft = draft_of(session)
+    return session.state == "form" and draft is not None and draft.step == "review"
 
 
 def _named(event: Typed | Attached | Shared, facts: Facts) -> str:

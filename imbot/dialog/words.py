@@ -93,6 +93,12 @@ _DAY_WORDS: Mapping[str, int] = {
 }
 _YES = frozenset({"да", "ага", "угу", "да да", "да конечно", "конечно", "yes", "yeah", "yep", "sure"})
 _NO = frozenset({"нет", "неа", "не надо", "не нужно", "no", "nope"})
+_SEND = re.compile(
+    r"(?:(?:да|все верно|все правильно) )?(?:отправить|отправляй(?:те)?|отправь(?:те)?|отправляем|посылай(?:те)?)"
+    r"(?: (?:заявку|ее|все|пожалуйста))*|(?:да )?все (?:верно|правильно)|(?:да )?(?:верно|правильно)|подтверждаю"
+    r"|(?:(?:yes|please) )*(?:send|submit)(?: (?:it|the request|my request|please))*|(?:yes )?(?:all |that s |its )?correct"
+)
+_CHANGE = frozenset({"изменить", "исправить", "поправить", "change", "edit"})
 _CODE, _LETTER = r"(?:код|кода|code)", r"(?:код|кода|code|письмо|письма|the letter)"
 _NOT = (
     r"(?:нет|нету|где|жду|не (?:приходит|пришел|пришло|присылают|получил|получила|получаю|вижу|дошел|дошло|могу получить)"
@@ -203,6 +209,12 @@ def yes_or_no(text: str) -> str:
     """ "yes" or "no" where the whole text says just that, or ""."""
     plain = _plain(text)
     return "yes" if plain in _YES else "no" if plain in _NO else ""
+
+
+def send_or_change(text: str) -> str:
+    """ "send" or "change" where the whole text says just that of a request that is shown whole, or ""."""
+    plain = _plain(text)
+    return "send" if _SEND.fullmatch(plain) else "change" if plain in _CHANGE else ""
 
 
 def asks_for_a_human(text: str) -> bool:

@@ -117,6 +117,57 @@ def test_what_only_sounds_like_it_is_no_such_question(words: str) -> None:
     assert screen(world) != "tickets"
 
 
+def reviewed() -> World:
+    world = World()
+    world.take(Typed("Печатает полосами"))
+    while screen(world) != "review":
+        assert world.screen is not None
+        world.take(Pressed(world.screen.rows[0][0].value))  # the first of each list
+    return world
+
+
+@pytest.mark.parametrize(
+    "words", ["Отправить", "да, отправляйте!", "Всё верно", "отправь пожалуйста", "Send it", "yes, send", "all correct"]
+)
+def test_a_request_that_is_shown_whole_is_sent_by_a_word(words: str) -> None:
+    said, tapped = reviewed(), reviewed()
+    said.take(Typed(words))
+    press(tapped, "send")
+    assert [each.title for each in said.tickets.values()] == [each.title for each in tapped.tickets.values()] != []
+    assert said.session.state == tapped.session.state != "form"
+    said.take(Typed(words))  # said twice it is no second request
+    assert len(said.tickets) == 1
+
+
+def test_a_word_changes_a_request_and_no_other_word_is_part_of_it() -> None:
+    world = reviewed()
+    world.take(Typed("Исправить"))
+    assert screen(world) == "change"
+    press(world, "review")
+    for words in ("да", "нет", "Yes"):  # perhaps meant for news that have come since
+        world.take(Typed(words))
+        assert (screen(world), world.tickets) == ("review", {})
+    world.take(Typed("отправить на печать не могу"))
+    draft = draft_of(world.session)
+    assert draft is not None
+    assert draft.pile.words == "Печатает полосами\nотправить на печать не могу"
+
+
+def test_an_addition_is_sent_by_a_word_and_yes_is_an_answer() -> None:
+    world = world_with_ticket("waiting")
+    world.take(Pressed("add:x1"))
+    world.take(Typed("да"))
+    assert screen(world) == "adding"
+    world.take(Typed("Отправить"))
+    assert [each for each in world.orders if isinstance(each, AddToTicket)][0].text == "да"
+    world = world_with_ticket("waiting")
+    world.take(Pressed("add:x1"))
+    world.take(Typed("Отправить"))  # may be what support asked about
+    assert screen(world) == "adding"
+    assert world.screen is not None
+    assert world.screen.values["text"] == "Отправить"
+
+
 def test_an_old_button_to_withdraw_says_why_there_is_nothing_to_withdraw() -> None:
     world = world_with_ticket("closed")
     world.take(Pressed("wd:x1"))
