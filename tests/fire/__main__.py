@@ -42,7 +42,13 @@ def main() -> int:
     kills = commands.add_parser("kills", help="a campaign of kills under load")
     kills.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
     kills.add_argument("--kills", type=int, default=120)
-    kills.add_argument("--worlds", type=int, default=2, help="so many side by side share the kills")
+    kills.add_argument(
+        "--worlds",
+        type=int,
+        default=2,
+        help="so many side by side share the kills; every other one reads its mailbox by POP3",
+    )
+    kills.add_argument("--pop3", action="store_true", help="all of them do")
     kills.add_argument("--persons", type=int, default=12)
     kills.add_argument("--life", type=float, default=3.0, help="seconds that a life has to reach its failpoint")
     kills.add_argument(
@@ -57,6 +63,9 @@ def main() -> int:
     )
     faults.add_argument(
         "--pairs", type=int, default=0, help="so many pairs by chance, behind the names; no names: only them"
+    )
+    faults.add_argument(
+        "--pop3", action="store_true", help="the mailbox is read by POP3; default: only where it must be"
     )
     faults.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="replays a failure")
     faults.add_argument("--persons", type=int, default=24, help="so many file about a request a second between them")
@@ -150,6 +159,7 @@ def _kills(asked: argparse.Namespace) -> bool:
             power=asked.power,
             weather="changeable",
             chances=_SPARING,
+            pop3=asked.pop3 or number % 2 == 1,
         )
         for number, share in enumerate(shares)
     ]
@@ -230,8 +240,21 @@ def _faults(asked: argparse.Namespace) -> bool:
     rows += list(pairs(random.Random(asked.seed), asked.pairs))
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="imbot-fire-"))
     print(f"seed {asked.seed}, {len(rows)} tries, in {folder}", flush=True)
-    plan = trial.Trial(rows, asked.seed, asked.persons, tell=lambda line: print(line, flush=True))
-    outcome = asyncio.run(trial.play(folder, plan))
+    by_pop3 = [row for row in rows if asked.pop3 or any(one.pop3 for one in row)]
+    by_imap = [row for row in rows if row not in by_pop3]
+    good = True
+    for name, chosen in (("imap", by_imap), ("pop3", by_pop3)):
+        if chosen:
+            plan = trial.Trial(chosen, asked.seed, asked.persons, pop3=chosen is by_pop3, tell=_say)
+            good = _told(asyncio.run(trial.play(folder / name, plan))) and good
+    return good
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _told(outcome: trial.Outcome) -> bool:
     print(outcome.table)
     for title, counts in (("walks", outcome.walks), ("the ITSM", outcome.said)):
         print(f"{title}: " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())))

@@ -40,6 +40,8 @@ _BUSY = frozenset(
     {"in_transaction", "group_committed", "turn_committed", "screen_owed", "screen_shown", "parcel_claimed"}
 )
 _START = 30.0  # seconds
+# Places that only a mailbox read by IMAP leads to.
+_BY_IMAP = frozenset({"fetch_half", "idle_woken"})
 # Places that a campaign leads to in its beginning.
 _EARLY = frozenset({"person_looked_up", "code_sent"})
 # Words to the admins that were put off by an hour, so that there are not too many of them.
@@ -60,7 +62,7 @@ class Plan:
     is killed wherever it is. `power`: each death is a power failure, so that what was not synced is lost as well. `peace`:
     seconds for everything to end: a thousand notices may wait for the pace of their chats by then.
     `places`: failpoints in turn; None: all of them in a row of chance. `weather`: of `weather.KINDS`. `code`: whose `imbot`.
-    `idle`: so many persons, the last ones, do nothing by themselves."""
+    `idle`: so many persons, the last ones, do nothing by themselves. `pop3`: the mailbox is read by POP3."""
 
     seed: int = 1
     persons: int = 12
@@ -73,6 +75,7 @@ class Plan:
     places: Sequence[str] | None = None
     weather: str = ""
     idle: int = 0
+    pop3: bool = False
     chances: Chances = field(default_factory=lambda: Chances(large=0.5))
     habits: Habits = field(default_factory=Habits)
     patience: Patience = field(default_factory=lambda: Patience(step=8.0, whole=120.0, think=0.7, hand=0.15))
@@ -99,7 +102,7 @@ class Deaths:
     def __init__(self, rng: random.Random, plan: Plan) -> None:
         self._rng, self._plan = rng, plan
         self._row: list[str] = list(plan.places or [""]) if plan.places is not None else []
-        self._every = [name for name in places(plan.code) if name not in COLD]
+        self._every = [name for name in places(plan.code) if name not in COLD | (_BY_IMAP if plan.pop3 else set())]
         self._rare = set(_EARLY)  # what is not to be waited for twice
         self._turn = 0
 
@@ -187,13 +190,16 @@ async def at_work(world: World, plan: Plan) -> AsyncIterator[tuple[Employees, He
 
 
 async def quiet(world: World, seconds: float) -> None:
-    """Until nothing is under way in imbot, three looks in a row. Raises RigError after `seconds`, with what is left."""
-    until, good = time.monotonic() + seconds, 0
-    while good < 3:
+    """Until nothing is under way in imbot, at every look for as long as a letter in the mailbox may go unnoticed. Raises RigError
+    after `seconds`, with what is left."""
+    began = quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < world.seen_after:
         left = await asyncio.to_thread(_open, world.data / "imbot.db")
         waiting = await world.bot.call("pending")
-        good = good + 1 if not left and not waiting else 0
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if left or waiting:
+            quiet_since = now
+        if now - began > seconds:
             raise RigError(f"not quiet after {seconds:g} s: {left} open in the data base, {waiting} updates not taken")
         await asyncio.sleep(0.3)
 
@@ -225,8 +231,9 @@ async def play(folder: Path, plan: Plan, enough: asyncio.Event | None = None) ->
     is is brought to its end and judged."""
     enough = enough or asyncio.Event()
     drained: list[Finding] = []
-    people, given = plan.persons, plan.settings
-    async with World(folder, plan.seed, people, signing_in=plan.signing_in, settings=given, in_order=True) as world:
+    people, given, pop3 = plan.persons, plan.settings, plan.pop3
+    world_of = World(folder, plan.seed, people, signing_in=plan.signing_in, settings=given, in_order=True, pop3=pop3)
+    async with world_of as world:
         power = Power(world.data, folder / "power") if plan.power else None
         with Journal(world.journals["nanny"]) as journal:
             nanny = Nanny(world.config, journal, world.log, plan.code, power.environment if power else None)

@@ -23,7 +23,7 @@ def may_meet(one: Fault, other: Fault) -> bool:
 
 def pairs(rng: Random, number: int) -> Iterator[tuple[Fault, Fault]]:
     """So many, drawn from the seed, none twice while there are others."""
-    kinds = [one for one in KINDS.values() if not one.by_name]
+    kinds = [one for one in KINDS.values() if not one.by_name and not one.pop3]
     every = [pair for pair in combinations(kinds, 2) if may_meet(*pair)]
     while number > 0:
         drawn = rng.sample(every, min(number, len(every)))

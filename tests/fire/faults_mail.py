@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import poplib
 import sqlite3
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,7 +54,7 @@ async def _stop_dovecot(scene: Scene) -> None:
 async def _start_dovecot(scene: Scene) -> None:
     """It comes back at another port; the wire leads there."""
     await asyncio.to_thread(scene.world.dovecot.start)
-    await scene.world.proxy.call("retarget", leg="imap", port=scene.world.dovecot.ports["IMAPS"])
+    await scene.world.proxy.call("retarget", leg="imap", port=scene.world.mailbox_port)
 
 
 async def _restart_dovecot(scene: Scene) -> None:
@@ -111,6 +113,30 @@ async def _look_often(scene: Scene) -> None:
         await scene.world.deliver(raw.encode())
 
 
+@contextlib.asynccontextmanager
+async def _another_reader(scene: Scene) -> AsyncIterator[None]:
+    """Somebody else has the mailbox open: a server gives it to one session at a time (RFC 1939, 3), and says nothing to the
+    others, or that it is in use."""
+    other = await asyncio.to_thread(_open_by_pop3, scene)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(other.quit)
+
+
+def _open_by_pop3(scene: Scene) -> poplib.POP3:
+    dovecot = scene.world.dovecot
+    while True:  # until imbot's own session leaves room
+        other = poplib.POP3("127.0.0.1", dovecot.ports["POP3"], timeout=60)
+        try:
+            other.user(scene.world.mailbox)
+            other.pass_(dovecot.password)
+        except poplib.error_proto:
+            other.close()
+            continue
+        return other
+
+
 _CUT_IN_LITERALS = during(
     "imap_cut_in_literal",
     lambda scene: again_and_again(
@@ -162,4 +188,6 @@ IMAP: tuple[Fault, ...] = (
           maildir=True),
     Fault("imap_locked", "the mailbox cannot be opened", "imap", _lock_mailbox, _unlock_mailbox, _MAILBOX, down="imap",
           maildir=True),
+    Fault("pop3_locked", "another program holds the mailbox", "imap", *during("pop3_locked", _another_reader), _MAILBOX,
+          down="imap", pop3=True),
 )  # fmt: skip

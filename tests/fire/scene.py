@@ -102,7 +102,8 @@ class Fault:
     """`red`: legs of `/healthz` that must turn red within 30 s while it lasts. `answered`: whatever employees send meanwhile
     must have something shown within 10 s. `seconds`: it lasts so long at least, and until what must be red is. `part`: what it
     lays hands on; of two at once each has another. `down`: the far end that must not be stormed meanwhile. `by_name`: it takes
-    its time, and is tried only where it is named. `maildir`: it lays hands on the folders of one."""
+    its time, and is tried only where it is named. `maildir`: it lays hands on the folders of one. `pop3`: only a mailbox read by
+    POP3 knows it."""
 
     name: str
     words: str
@@ -115,6 +116,7 @@ class Fault:
     down: str = ""
     by_name: bool = False
     maildir: bool = False
+    pop3: bool = False
 
 
 def legs(*names: str) -> frozenset[str]:

@@ -61,7 +61,7 @@ def test_each_kind_lays_hands_on_what_there_is(name: str) -> None:
 def test_pairs_never_lay_hands_on_the_same_and_a_seed_repeats_them() -> None:
     drawn = list(pairs(random.Random(7), 60))
     assert all(may_meet(*pair) for pair in drawn)
-    assert not any(one.by_name for pair in drawn for one in pair)
+    assert not any(one.by_name or one.pop3 for pair in drawn for one in pair)
     assert len({frozenset((one.name, other.name)) for one, other in drawn}) == 60
     assert drawn == list(pairs(random.Random(7), 60))
 
@@ -264,11 +264,18 @@ def test_a_disk_is_full_or_read_only_and_a_clock_wrong_on_order(tmp_path: Path) 
 
 
 @pytest.mark.servers
-def test_nothing_is_lost_doubled_or_unhandled_under_some_faults_of_normal_life(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "pop3"),
+    [((*((name,) for name in ALONE), *TOGETHER), False), ((("imap_cut",), ("pop3_locked",)), True)],
+    ids=["imap", "pop3"],
+)
+def test_nothing_is_lost_doubled_or_unhandled_under_some_faults_of_normal_life(
+    tmp_path: Path, names: tuple[tuple[str, ...], ...], pop3: bool
+) -> None:
     need("gcc")
-    rows = [(KINDS[name],) for name in ALONE] + [tuple(KINDS[name] for name in pair) for pair in TOGETHER]
+    rows = [tuple(KINDS[name] for name in row) for row in names]
     short = [tuple(replace(one, seconds=min(one.seconds, 4.0)) for one in row) for row in rows]
-    outcome = asyncio.run(play(tmp_path, Trial(short, SEED, persons=4, limits=PATIENT)))
+    outcome = asyncio.run(play(tmp_path, Trial(short, SEED, persons=4, limits=PATIENT, pop3=pop3)))
     wrong = [one for one in outcome.findings if one.check not in TIMED]
     told = "\n".join(f"{one.check} {one.about}: {one.words}" for one in wrong)
     assert not wrong, f"seed {SEED}\n{outcome.table}\n{told}"

@@ -47,11 +47,13 @@ _SETTINGS: Mapping[str, Any] = {"directory": {"recheck_minutes": 1}}
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`rows`: what is tried, one behind the other; the faults of one row at the same time."""
+    """`rows`: what is tried, one behind the other; the faults of one row at the same time. `pop3`: how the mailbox
+    is read."""
 
     rows: Sequence[tuple[Fault, ...]]
     seed: int = 1
     persons: int = 12
+    pop3: bool = False
     peace: float = 300.0
     code: Path = ROOT
     limits: Limits = field(default_factory=Limits)
@@ -87,7 +89,15 @@ async def play(folder: Path, trial: Trial) -> Outcome:
     tried: list[Tried] = []
     own: list[Finding] = []
     maildir = any(one.maildir for row in trial.rows for one in row)
-    world_of = World(folder, trial.seed, persons, signing_in=_STRANGERS, settings=trial.settings, in_order=not maildir)
+    world_of = World(
+        folder,
+        trial.seed,
+        persons,
+        signing_in=_STRANGERS,
+        settings=trial.settings,
+        in_order=not maildir,
+        pop3=trial.pop3,
+    )
     async with world_of as world:
         trouble = Trouble(world.data, folder / "trouble")
         with Journal(world.journals["nanny"]) as journal:

@@ -28,6 +28,7 @@ LOGIN = ("bot", "secret-of-smtp")
 LEGS = ("telegram", "smtp", "imap", "ldap")
 JOURNALS = ("botapi", "smtp", "proxy", "itsm", "model", "nanny")
 MODULES = {"botapi": "botapi_process", "smtp": "smtp_sink", "proxy": "proxy_process"}
+POLL_SECONDS = 5  # between two looks of imbot into a mailbox that announces nothing
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE = 20.0  # seconds for a witness to say where it listens
 _END = 5.0  # seconds for a witness to end by itself
@@ -38,6 +39,7 @@ class World:
     `{"general": {"alarm_minutes": 1}, "telegram": {"poll_timeout": 5}}`. The last `signing_in` persons are not linked.
     `direct`: no wires between imbot and the servers, which cost time where it is speed that is measured.
     `in_order`: letters get their UIDs in the order in which they came; a Maildir under load gives those of a moment in any.
+    `pop3`: the mailbox is read by POP3, one session at a time; its leg is "imap" all the same.
     Everything that lasts lies in `folder`; the servers' own files are temporary."""
 
     bot: Remote
@@ -57,6 +59,7 @@ class World:
         limits: bool = True,
         direct: bool = False,
         in_order: bool = False,
+        pop3: bool = False,
     ) -> None:
         self.folder, self.seed = folder, seed
         self.persons: list[Person] = make_persons(persons, seed, signing_in)
@@ -69,7 +72,7 @@ class World:
         self.wires: dict[str, int] = {}  # leg -> the port that imbot knows
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self._settings, self._limits, self._direct = settings or {}, limits, direct
-        self._in_order = in_order
+        self._in_order, self._pop3 = in_order, pop3
         self._delivering = asyncio.Lock()
         self._stack = contextlib.AsyncExitStack()
 
@@ -89,8 +92,9 @@ class World:
         folders = {name: stack.enter_context(open_folder(f"imbot-fire-{name}-")) for name in ("tls", "ldap", "mail")}
         certificates = await asyncio.to_thread(make_certificates, folders["tls"])
         self.slapd = Slapd(folders["ldap"], certificates, extra=ldif_of(self.persons))
-        keeps = f"mail_location = sdbox:{folders['mail']}/mail/%u" if self._in_order else ""
-        self.dovecot = Dovecot(folders["mail"], certificates, extra=keeps)
+        extra = ["pop3_lock_session = yes"] if self._pop3 else []
+        extra += [f"mail_location = sdbox:{folders['mail']}/mail/%u"] if self._in_order else []
+        self.dovecot = Dovecot(folders["mail"], certificates, extra="\n".join(extra))
         stack.push_async_callback(asyncio.to_thread, self.slapd.stop)
         stack.push_async_callback(asyncio.to_thread, self.dovecot.stop)
         _, _, _, telegram, smtp = await asyncio.gather(
@@ -104,7 +108,7 @@ class World:
         behind = {
             "telegram": telegram["port"],
             "smtp": smtp["port"],
-            "imap": self.dovecot.ports["IMAPS"],
+            "imap": self.mailbox_port,
             "ldap": self.slapd.secure,
         }
         legs = [word for name in LEGS for word in ("--leg", f"{name}={behind[name]}")]
@@ -140,7 +144,18 @@ class World:
         listen = f"127.0.0.1:{_lasting_port()}"
         self.health = f"http://{listen}"
         tree = _config(self.data, wires, str(certificates.ca), self.slapd, listen)
+        tree["mailbox"]["kind"] = "pop3" if self._pop3 else "imap"
         self.config.write_text(_toml(_laid_over(tree, self._settings)), "utf-8")
+
+    @property
+    def mailbox_port(self) -> int:
+        """Where the mailbox's server listens now, behind the wire."""
+        return self.dovecot.ports["POP3S" if self._pop3 else "IMAPS"]
+
+    @property
+    def seen_after(self) -> float:
+        """Seconds in which a letter in the mailbox is noticed: IMAP announces it, POP3 is asked now and then."""
+        return POLL_SECONDS + 3.0 if self._pop3 else 1.0
 
     # ------------------------------------------------------------------------------------------------------------
 
@@ -259,7 +274,6 @@ def _config(data: Path, wires: Mapping[str, int], ca: str, slapd: Slapd, listen:
             "timeout": 20,
         },
         "mailbox": {
-            "kind": "imap",
             "host": "127.0.0.1",
             "port": wires["imap"],
             "tls": "tls",
@@ -267,7 +281,7 @@ def _config(data: Path, wires: Mapping[str, int], ca: str, slapd: Slapd, listen:
             "password": "secret",
             "ca_file": ca,
             "start": "all",
-            "poll_seconds": 5,
+            "poll_seconds": POLL_SECONDS,
         },
         "itsm": {
             "address": ITSM,
