@@ -21,7 +21,8 @@ _LABELS = {
     "letter": "a status letter",
     "page": "a page of «my tickets»",
     "start": "a start",
-    "clean_up": "the clean-up",
+    "clean_up": "the clean-up with nothing due",
+    "clean_up_due": "the clean-up with letters due",
 }
 
 

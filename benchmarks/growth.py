@@ -1,6 +1,7 @@
 """growth: what a data base of 1,000, 10,000, 100,000 and 1,000,000 tickets makes of the same work.
 
-A turn of the dialog, a status letter received, a page of "my tickets", a start, the nightly clean-up when nothing is due.
+A turn of the dialog, a status letter received, a page of "my tickets", a start, the nightly clean-up when nothing is due, and
+when letters are.
 Each in this one process, in a transaction of its own, in CPU time by the kernel's accounting: it is the growth that is looked
 for, and a sync costs the same at any size. Whoever has nothing to hide is flat: within a fifth of its own time at 1,000.
 """
@@ -35,7 +36,8 @@ from imbot.store.migrate import migrate
 
 _SIZES = {"x1": 1_000, "x10": 10_000, "x100": 100_000, "x1000": 1_000_000}
 _TIMES = 60
-_WORK = ("turn_us", "letter_us", "page_us", "start_ms", "clean_up_ms")
+_DUE = 300  # letters whose bytes the clean-up takes at once
+_WORK = ("turn_us", "letter_us", "page_us", "start_ms", "clean_up_ms", "clean_up_due_ms")
 
 
 @contextmanager
@@ -115,8 +117,8 @@ def _page(c: Connection, person: int) -> None:
 
 async def _whole(path: Path, folder: Path) -> Figures:
     """A start, as `imbot.app.build` and the loops make it, and the clean-up: medians of five."""
-    starts, nights, now = [], [], desk.now()
-    for _ in range(5):
+    starts, nights, busy, now = [], [], [], desk.now()
+    for turn in range(5):
         began = time.process_time()
         check(migrate(f"sqlite:///{path}") == [], "the schema is old")
         db = await Db.open(f"sqlite:///{path}")
@@ -129,8 +131,22 @@ async def _whole(path: Path, folder: Path) -> Figures:
         began = time.process_time()
         await clean_up(db, Retention(), folder, folder, now)
         nights.append(time.process_time() - began)
+        await db.run(_put_old_letters, range(turn * _DUE, (turn + 1) * _DUE))
+        began = time.process_time()
+        done = await clean_up(db, Retention(), folder, folder, now)
+        busy.append(time.process_time() - began)
+        check(done["letters"] == _DUE, f"{done['letters']} letters of {_DUE} were due")
         await db.close()
-    return {"start_ms": statistics.median(starts) * 1e3, "clean_up_ms": statistics.median(nights) * 1e3}
+    spent = {"start_ms": starts, "clean_up_ms": nights, "clean_up_due_ms": busy}
+    return {name: statistics.median(seconds) * 1e3 for name, seconds in spent.items()}
+
+
+def _put_old_letters(c: Connection, numbers: Sequence[int]) -> None:
+    """Letters of 3 KB whose bytes have outlived their time."""
+    then = desk.now() - timedelta(days=Retention().raw_letters_days + 1)
+    letters = [NewRaw("3", str(number), b"x" * 3000, "", 3000, f"due{number}") for number in numbers]
+    for mail in inbox.keep_many(c, "replies", letters, then):
+        inbox.settle_mail(c, mail, "ignored", now=then)
 
 
 JOURNEY = Journey(

@@ -9,7 +9,8 @@ outbox, while the chat takes their receipts at Telegram's pace. Of either, the s
 counted: what smtp-source takes for those alone, in a run before each turn, is taken off; imbot's time begins with the 250 to the
 last of them. It ends with the 250 to the last of all, for what Postfix has accepted is what the gate is about; that each is
 settled as well is checked behind it, not timed. They go in turns of a quarter each: a shared machine changes its speed within
-seconds, and gives more to whoever comes after a rest.
+seconds, and gives more to whoever comes after a rest. Then, not timed: kill -9 right behind the 250 to half of them, and a second
+start, which sends what is left.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from benchmarks import desk, machine
+from benchmarks import cut, desk, machine
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.postfix import empty, installed, postfix, taken
 from imbot import event_loop
@@ -43,6 +44,7 @@ _PRESSES, _BULK = 300, 2000
 _WARM = 20  # of each contestant are not counted: statements and templates are compiled when first used
 _SESSIONS = 1  # the one connection of `imbot.mailbox.smtp`
 _TURNS = ("source", "drain", "drain", "source") * 2
+_TWICE = 24  # letters that one kill may repeat: no more than it has in hand
 _PAUSE = 0.02  # seconds between presses: what follows the 250 (settling, the receipt) is no part of the next one
 
 
@@ -70,8 +72,12 @@ def _ready(place: Place) -> None:
 def _check_taken(place: Place, wanted: Sequence[str]) -> None:
     """Each of these letters lies at the far end, once, and no other."""
     found = taken(place["hold"])
-    check(max(found.values(), default=0) == 1, f"{sum(found.values()) - len(found)} letters were taken twice")
+    check(max(found.values(), default=0) == 1, f"{_repeats(found)} letters were taken twice")
     check(set(found) == set(wanted), f"{len(found)} letters of {len(wanted)} were taken, or others")
+
+
+def _repeats(found: Mapping[str, int]) -> int:
+    return sum(found.values()) - len(found)
 
 
 def disk(place: Place) -> Figures:
@@ -232,6 +238,7 @@ async def _bulk(place: Place) -> Figures:
         "source_letters_per_s": source_rate(letters["source"], seconds["source"], warm),
         "letters_per_s": letters["drain"] / seconds["drain"],
         "cpu_us": spent / letters["drain"] * 1e6,
+        "repeats_after_kill": await _killed(place),
     }
 
 
@@ -276,6 +283,32 @@ async def _drain(place: Place) -> tuple[float, float]:
         _check_taken(place, _settled(database, count))
     moments = [timed.answered.get_nowait() for _ in range(count)]
     return moments[-1] - moments[_WARM - 1], spent
+
+
+async def _killed(place: Place) -> float:
+    """kill -9 behind half of the letters that wait, and a second start: each of them is at the far end, and settled. Returns how
+    many are there twice, which is honest only for what nobody can have noted."""
+    _ready(place)
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as folder:
+        database = Path(folder) / "imbot.db"
+        shutil.copy(Path(place["folder"]) / "waiting.db", database)
+        await asyncio.to_thread(cut.first_half, "j2", place, Path(folder), "smtp_250", place["bulk"] // 2)
+        await _drained(place, database)
+        ids, found = _settled(database, place["bulk"]), taken(place["hold"])
+    check(set(found) == set(ids), f"{len(found)} letters of {len(ids)} were taken after a kill, or others")
+    check(_repeats(found) <= _TWICE, f"{_repeats(found)} letters were taken twice after a kill")
+    return float(_repeats(found))
+
+
+def half(place: Place, folder: Path) -> None:
+    event_loop.run(_drained(place, folder / "imbot.db"))
+
+
+async def _drained(place: Place, database: Path) -> None:
+    smtp = Smtp(SmtpSettings("127.0.0.1", place["port"], tls="none"))
+    async with desk.running(database, desk.QuietChat(Pacer()), smtp) as db:
+        await _until_settled(db, "smtp")
+    await smtp.close()
 
 
 JOURNEY = Journey(

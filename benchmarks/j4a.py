@@ -4,7 +4,8 @@ limit: the whole mailbox fetched over one socket, headers and text looked at, no
 subject and text, an ORM session that commits each letter with what it changes, the letter marked; usual_keeps: its raw bytes
 committed, one by one, and no more; aioimaplib: the same by that library, as its readers use it (each: a tenth of the letters).
 imbot: its own watcher; "kept": raw letters and cursor committed; "carried out": statuses applied, notices in the outbox, letters
-marked; "whole": one after the other.
+marked; "whole": one after the other. Then, not timed: kill -9 in the middle of keeping, a second start and kill -9 in the
+middle of carrying out, and a third, behind which everything is there once.
 
 The gate sets what protects a letter here, kept, beside what protects it there, the whole job, for the usual build keeps a letter
 only with what it changes. The ratios beside it compare like with like.
@@ -29,7 +30,7 @@ from typing import Any
 
 import aioimaplib  # type: ignore[import-untyped]
 
-from benchmarks import office
+from benchmarks import cut, office
 from benchmarks.journey import Figures, Journey, Missing, Place, Ratio, check
 from benchmarks.watching import Watched, freeze, watch
 from benchmarks.watching import count as count_of
@@ -37,6 +38,7 @@ from imbot import event_loop
 from imbot.mailbox.reading import Reader
 
 _FULL = 10_000
+_WINDOW, _BATCH = 500, 50  # letters that imbot asks for at once, and gives its reader at once
 
 
 @contextmanager
@@ -199,11 +201,34 @@ def imbot(place: Place) -> Figures:
         done = event_loop.run(_watched(place, folder))
         check(done.kept == place["count"], f"{done.kept} letters kept before the first was read")
         _check(folder / "imbot.db", place["count"])
+    _killed(place)
     return {
         "kept_per_s": place["count"] / done.keeping,
         "carried_out_per_s": place["count"] / (done.whole - done.keeping),
         "whole_per_s": place["count"] / done.whole,
     }
+
+
+def _killed(place: Place) -> None:
+    """kill -9 when half is kept and not yet known to be, and when half is carried out. Raises Wrong."""
+    count = place["count"]
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name:
+        folder = Path(name)
+        shutil.copy(place["database"], folder / "imbot.db")
+        cut.first_half("j4a", place, folder, "mail_fetched", max(1, count // 2 // _WINDOW))
+        kept = count_of(folder / "imbot.db", "SELECT count(*) FROM mails")
+        check(kept < count, "everything was kept before the kill")
+        cut.first_half("j4a", place, folder, "letter_read", max(1, count // 2 // _BATCH))
+        carried_out = count_of(folder / "imbot.db", "SELECT count(*) FROM mails WHERE outcome = 'applied'")
+        check(carried_out < count, "everything was carried out before the kill")
+        half(place, folder)
+        _check(folder / "imbot.db", count)
+        found = count_of(folder / "imbot.db", "SELECT count(*) FROM mails")
+        check(found == count, f"{found} letters of {count} are kept after two kills")
+
+
+def half(place: Place, folder: Path) -> None:
+    event_loop.run(_watched(place, folder))
 
 
 async def _watched(place: Place, folder: Path) -> Watched:

@@ -2,7 +2,8 @@
 
 limit: a sender that knows its rhythm beforehand: one call every thirtieth of a second, nothing kept. imbot: outbox, courier,
 Telegram's channel and its pace; meanwhile persons write and are answered. The Bot API is a process of its own that counts on
-arrival and answers 429 to whatever comes too early; it is asked what came, from whom, in which order.
+arrival and answers 429 to whatever comes too early; it is asked what came, from whom, in which order. Then, not timed: kill -9
+behind half of the notices for a few chats, and a second start: each is told, in order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import Connection
 
-from benchmarks import desk, machine
+from benchmarks import cut, desk, machine
 from benchmarks.journey import Figures, Journey, Place, Ratio, check
 from benchmarks.pace_stub import OVERALL, TOKEN, report, stub
 from imbot import event_loop
@@ -34,6 +35,8 @@ from imbot.store.db import once
 from imbot.store.migrate import migrate
 
 _CHATS, _EACH = 300, 3
+_FEW = 12  # chats that are told across a kill
+_TWICE = 24  # notices that one kill may repeat: as many as may be in Telegram's hands
 _TALKERS = 20  # persons who write meanwhile, by turns
 _TALK_EVERY = 0.35  # seconds
 _WORDS = "Картридж заменён, проверьте печать"
@@ -46,7 +49,10 @@ def prepare(scale: float) -> Iterator[Place]:
         database = Path(folder) / "waiting.db"
         migrate(f"sqlite:///{database}")
         once(f"sqlite:///{database}", _put_notices, chats)
-        yield {"database": str(database), "chats": chats}
+        few = Path(folder) / "few.db"
+        migrate(f"sqlite:///{few}")
+        once(f"sqlite:///{few}", _put_notices, _FEW)
+        yield {"database": str(database), "chats": chats, "few": str(few)}
 
 
 def _put_notices(c: Connection, chats: int) -> None:
@@ -114,7 +120,37 @@ def imbot(place: Place) -> Figures:
         "reply_p50_ms": replies["p50_ms"],
         "reply_p99_ms": replies["p99_ms"],
         "cpu_us": spent / len(told["sent"]) * 1e6,
+        "repeats_after_kill": _killed(place),
     }
+
+
+def _killed(place: Place) -> float:
+    """kill -9 behind half of the notices, and a second start: every chat is told everything, in order. Returns how many came
+    twice, which is honest only for those that were under way."""
+    with tempfile.TemporaryDirectory(prefix="imbot-bench-") as name, stub() as address:
+        shutil.copy(place["few"], Path(name) / "imbot.db")
+        there = {**place, "address": address}
+        cut.first_half("j4b", there, Path(name), "notice_sent", _FEW * _EACH // 2)
+        half(there, Path(name))
+        sent = report(address)["sent"]
+    first = {(chat, text): [at, chat, text] for at, chat, text in reversed(sent)}
+    _check_notices({**place, "chats": _FEW}, sorted(first.values()))
+    repeats = len(sent) - len(first)
+    check(repeats <= _TWICE, f"{repeats} notices came twice after a kill")
+    return float(repeats)
+
+
+def half(place: Place, folder: Path) -> None:
+    event_loop.run(_told(folder / "imbot.db", place["address"]))
+
+
+async def _told(database: Path, address: str) -> None:
+    chat = Telegram(TelegramSettings(TOKEN, api_base=address, poll_timeout=5))
+    await chat.open()
+    async with desk.running(database, chat, desk.NoMail(), read_update) as db:
+        while await db.read(_open, 0):
+            await asyncio.sleep(0.1)
+    await chat.close()
 
 
 async def _imbot(place: Place, database: Path, address: str) -> tuple[list[tuple[float, str]], float]:

@@ -15,7 +15,7 @@ from tests.servers import lacks
 ABOUT = {"machine": "2 cores", "at": "2026-11-30T05:00:00+00:00", "rounds": 5, "scale": 1.0}
 GROWTH = {
     f"{work}_{size}": float(number)
-    for number, work in enumerate(("turn_us", "letter_us", "page_us", "start_ms", "clean_up_ms"), 1)
+    for number, work in enumerate(("turn_us", "letter_us", "page_us", "start_ms", "clean_up_ms", "clean_up_due_ms"), 1)
     for size in ("x1", "x10", "x100", "x1000")
 }
 

@@ -159,7 +159,7 @@ def test_an_addition_is_sent_by_a_word_and_yes_is_an_answer() -> None:
     world.take(Typed("да"))
     assert screen(world) == "adding"
     world.take(Typed("Отправить"))
-    assert [each for each in world.orders if isinstance(each, AddToTicket)][0].text == "да"
+    assert next(each for each in world.orders if isinstance(each, AddToTicket)).text == "да"
     world = world_with_ticket("waiting")
     world.take(Pressed("add:x1"))
     world.take(Typed("Отправить"))  # may be what support asked about
