@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+from types import FunctionType
 
 import structlog
 
@@ -53,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 _RESTART = (1.0, 5.0, 15.0, 60.0)
 _DRAIN = 9.0
+_SERVES = 1.0  # seconds after which a start is over
+_AT_ONCE = 20  # docstrings let go of in one turn of the loop
 _GREET_AGAIN = 10.0
 
 
@@ -238,12 +241,26 @@ async def build(settings: Settings, clock: Clock = _now) -> App:
 async def run(settings: Settings) -> None:
     """`imbot run`: until SIGTERM or SIGINT."""
     app = await build(settings)
+    forgetting = asyncio.create_task(_forget_docs(imbot.lean.documented()))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(name, stop.set)
-    await app.run(stop)
+    try:
+        await app.run(stop)
+    finally:
+        forgetting.cancel()
+
+
+async def _forget_docs(documented: list[FunctionType | type]) -> None:
+    """4 MiB of memory; once it serves, and little by little, so that nobody waits for it."""
+    await asyncio.sleep(_SERVES)
+    while documented:
+        for one in documented[-_AT_ONCE:]:
+            imbot.lean.forget_doc(one)
+        del documented[-_AT_ONCE:]
+        await asyncio.sleep(0)
 
 
 def make_folders(root: Path) -> Folders:

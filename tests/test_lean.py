@@ -6,10 +6,11 @@ import json
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-from imbot.lean import import_without, keep_memory_together
+from imbot.lean import documented, forget_doc, import_without, keep_memory_together
 
 _SEEN = "import json, sys, imbot.app, imbot.log; print(json.dumps(sorted(sys.modules)))"
 
@@ -55,3 +56,32 @@ def test_two_heaps_serve_every_thread() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60).stdout
     assert int(found) <= 1
+
+
+_WORDS = "what this is for, told at a length that is worth letting go of: " + "so much of it " * 3
+_SOURCE = f"""
+def plain(n):
+    \"\"\"{_WORDS}\"\"\"
+    return [n, "other"]
+
+def asking():
+    \"\"\"{_WORDS}\"\"\"
+    return "{_WORDS}"
+
+class Told:
+    \"\"\"{_WORDS}\"\"\"
+"""
+
+
+def test_documentation_is_let_go_of_and_nothing_else() -> None:
+    made: dict[str, Any] = {}
+    exec(_SOURCE, made)  # so that the words are constants of the code, as in a module
+    plain, asking, told = made["plain"], made["asking"], made["Told"]
+    found = documented()
+    assert all(any(one is each for each in found) for one in (plain, asking, told))
+    for one in (plain, asking, told, int):
+        forget_doc(one)
+    assert [one.__doc__ for one in (plain, asking, told)] == [None] * 3
+    assert _WORDS not in plain.__code__.co_consts
+    assert (plain(3), asking()) == ([3, "other"], _WORDS)  # the second one's code asks for the same words
+    assert int.__doc__
