@@ -90,7 +90,15 @@ _LAST = select(mails.c.sender).where(
 _LAST_FEW = _LAST.order_by(mails.c.settled_at.desc()).limit(bindparam("most")).subquery()
 _NEWLY = select(func.count()).select_from(_LAST_FEW)
 _NEWLY_OF = _NEWLY.where(_LAST_FEW.c.sender == bindparam("whose"))
+_KEPT = ("mailbox", "raw", "path", "size", "sha256", "kept_at")
 _KEEP = Prepared(mails.insert().returning(mails.c.id))
+# Many with one statement: each step of a statement lets go of the interpreter, and has to get it back.
+_GROUP = 25
+_KEEP_GROUP = Prepared(
+    mails.insert().values(
+        [{name: bindparam(f"{name}{place}", type_=mails.c[name].type) for name in _KEPT} for place in range(_GROUP)]
+    )
+)
 _ALL_MARKED = (
     update(mail_places)
     .where(text("mail_places.marked_at IS NULL"), mail_places.c.mailbox == bindparam("box"))
@@ -98,7 +106,9 @@ _ALL_MARKED = (
 )
 _HASHES: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("hashes")))
 _SAMES = Prepared(
-    select(mails.c.sha256, mails.c.id).where(mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(_HASHES))
+    select(func.json_group_object(mails.c.sha256, mails.c.id).label("ids")).where(
+        mails.c.mailbox == bindparam("box"), mails.c.sha256.in_(_HASHES)
+    )
 )
 _UNREAD_BEHIND = select(*_RAW).where(_UNREAD, mails.c.id > bindparam("behind")).order_by(mails.c.id)
 _UNREAD_BEHIND = _UNREAD_BEHIND.limit(bindparam("most"))
@@ -140,8 +150,7 @@ _TO_MARK = Prepared(
 
 
 def _put_places() -> Insert:
-    """A place that is known bears whatever lies there now, and is to be marked anew. All of a window at once: each step of a
-    statement lets go of the interpreter, and has to get it back."""
+    """A place that is known bears whatever lies there now, and is to be marked anew."""
     each = func.json_each(bindparam("places"))
     cells: list[Any] = [literal_column(f"json_extract(value, '$[{place}]')") for place in range(3)]
     rows: Select[Any] = select(bindparam("box", type_=Text), *cells).select_from(each).where(literal_column("1 = 1"))
@@ -195,11 +204,17 @@ def keep_many(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datet
 
 def _kept(c: Connection, mailbox: str, letters: Sequence[NewRaw], now: datetime) -> list[int]:
     hashes = orjson.dumps([letter.sha256 for letter in letters]).decode()
-    ids = {row.sha256: int(row.id) for row in _SAMES.all(c, box=mailbox, hashes=hashes)}
-    for letter in letters:
-        if letter.sha256 not in ids:
-            values = {"raw": letter.raw, "path": letter.path, "size": letter.size, "sha256": letter.sha256}
-            ids[letter.sha256] = int(_KEEP.value(c, mailbox=mailbox, kept_at=now, **values))
+    ids: dict[str, int] = orjson.loads(_SAMES.value(c, box=mailbox, hashes=hashes))
+    rows = {each.sha256: (mailbox, each.raw, each.path, each.size, each.sha256, now) for each in letters}
+    new: list[dict[str, Any]] = [dict(zip(_KEPT, row, strict=True)) for sha, row in rows.items() if sha not in ids]
+    whole = len(new) - len(new) % _GROUP
+    for first in range(0, whole, _GROUP):
+        group = enumerate(new[first : first + _GROUP])
+        _KEEP_GROUP.run(c, **{f"{name}{place}": row[name] for place, row in group for name in _KEPT})
+    if whole:
+        ids = orjson.loads(_SAMES.value(c, box=mailbox, hashes=hashes))
+    for row in new[whole:]:
+        ids[row["sha256"]] = int(_KEEP.value(c, **row))
     return [ids[letter.sha256] for letter in letters]
 
 

@@ -176,6 +176,25 @@ def test_many_letters_are_kept_as_one_by_one(c: Connection) -> None:
     assert inbox.keep_many(c, "INBOX", window[1:2], NOW, account="INBOX elsewhere") == ids[1:2]
 
 
+def test_a_whole_window_is_kept_as_one_by_one(c: Connection) -> None:
+    """What goes with one statement for many, and what is left for one each."""
+    known = keep(c, 1, "s1")
+    many = [
+        NewRaw("7", str(n), None if n % 9 == 0 else RAW + b"%d" % n, f"p{n}" * (n % 9 == 0), n, f"s{n}")
+        for n in range(1, 62)
+    ]
+    ids = inbox.keep_many(c, "many", [*many, many[5]], NOW)
+    singly = [id for each in many for id in inbox.keep_many(c, "singly", [each], NOW)]
+    assert ids == [*sorted(ids[:-1]), ids[5]]
+    rows = [inbox.raw_letter(c, id) for id in (*ids[:-1], *singly)]
+    told = [(row.raw, row.path, row.size, row.sha256, row.attempts) for row in rows if row is not None]
+    assert told[:61] == told[61:]
+    assert told[0][0] == RAW + b"1"
+    cells = "SELECT kept_at, settled_at, outcome, sender, subject, count(*) FROM mails WHERE id <> :known GROUP BY 1, 2, 3, 4, 5"
+    assert [row[5] for row in c.execute(text(cells), {"known": known})] == [122]
+    assert inbox.keep_many(c, "many", many, NOW) == ids[:-1]
+
+
 def test_what_is_unread_comes_by_id_by_mailbox_and_by_weight(c: Connection) -> None:
     ids = inbox.keep_many(c, "INBOX", [raw(n, f"s{n}") for n in range(1, 6)], NOW)
     (other,) = inbox.keep_many(c, "other", [raw(1, "o")], NOW)
