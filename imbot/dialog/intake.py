@@ -346,8 +346,8 @@ def _joined(session: Session, draft: Draft, event: Said, facts: Facts) -> Turn:
     draft = replace(draft, pile=pile)
     if draft.step == "description" and pile.words and problem != "too_long" and not draft.returning:
         return show(session, settle(draft, facts), facts, problem, orders)
-    if isinstance(event, Attached) and draft.step in _ABOUT_REVIEW:
-        draft = replace(draft, step="review" if draft.step == "change" else draft.step, page=0)
+    if draft.step == "change" or (isinstance(event, Attached) and draft.step in _ABOUT_REVIEW):
+        draft = replace(draft, step="review" if draft.step == "change" else draft.step, page=0)  # where it is seen
     return show(session, draft, facts, problem, orders)
 
 

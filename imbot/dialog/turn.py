@@ -19,7 +19,8 @@ from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
 from imbot.dialog.standing import outdated, screen_of
-from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, send_or_change, yes_or_no
+from imbot.dialog.typed import says_change, says_send, thing_in
+from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, yes_or_no
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
 __all__ = ["DialogSettings", "Facts", "Session", "TicketBrief", "Turn", "advance"]
@@ -264,21 +265,26 @@ def _button_in(session: Session, text: str) -> str:
     """The button that was typed in place of a tap; "" where the words are an answer, or part of what is being told."""
     if session.state in _ANSWERS:
         return _ANSWERS[session.state].get(yes_or_no(text), "")
-    if _is_reviewed(session):
-        return send_or_change(text)
+    match _looked_through(session):
+        case "review":
+            return "send" if says_send(text) else "change" if says_change(text) else ""
+        case "change":
+            return "review" if says_send(text) else thing_in(text)
     addition = addition_of(session) if session.state == "adding" else None
-    return "send_addition" if addition is not None and addition.pile and send_or_change(text) == "send" else ""
+    return "send_addition" if addition is not None and addition.pile and says_send(text) else ""
 
 
 def _only_nods(session: Session, event: Typed | Attached | Shared) -> bool:
-    """Whether it is a "yes" or a "no" while a request is shown whole. No part of it, nor is it sent by that: the words may be
-    meant for news that have come since."""
-    return isinstance(event, Typed) and _is_reviewed(session) and bool(yes_or_no(event.text))
+    """Whether it is a "yes" or a "no" while a request is looked through. No part of it, nor is it sent by that: the words may be
+    meant for news that have come since. Nor is "change", said again."""
+    text = event.text if isinstance(event, Typed) else ""
+    return bool(_looked_through(session)) and (bool(yes_or_no(text)) or says_change(text))
 
 
-def _is_reviewed(session: Session) -> bool:
-    draft = draft_of(session)
-    return session.state == "form" and draft is not None and draft.step == "review"
+def _looked_through(session: Session) -> str:
+    """ "review" or "change" while that stands open."""
+    draft = draft_of(session) if session.state == "form" else None
+    return draft.step if draft is not None and draft.step in ("review", "change") else ""
 
 
 def _named(event: Typed | Attached | Shared, facts: Facts) -> str:

@@ -93,12 +93,6 @@ _DAY_WORDS: Mapping[str, int] = {
 }
 _YES = frozenset({"да", "ага", "угу", "да да", "да конечно", "конечно", "yes", "yeah", "yep", "sure"})
 _NO = frozenset({"нет", "неа", "не надо", "не нужно", "no", "nope"})
-_SEND = re.compile(
-    r"(?:(?:да|все верно|все правильно) )?(?:отправить|отправляй(?:те)?|отправь(?:те)?|отправляем|посылай(?:те)?)"
-    r"(?: (?:заявку|ее|все|пожалуйста))*|(?:да )?все (?:верно|правильно)|(?:да )?(?:верно|правильно)|подтверждаю"
-    r"|(?:(?:yes|please) )*(?:send|submit)(?: (?:it|the request|my request|please))*|(?:yes )?(?:all |that s |its )?correct"
-)
-_CHANGE = frozenset({"изменить", "исправить", "поправить", "change", "edit"})
 _CODE, _LETTER = r"(?:код|кода|code)", r"(?:код|кода|code|письмо|письма|the letter)"
 _NOT = (
     r"(?:нет|нету|где|жду|не (?:приходит|пришел|пришло|присылают|получил|получила|получаю|вижу|дошел|дошло|могу получить)"
@@ -187,7 +181,7 @@ def _is_seen(char: str) -> bool:
 
 def command_in(text: str) -> str:
     """The command that the whole text is, or ""."""
-    plain = _plain(text)
+    plain = plain_words(text)
     if _HOW_IT_STANDS.fullmatch(plain):
         return "mytickets"
     return next((name for name, words in _COMMANDS.items() if plain in words), "")
@@ -195,7 +189,7 @@ def command_in(text: str) -> str:
 
 def politeness_in(text: str) -> str:
     """ "hello", "thanks", "fine" or "nod" (a lone smile or "?") where the whole text is nothing else, or ""."""
-    plain = _plain(text)
+    plain = plain_words(text)
     if plain in _GREETINGS:
         return "hello"
     if plain in _THANKS:
@@ -207,19 +201,13 @@ def politeness_in(text: str) -> str:
 
 def yes_or_no(text: str) -> str:
     """ "yes" or "no" where the whole text says just that, or ""."""
-    plain = _plain(text)
+    plain = plain_words(text)
     return "yes" if plain in _YES else "no" if plain in _NO else ""
-
-
-def send_or_change(text: str) -> str:
-    """ "send" or "change" where the whole text says just that of a request that is shown whole, or ""."""
-    plain = _plain(text)
-    return "send" if _SEND.fullmatch(plain) else "change" if plain in _CHANGE else ""
 
 
 def asks_for_a_human(text: str) -> bool:
     """Whether the whole text asks for somebody to talk to. What says what for is a request."""
-    return _HUMAN.fullmatch(_plain(text)) is not None
+    return _HUMAN.fullmatch(plain_words(text)) is not None
 
 
 def address_told(text: str) -> tuple[str, str]:
@@ -279,13 +267,13 @@ def code_told(text: str) -> str:
     line = _LINE_OF_THE_LETTER.search(text)
     if line:
         return line[1]
-    words = [word for word in re.split(r"[\s:=,]+", text) if _plain(word)]
+    words = [word for word in re.split(r"[\s:=,]+", text) if plain_words(word)]
     start, end = 0, len(words)
     while start < end and _only(words[start], _WITH_CODE):
         start += 1
     while start < end and _only(words[end - 1], _WITH_CODE):
         end -= 1
-    core, around = " ".join(words[start:end]), _plain(" ".join(words[:start] + words[end:])).split()
+    core, around = " ".join(words[start:end]), plain_words(" ".join(words[:start] + words[end:])).split()
     code, alike = normal_code(core), like_a_code(core)
     return core if (_CODE_WORDS & set(around) and (code or alike)) or (around and code and alike) else text
 
@@ -297,7 +285,7 @@ def like_a_code(text: str) -> bool:
 
 def misses_the_code(text: str) -> bool:
     """Whether the whole text says that the code of the sign-in, or its letter, has not come. What says more is a request."""
-    plain = _plain(text)
+    plain = plain_words(text)
     return any(len(plain.split()) <= most and pattern.search(plain) for most, pattern in _MISSING)
 
 
@@ -350,7 +338,7 @@ def phone_inside(text: str) -> str:
 def day_in(text: str, today: date) -> date | None:
     """The day that the whole text names: 24.11, 24.11.2026, 2026-11-24, a word such as "завтра". A day without a year is the
     nearest one that has not passed."""
-    plain = _plain(text)
+    plain = plain_words(text)
     if plain in _DAY_WORDS:
         return today + timedelta(days=_DAY_WORDS[plain])
     numbers = [int(number) for number in re.findall(r"\d{1,4}", text)]
@@ -371,7 +359,7 @@ def _date(year: int, month: int, day: int) -> date | None:
 
 
 def _only(text: str, words: frozenset[str]) -> bool:
-    return set(_plain(text).split()) <= words
+    return set(plain_words(text).split()) <= words
 
 
 def _apart(before: str, behind: str) -> bool:
@@ -389,7 +377,7 @@ def _like_a_name(text: str) -> bool:
     return len(left) in (2, 3) and all(_NAME.fullmatch(word) and not _NO_NAME.search(word) for word in left)
 
 
-def _plain(text: str) -> str:
+def plain_words(text: str) -> str:
     """Lower case words with single blanks; punctuation, emoji and the slash of a command are nothing."""
     lowered = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     return " ".join(re.sub(r"[^\w\s]|_", " ", lowered).split())

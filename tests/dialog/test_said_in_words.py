@@ -139,18 +139,52 @@ def test_a_request_that_is_shown_whole_is_sent_by_a_word(words: str) -> None:
     assert len(said.tickets) == 1
 
 
-def test_a_word_changes_a_request_and_no_other_word_is_part_of_it() -> None:
+@pytest.mark.parametrize("words", ["Исправить", "изменить описание", "Change", "change my phone"])
+def test_a_word_opens_the_list_of_changes(words: str) -> None:
     world = reviewed()
-    world.take(Typed("Исправить"))
+    world.take(Typed(words))
     assert screen(world) == "change"
-    press(world, "review")
+    world.take(Typed("изменить"))  # said again it is no part of the request
+    assert screen(world) == "change"
+    world.take(Typed("Отправить"))  # not before it has been looked through
+    assert (screen(world), world.tickets, told(world)) == ("review", {}, "Печатает полосами")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("Описание", "description"),
+        ("изменить описание", "description"),
+        ("раздел", "category"),
+        ("Где", "location"),
+        ("телефон", "phone"),
+        ("E-mail", "mail"),
+    ],
+)
+def test_a_thing_that_is_to_be_changed_is_named_in_words(words: str, shown: str) -> None:
+    world = reviewed()
+    press(world, "change")
+    world.take(Typed(words))
+    assert (screen(world), told(world)) == (shown, "Печатает полосами")
+
+
+def test_no_other_word_is_anything_but_part_of_a_request() -> None:
+    world = reviewed()
     for words in ("да", "нет", "Yes"):  # perhaps meant for news that have come since
         world.take(Typed(words))
         assert (screen(world), world.tickets) == ("review", {})
     world.take(Typed("отправить на печать не могу"))
+    world.take(Typed("исправить принтер"))
+    press(world, "change")
+    world.take(Typed("и бумаги нет"))  # seen at once
+    assert screen(world) == "review"
+    assert told(world) == "Печатает полосами\nотправить на печать не могу\nисправить принтер\nи бумаги нет"
+
+
+def told(world: World) -> str:
     draft = draft_of(world.session)
     assert draft is not None
-    assert draft.pile.words == "Печатает полосами\nотправить на печать не могу"
+    return draft.pile.words
 
 
 def test_an_addition_is_sent_by_a_word_and_yes_is_an_answer() -> None:
