@@ -35,7 +35,7 @@ from imbot.store.db import once
 from imbot.store.migrate import migrate
 
 _CHATS, _EACH = 300, 3
-_FEW = 12  # chats that are told across a kill
+_FEW = 40  # chats that are told across a kill: half of their notices are far more than one kill may repeat
 _TWICE = 24  # notices that one kill may repeat: as many as may be in Telegram's hands
 _TALKERS = 20  # persons who write meanwhile, by turns
 _TALK_EVERY = 0.35  # seconds
@@ -135,9 +135,19 @@ def _killed(place: Place) -> float:
         sent = report(address)["sent"]
     first = {(chat, text): [at, chat, text] for at, chat, text in reversed(sent)}
     _check_notices({**place, "chats": _FEW}, sorted(first.values()))
+    _check_repeats(sent)
     repeats = len(sent) - len(first)
     check(repeats <= _TWICE, f"{repeats} notices came twice after a kill")
     return float(repeats)
+
+
+def _check_repeats(sent: list[list[Any]]) -> None:
+    """What came twice came before anything newer of its chat."""
+    newest: dict[str, int] = {}
+    for _, chat, text in sent:
+        turn = next(turn for turn in range(_EACH) if f"({turn})" in text)
+        check(turn >= newest.get(chat, 0), f"chat {chat} was told ({turn}) again behind ({newest.get(chat)})")
+        newest[chat] = turn
 
 
 def half(place: Place, folder: Path) -> None:

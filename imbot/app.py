@@ -241,12 +241,12 @@ async def build(settings: Settings, clock: Clock = _now) -> App:
 async def run(settings: Settings) -> None:
     """`imbot run`: until SIGTERM or SIGINT."""
     app = await build(settings)
-    forgetting = asyncio.create_task(_forget_docs(imbot.lean.documented()))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(name, stop.set)
+    forgetting = asyncio.create_task(_forget_docs(imbot.lean.documented()))  # before `run` freezes the heap
     try:
         await app.run(stop)
     finally:

@@ -70,7 +70,7 @@ def forget_doc(one: FunctionType | type) -> None:
     """What `python -OO` leaves out, but without compiling anything anew; for a process that shows nobody help. A function keeps
     the words where its code may ask for them as well: they are the first of its constants."""
     if isinstance(one, type):
-        with suppress(TypeError):  # one of the interpreter's own
+        with suppress(TypeError, AttributeError):  # one of the interpreter's own
             one.__doc__ = None
         return
     code, doc = one.__code__, one.__doc__

@@ -19,7 +19,7 @@ from imbot.dialog.orders import RedeemToken
 from imbot.dialog.session import Session
 from imbot.dialog.slots import addition_of, anew, bring_back, draft_of, expire, open_draft, stray_of
 from imbot.dialog.standing import outdated, screen_of
-from imbot.dialog.typed import says_change, says_send, thing_in
+from imbot.dialog.typed import names_send, says_change, says_fine, says_send, thing_in
 from imbot.dialog.words import asks_for_a_human, command_in, politeness_in, yes_or_no
 from imbot.domain.chats import Attached, Blocked, Commanded, Edited, Event, Happened, Pressed, Shared, Typed
 
@@ -236,7 +236,7 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
         here = addition_of(session)
         if session.state != "adding" or here is None or here.ticket != facts.replied_ticket:
             return replying.reply_to(session, event, facts)
-    button = _button_in(session, event.text) if isinstance(event, Typed) else ""
+    button = _button_in(session, event.text, facts) if isinstance(event, Typed) else ""
     if button:
         return _pressed(session, Pressed(session.value(button), ""), facts)
     if session.state == "adding":
@@ -261,30 +261,40 @@ def _given(session: Session, event: Typed | Attached | Shared, facts: Facts) -> 
             return tickets.ask_details(session, named) if named else stray.take(session, event, facts)
 
 
-def _button_in(session: Session, text: str) -> str:
+def _button_in(session: Session, text: str, facts: Facts) -> str:
     """The button that was typed in place of a tap; "" where the words are an answer, or part of what is being told."""
     if session.state in _ANSWERS:
         return _ANSWERS[session.state].get(yes_or_no(text), "")
-    match _looked_through(session):
+    match _step(session):
         case "review":
-            return "send" if says_send(text) else "change" if says_change(text) else ""
+            return "send" if says_send(text) and _is_shown("review", facts) else "change" if says_change(text) else ""
         case "change":
             return "review" if says_send(text) else thing_in(text)
-    addition = addition_of(session) if session.state == "adding" else None
-    return "send_addition" if addition is not None and addition.pile and says_send(text) else ""
+    addition = addition_of(session) if session.state == "adding" and not facts.replied_ticket else None
+    told = addition is not None and addition.pile and _is_shown("adding", facts)
+    return "send_addition" if told and says_send(text) else ""
+
+
+def _is_shown(name: str, facts: Facts) -> bool:
+    """Whether that screen, as it is now, stands in the chat: nobody sends what they have not seen."""
+    return bool(facts.screen_id) and facts.screen is not None and facts.screen.name == name
 
 
 def _only_nods(session: Session, event: Typed | Attached | Shared) -> bool:
-    """Whether it is a "yes" or a "no" while a request is looked through. No part of it, nor is it sent by that: the words may be
-    meant for news that have come since. Nor is "change", said again."""
-    text = event.text if isinstance(event, Typed) else ""
-    return bool(_looked_through(session)) and (bool(yes_or_no(text)) or says_change(text))
+    """Whether it is a word that stands for no button and is no part of a request. A "yes", "no" or "that is right" while it
+    is looked through may be meant for news that have come since; a button's word, said once more, answers no question."""
+    step, text = _step(session), event.text if isinstance(event, Typed) else ""
+    if step in ("review", "change"):
+        return bool(yes_or_no(text)) or says_fine(text) or names_send(text) or says_change(text)
+    draft = draft_of(session)
+    changing = draft is not None and (draft.returning or step in ("phone", "mail", "files"))
+    return bool(step) and changing and (names_send(text) or says_change(text) or bool(thing_in(text)))
 
 
-def _looked_through(session: Session) -> str:
-    """ "review" or "change" while that stands open."""
+def _step(session: Session) -> str:
+    """The question of the form that stands open, or ""."""
     draft = draft_of(session) if session.state == "form" else None
-    return draft.step if draft is not None and draft.step in ("review", "change") else ""
+    return draft.step if draft is not None else ""
 
 
 def _named(event: Typed | Attached | Shared, facts: Facts) -> str:

@@ -7,14 +7,16 @@ import re
 from imbot.dialog.words import plain_words
 
 _SEND = re.compile(
-    r"(?:(?:да|все верно|все правильно) )?(?:отправить|отправляй(?:те)?|отправь(?:те)?|отправляем|посылай(?:те)?)"
-    r"(?: (?:заявку|ее|все|пожалуйста))*|(?:да )?все (?:верно|правильно)|(?:да )?(?:верно|правильно)|подтверждаю"
-    r"|(?:(?:yes|please) )*(?:send|submit)(?: (?:it|the request|my request|please))*|(?:yes )?(?:all |that s |its )?correct"
+    r"(?:да )?(?:отправить|отправляй(?:те)?|отправь(?:те)?|отправляем)(?: (?:заявку|ее|все|пожалуйста))*"
+    r"|(?:(?:yes|please) )*(?:send|submit)(?: (?:it|the request|my request|please))*"
 )
+_FINE = re.compile(r"(?:да )?(?:все )?(?:верно|правильно)|подтверждаю|(?:yes )?(?:(?:all|that s|its|it s) )?correct")
+_PLAIN_SIGNS = frozenset(".,!…")  # a question mark or a picture may turn the words round
 _CHANGE = re.compile(
     r"(?P<verb>(?:изменить|исправить|поправить|измените|исправьте|change|edit)(?: |$))?"
     r"(?:the |my )?(?P<thing>\w+(?: \w+)?)?"
 )
+_OF_REQUEST = frozenset({"", "заявку", "описание", "раздел", "где", "request", "description", "topic"})
 _THINGS = {
     "ch:category": frozenset({"раздел", "категорию", "категория", "topic", "category"}),
     "ch:location": frozenset({"где", "место", "адрес", "where", "place"}),
@@ -25,14 +27,24 @@ _THINGS = {
 
 
 def says_send(text: str) -> bool:
-    """Whether the whole text says that what is shown shall go."""
+    """Whether the whole text says that what is shown shall go, and nothing makes a question or a refusal of it."""
+    return names_send(text) and all(char.isalpha() or char.isspace() or char in _PLAIN_SIGNS for char in text)
+
+
+def names_send(text: str) -> bool:
+    """Whether its words are those of `says_send`, whatever stands beside them."""
     return _SEND.fullmatch(plain_words(text)) is not None
 
 
+def says_fine(text: str) -> bool:
+    """Whether the whole text says that something is right; of what, it does not say."""
+    return _FINE.fullmatch(plain_words(text)) is not None
+
+
 def says_change(text: str) -> bool:
-    """Whether the whole text says that something shall be changed, or one thing that can be."""
+    """Whether the whole text says that something of the request shall be changed. "Изменить почту" may be what is asked for."""
     found = _CHANGE.fullmatch(plain_words(text))
-    return found is not None and bool(found["verb"]) and (not found["thing"] or bool(_thing(found["thing"])))
+    return found is not None and bool(found["verb"]) and (found["thing"] or "") in _OF_REQUEST
 
 
 def thing_in(text: str) -> str:

@@ -127,7 +127,7 @@ def reviewed() -> World:
 
 
 @pytest.mark.parametrize(
-    "words", ["Отправить", "да, отправляйте!", "Всё верно", "отправь пожалуйста", "Send it", "yes, send", "all correct"]
+    "words", ["Отправить", "да, отправляйте!", "Отправить…", "отправь пожалуйста", "Send it", "yes, send"]
 )
 def test_a_request_that_is_shown_whole_is_sent_by_a_word(words: str) -> None:
     said, tapped = reviewed(), reviewed()
@@ -139,7 +139,7 @@ def test_a_request_that_is_shown_whole_is_sent_by_a_word(words: str) -> None:
     assert len(said.tickets) == 1
 
 
-@pytest.mark.parametrize("words", ["Исправить", "изменить описание", "Change", "change my phone"])
+@pytest.mark.parametrize("words", ["Исправить", "изменить описание", "Change", "изменить заявку"])
 def test_a_word_opens_the_list_of_changes(words: str) -> None:
     world = reviewed()
     world.take(Typed(words))
@@ -170,15 +170,26 @@ def test_a_thing_that_is_to_be_changed_is_named_in_words(words: str, shown: str)
 
 def test_no_other_word_is_anything_but_part_of_a_request() -> None:
     world = reviewed()
-    for words in ("да", "нет", "Yes"):  # perhaps meant for news that have come since
+    # Perhaps meant for news that have come since, or a question, or a refusal.
+    for words in (
+        "да",
+        "нет",
+        "Yes",
+        "верно",
+        "Всё верно?",
+        "подтверждаю",
+        "it's correct",
+        "Отправить?",
+        "❌ отправить",
+    ):
         world.take(Typed(words))
-        assert (screen(world), world.tickets) == ("review", {})
+        assert (screen(world), world.tickets, told(world)) == ("review", {}, "Печатает полосами")
     world.take(Typed("отправить на печать не могу"))
-    world.take(Typed("исправить принтер"))
+    world.take(Typed("изменить почту"))  # may be what is asked for
     press(world, "change")
     world.take(Typed("и бумаги нет"))  # seen at once
     assert screen(world) == "review"
-    assert told(world) == "Печатает полосами\nотправить на печать не могу\nисправить принтер\nи бумаги нет"
+    assert told(world) == "Печатает полосами\nотправить на печать не могу\nизменить почту\nи бумаги нет"
 
 
 def told(world: World) -> str:
@@ -187,13 +198,48 @@ def told(world: World) -> str:
     return draft.pile.words
 
 
-def test_an_addition_is_sent_by_a_word_and_yes_is_an_answer() -> None:
+def test_nobody_sends_by_a_word_what_is_not_in_the_chat_yet() -> None:
+    world = reviewed()
+    world.owed = True
+    world.take(Typed("не могу"))
+    world.take(Typed("отправить"))  # one sentence in two messages, the review still on its way
+    assert (screen(world), world.tickets) == ("review", {})
+    world.owed = False
+    world.take(Typed("отправить"))
+    assert len(world.tickets) == 1
     world = world_with_ticket("waiting")
     world.take(Pressed("add:x1"))
-    world.take(Typed("да"))
-    assert screen(world) == "adding"
+    world.owed = True
+    world.take(Typed("не могу"))
+    world.take(Typed("отправить"))
+    assert not any(isinstance(each, AddToTicket) for each in world.orders)
+    assert world.screen is not None
+    assert world.screen.values["text"] == "не могу\nотправить"
+
+
+@pytest.mark.parametrize("step", ["description", "location", "phone", "mail"])
+def test_the_word_of_a_button_said_twice_changes_nothing(step: str) -> None:
+    for words in ("описание", "отправить", "где", "исправить"):
+        world = reviewed()
+        press(world, "change")
+        press(world, f"ch:{step}")
+        for _ in range(2):
+            world.take(Typed(words))
+            assert (screen(world), told(world), world.tickets) == (step, "Печатает полосами", {})
+
+
+def test_an_addition_is_sent_by_a_word_and_what_may_be_an_answer_is_one() -> None:
+    world = world_with_ticket("waiting")
+    world.take(Pressed("add:x1"))
+    for words in ("да", "верно", "подтверждаю"):
+        world.take(Typed(words))
+        assert screen(world) == "adding"
+    world.replied = "x1"
+    world.take(Typed("отправить"))  # a reply to that request
+    assert not any(isinstance(each, AddToTicket) for each in world.orders)
     world.take(Typed("Отправить"))
-    assert next(each for each in world.orders if isinstance(each, AddToTicket)).text == "да"
+    sent = next(each for each in world.orders if isinstance(each, AddToTicket))
+    assert sent.text == "да\nверно\nподтверждаю\nотправить"
     world = world_with_ticket("waiting")
     world.take(Pressed("add:x1"))
     world.take(Typed("Отправить"))  # may be what support asked about
