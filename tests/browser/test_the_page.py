@@ -30,6 +30,21 @@ async def test_a_forged_letter_ends_in_quarantine_and_eve_gets_no_code(screen: S
     assert screen.complaints == []
 
 
+async def test_a_click_that_begins_before_a_refresh_counts_behind_it(screen: Screen) -> None:
+    page = screen.page
+    await page.locator("#who button").nth(1).click()
+    await page.locator("#begin").hover()
+    await page.mouse.down()
+    old = await page.query_selector("#who button")
+    assert old is not None
+    said = "{method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify({text: 'x'})}"
+    await page.evaluate(f"fetch('/api/chats/1003/say', {said})")
+    await page.wait_for_function("old => !old.isConnected", arg=old)  # what is shown has been shown anew
+    await page.mouse.up()
+    await expect(page.locator(".bubble.bot").first).to_be_visible()
+    assert screen.complaints == []
+
+
 async def test_the_keyboard_is_enough_and_nothing_scrolls_sideways(screen: Screen) -> None:
     page = screen.page
     await page.locator("#begin").focus()

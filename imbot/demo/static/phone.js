@@ -223,8 +223,11 @@ export function showChat(data, owner, stamp) {
   commands = data.commands;
   byId("owner").textContent = owner;
   if (!data.messages.length) {
+    // Only where it is another one: a click that begins on a button and ends on its successor is none.
+    const mark = `${stamp}${chat}`;
+    if (log.firstElementChild?.dataset.mark === mark) return;
     log.replaceChildren(
-      el("div", { class: "first", "data-key": "first" }, el("p", {}, words.emptyChat),
+      el("div", { class: "first", "data-key": "first", "data-mark": mark }, el("p", {}, words.emptyChat),
         el("button", { type: "button", class: "primary", id: "begin", onclick: () => sayNow("/start") }, words.start)),
     );
     return;
